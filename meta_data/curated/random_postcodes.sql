@@ -1,0 +1,4 @@
+SELECT
+  *,
+  '${dea_version}' AS dea_version
+FROM random_postcodes

@@ -1,0 +1,419 @@
+//! The type of a column: one noun for the two metadata formats that name it (etl_manager and mojap-metadata) and for
+//! the Glue type that Athena reads it by.
+
+use std::fmt;
+
+use crate::problem::suggestion;
+
+/// The metadata format that a type name is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// etl_manager: `character`, `long`, `datetime`, …
+    EtlManager,
+    /// mojap-metadata: `string`, `int64`, `timestamp(ms)`, …
+    Mojap,
+}
+
+/// A column's type, as wide as Glue and Athena can hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Text.
+    String,
+    /// 8-bit integer.
+    Int8,
+    /// 16-bit integer.
+    Int16,
+    /// 32-bit integer.
+    Int32,
+    /// 64-bit integer.
+    Int64,
+    /// 32-bit floating point.
+    Float32,
+    /// 64-bit floating point.
+    Float64,
+    /// Exact decimal.
+    Decimal {
+        /// All digits, 1 to 38.
+        precision: u8,
+        /// Digits after the point, at most `precision`.
+        scale: u8,
+    },
+    /// Calendar date.
+    Date,
+    /// Point in time without a zone, to the millisecond.
+    Timestamp,
+    /// True or false.
+    Boolean,
+    /// Bytes.
+    Binary,
+    /// Named fields in order.
+    Struct(Vec<(String, ColumnType)>),
+    /// Any number of one type.
+    List(Box<ColumnType>),
+}
+
+const ETL_MANAGER: &[&str] = &[
+    "character",
+    "int",
+    "long",
+    "float",
+    "double",
+    "decimal(p,s)",
+    "date",
+    "datetime",
+    "boolean",
+    "binary",
+    "struct<name:type,…>",
+    "array<type>",
+];
+const MOJAP: &[&str] = &[
+    "string",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "float16",
+    "float32",
+    "float64",
+    "decimal128(p,s)",
+    "date32",
+    "date64",
+    "timestamp(ms)",
+    "bool",
+    "bool_",
+    "binary",
+    "utf8",
+    "large_string",
+    "large_utf8",
+    "large_binary",
+    "struct<name:type,…>",
+    "list<type>",
+    "large_list<type>",
+];
+/// What people write who think of another system, and what each dialect calls it.
+const ALIASES: &[(&str, &str, &str)] = &[
+    ("string", "character", "string"),
+    ("character", "character", "string"),
+    ("varchar", "character", "string"),
+    ("text", "character", "string"),
+    ("utf8", "character", "utf8"),
+    ("str", "character", "string"),
+    ("integer", "int", "int32"),
+    ("int", "int", "int32"),
+    ("int32", "int", "int32"),
+    ("int64", "long", "int64"),
+    ("long", "long", "int64"),
+    ("bigint", "long", "int64"),
+    ("float32", "float", "float32"),
+    ("float64", "double", "float64"),
+    ("double", "double", "float64"),
+    ("float", "float", "float32"),
+    ("decimal", "decimal(p,s)", "decimal128(p,s)"),
+    ("numeric", "decimal(p,s)", "decimal128(p,s)"),
+    ("timestamp", "datetime", "timestamp(ms)"),
+    ("datetime", "datetime", "timestamp(ms)"),
+    ("date", "date", "date32"),
+    ("date32", "date", "date32"),
+    ("bool", "boolean", "bool"),
+    ("boolean", "boolean", "bool"),
+    ("list", "array<type>", "list<type>"),
+    ("array", "array<type>", "list<type>"),
+];
+
+impl ColumnType {
+    /// Reads a type name of the given metadata format. The error says what is wrong and offers the nearest valid name.
+    pub fn parse(text: &str, dialect: Dialect) -> Result<Self, String> {
+        let mut parser = Parser { rest: text.trim(), dialect, depth: 0 };
+        let parsed = parser.column_type()?;
+        match parser.rest.trim() {
+            "" => Ok(parsed),
+            rest => Err(format!("`{rest}` after the end of the type in `{text}`")),
+        }
+    }
+
+    /// The type of a mojap-metadata `type_category`, used where a column has no `type`.
+    pub fn of_category(category: &str) -> Result<Self, String> {
+        match category {
+            "integer" => Ok(Self::Int64),
+            "float" => Ok(Self::Float64),
+            "string" => Ok(Self::String),
+            "timestamp" | "datetime" => Ok(Self::Timestamp),
+            "binary" => Ok(Self::Binary),
+            "boolean" => Ok(Self::Boolean),
+            "struct" | "list" => {
+                Err(format!("type_category `{category}` needs a `type`: its fields cannot be guessed"))
+            }
+            other => {
+                let valid = ["integer", "float", "string", "timestamp", "binary", "boolean"];
+                Err(format!("unknown type_category `{other}`{}", suggestion(other, &valid)))
+            }
+        }
+    }
+
+    /// The type in the Glue Data Catalog.
+    pub fn glue(&self) -> String {
+        match self {
+            Self::String => "string".into(),
+            Self::Int8 => "tinyint".into(),
+            Self::Int16 => "smallint".into(),
+            Self::Int32 => "int".into(),
+            Self::Int64 => "bigint".into(),
+            Self::Float32 => "float".into(),
+            Self::Float64 => "double".into(),
+            Self::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
+            Self::Date => "date".into(),
+            Self::Timestamp => "timestamp".into(),
+            Self::Boolean => "boolean".into(),
+            Self::Binary => "binary".into(),
+            Self::Struct(fields) => {
+                let fields: Vec<_> = fields.iter().map(|(name, inner)| format!("{name}:{}", inner.glue())).collect();
+                format!("struct<{}>", fields.join(","))
+            }
+            Self::List(inner) => format!("array<{}>", inner.glue()),
+        }
+    }
+
+    /// Whether a partition of a Glue table may have this type.
+    pub fn may_partition(&self) -> bool {
+        !matches!(self, Self::Struct(_) | Self::List(_) | Self::Binary)
+    }
+
+    /// Whether `minimum` and `maximum` make sense.
+    pub fn is_number(&self) -> bool {
+        matches!(
+            self,
+            Self::Int8 | Self::Int16 | Self::Int32 | Self::Int64 | Self::Float32 | Self::Float64 | Self::Decimal { .. }
+        )
+    }
+}
+
+impl fmt::Display for ColumnType {
+    /// The Glue name: the one that analysts know.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.glue())
+    }
+}
+
+/// Deeper nesting than any table has; bounds the recursion on hostile metadata.
+const MAX_DEPTH: usize = 32;
+
+struct Parser<'a> {
+    rest: &'a str,
+    dialect: Dialect,
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn column_type(&mut self) -> Result<ColumnType, String> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(format!("nested deeper than {MAX_DEPTH} levels"));
+        }
+        let name = self.word();
+        let parsed = match (self.dialect, name) {
+            (_, "struct") => self.structure()?,
+            (Dialect::EtlManager, "array") | (Dialect::Mojap, "list" | "list_" | "large_list") => {
+                self.expect('<', name)?;
+                let inner = self.column_type()?;
+                self.expect('>', name)?;
+                ColumnType::List(Box::new(inner))
+            }
+            (Dialect::EtlManager, "decimal") | (Dialect::Mojap, "decimal128" | "decimal") => self.decimal(name)?,
+            (_, "binary") => {
+                if self.dialect == Dialect::Mojap && self.eat('(') {
+                    self.number("binary")?;
+                    self.expect(')', "binary")?;
+                }
+                ColumnType::Binary
+            }
+            (Dialect::EtlManager, _) => match name {
+                "character" => ColumnType::String,
+                "int" => ColumnType::Int32,
+                "long" => ColumnType::Int64,
+                "float" => ColumnType::Float32,
+                "double" => ColumnType::Float64,
+                "date" => ColumnType::Date,
+                "datetime" => ColumnType::Timestamp,
+                "boolean" => ColumnType::Boolean,
+                other => return Err(self.unknown(other)),
+            },
+            (Dialect::Mojap, _) => match name {
+                "string" | "utf8" | "large_string" | "large_utf8" => ColumnType::String,
+                "int8" => ColumnType::Int8,
+                "int16" | "uint8" => ColumnType::Int16,
+                "int32" | "uint16" => ColumnType::Int32,
+                "int64" | "uint32" => ColumnType::Int64,
+                "uint64" => return Err("`uint64` does not fit Glue's bigint; use `int64` or `decimal128(20,0)`".into()),
+                "float16" | "float32" => ColumnType::Float32,
+                "float64" => ColumnType::Float64,
+                "date32" | "date64" => ColumnType::Date,
+                "timestamp" => {
+                    self.expect('(', name)?;
+                    let unit = self.word();
+                    if !["s", "ms", "us", "ns"].contains(&unit) {
+                        return Err(format!("unknown timestamp unit `{unit}`; valid are `s`, `ms`, `us`, `ns`"));
+                    }
+                    self.expect(')', name)?;
+                    ColumnType::Timestamp
+                }
+                "bool" | "bool_" => ColumnType::Boolean,
+                "large_binary" => ColumnType::Binary,
+                "time32" | "time64" | "null" => {
+                    return Err(format!(
+                        "`{name}` has no Glue type; use `string`, or `timestamp(ms)` for a point in time"
+                    ));
+                }
+                other => return Err(self.unknown(other)),
+            },
+        };
+        self.depth -= 1;
+        Ok(parsed)
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let (valid, alias) = match self.dialect {
+            Dialect::EtlManager => (ETL_MANAGER, ALIASES.iter().find(|a| a.0 == name.to_lowercase()).map(|a| a.1)),
+            Dialect::Mojap => (MOJAP, ALIASES.iter().find(|a| a.0 == name.to_lowercase()).map(|a| a.2)),
+        };
+        match alias {
+            Some(alias) => format!("unknown type `{name}`; did you mean `{alias}`?"),
+            None => format!("unknown type `{name}`{}", suggestion(name, valid)),
+        }
+    }
+
+    fn structure(&mut self) -> Result<ColumnType, String> {
+        self.expect('<', "struct")?;
+        let mut fields: Vec<(String, ColumnType)> = Vec::new();
+        loop {
+            let name = self.word().to_owned();
+            if name.is_empty() {
+                return Err(format!("a field name was expected in the struct before `{}`", self.rest));
+            }
+            if fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+                return Err(format!("the struct has two fields named `{name}`"));
+            }
+            self.expect(':', &name)?;
+            fields.push((name, self.column_type()?));
+            if !self.eat(',') {
+                break;
+            }
+        }
+        self.expect('>', "struct")?;
+        Ok(ColumnType::Struct(fields))
+    }
+
+    fn decimal(&mut self, name: &str) -> Result<ColumnType, String> {
+        self.expect('(', name)?;
+        let precision = self.number(name)?;
+        self.expect(',', name)?;
+        let scale = self.number(name)?;
+        self.expect(')', name)?;
+        if !(1..=38).contains(&precision) || scale > precision {
+            return Err(format!("{name}({precision},{scale}): precision is 1 to 38 and scale at most the precision"));
+        }
+        Ok(ColumnType::Decimal { precision: precision as u8, scale: scale as u8 })
+    }
+
+    fn word(&mut self) -> &'a str {
+        let text = self.rest.trim_start();
+        let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+        let (word, rest) = text.split_at(end);
+        self.rest = rest;
+        word
+    }
+
+    fn number(&mut self, of: &str) -> Result<u32, String> {
+        let word = self.word();
+        word.parse().map_err(|_| format!("a number was expected in `{of}(…)`, found `{word}`"))
+    }
+
+    fn eat(&mut self, c: char) -> bool {
+        match self.rest.trim_start().strip_prefix(c) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn expect(&mut self, c: char, of: &str) -> Result<(), String> {
+        if self.eat(c) {
+            return Ok(());
+        }
+        let found = self.rest.trim_start().chars().next().map_or("the end".into(), |c| format!("`{c}`"));
+        Err(format!("`{c}` was expected after `{of}`, found {found}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Dialect::{EtlManager, Mojap};
+
+    fn glue(text: &str, dialect: Dialect) -> String {
+        ColumnType::parse(text, dialect).map_or_else(|e| format!("error: {e}"), |t| t.glue())
+    }
+
+    #[test]
+    fn each_name_has_its_glue_type() {
+        for (text, expected) in [
+            ("character", "string"),
+            ("int", "int"),
+            ("long", "bigint"),
+            ("float", "float"),
+            ("double", "double"),
+            ("decimal(10, 2)", "decimal(10,2)"),
+            ("date", "date"),
+            ("datetime", "timestamp"),
+            ("boolean", "boolean"),
+            ("binary", "binary"),
+            // etl_manager replaces substrings and makes `bigintitude` of this one
+            ("struct<longitude:double,interval:int>", "struct<longitude:double,interval:int>"),
+            ("array<struct<a:array<long>, b:character>>", "array<struct<a:array<bigint>,b:string>>"),
+        ] {
+            assert_eq!(glue(text, EtlManager), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("string", "string"),
+            ("large_utf8", "string"),
+            ("int8", "tinyint"),
+            ("uint8", "smallint"),
+            ("uint16", "int"),
+            ("uint32", "bigint"),
+            ("float16", "float"),
+            ("decimal128(38,0)", "decimal(38,0)"),
+            ("date64", "date"),
+            ("timestamp(us)", "timestamp"),
+            ("bool_", "boolean"),
+            ("binary(16)", "binary"),
+            ("large_list<struct<x:float64>>", "array<struct<x:double>>"),
+            ("list_<int64>", "array<bigint>"),
+        ] {
+            assert_eq!(glue(text, Mojap), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_gets_the_nearest_valid_one() {
+        for (text, dialect, expected) in [
+            ("string", EtlManager, "unknown type `string`; did you mean `character`?"),
+            ("charcter", EtlManager, "unknown type `charcter`; did you mean `character`?"),
+            ("integer", Mojap, "unknown type `integer`; did you mean `int32`?"),
+            ("timestamp", Mojap, "`(` was expected after `timestamp`, found the end"),
+            ("intx", EtlManager, "unknown type `intx`; did you mean `int`?"),
+            ("int garbage", EtlManager, "`garbage` after the end of the type in `int garbage`"),
+            ("decimal(39,2)", EtlManager, "decimal(39,2): precision is 1 to 38 and scale at most the precision"),
+            ("struct<a:int,a:int>", EtlManager, "the struct has two fields named `a`"),
+            ("array<int", EtlManager, "`>` was expected after `array`, found the end"),
+        ] {
+            assert_eq!(ColumnType::parse(text, dialect).unwrap_err(), expected, "{text}");
+        }
+        assert!(ColumnType::parse("uint64", Mojap).unwrap_err().contains("does not fit"));
+        assert!(ColumnType::parse("time32(s)", Mojap).unwrap_err().contains("no Glue type"));
+        assert!(ColumnType::parse(&"array<".repeat(10_000), EtlManager).unwrap_err().contains("nested deeper"));
+    }
+}

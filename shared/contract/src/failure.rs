@@ -1,0 +1,91 @@
+//! A failure as the pipeline's users meet it: a stable kind, which Lambda reports as `errorType` and which the state
+//! machine's `Retry` and `Catch` match, and a message that names the object.
+
+use std::fmt;
+
+/// Why a stage stopped. The names are part of the contract: they are what Step Functions sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The event or a parameter of it does not make sense.
+    BadInput,
+    /// The metadata or SQL of a dataset is wrong.
+    BadMetadata,
+    /// The data does not fit its description.
+    BadData,
+    /// Something else is already where this was to go.
+    Conflict,
+    /// An object, table or database that must be there is not.
+    NotFound,
+    /// A service asked to slow down. Retried.
+    Throttled,
+    /// A service did not answer, or answered with a fault of its own. Retried.
+    Unavailable,
+    /// A deadline passed. Retried.
+    Timeout,
+    /// A fault of this program.
+    Internal,
+}
+
+impl FailureKind {
+    /// The `errorType` under which Lambda and Step Functions know this kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadInput => "BadInput",
+            Self::BadMetadata => "BadMetadata",
+            Self::BadData => "BadData",
+            Self::Conflict => "Conflict",
+            Self::NotFound => "NotFound",
+            Self::Throttled => "Throttled",
+            Self::Unavailable => "Unavailable",
+            Self::Timeout => "Timeout",
+            Self::Internal => "Internal",
+        }
+    }
+
+    /// Whether the same request may succeed when it is made again.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::Throttled | Self::Unavailable | Self::Timeout)
+    }
+}
+
+/// A failure with its kind and a message that names what failed and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What sort of failure this is.
+    pub kind: FailureKind,
+    /// What failed, where, and what was expected.
+    pub message: String,
+}
+
+macro_rules! constructors {
+    ($($name:ident => $kind:ident),* $(,)?) => {
+        impl Failure {
+            $(
+                #[doc = concat!("A failure of the kind [`FailureKind::", stringify!($kind), "`].")]
+                pub fn $name(message: impl fmt::Display) -> Self {
+                    Self { kind: FailureKind::$kind, message: message.to_string() }
+                }
+            )*
+        }
+    };
+}
+
+constructors! {
+    bad_input => BadInput,
+    bad_metadata => BadMetadata,
+    bad_data => BadData,
+    conflict => Conflict,
+    not_found => NotFound,
+    throttled => Throttled,
+    unavailable => Unavailable,
+    timeout => Timeout,
+    internal => Internal,
+}
+
+impl Failure {
+    /// Puts what was being done in front of the message.
+    pub fn context(self, doing: impl fmt::Display) -> Self {
+        Self { message: format!("{doing}: {}", self.message), ..self }
+    }
+}

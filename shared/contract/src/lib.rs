@@ -1,0 +1,19 @@
+//! What the stages agree on: the description of a table, the grammar of object keys, and the messages and manifests
+//! that one stage leaves for the next. Pure and synchronous: nothing here talks to AWS.
+
+mod column_type;
+mod failure;
+pub mod key;
+mod manifest;
+pub mod message;
+mod metadata;
+mod problem;
+mod table;
+
+pub use column_type::{ColumnType, Dialect};
+pub use failure::{Failure, FailureKind};
+pub use key::{Compression, DataKey, FileFormat, KeyError, LandKey};
+pub use manifest::{InputFile, Manifest, OutputFile, PartitionOutput, RunId, TableOutput};
+pub use metadata::{Database, MetaData};
+pub use problem::{Problem, Problems};
+pub use table::{Anchor, Checks, Column, DataFormat, Mode, Source, Table};

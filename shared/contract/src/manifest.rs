@@ -1,0 +1,141 @@
+//! The manifest of a run: what was read, what was written, and where. It is the only message from curate to catalog,
+//! and what `verify` and retention go by later.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Mode;
+
+/// The name of one attempt to build the tables. Sorts by the time at which the attempt listed its inputs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// From the moment of the run's start and a word that no other attempt has (a request id): two attempts that
+    /// start in the same millisecond must not share a prefix.
+    pub fn new(started: chrono::DateTime<chrono::Utc>, unique: &str) -> Self {
+        let unique: String = unique.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+        Self(format!("{}-{}", started.format("%Y%m%dT%H%M%S%3fZ"), unique.to_ascii_lowercase()))
+    }
+
+    /// Reads the run out of a table location `…/<run>/`, if it is one of ours.
+    pub fn of_location(location: &str) -> Option<Self> {
+        let last = location.trim_end_matches('/').rsplit('/').next()?;
+        let (time, unique) = last.split_once('-')?;
+        chrono::NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%S%3fZ").ok()?;
+        (!unique.is_empty() && unique.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| Self(last.into()))
+    }
+
+    /// As it stands in keys.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What one run of curate read and wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// This run.
+    pub run: RunId,
+    /// The Glue database that the tables belong to.
+    pub database: String,
+    /// The version of the pipeline, as in the version column.
+    pub dea_version: String,
+    /// The date of the snapshot partition, `YYYY-MM-DD`.
+    pub snapshot_date: String,
+    /// SHA-256 of the metadata and SQL that were used.
+    pub metadata_sha256: String,
+    /// The bucket of the curated area.
+    pub bucket: String,
+    /// The newest `file_land_timestamp` among the inputs, in Unix seconds.
+    pub newest_file_land_timestamp: Option<u64>,
+    /// Every file that was read.
+    pub inputs: Vec<InputFile>,
+    /// Every table that was written, in the order of writing.
+    pub tables: Vec<TableOutput>,
+}
+
+/// A file of raw-hist that a run read, exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputFile {
+    /// The raw table.
+    pub table: String,
+    /// Object key in raw-hist.
+    pub key: String,
+    /// Object version, where the bucket is versioned.
+    pub version_id: Option<String>,
+    /// S3's entity tag, with its quotes.
+    pub etag: String,
+    /// Compressed size.
+    pub bytes: u64,
+    /// Rows read from it.
+    pub rows: u64,
+}
+
+/// A table as a run wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableOutput {
+    /// The curated table.
+    pub table: String,
+    /// How much of the table this run replaces.
+    pub mode: Mode,
+    /// `s3://…/<run>/`
+    pub location: String,
+    /// Rows in all files.
+    pub rows: u64,
+    /// Bytes in all files.
+    pub bytes: u64,
+    /// Every file written.
+    pub files: Vec<OutputFile>,
+    /// Every partition written; empty for a table without partitions.
+    pub partitions: Vec<PartitionOutput>,
+}
+
+/// A Parquet file that a run wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Object key in the curated area.
+    pub key: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+}
+
+/// A partition that a run wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionOutput {
+    /// A value for each partition column, in order, as Glue holds them (not escaped).
+    pub values: Vec<String>,
+    /// `s3://…/<run>/<column>=<value>/`
+    pub location: String,
+    /// Rows in its files.
+    pub rows: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeZone, Utc};
+
+    use super::*;
+
+    #[test]
+    fn runs_sort_by_time_and_are_found_in_locations() {
+        let early = RunId::new(Utc.timestamp_millis_opt(1_700_000_000_001).unwrap(), "ffff-1");
+        let late = RunId::new(Utc.timestamp_millis_opt(1_700_000_000_020).unwrap(), "0000-2");
+        assert!(early < late);
+        assert_eq!(early.as_str(), "20231114T221320001Z-ffff1");
+        assert_eq!(RunId::of_location(&format!("s3://b/db/t/{late}/")), Some(late));
+        assert_eq!(RunId::of_location("s3://b/db/t/"), None);
+    }
+}

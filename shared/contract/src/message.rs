@@ -1,0 +1,141 @@
+//! The events and answers of the functions: what passes between schedule, functions and state machine.
+
+use serde::{Deserialize, Serialize};
+
+use crate::RunId;
+
+/// Asks extract to fetch a table. All fields may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtractRequest {
+    /// The raw table; may be left out when only one has a source.
+    #[serde(default)]
+    pub table: Option<String>,
+    /// The time of the schedule, RFC 3339. Files are named after it, so that a retry writes the same keys; now when absent.
+    #[serde(default)]
+    pub scheduled_time: Option<String>,
+    /// How many requests to make, in place of the metadata's number.
+    #[serde(default)]
+    pub requests: Option<u64>,
+}
+
+/// What extract did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtractResponse {
+    /// The raw table.
+    pub table: String,
+    /// Unix seconds, the partition that the files are in.
+    pub file_land_timestamp: u64,
+    /// Rows in all files.
+    pub rows: u64,
+    /// Compressed bytes in all files.
+    pub bytes: u64,
+    /// The files written.
+    pub files: Vec<ExtractedFile>,
+    /// An earlier attempt for the same time had finished: nothing was fetched.
+    pub already_extracted: bool,
+}
+
+/// A file that extract wrote to land.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtractedFile {
+    /// The land bucket.
+    pub bucket: String,
+    /// The object key.
+    pub key: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Compressed bytes.
+    pub bytes: u64,
+}
+
+/// Starts the state machine, and reaches curate as it is. All fields may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RebuildRequest {
+    /// The curated tables to build; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// `YYYY-MM-DD` of the snapshot partition; today (UTC) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_date: Option<String>,
+    /// RFC 3339: the machine waits until then, so that all files of a window are built together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ends_at: Option<String>,
+}
+
+/// What curate built: its answer, and catalog's event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CurateResponse {
+    /// The run.
+    pub run: RunId,
+    /// Where the manifest lies: everything catalog needs.
+    pub manifest: ObjectName,
+    /// The tables in short, for people who read the execution.
+    #[serde(default)]
+    pub tables: Vec<BuiltTable>,
+}
+
+/// An object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectName {
+    /// Bucket name.
+    pub bucket: String,
+    /// Key, not encoded.
+    pub key: String,
+}
+
+/// A table that curate wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltTable {
+    /// The curated table.
+    pub table: String,
+    /// Rows written.
+    pub rows: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Parquet files written.
+    pub files: u64,
+    /// Partitions written, as `column=value/…`.
+    pub partitions: Vec<String>,
+}
+
+/// What catalog published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogResponse {
+    /// The run that was published.
+    pub run: RunId,
+    /// The Glue database.
+    pub database: String,
+    /// The tables.
+    pub tables: Vec<PublishedTable>,
+}
+
+/// A table as Athena sees it now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedTable {
+    /// The curated table.
+    pub table: String,
+    /// Where its files are.
+    pub location: String,
+    /// What was done to the definition in Glue.
+    pub action: PublishAction,
+    /// What `SELECT COUNT(*)` answered.
+    pub rows: u64,
+    /// Partitions of this run.
+    pub partitions: u64,
+}
+
+/// What became of a table's definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishAction {
+    /// The table was new.
+    Created,
+    /// The definition or its location changed.
+    Updated,
+    /// It already pointed at this run.
+    Unchanged,
+    /// A newer run was already published: left alone.
+    Superseded,
+}

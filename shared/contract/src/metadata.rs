@@ -1,0 +1,623 @@
+//! The reader of a metadata folder:
+//!
+//! ```text
+//! raw/<table>.json                                     what lands
+//! curated/database.json, <table>.json, <table>.sql     what analysts query
+//! ```
+//!
+//! Both formats are read, etl_manager's and mojap-metadata's, told apart by their own keys. The reader is strict: it
+//! reports every problem of every file at once, each with its file and JSON path.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::column_type::{ColumnType, Dialect};
+use crate::key::is_table_name;
+use crate::problem::{Problems, nearest, quoted, suggestion};
+use crate::table::{Checks, Column, DataFormat, Mode, Source, Table};
+
+/// Everything that the metadata folder describes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetaData {
+    /// The curated database.
+    pub database: Database,
+    /// The raw tables by name.
+    pub raw: BTreeMap<String, Table>,
+    /// The curated tables by name.
+    pub curated: BTreeMap<String, Table>,
+    /// SHA-256 over all files, hexadecimal: which description a run went by.
+    pub sha256: String,
+}
+
+/// `curated/database.json`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// The Glue database.
+    pub name: String,
+    /// The bucket by etl_manager's word; a deployed stack's own curated bucket comes before it.
+    pub bucket: String,
+    /// The folder of the tables, without slashes at the ends.
+    pub base_folder: String,
+    /// For people.
+    pub description: String,
+}
+
+impl MetaData {
+    /// Reads the folder whole. Fails with every problem of every file.
+    pub fn read(folder: &Path) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let mut digest = Sha256::new();
+        let raw_files = files(&folder.join("raw"), &mut problems);
+        let curated_files = files(&folder.join("curated"), &mut problems);
+        let mut reader = Reader { problems: &mut problems, digest: &mut digest };
+
+        let raw = reader.tables(&raw_files);
+        let mut curated = reader.tables(&curated_files);
+        for sql in curated_files.iter().filter(|file| has_extension(file, "sql")) {
+            reader.sql(sql, &mut curated);
+        }
+        let database = reader.database(&folder.join("curated/database.json"));
+        for table in curated.values() {
+            reader.check_curated(table, &raw);
+        }
+        match database {
+            Some(database) if problems.is_empty() => {
+                let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+                Ok(Self { database, raw, curated, sha256 })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// A raw table, or a message that names the nearest.
+    pub fn raw_table(&self, name: &str) -> Result<&Table, String> {
+        find(&self.raw, name, "raw table")
+    }
+
+    /// A curated table, or a message that names the nearest.
+    pub fn curated_table(&self, name: &str) -> Result<&Table, String> {
+        find(&self.curated, name, "curated table")
+    }
+}
+
+fn find<'a>(tables: &'a BTreeMap<String, Table>, name: &str, what: &str) -> Result<&'a Table, String> {
+    tables.get(name).ok_or_else(|| {
+        let names: Vec<&str> = tables.keys().map(String::as_str).collect();
+        format!("no {what} `{name}` in the metadata{}", suggestion(name, &names))
+    })
+}
+
+fn has_extension(file: &Path, extension: &str) -> bool {
+    file.extension().is_some_and(|found| found == extension)
+}
+
+/// The files of a folder by name, so that everything after is the same on every machine.
+fn files(folder: &Path, problems: &mut Problems) -> Vec<PathBuf> {
+    match fs::read_dir(folder).and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()) {
+        Ok(mut files) => {
+            files.sort();
+            files
+        }
+        Err(error) => {
+            problems.add(folder, "", format!("cannot be read: {error}"));
+            Vec::new()
+        }
+    }
+}
+
+const COLUMN_KEYS: &[&str] = &[
+    "name",
+    "type",
+    "type_category",
+    "description",
+    "pattern",
+    "enum",
+    "nullable",
+    "sensitivity",
+    "sensitive",
+    "redacted",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "unique",
+    "datetime_format",
+];
+const TABLE_KEYS: &[&str] = &[
+    "$schema",
+    "name",
+    "description",
+    "location",
+    "data_format",
+    "columns",
+    "partitions",
+    "primary_key",
+    "glue_specific",
+    "file_format",
+    "table_location",
+    "database_name",
+    "glue_table_properties",
+    "sensitive",
+    "checks",
+    "source",
+    "copy_to_raw",
+    "mode",
+];
+
+struct Reader<'a> {
+    problems: &'a mut Problems,
+    digest: &'a mut Sha256,
+}
+
+impl Reader<'_> {
+    fn text(&mut self, file: &Path) -> Option<String> {
+        match fs::read(file).map(String::from_utf8) {
+            Ok(Ok(text)) => {
+                self.digest.update(file.file_name().map(|n| n.as_encoded_bytes()).unwrap_or_default());
+                self.digest.update((text.len() as u64).to_le_bytes());
+                self.digest.update(&text);
+                Some(text)
+            }
+            Ok(Err(_)) => {
+                self.problems.add(file, "", "is not UTF-8");
+                None
+            }
+            Err(error) => {
+                self.problems.add(file, "", format!("cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    fn object(&mut self, file: &Path) -> Option<Map<String, Value>> {
+        let text = self.text(file)?;
+        match serde_json::from_str(&text) {
+            Ok(Value::Object(object)) => Some(object),
+            Ok(_) => {
+                self.problems.add(file, "", "expected a JSON object");
+                None
+            }
+            Err(error) => {
+                self.problems.add(file, "", format!("is not JSON: {error}"));
+                None
+            }
+        }
+    }
+
+    fn tables(&mut self, files: &[PathBuf]) -> BTreeMap<String, Table> {
+        let mut tables = BTreeMap::new();
+        for file in files.iter().filter(|f| has_extension(f, "json") && !f.ends_with("database.json")) {
+            let Some(object) = self.object(file) else { continue };
+            if let Some(table) = (TableReader { file, problems: self.problems }).table(&object) {
+                tables.insert(table.name.clone(), table);
+            }
+        }
+        tables
+    }
+
+    fn sql(&mut self, file: &Path, tables: &mut BTreeMap<String, Table>) {
+        let Some(text) = self.text(file) else { return };
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let names: Vec<String> = tables.keys().cloned().collect();
+        match tables.get_mut(name.as_ref()) {
+            Some(table) => table.sql = Some(text),
+            None => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                self.problems.add(
+                    file,
+                    "",
+                    format!("there is no `{name}.json` beside it{}", suggestion(&name, &names)),
+                );
+            }
+        }
+    }
+
+    fn database(&mut self, file: &Path) -> Option<Database> {
+        let object = self.object(file)?;
+        let mut reader = TableReader { file, problems: self.problems };
+        let name = reader.required_text(&object, "name");
+        let bucket = reader.required_text(&object, "bucket");
+        let base_folder = reader.required_text(&object, "base_folder");
+        let description = reader.required_text(&object, "description");
+        if let Some(name) = name.as_deref().filter(|name| !is_table_name(name)) {
+            reader.problem("name", format!("`{name}` is not a Glue name: lower-case letters, digits and `_`"));
+        }
+        Some(Database {
+            name: name?,
+            bucket: bucket?,
+            base_folder: base_folder?.trim_matches('/').to_owned(),
+            description: description?,
+        })
+    }
+
+    fn check_curated(&mut self, table: &Table, raw: &BTreeMap<String, Table>) {
+        if table.data_format != DataFormat::Parquet {
+            self.problems.add(&table.file, "data_format", "curated tables are written as `parquet`");
+        }
+        if table.sql.is_none() && !raw.contains_key(&table.name) {
+            let message = format!(
+                "it has no `{0}.sql` beside it and there is no raw table `{0}` to copy; raw tables are {1}",
+                table.name,
+                quoted(&raw.keys().collect::<Vec<_>>())
+            );
+            self.problems.add(&table.file, "", message);
+        }
+        if table.mode == Mode::Partition && table.partitions.is_empty() {
+            self.problems.add(&table.file, "mode", "`partition` needs `partitions`");
+        }
+    }
+}
+
+/// Reads one table and notes what is wrong on the way; gives a table only when nothing is.
+struct TableReader<'a> {
+    file: &'a Path,
+    problems: &'a mut Problems,
+}
+
+impl TableReader<'_> {
+    fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.problems.add(self.file, path, message);
+    }
+
+    fn required_text(&mut self, object: &Map<String, Value>, key: &str) -> Option<String> {
+        match object.get(key) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+            Some(other) => {
+                self.problem(key, format!("expected a text that is not empty, found {other}"));
+                None
+            }
+            None => {
+                self.problem(key, "is missing");
+                None
+            }
+        }
+    }
+
+    fn table(&mut self, object: &Map<String, Value>) -> Option<Table> {
+        let before = self.problems.0.len();
+        self.misspelt(object, TABLE_KEYS, "");
+        let dialect = dialect(object);
+        let name = self.required_text(object, "name").unwrap_or_default();
+        if !name.is_empty() && !is_table_name(&name) {
+            self.problem(
+                "name",
+                format!("`{name}` is not a Glue name: lower-case letters, digits and `_`, at most 255"),
+            );
+        }
+        let stem = self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if !name.is_empty() && name != stem {
+            self.problem("name", format!("is `{name}` but the file is called `{stem}.json`; the two must agree"));
+        }
+        let location = self.location(object, dialect, &name);
+        let data_format = self.data_format(object, dialect);
+        let mut columns = self.columns(object, dialect);
+        let partitions = self.names(object, "partitions", &columns);
+        let primary_key = self.names(object, "primary_key", &columns);
+        // partition columns go last, in the order in which they are listed: that is the order of the path
+        columns.sort_by_key(|column| partitions.iter().position(|name| *name == column.name).map_or(0, |n| n + 1));
+        for column in columns.iter().filter(|c| partitions.contains(&c.name) && !c.column_type.may_partition()) {
+            self.problem(
+                "partitions",
+                format!("`{}` is a {}, which cannot partition a table", column.name, column.column_type),
+            );
+        }
+        if partitions.len() == columns.len() && !columns.is_empty() {
+            self.problem("partitions", "every column is a partition column; Glue needs at least one other");
+        }
+        if object.get("sensitive") == Some(&Value::Bool(true)) {
+            columns.iter_mut().for_each(|column| column.sensitive = true);
+        }
+        let checks: Checks = self.own(object, "checks").unwrap_or_default();
+        if let Some(pattern) = &checks.file_name_pattern {
+            self.regex("checks.file_name_pattern", pattern);
+        }
+        let source: Option<Source> = self.own(object, "source");
+        if let Some(source) = &source {
+            self.source(source, &columns);
+        }
+        let mode = self.own(object, "mode").unwrap_or_default();
+        let copy_to_raw = self.own(object, "copy_to_raw").unwrap_or_default();
+        let table = Table {
+            file: self.file.to_owned(),
+            name,
+            description: text_of(object, "description"),
+            location,
+            data_format,
+            columns,
+            partitions,
+            primary_key,
+            glue_specific: object.get("glue_specific").cloned().unwrap_or_else(|| Value::Object(Map::new())),
+            checks,
+            source,
+            copy_to_raw,
+            mode,
+            sql: None,
+        };
+        (self.problems.0.len() == before).then_some(table)
+    }
+
+    /// Unknown keys are other programs' business, except one that is all but one of ours.
+    fn misspelt(&mut self, object: &Map<String, Value>, known: &[&str], path: &str) {
+        for key in object.keys().filter(|key| !known.contains(&key.as_str())) {
+            if let Some(meant) =
+                nearest(key, known.iter().copied()).filter(|meant| strsim::osa_distance(key, meant) <= 2)
+            {
+                self.problem(format!("{path}{key}"), format!("unknown key; did you mean `{meant}`?"));
+            }
+        }
+    }
+
+    /// An object of ours, where every key counts.
+    fn own<T: serde::de::DeserializeOwned>(&mut self, object: &Map<String, Value>, key: &str) -> Option<T> {
+        let value = object.get(key)?;
+        match T::deserialize(value) {
+            Ok(read) => Some(read),
+            Err(error) => {
+                self.problem(key, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn location(&mut self, object: &Map<String, Value>, dialect: Dialect, name: &str) -> String {
+        if dialect == Dialect::Mojap {
+            return name.to_owned();
+        }
+        let location = self.required_text(object, "location").unwrap_or_default();
+        if location.starts_with('/') {
+            self.problem("location", "must not begin with `/`: it is relative to the database's base folder");
+        }
+        let allowed = |c: char| c.is_alphanumeric() || "_/-".contains(c);
+        if !location.chars().all(allowed) || location.split('/').rev().skip(1).any(str::is_empty) {
+            self.problem("location", format!("`{location}`: letters, digits, `_`, `-` and single `/` only"));
+        }
+        location.trim_matches('/').to_owned()
+    }
+
+    fn data_format(&mut self, object: &Map<String, Value>, dialect: Dialect) -> DataFormat {
+        let key = if dialect == Dialect::Mojap { "file_format" } else { "data_format" };
+        if dialect == Dialect::Mojap && !object.contains_key(key) {
+            return DataFormat::Parquet;
+        }
+        let name = self.required_text(object, key).unwrap_or_default();
+        DataFormat::parse(&name).unwrap_or_else(|| {
+            if name == "par" {
+                self.problem(key, "`par` has no Glue template in etl_manager either; did you mean `parquet`?");
+            } else if !name.is_empty() {
+                self.problem(key, format!("unknown format `{name}`{}", suggestion(&name, DataFormat::NAMES)));
+            }
+            DataFormat::Parquet
+        })
+    }
+
+    fn columns(&mut self, object: &Map<String, Value>, dialect: Dialect) -> Vec<Column> {
+        let Some(Value::Array(items)) = object.get("columns") else {
+            self.problem("columns", "expected a list of columns");
+            return Vec::new();
+        };
+        if items.is_empty() {
+            self.problem("columns", "expected at least one column");
+        }
+        let mut columns: Vec<Column> = Vec::with_capacity(items.len());
+        for (n, item) in items.iter().enumerate() {
+            let path = format!("columns[{n}]");
+            let Value::Object(item) = item else {
+                self.problem(path, "expected an object");
+                continue;
+            };
+            let column = self.column(item, dialect, &path);
+            if let Some(first) = columns.iter().position(|other| other.name == column.name) {
+                self.problem(
+                    format!("{path}.name"),
+                    format!("`{}` is already the name of columns[{first}]", column.name),
+                );
+            }
+            columns.push(column);
+        }
+        columns
+    }
+
+    fn column(&mut self, item: &Map<String, Value>, dialect: Dialect, path: &str) -> Column {
+        self.misspelt(item, COLUMN_KEYS, &format!("{path}."));
+        let name = match item.get("name") {
+            Some(Value::String(name)) if is_table_name(name) => name.clone(),
+            Some(Value::String(name)) => {
+                self.problem(
+                    format!("{path}.name"),
+                    format!("`{name}`: lower-case letters, digits and `_`, at most 255"),
+                );
+                name.clone()
+            }
+            _ => {
+                self.problem(format!("{path}.name"), "expected a text");
+                String::new()
+            }
+        };
+        let column_type = self.column_type(item, dialect, path);
+        let pattern = item.get("pattern").and_then(|value| match value {
+            Value::String(pattern) => {
+                self.regex(&format!("{path}.pattern"), pattern);
+                Some(pattern.clone())
+            }
+            Value::Null => None,
+            other => {
+                self.problem(format!("{path}.pattern"), format!("expected a regular expression, found {other}"));
+                None
+            }
+        });
+        let enumeration = item.get("enum").and_then(|value| match value {
+            Value::Array(values) => Some(values.iter().filter(|v| !v.is_null()).map(plain).collect()),
+            Value::Null => None,
+            other => {
+                self.problem(format!("{path}.enum"), format!("expected a list of values, found {other}"));
+                None
+            }
+        });
+        let (minimum, maximum) = (self.number(item, "minimum", path), self.number(item, "maximum", path));
+        for (key, bound) in [("minimum", minimum), ("maximum", maximum)] {
+            if bound.is_some() && !column_type.is_number() {
+                self.problem(format!("{path}.{key}"), format!("bounds are for numbers; `{name}` is a {column_type}"));
+            }
+        }
+        let length = |reader: &mut Self, key: &str| {
+            let number = reader.number(item, key, path)?;
+            if number < 0.0 || number.fract() != 0.0 {
+                reader.problem(
+                    format!("{path}.{key}"),
+                    format!("expected a whole number that is not negative, found {number}"),
+                );
+            }
+            Some(number as u64)
+        };
+        let (min_length, max_length) = (length(self, "minLength"), length(self, "maxLength"));
+        Column {
+            name,
+            column_type,
+            description: text_of(item, "description"),
+            nullable: self.flag(item, "nullable", path).unwrap_or(true),
+            pattern,
+            enumeration,
+            minimum,
+            maximum,
+            min_length,
+            max_length,
+            sensitive: self.flag(item, "redacted", path).unwrap_or(false)
+                || self.flag(item, "sensitive", path).unwrap_or(false)
+                || self.sensitivity(item, path),
+        }
+    }
+
+    fn column_type(&mut self, item: &Map<String, Value>, dialect: Dialect, path: &str) -> ColumnType {
+        let (key, read) = match (item.get("type"), item.get("type_category")) {
+            (Some(Value::String(text)), _) => ("type", ColumnType::parse(text, dialect)),
+            (None, Some(Value::String(text))) if dialect == Dialect::Mojap => {
+                ("type_category", ColumnType::of_category(text))
+            }
+            _ => ("type", Err("expected the name of a type".into())),
+        };
+        read.unwrap_or_else(|message| {
+            self.problem(format!("{path}.{key}"), message);
+            ColumnType::String
+        })
+    }
+
+    /// etl_manager's word for personal data.
+    fn sensitivity(&mut self, item: &Map<String, Value>, path: &str) -> bool {
+        match item.get("sensitivity") {
+            None | Some(Value::Null) => false,
+            Some(Value::String(word)) if ["personal_data", "special_category_data"].contains(&word.as_str()) => true,
+            Some(other) => {
+                let message = format!("expected `personal_data` or `special_category_data`, found {other}");
+                self.problem(format!("{path}.sensitivity"), message);
+                true
+            }
+        }
+    }
+
+    fn flag(&mut self, item: &Map<String, Value>, key: &str, path: &str) -> Option<bool> {
+        match item.get(key)? {
+            Value::Bool(flag) => Some(*flag),
+            Value::Null => None,
+            other => {
+                self.problem(format!("{path}.{key}"), format!("expected true or false, found {other}"));
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, item: &Map<String, Value>, key: &str, path: &str) -> Option<f64> {
+        match item.get(key)? {
+            Value::Null => None,
+            value => value.as_f64().or_else(|| {
+                self.problem(format!("{path}.{key}"), format!("expected a number, found {value}"));
+                None
+            }),
+        }
+    }
+
+    fn regex(&mut self, path: &str, pattern: &str) {
+        if let Err(error) = regex::Regex::new(pattern) {
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
+            self.problem(path, format!("is not a regular expression that the checks can use: {reason}"));
+        }
+    }
+
+    fn names(&mut self, object: &Map<String, Value>, key: &str, columns: &[Column]) -> Vec<String> {
+        let items = match object.get(key) {
+            None | Some(Value::Null) => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                self.problem(key, format!("expected a list of column names, found {other}"));
+                return Vec::new();
+            }
+        };
+        let mut names: Vec<String> = Vec::with_capacity(items.len());
+        for (n, item) in items.iter().enumerate() {
+            let name = item.as_str().unwrap_or_default();
+            if !columns.iter().any(|column| column.name == name) {
+                let there: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+                self.problem(
+                    format!("{key}[{n}]"),
+                    format!("there is no column {item}; the columns are {}", quoted(&there)),
+                );
+            } else if names.iter().any(|other| other == name) {
+                self.problem(format!("{key}[{n}]"), format!("`{name}` is listed twice"));
+            } else {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
+    fn source(&mut self, source: &Source, columns: &[Column]) {
+        if !(source.records.is_empty() || source.records.starts_with('/')) {
+            self.problem("source.records", format!("`{}` is not a JSON pointer: it begins with `/`", source.records));
+        }
+        if let Some(index) = source.index_column.as_deref().filter(|i| !columns.iter().any(|c| c.name == *i)) {
+            let there: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+            self.problem("source.index_column", format!("there is no column `{index}`{}", suggestion(index, &there)));
+        }
+        for (key, zero) in [
+            ("requests", source.requests == 0),
+            ("concurrency", source.concurrency == 0),
+            ("requests_per_second", source.requests_per_second == 0),
+            ("attempts", source.attempts == 0),
+            ("timeout_seconds", source.timeout_seconds == 0),
+            ("maximum_file_bytes", source.maximum_file_bytes == 0),
+        ] {
+            if zero {
+                self.problem(format!("source.{key}"), "must be at least 1");
+            }
+        }
+    }
+}
+
+/// etl_manager's tables have a `location` and a `data_format`; mojap-metadata's have neither, but may have keys of
+/// their own.
+fn dialect(object: &Map<String, Value>) -> Dialect {
+    let etl_manager = ["data_format", "location"].iter().any(|key| object.contains_key(*key));
+    let mojap = ["file_format", "table_location", "glue_table_properties"].iter().any(|key| object.contains_key(*key))
+        || has_type_category(object);
+    if etl_manager && !mojap { Dialect::EtlManager } else { Dialect::Mojap }
+}
+
+fn has_type_category(object: &Map<String, Value>) -> bool {
+    object.get("columns").and_then(Value::as_array).is_some_and(|c| c.iter().any(|c| c.get("type_category").is_some()))
+}
+
+fn text_of(object: &Map<String, Value>, key: &str) -> String {
+    object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A value of an `enum` as a file would hold it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

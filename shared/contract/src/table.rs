@@ -1,0 +1,233 @@
+//! A table as its metadata describes it: columns, partitions, where it comes from, what it must satisfy.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ColumnType;
+
+/// A described table, raw or curated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The file that describes it.
+    pub file: PathBuf,
+    /// Lower case, digits and `_`.
+    pub name: String,
+    /// For people; cut to Glue's limit when it goes there.
+    pub description: String,
+    /// Its folder under the base folder, without slashes at the ends.
+    pub location: String,
+    /// How its files are written.
+    pub data_format: DataFormat,
+    /// All columns; those of `partitions` come last, in the order listed there.
+    pub columns: Vec<Column>,
+    /// The names of the partition columns.
+    pub partitions: Vec<String>,
+    /// The names of the columns that identify a row.
+    pub primary_key: Vec<String>,
+    /// Merged into the table's Glue definition.
+    pub glue_specific: Value,
+    /// What a landed file must satisfy as a whole.
+    pub checks: Checks,
+    /// Where extract fetches the table, if it does.
+    pub source: Option<Source>,
+    /// Whether validate copies files to the raw area too.
+    pub copy_to_raw: bool,
+    /// How much of a curated table a run replaces.
+    pub mode: Mode,
+    /// The curated table's SQL; a straight copy of the raw table of the same name when absent.
+    pub sql: Option<String>,
+}
+
+/// A described column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Lower case, digits and `_`.
+    pub name: String,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// For people; cut to Glue's limit when it goes there.
+    pub description: String,
+    /// Whether a row may have no value.
+    pub nullable: bool,
+    /// A regular expression that text values match; see [`Checks::pattern_anchor`].
+    pub pattern: Option<String>,
+    /// The only values allowed (as text), besides null in a nullable column.
+    pub enumeration: Option<Vec<String>>,
+    /// The least number allowed, inclusive.
+    pub minimum: Option<f64>,
+    /// The greatest number allowed, inclusive.
+    pub maximum: Option<f64>,
+    /// The least length of a text, in characters.
+    pub min_length: Option<u64>,
+    /// The greatest length of a text, in characters.
+    pub max_length: Option<u64>,
+    /// Personal data by the metadata's word: values appear in no log, report, metric or payload.
+    pub sensitive: bool,
+}
+
+/// The format of a table's files, as etl_manager names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataFormat {
+    /// Comma-separated, unquoted.
+    Csv,
+    /// Comma-separated with quotes, read by OpenCSVSerde.
+    CsvQuotedNodate,
+    /// JSON Lines.
+    Json,
+    /// Apache Parquet.
+    Parquet,
+    /// Apache ORC.
+    Orc,
+    /// Apache Avro.
+    Avro,
+    /// Text lines taken apart by a regular expression.
+    Regex,
+}
+
+impl DataFormat {
+    /// etl_manager's names.
+    pub const NAMES: &[&str] = &["csv", "csv_quoted_nodate", "json", "parquet", "orc", "avro", "regex"];
+
+    /// By etl_manager's name; mojap-metadata's `jsonl` is the same as `json`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "csv" => Self::Csv,
+            "csv_quoted_nodate" => Self::CsvQuotedNodate,
+            "json" | "jsonl" | "ndjson" => Self::Json,
+            "parquet" => Self::Parquet,
+            "orc" => Self::Orc,
+            "avro" => Self::Avro,
+            "regex" => Self::Regex,
+            _ => return None,
+        })
+    }
+}
+
+/// How much of a curated table a run replaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Everything: the table is what this run wrote.
+    #[default]
+    Rebuild,
+    /// The partitions that this run wrote; older ones stay.
+    Partition,
+}
+
+/// What a landed file must satisfy besides its columns.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checks {
+    /// The least number of rows in a file.
+    pub minimum_rows: u64,
+    /// The greatest number of rows in a file.
+    pub maximum_rows: Option<u64>,
+    /// Whether a column of the metadata may be absent from the file; it then reads as null.
+    pub allow_missing_columns: bool,
+    /// Whether the file may have columns that the metadata does not; they are not read.
+    pub allow_unexpected_columns: bool,
+    /// A regular expression for the whole file name, in place of `<table>[_<chunk>]_<unix seconds>`.
+    pub file_name_pattern: Option<String>,
+    /// Where a column's `pattern` must match.
+    pub pattern_anchor: Anchor,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self {
+            minimum_rows: 1,
+            maximum_rows: None,
+            allow_missing_columns: false,
+            allow_unexpected_columns: false,
+            file_name_pattern: None,
+            pattern_anchor: Anchor::Start,
+        }
+    }
+}
+
+/// Where a column's `pattern` must match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Anchor {
+    /// From the start of the value, like Python's `re.match` and data_linter. Write `$` for the end.
+    #[default]
+    Start,
+    /// The whole value.
+    Whole,
+}
+
+/// Where extract fetches a table and how it makes rows of the answers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// What to GET. `https`, or `http` on a loopback address.
+    pub url: String,
+    /// How many requests make one extract.
+    #[serde(default = "one")]
+    pub requests: u64,
+    /// A JSON pointer (RFC 6901) to the record, or to the array of records, in an answer.
+    #[serde(default)]
+    pub records: String,
+    /// Joins the names of nested objects into one column name.
+    #[serde(default = "underscore")]
+    pub flatten_separator: String,
+    /// The column that numbers the rows of an extract from 0.
+    #[serde(default)]
+    pub index_column: Option<String>,
+    /// Requests under way at once.
+    #[serde(default = "four")]
+    pub concurrency: usize,
+    /// Requests begun per second at most.
+    #[serde(default = "twenty")]
+    pub requests_per_second: u32,
+    /// Attempts per request, the first included.
+    #[serde(default = "five")]
+    pub attempts: u32,
+    /// Seconds until an attempt is given up.
+    #[serde(default = "ten")]
+    pub timeout_seconds: u64,
+    /// A file is closed, and the next chunk begun, after this many compressed bytes.
+    #[serde(default = "one_gigabyte")]
+    pub maximum_file_bytes: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+fn underscore() -> String {
+    "_".into()
+}
+fn four() -> usize {
+    4
+}
+fn twenty() -> u32 {
+    20
+}
+fn five() -> u32 {
+    5
+}
+fn ten() -> u64 {
+    10
+}
+fn one_gigabyte() -> u64 {
+    1_000_000_000
+}
+
+impl Table {
+    /// The columns that are in the files: all but the partition columns.
+    pub fn data_columns(&self) -> &[Column] {
+        &self.columns[..self.columns.len() - self.partitions.len()]
+    }
+
+    /// The columns that are in the path, in order.
+    pub fn partition_columns(&self) -> &[Column] {
+        &self.columns[self.columns.len() - self.partitions.len()..]
+    }
+
+    /// The column of a name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
