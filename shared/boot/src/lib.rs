@@ -1,1 +1,13 @@
-//! Placeholder.
+//! How every function starts: its settings, telemetry, AWS clients' configuration, and how its failures reach Lambda.
+
+pub mod aws;
+pub mod env;
+pub mod metrics;
+mod serve;
+mod telemetry;
+
+pub use env::Env;
+pub use serve::{Boot, Invocation, serve};
+
+/// What ends a function's process.
+pub type Error = lambda_runtime::Error;

@@ -1,1 +1,238 @@
-//! Placeholder.
+//! The areas' objects in S3: list, read, write once, copy one exact version, delete one exact version. Every failure
+//! names the object.
+
+mod copy;
+mod upload;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use contract::{Failure, FailureKind};
+
+pub use copy::Copied;
+pub use upload::{PART_BYTES, Upload, Uploaded};
+
+/// S3, as the pipeline uses it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+}
+
+/// One version of one object, as S3 described it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Bucket name.
+    pub bucket: String,
+    /// Key, not encoded.
+    pub key: String,
+    /// Absent where the bucket has no versions, and in listings.
+    pub version_id: Option<String>,
+    /// Entity tag with its quotes.
+    pub etag: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// When it was written, in Unix seconds.
+    pub last_modified: u64,
+    /// The checksum that S3 keeps, as `algorithm:base64`.
+    pub checksum: Option<String>,
+}
+
+impl Object {
+    /// `s3://bucket/key`
+    pub fn url(&self) -> String {
+        url(&self.bucket, &self.key)
+    }
+}
+
+/// `s3://bucket/key`
+pub fn url(bucket: &str, key: &str) -> String {
+    format!("s3://{bucket}/{key}")
+}
+
+/// Whether a write may replace an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// The newest write wins.
+    Replace,
+    /// Fails with [`FailureKind::Conflict`] when the key is taken.
+    IfAbsent,
+}
+
+impl Write {
+    fn if_none_match(self) -> Option<String> {
+        (self == Self::IfAbsent).then(|| "*".to_owned())
+    }
+}
+
+/// Attempts at an operation that lost to a concurrent one (409), which S3 asks to be repeated.
+const CONFLICT_ATTEMPTS: u32 = 5;
+
+impl Store {
+    /// From the configuration that all clients share. A custom endpoint is addressed by path: `bucket.127.0.0.1` is no
+    /// host.
+    pub fn new(config: &SdkConfig) -> Self {
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
+        Self { client: Client::from_conf(s3) }
+    }
+
+    /// An object, or one version of it, or `None` when there is none.
+    pub async fn head(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<Object>, Failure> {
+        let answer = self
+            .client
+            .head_object()
+            .bucket(bucket)
+            .key(key)
+            .set_version_id(version_id.map(str::to_owned))
+            .checksum_mode(aws_sdk_s3::types::ChecksumMode::Enabled)
+            .send()
+            .await;
+        match answer {
+            Ok(head) => {
+                let sums = [
+                    ("crc64nvme", head.checksum_crc64_nvme()),
+                    ("sha256", head.checksum_sha256()),
+                    ("crc32", head.checksum_crc32()),
+                    ("crc32c", head.checksum_crc32_c()),
+                    ("sha1", head.checksum_sha1()),
+                ];
+                let checksum = sums.into_iter().find_map(|(name, sum)| Some(format!("{name}:{}", sum?)));
+                Ok(Some(Object {
+                    bucket: bucket.into(),
+                    key: key.into(),
+                    version_id: head.version_id().filter(|id| *id != "null").map(str::to_owned),
+                    etag: head.e_tag().unwrap_or_default().to_owned(),
+                    bytes: head.content_length().unwrap_or(0).max(0) as u64,
+                    last_modified: head.last_modified().map_or(0, |time| time.secs().max(0) as u64),
+                    checksum,
+                }))
+            }
+            Err(error) => match boot::aws::failure(&error) {
+                failure if failure.kind == FailureKind::NotFound => Ok(None),
+                // a delete marker answers 405 to a request for its own version
+                _ if error.raw_response().is_some_and(|r| r.status().as_u16() == 405) => Ok(None),
+                failure => Err(failure.context(format!("reading the head of {}", url(bucket, key)))),
+            },
+        }
+    }
+
+    /// Every object under a prefix, by key. A prefix that names a folder must end with `/`.
+    pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>, Failure> {
+        let mut objects = Vec::new();
+        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| boot::aws::failure(&e).context(format!("listing {}", url(bucket, prefix))))?;
+            objects.extend(page.contents().iter().map(|object| Object {
+                bucket: bucket.into(),
+                key: object.key().unwrap_or_default().to_owned(),
+                version_id: None,
+                etag: object.e_tag().unwrap_or_default().to_owned(),
+                bytes: object.size().unwrap_or(0).max(0) as u64,
+                last_modified: object.last_modified().map_or(0, |time| time.secs().max(0) as u64),
+                checksum: None,
+            }));
+        }
+        Ok(objects)
+    }
+
+    /// The bytes of exactly this version: fails with [`FailureKind::Conflict`] when the key has other bytes by now.
+    pub async fn read(&self, object: &Object) -> Result<ByteStream, Failure> {
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .set_version_id(object.version_id.clone())
+            .if_match(&object.etag)
+            .send()
+            .await;
+        match answer {
+            Ok(found) => Ok(found.body),
+            Err(error) => Err(boot::aws::failure(&error).context(format!("reading {}", object.url()))),
+        }
+    }
+
+    /// A small object whole; `None` when there is none.
+    pub async fn read_whole(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let doing = || format!("reading {}", url(bucket, key));
+        match self.client.get_object().bucket(bucket).key(key).send().await {
+            Ok(found) => {
+                let body = found.body.collect().await.map_err(|e| Failure::unavailable(e).context(doing()))?;
+                Ok(Some(body.to_vec()))
+            }
+            Err(error) => match boot::aws::failure(&error) {
+                failure if failure.kind == FailureKind::NotFound => Ok(None),
+                failure => Err(failure.context(doing())),
+            },
+        }
+    }
+
+    /// Writes a small object.
+    pub async fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+        content_type: &str,
+        write: Write,
+    ) -> Result<(), Failure> {
+        let body = bytes::Bytes::from(body);
+        self.repeat_conflicts(|| {
+            let put = self.client.put_object().bucket(bucket).key(key).content_type(content_type);
+            put.set_if_none_match(write.if_none_match()).body(body.clone().into()).send()
+        })
+        .await
+        .map_err(|failure| failure.context(format!("writing {}", url(bucket, key))))?;
+        Ok(())
+    }
+
+    /// A streaming write. Nothing is visible under the key until [`Upload::finish`].
+    pub fn upload(&self, bucket: &str, key: &str, content_type: &str) -> Upload {
+        Upload::new(self.client.clone(), bucket, key, content_type)
+    }
+
+    /// Deletes exactly this version; success when it is gone already. Later versions of the key stay.
+    pub async fn delete(&self, object: &Object) -> Result<(), Failure> {
+        let delete = self.client.delete_object().bucket(&object.bucket).key(&object.key);
+        let delete = match &object.version_id {
+            Some(version) => delete.version_id(version),
+            None => delete.if_match(&object.etag),
+        };
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match boot::aws::failure(&error) {
+                failure if matches!(failure.kind, FailureKind::NotFound) => Ok(()),
+                failure => Err(failure.context(format!("deleting {}", object.url()))),
+            },
+        }
+    }
+
+    /// S3 answers 409 to one of two writes of a key that cross; the loser is to ask again. 412 is final.
+    async fn repeat_conflicts<T, E, Sent>(&self, send: impl Fn() -> Sent) -> Result<T, Failure>
+    where
+        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + 'static,
+        Sent: Future<Output = Result<T, aws_sdk_s3::error::SdkError<E>>>,
+    {
+        let mut attempt = 1;
+        loop {
+            match send().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    let crossed = error.raw_response().is_some_and(|response| response.status().as_u16() == 409);
+                    if !crossed || attempt == CONFLICT_ATTEMPTS {
+                        return Err(boot::aws::failure(&error));
+                    }
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
+            attempt += 1;
+        }
+    }
+}
+
+/// A blocking reader of an object's bytes, for decoders that run beside the async runtime
+/// (`tokio::task::spawn_blocking`).
+pub fn blocking_reader(body: ByteStream) -> impl std::io::Read + Send + 'static {
+    tokio_util::io::SyncIoBridge::new(body.into_async_read())
+}

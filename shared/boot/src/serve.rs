@@ -1,0 +1,100 @@
+//! The loop of a function: set up once, then answer invocations. Failures reach Lambda under their stable names.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_config::SdkConfig;
+use contract::{Failure, MetaData};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tracing::Instrument;
+
+use crate::{Env, aws, env, metrics, telemetry};
+
+/// What a function builds itself from.
+pub struct Boot {
+    /// Its settings.
+    pub env: Env,
+    /// What its AWS clients are made from.
+    pub aws: SdkConfig,
+}
+
+impl Boot {
+    /// The description of all datasets.
+    pub fn metadata(&mut self) -> Result<MetaData, Failure> {
+        let folder = self.env.metadata_folder();
+        self.env.check()?;
+        Ok(MetaData::read(&folder)?)
+    }
+}
+
+/// What a handler knows of the invocation besides its event.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Lambda's request id.
+    pub request_id: String,
+    /// When Lambda will end the invocation.
+    pub deadline: SystemTime,
+}
+
+impl Invocation {
+    /// What is left until the deadline, less a reserve for cleaning up and answering.
+    pub fn time_left(&self, reserve: Duration) -> Duration {
+        self.deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(reserve)
+    }
+}
+
+/// A failure on its way to Lambda.
+#[derive(Debug)]
+struct Reported(Failure);
+
+impl From<Reported> for Diagnostic {
+    fn from(Reported(failure): Reported) -> Self {
+        Diagnostic { error_type: failure.kind.name().into(), error_message: failure.message }
+    }
+}
+
+/// Sets the function up and answers invocations until Lambda stops the process.
+///
+/// A set-up that fails (wrong metadata, a missing setting) does not end the process: every invocation then answers
+/// with that failure, so that whoever invokes the function reads the reason and not `Runtime.ExitError`.
+pub async fn serve<App, Setup, Handler, Request, Response, Answer>(
+    setup: Setup,
+    handler: Handler,
+) -> Result<(), crate::Error>
+where
+    Setup: FnOnce(&mut Boot) -> Result<App, Failure>,
+    Handler: Fn(Arc<App>, Request, Invocation) -> Answer,
+    Answer: Future<Output = Result<Response, Failure>>,
+    Request: DeserializeOwned,
+    Response: Serialize,
+{
+    let env = Env::of_process();
+    telemetry::start(env.optional(env::AWS_LAMBDA_LOG_LEVEL));
+    metrics::name_function(env.optional(env::AWS_LAMBDA_FUNCTION_NAME).unwrap_or_default());
+    let mut boot = Boot { env, aws: aws::config().await };
+    let app = setup(&mut boot).map(Arc::new);
+    metrics::emit(None, &[("ColdStart", metrics::Unit::Count, 1.0)]);
+    let (app, handler) = (&app, &handler);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let invocation = Invocation {
+            request_id: event.context.request_id.clone(),
+            deadline: UNIX_EPOCH + Duration::from_millis(event.context.deadline),
+        };
+        let span = tracing::info_span!("invocation", request_id = %invocation.request_id);
+        let answer = async {
+            let app = app.as_ref().map_err(Failure::clone)?;
+            let request = serde_json::from_value(event.payload)
+                .map_err(|error| Failure::bad_input(format!("the event: {error}")))?;
+            handler(Arc::clone(app), request, invocation).await
+        };
+        answer.instrument(span.clone()).await.map_err(|failure| {
+            span.in_scope(|| tracing::error!(error_type = failure.kind.name(), error = %failure, "invocation failed"));
+            Reported(failure)
+        })
+    }))
+    .await
+}

@@ -1,0 +1,29 @@
+//! Log lines as JSON on standard output, where Lambda takes them to CloudWatch.
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging at the level of [`crate::env::AWS_LAMBDA_LOG_LEVEL`]. The libraries below speak from WARN on.
+pub(crate) fn start(level: Option<String>) {
+    let level = match level.unwrap_or_default().to_ascii_lowercase().as_str() {
+        "trace" => "trace",
+        "debug" => "debug",
+        "warn" => "warn",
+        "error" | "fatal" => "error",
+        _ => "info",
+    };
+    let libraries = if level == "error" { "error" } else { "warn" };
+    let ours = ["boot", "catalog", "contract", "curate", "extract", "rows", "store", "validate"];
+    let filter = ours.iter().fold(EnvFilter::new(libraries), |filter, name| match format!("{name}={level}").parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    });
+    // a second start in one process (tests) keeps the first
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stdout)
+        .try_init();
+}
