@@ -1,0 +1,157 @@
+# What a user calls. `make help` lists it.
+# Needs Rust, Python 3.11 or later and make; everything else is fetched into .venv (and .venv-build for a deployment).
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+FUNCTIONS := extract validate curate catalog
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# MAKEFLAGS is not for cargo: it would take the two jobs of `ready` for a limit of its own.
+CARGO := MAKEFLAGS= cargo
+# The first Python that is new enough; PYTHON=... to choose. Looked for only when a venv is made.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+VENV := .venv
+LANDFALL_LOCAL := PYTHONPATH=infra/local $(VENV)/bin/python -m landfall_local
+
+# ---------------------------------------------------------------------------------------------------------- to use it
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Requests of the extraction. The example's API answers one row a request.
+N ?= 10
+# Origin of the API, e.g. https://api.postcodes.io. Empty: a stand-in on this machine.
+API ?=
+
+.PHONY: run
+run: ready ## Run the whole pipeline once on this machine (N=10 rows; API=https://api.postcodes.io for the real source)
+	@$(LANDFALL_LOCAL) run --functions .local/functions --requests $(N) $(if $(API),--api $(API))
+
+.PHONY: up
+up: ready ## Start the local cloud with the pipeline in it, and keep it running until Ctrl-C
+	@$(LANDFALL_LOCAL) up --functions .local/functions $(if $(API),--api $(API))
+
+FUNCTION ?= extract
+EVENT ?= infra/events/$(FUNCTION).json
+
+.PHONY: invoke
+invoke: $(VENV)/.ready ## Invoke a function of the running `make up` (FUNCTION=extract EVENT=infra/events/extract.json)
+	@$(LANDFALL_LOCAL) invoke $(FUNCTION) $(EVENT)
+
+# --------------------------------------------------------------------------------------------------------- to work on it
+
+.PHONY: test
+test: $(VENV)/.ready-dev functions ## Run every test: unit, property, end to end, local cloud, template
+	@set -uo pipefail; mkdir -p .local; failed=0; \
+	$(CARGO) test --workspace --no-fail-fast 2>&1 | tee .local/test-rust.log || failed=1; \
+	PYTHONPATH=infra/local $(VENV)/bin/python -m pytest infra/local/tests 2>&1 | tee .local/test-python.log || failed=1; \
+	awk -v broken=$$failed ' \
+	  { gsub(/\033\[[0-9;]*m/, "") } \
+	  /^test result:/ { passed += $$4; failed += $$6 } \
+	  /^(=+ )?[0-9]+ [a-z]+.* in [0-9.]+s/ { for (i = 2; i <= NF; i++) { \
+	    if ($$i ~ /^passed,?$$/) passed += $$(i - 1); \
+	    if ($$i ~ /^(failed|errors?),?$$/) failed += $$(i - 1) } } \
+	  END { if (broken && !failed) failed = 1; \
+	    printf "\n%d passed, %d failed\n", passed, failed; exit failed || !passed }' \
+	  .local/test-rust.log .local/test-python.log
+
+.PHONY: check
+check: $(VENV)/.ready-dev ## Check format, lints, what each function links, the local cloud's Python and the template
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@$(call must_not_link,extract,arrow|parquet|datafusion)
+	@$(call must_not_link,catalog,arrow|parquet|datafusion)
+	@$(call must_not_link,validate,datafusion)
+	$(VENV)/bin/ruff format --check --config infra/local/pyproject.toml infra
+	$(VENV)/bin/ruff check --config infra/local/pyproject.toml infra
+	$(VENV)/bin/cfn-lint infra/template.yaml
+
+# $(call must_not_link,<function>,<families of crates, joined by |>)
+# A crate, not a feature, is the wall: cargo builds the workspace with the union of all features.
+define must_not_link
+set -euo pipefail; \
+crates=$$($(CARGO) tree --locked -p $(1) -e normal --prefix none -f '{p}'); \
+linked=$$(awk '$$1 ~ /^($(2))([-_]|$$)/ { print $$1 }' <<<"$$crates" | sort -u | paste -s -d ' ' -); \
+if [ -n "$$linked" ]; then echo "$(1) must not link: $$linked" >&2; exit 1; fi; \
+echo "$(1) links no $(2)"
+endef
+
+# ----------------------------------------------------------------------------------------------------------- to deploy
+
+# Of the functions: x86_64 or arm64.
+ARCH ?= x86_64
+# Of the template, e.g. PARAMETERS="AlertEmail=someone@example.org DeaVersion=v0.2.0".
+PARAMETERS ?=
+
+.PHONY: build
+build: .venv-build/.ready ## Build what Lambda runs: build/functions/<name>/ and build/zips/<name>.zip (ARCH=x86_64|arm64)
+	rm -rf build/lambda build/functions build/zips
+	CARGO_TARGET_DIR=build/target PATH="$(CURDIR)/.venv-build/bin:$$PATH" $(CARGO) lambda build --release --locked \
+	  --$(if $(filter arm64,$(ARCH)),arm64,x86-64) --lambda-dir build/lambda $(FUNCTIONS:%=-p %)
+	@mkdir -p build/zips
+	@set -e; for f in $(FUNCTIONS); do \
+	  mkdir -p build/functions/$$f; \
+	  cp build/lambda/$$f/bootstrap build/functions/$$f/; \
+	  cp -R meta_data build/functions/$$f/; \
+	  (cd build/functions/$$f && ../../../.venv-build/bin/python -m zipfile -c ../../zips/$$f.zip bootstrap meta_data); \
+	done
+	@.venv-build/bin/python infra/check_bootstrap.py --arch $(ARCH) $(FUNCTIONS:%=build/zips/%.zip)
+
+.PHONY: deploy
+deploy: build .venv-build/.ready-deploy ## Build, then deploy to the AWS account of your credentials (ARCH=, PARAMETERS="Name=value …")
+	.venv-build/bin/sam deploy --template infra/template.yaml --config-file infra/samconfig.toml \
+	  --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
+
+.PHONY: clean
+clean: ## Remove everything that was made here
+	rm -rf .local .venv .venv-build build target
+
+# -------------------------------------------------------------------------------------------------------- what they need
+
+# pip and cargo side by side: both take minutes the first time.
+.PHONY: ready
+ready:
+	@$(MAKE) --no-print-directory -j2 $(VENV)/.ready functions
+
+# Each function as Lambda finds it: a folder with `bootstrap` and `meta_data`. The binary is put in place by a rename: a
+# running one cannot be overwritten ("Text file busy"), and no half-written one is ever started.
+.PHONY: functions
+functions:
+	@$(CARGO) build $(FUNCTIONS:%=-p %)
+	@set -e; for f in $(FUNCTIONS); do \
+	  folder=.local/functions/$$f; mkdir -p $$folder; \
+	  if ! [ $(TARGET)/debug/$$f -ef $$folder/bootstrap ]; then \
+	    ln -f $(TARGET)/debug/$$f $$folder/.new 2>/dev/null || cp $(TARGET)/debug/$$f $$folder/.new; \
+	    mv -f $$folder/.new $$folder/bootstrap; \
+	  fi; \
+	  ln -sfn ../../../meta_data $$folder/meta_data; \
+	done
+
+# The stamp is made last: a venv that was cut off is made again.
+$(VENV)/.ready: infra/local/requirements.txt
+	@$(call make_venv,$(VENV),$<)
+	@touch $@
+
+$(VENV)/.ready-dev: infra/local/requirements-dev.txt $(VENV)/.ready
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv-build/.ready: infra/requirements-build.txt
+	@$(call make_venv,.venv-build,$<)
+	@touch $@
+
+.venv-build/.ready-deploy: infra/requirements-deploy.txt .venv-build/.ready
+	@.venv-build/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# $(call make_venv,<folder>,<requirements>)
+define make_venv
+set -e; \
+python='$(PYTHON)'; [ -n "$$python" ] || { echo "Python 3.11 or later is needed; none was found (PYTHON=... to name one)" >&2; exit 1; }; \
+echo "making $(1)"; rm -rf $(1); \
+"$$python" -m venv $(1); \
+$(1)/bin/pip install --quiet --disable-pip-version-check -r $(2)
+endef
