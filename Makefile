@@ -102,7 +102,7 @@ build: .venv-build/.ready ## Build what Lambda runs: build/functions/<name>/ and
 
 .PHONY: deploy
 deploy: build .venv-build/.ready-deploy ## Build, then deploy to the AWS account of your credentials (ARCH=, PARAMETERS="Name=value …")
-	.venv-build/bin/sam deploy --template infra/template.yaml --config-file infra/samconfig.toml \
+	.venv-build/bin/sam deploy --template infra/template.yaml \
 	  --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
 
 .PHONY: clean
