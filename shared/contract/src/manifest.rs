@@ -74,6 +74,8 @@ pub struct InputFile {
     pub version_id: Option<String>,
     /// S3's entity tag, with its quotes.
     pub etag: String,
+    /// The checksum that S3 keeps, as `algorithm:base64`.
+    pub checksum: Option<String>,
     /// Compressed size.
     pub bytes: u64,
     /// Rows read from it.

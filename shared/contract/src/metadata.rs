@@ -621,3 +621,149 @@ fn plain(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATABASE: &str = r#"{"name": "d", "bucket": "b", "base_folder": "/f/", "description": "d"}"#;
+
+    fn read(files: &[(&str, &str)]) -> Result<MetaData, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["raw", "curated"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        for (path, text) in files {
+            fs::write(folder.path().join(path), text).unwrap();
+        }
+        MetaData::read(folder.path()).map_err(|problems| {
+            let inside = |problem: &crate::Problem| {
+                let file = problem.file.strip_prefix(folder.path()).unwrap();
+                format!("{}: {}: {}", file.display(), problem.path, problem.message)
+            };
+            problems.0.iter().map(inside).collect()
+        })
+    }
+
+    fn one_raw(table: &str) -> Result<Table, Vec<String>> {
+        let files = [("curated/database.json", DATABASE), ("raw/t.json", table)];
+        read(&files).map(|metadata| metadata.raw["t"].clone())
+    }
+
+    #[test]
+    fn the_example_reads() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../meta_data");
+        let metadata = MetaData::read(&folder).unwrap();
+        let raw = &metadata.raw["random_postcodes"];
+        assert_eq!(raw.columns.len(), 71);
+        assert_eq!(raw.columns[70].name, "index");
+        assert_eq!(raw.checks.minimum_rows, 10);
+        let calculated = &metadata.curated["calculated"];
+        assert_eq!(
+            (calculated.mode, calculated.partition_columns()[0].name.as_str()),
+            (Mode::Partition, "dea_snapshot_date")
+        );
+        assert!(calculated.sql.is_some());
+    }
+
+    #[test]
+    fn etl_manager_tables_read_and_partitions_go_last() {
+        let table = one_raw(
+            r#"{"$schema": "https://x", "name": "t", "location": "t/", "data_format": "csv", "description": "d",
+                "columns": [
+                    {"name": "p2", "type": "character", "description": "", "sensitivity": "personal_data"},
+                    {"name": "a", "type": "struct<longitude:double>", "description": "", "nullable": false},
+                    {"name": "p1", "type": "date", "description": "", "enum": ["x", 1, null]}],
+                "partitions": ["p1", "p2"], "primary_key": ["a"], "other_program": {"its": "own"}}"#,
+        )
+        .unwrap();
+        let names: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["a", "p1", "p2"]);
+        assert_eq!(table.data_columns().len(), 1);
+        assert_eq!(table.columns[0].column_type.glue(), "struct<longitude:double>");
+        assert!(!table.columns[0].nullable && table.columns[2].sensitive);
+        assert_eq!(table.columns[1].enumeration.as_deref(), Some(&["x".to_owned(), "1".to_owned()][..]));
+    }
+
+    #[test]
+    fn mojap_tables_read() {
+        let table = one_raw(
+            r#"{"name": "t", "file_format": "jsonl", "sensitive": true, "partitions": [],
+                "columns": [
+                    {"name": "a", "type_category": "integer", "minimum": 1, "maximum": 9},
+                    {"name": "b", "type": "timestamp(ns)"},
+                    {"name": "c", "type": "large_string", "minLength": 2, "maxLength": 3, "pattern": "^x"}]}"#,
+        )
+        .unwrap();
+        let types: Vec<_> = table.columns.iter().map(|column| column.column_type.glue()).collect();
+        assert_eq!(types, ["bigint", "timestamp", "string"]);
+        assert_eq!((table.columns[0].minimum, table.columns[2].max_length), (Some(1.0), Some(3)));
+        assert!(table.columns.iter().all(|column| column.sensitive));
+        assert_eq!(table.data_format, DataFormat::Json);
+    }
+
+    #[test]
+    fn every_problem_of_every_file_is_reported_at_once() {
+        let problems = read(&[
+            ("curated/database.json", r#"{"name": "My-Db", "bucket": "b", "base_folder": "f"}"#),
+            (
+                "curated/c.json",
+                r#"{"name": "c", "location": "/c", "data_format": "parquett", "mode": "partition",
+                    "columns": [{"name": "a", "type": "string", "nulable": true}], "partitions": ["b"]}"#,
+            ),
+            ("curated/lost.sql", "SELECT 1"),
+            ("raw/r.json", "{"),
+            (
+                "raw/s.json",
+                r#"{"name": "S", "location": "s", "data_format": "json", "checks": {"minimum_row": 1},
+                    "source": {"url": "https://x", "requests": 0, "index_column": "indx", "records": "result"},
+                    "columns": [
+                        {"name": "index", "type": "int", "pattern": "(?=x)", "sensitivity": "secret"},
+                        {"name": "index", "type": "decimal(3)", "minimum": "1", "nullable": "yes"},
+                        {"name": "t", "type": "character", "maximum": 3, "minLength": -1}]}"#,
+            ),
+        ])
+        .unwrap_err();
+        for expected in [
+            "raw/r.json: : is not JSON",
+            "raw/s.json: name: `S` is not a Glue name",
+            "raw/s.json: checks: unknown field `minimum_row`, expected one of `minimum_rows`",
+            "raw/s.json: columns[0].pattern: is not a regular expression that the checks can use: look-around",
+            "raw/s.json: columns[0].sensitivity: expected `personal_data` or `special_category_data`, found \"secret\"",
+            "raw/s.json: columns[1].type: `,` was expected after `decimal`, found `)`",
+            "raw/s.json: columns[1].name: `index` is already the name of columns[0]",
+            "raw/s.json: columns[1].minimum: expected a number, found \"1\"",
+            "raw/s.json: columns[1].nullable: expected true or false, found \"yes\"",
+            "raw/s.json: columns[2].maximum: bounds are for numbers; `t` is a string",
+            "raw/s.json: columns[2].minLength: expected a whole number that is not negative, found -1",
+            "raw/s.json: source.requests: must be at least 1",
+            "raw/s.json: source.index_column: there is no column `indx`; did you mean `index`?",
+            "raw/s.json: source.records: `result` is not a JSON pointer",
+            "curated/c.json: columns[0].nulable: unknown key; did you mean `nullable`?",
+            "curated/c.json: columns[0].type: unknown type `string`; did you mean `character`?",
+            "curated/c.json: location: must not begin with `/`",
+            "curated/c.json: data_format: unknown format `parquett`; did you mean `parquet`?",
+            "curated/c.json: partitions[0]: there is no column \"b\"; the columns are `a`",
+            "curated/lost.sql: : there is no `lost.json` beside it",
+            "curated/database.json: description: is missing",
+            "curated/database.json: name: `My-Db` is not a Glue name",
+        ] {
+            assert!(
+                problems.iter().any(|problem| problem.starts_with(expected)),
+                "{expected}\nin\n{}",
+                problems.join("\n")
+            );
+        }
+    }
+
+    #[test]
+    fn a_curated_table_needs_sql_or_a_raw_table_of_its_name() {
+        let table =
+            r#"{"name": "c", "location": "c", "data_format": "parquet", "columns": [{"name": "a", "type": "int"}]}"#;
+        let problems = read(&[("curated/database.json", DATABASE), ("curated/c.json", table)]).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("no `c.sql` beside it"), "{}", problems[0]);
+        let raw = table.replace("parquet", "json");
+        assert!(read(&[("curated/database.json", DATABASE), ("curated/c.json", table), ("raw/c.json", &raw)]).is_ok());
+    }
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumMode;
 use contract::{Failure, FailureKind};
 
 pub use copy::Copied;
@@ -85,7 +86,7 @@ impl Store {
             .bucket(bucket)
             .key(key)
             .set_version_id(version_id.map(str::to_owned))
-            .checksum_mode(aws_sdk_s3::types::ChecksumMode::Enabled)
+            .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await;
         match answer {
@@ -97,15 +98,14 @@ impl Store {
                     ("crc32c", head.checksum_crc32_c()),
                     ("sha1", head.checksum_sha1()),
                 ];
-                let checksum = sums.into_iter().find_map(|(name, sum)| Some(format!("{name}:{}", sum?)));
                 Ok(Some(Object {
                     bucket: bucket.into(),
                     key: key.into(),
-                    version_id: head.version_id().filter(|id| *id != "null").map(str::to_owned),
+                    version_id: version(head.version_id()),
                     etag: head.e_tag().unwrap_or_default().to_owned(),
                     bytes: head.content_length().unwrap_or(0).max(0) as u64,
                     last_modified: head.last_modified().map_or(0, |time| time.secs().max(0) as u64),
-                    checksum,
+                    checksum: checksum(sums),
                 }))
             }
             Err(error) => match boot::aws::failure(&error) {
@@ -138,6 +138,11 @@ impl Store {
 
     /// The bytes of exactly this version: fails with [`FailureKind::Conflict`] when the key has other bytes by now.
     pub async fn read(&self, object: &Object) -> Result<ByteStream, Failure> {
+        Ok(self.open(object).await?.1)
+    }
+
+    /// As [`Store::read`], and the object again with what only its own answer tells: its version and checksum.
+    pub async fn open(&self, object: &Object) -> Result<(Object, ByteStream), Failure> {
         let answer = self
             .client
             .get_object()
@@ -145,10 +150,22 @@ impl Store {
             .key(&object.key)
             .set_version_id(object.version_id.clone())
             .if_match(&object.etag)
+            .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await;
         match answer {
-            Ok(found) => Ok(found.body),
+            Ok(found) => {
+                let sums = [
+                    ("crc64nvme", found.checksum_crc64_nvme()),
+                    ("sha256", found.checksum_sha256()),
+                    ("crc32", found.checksum_crc32()),
+                    ("crc32c", found.checksum_crc32_c()),
+                    ("sha1", found.checksum_sha1()),
+                ];
+                let opened =
+                    Object { version_id: version(found.version_id()), checksum: checksum(sums), ..object.clone() };
+                Ok((opened, found.body))
+            }
             Err(error) => Err(boot::aws::failure(&error).context(format!("reading {}", object.url()))),
         }
     }
@@ -235,4 +252,13 @@ impl Store {
 /// (`tokio::task::spawn_blocking`).
 pub fn blocking_reader(body: ByteStream) -> impl std::io::Read + Send + 'static {
     tokio_util::io::SyncIoBridge::new(body.into_async_read())
+}
+
+/// A bucket without versions calls them `null`.
+fn version(id: Option<&str>) -> Option<String> {
+    id.filter(|id| *id != "null").map(str::to_owned)
+}
+
+fn checksum(sums: [(&str, Option<&str>); 5]) -> Option<String> {
+    sums.into_iter().find_map(|(name, sum)| Some(format!("{name}:{}", sum?)))
 }

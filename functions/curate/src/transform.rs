@@ -1,0 +1,276 @@
+//! The SQL of the curated tables: what it may name, in which order the tables are built, and the query of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::{Failure, MetaData, Table};
+use datafusion::common::DataFusionError;
+use datafusion::sql::parser::{DFParser, Statement};
+use datafusion::sql::resolve::resolve_table_references;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+
+/// The values that `${…}` in the SQL stands for.
+#[derive(Clone, Debug)]
+pub struct Variables {
+    values: BTreeMap<&'static str, String>,
+}
+
+impl Variables {
+    /// Fails for a value with characters that could end a SQL literal.
+    pub fn new(dea_version: &str, snapshot_date: &str, run_timestamp: i64) -> Result<Self, Failure> {
+        let values = BTreeMap::from([
+            ("dea_version", dea_version.to_owned()),
+            ("snapshot_date", snapshot_date.to_owned()),
+            ("run_timestamp", run_timestamp.to_string()),
+        ]);
+        for (name, value) in &values {
+            let safe = |c: char| c.is_ascii_alphanumeric() || "._:+-".contains(c);
+            if value.is_empty() || !value.chars().all(safe) {
+                return Err(Failure::bad_input(format!(
+                    "{name} is `{value}`; letters, digits and `.`, `_`, `:`, `+`, `-` only"
+                )));
+            }
+        }
+        Ok(Self { values })
+    }
+
+    fn substitute(&self, sql: &str) -> Result<String, String> {
+        let mut out = String::with_capacity(sql.len());
+        let mut rest = sql;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, after) = after.split_once('}').ok_or("`${` without `}`")?;
+            let value = self.values.get(name).ok_or_else(|| {
+                let names: Vec<_> = self.values.keys().map(|name| format!("`${{{name}}}`")).collect();
+                format!("`${{{name}}}` is unknown; there are {}", names.join(", "))
+            })?;
+            out.push_str(before);
+            out.push_str(value);
+            rest = after;
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
+
+/// A curated table's query, parsed, with the tables that it reads.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The curated table.
+    pub table: Table,
+    /// Its SQL with all variables put in.
+    pub sql: String,
+    /// What it reads, by the name in the SQL.
+    pub reads: BTreeMap<String, Source>,
+}
+
+/// What a name in the SQL of a curated table stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Everything that landed of the raw table.
+    Raw,
+    /// The curated table as this run builds it.
+    Curated,
+}
+
+/// The queries of the curated tables that were asked for (all when empty), each after those it reads.
+pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Result<Plan, Failure> {
+    let mut queries = BTreeMap::new();
+    for table in metadata.curated.values() {
+        queries.insert(table.name.clone(), query(metadata, table, variables)?);
+    }
+    let asked: Vec<String> = match asked {
+        [] => queries.keys().cloned().collect(),
+        names => {
+            for name in names {
+                metadata.curated_table(name).map_err(Failure::bad_input)?;
+            }
+            names.to_vec()
+        }
+    };
+    let mut plan = Plan { order: Vec::new(), asked: asked.iter().cloned().collect() };
+    for name in &asked {
+        visit(name, &queries, &mut Vec::new(), &mut plan.order)?;
+    }
+    Ok(plan)
+}
+
+/// Queries in an order in which they can be made.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Each query after those that it reads.
+    pub order: Vec<Query>,
+    /// The tables to write; the others are only read.
+    pub asked: BTreeSet<String>,
+}
+
+fn visit(
+    name: &str,
+    queries: &BTreeMap<String, Query>,
+    path: &mut Vec<String>,
+    order: &mut Vec<Query>,
+) -> Result<(), Failure> {
+    if order.iter().any(|query| query.table.name == name) {
+        return Ok(());
+    }
+    if path.iter().any(|other| other == name) {
+        return Err(Failure::bad_metadata(format!(
+            "curated tables read each other in a circle: {} → {name}",
+            path.join(" → ")
+        )));
+    }
+    let Some(query) = queries.get(name) else { return Ok(()) };
+    path.push(name.to_owned());
+    for (read, _) in query.reads.iter().filter(|(_, source)| **source == Source::Curated) {
+        visit(read, queries, path, order)?;
+    }
+    path.pop();
+    order.push(query.clone());
+    Ok(())
+}
+
+fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Query, Failure> {
+    let copy = format!("SELECT *, '${{dea_version}}' AS dea_version FROM {}", table.name);
+    let (sql, file) = match &table.sql {
+        Some(sql) => (sql.as_str(), table.file.with_extension("sql")),
+        None => (copy.as_str(), table.file.clone()),
+    };
+    let wrong = |message: String| Failure::bad_metadata(format!("{}: {message}", file.display()));
+    let sql = variables.substitute(sql).map_err(wrong)?;
+    let mut statements = DFParser::parse_sql(&sql).map_err(|error| wrong(short(&error)))?;
+    let (Some(statement), true) = (statements.pop_front(), statements.is_empty()) else {
+        return Err(wrong("expected one SELECT".into()));
+    };
+    if !matches!(&statement, Statement::Statement(inner) if matches!(inner.as_ref(), SqlStatement::Query(_))) {
+        return Err(wrong("expected one SELECT; tables are written by the pipeline, not by SQL".into()));
+    }
+    let (tables, _) = resolve_table_references(&statement, true).map_err(|error| wrong(short(&error)))?;
+    let mut reads = BTreeMap::new();
+    for reference in tables {
+        if reference.schema().is_some() {
+            return Err(wrong(format!("`{reference}`: tables are named without database or schema")));
+        }
+        let name = reference.table();
+        // Its own name is the raw table: there is no other thing that it could mean.
+        let source = if name != table.name && metadata.curated.contains_key(name) {
+            Source::Curated
+        } else if metadata.raw.contains_key(name) {
+            Source::Raw
+        } else {
+            let message = metadata.raw_table(name).err().unwrap_or_default();
+            return Err(wrong(message));
+        };
+        reads.insert(name.to_owned(), source);
+    }
+    Ok(Query { table: table.clone(), sql, reads })
+}
+
+/// DataFusion's message without the names of its own error types.
+pub fn short(error: &DataFusionError) -> String {
+    error.strip_backtrace()
+}
+
+/// The failure behind an error that came out of a query: ours where a source failed, the SQL's where it was wrong.
+pub fn failure(table: &str, error: DataFusionError) -> Failure {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        if let Some(failure) = error.downcast_ref::<Failure>() {
+            return failure.clone();
+        }
+        cause = error.source();
+    }
+    let message = format!("table `{table}`: {}", short(&error));
+    match error.find_root() {
+        DataFusionError::Plan(_) | DataFusionError::SchemaError(_, _) | DataFusionError::SQL(_, _) => {
+            Failure::bad_metadata(message)
+        }
+        DataFusionError::NotImplemented(_) => Failure::bad_metadata(message),
+        DataFusionError::ArrowError(_, _) | DataFusionError::Execution(_) => Failure::bad_data(message),
+        DataFusionError::ResourcesExhausted(_) => {
+            Failure::internal(format!("{message}; raise the function's memory, or select fewer rows at once"))
+        }
+        _ => Failure::internal(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables() -> Variables {
+        Variables::new("v0.1.0", "2026-11-23", 1_700_000_000).unwrap()
+    }
+
+    /// Metadata of raw tables `a` and `b` and curated tables with the SQL given.
+    fn metadata(curated: &[(&str, Option<&str>)]) -> MetaData {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: String, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let table = |name: &str, format: &str| {
+            format!(
+                r#"{{"name": "{name}", "location": "{name}", "data_format": "{format}",
+                    "columns": [{{"name": "x", "type": "int", "description": ""}}]}}"#
+            )
+        };
+        write(
+            "curated/database.json".into(),
+            r#"{"name": "d", "bucket": "b", "base_folder": "f", "description": "d"}"#,
+        );
+        for raw in ["a", "b"] {
+            write(format!("raw/{raw}.json"), &table(raw, "json"));
+        }
+        for (name, sql) in curated {
+            write(format!("curated/{name}.json"), &table(name, "parquet"));
+            if let Some(sql) = sql {
+                write(format!("curated/{name}.sql"), sql);
+            }
+        }
+        MetaData::read(folder.path()).unwrap()
+    }
+
+    fn order(curated: &[(&str, Option<&str>)], asked: &[&str]) -> Result<Vec<String>, String> {
+        let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+        plan(&metadata(curated), &asked, &variables())
+            .map(|plan| plan.order.into_iter().map(|query| query.table.name).collect())
+            .map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn tables_come_after_those_they_read() {
+        let tables = [
+            ("z", Some("SELECT x FROM a")),
+            ("m", Some("WITH q AS (SELECT x FROM z) SELECT x FROM q, b")),
+            ("a", None),
+        ];
+        assert_eq!(order(&tables, &[]).unwrap(), ["a", "z", "m"]);
+        assert_eq!(order(&tables, &["m"]).unwrap(), ["a", "z", "m"]);
+        assert_eq!(order(&tables, &["z"]).unwrap(), ["a", "z"]);
+    }
+
+    #[test]
+    fn a_circle_an_unknown_table_and_what_is_no_select_are_named() {
+        let circle = order(&[("p", Some("SELECT x FROM q")), ("q", Some("SELECT x FROM p"))], &[]).unwrap_err();
+        assert!(circle.contains("p → q → p"), "{circle}");
+        let unknown = order(&[("p", Some("SELECT x FROM aa"))], &[]).unwrap_err();
+        assert!(unknown.contains("p.sql: no raw table `aa` in the metadata; did you mean `a`?"), "{unknown}");
+        for (sql, part) in [
+            ("DROP TABLE a", "expected one SELECT"),
+            ("SELECT x FROM a; SELECT x FROM b", "expected one SELECT"),
+            ("SELECT x FRM a WHERE", "p.sql"),
+            ("SELECT x FROM other.a", "without database"),
+            ("SELECT '${version}' FROM a", "`${version}` is unknown"),
+        ] {
+            let message = order(&[("p", Some(sql))], &[]).unwrap_err();
+            assert!(message.contains(part), "{sql}: {message}");
+        }
+        assert!(order(&[("a", None)], &["b"]).unwrap_err().contains("no curated table `b`"));
+    }
+
+    #[test]
+    fn a_value_that_could_leave_its_literal_is_refused() {
+        assert!(Variables::new("v1'; DROP TABLE a --", "2026-11-23", 0).is_err());
+        let sql = variables().substitute("SELECT '${dea_version}', ${run_timestamp}").unwrap();
+        assert_eq!(sql, "SELECT 'v0.1.0', 1700000000");
+    }
+}
