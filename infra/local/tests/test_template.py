@@ -69,9 +69,7 @@ def statements(cloudformation):
     for name, resource in cloudformation["Resources"].items():
         properties = resource.get("Properties", {})
         documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
-        documents += [
-            properties[key] for key in ("PolicyDocument", "AssumeRolePolicyDocument") if key in properties
-        ]
+        documents += [properties[key] for key in ("PolicyDocument", "AssumeRolePolicyDocument") if key in properties]
         for document in documents:
             for statement in as_list(document["Statement"]):
                 yield name, statement
@@ -104,8 +102,7 @@ def cycle(cloudformation):
     """A circle of resources that wait for each other; empty when there is none."""
     resources = cloudformation["Resources"]
     edges = {
-        name: {*as_list(body.get("DependsOn", [])), *references(body.get("Properties", {}))}
-        & resources.keys()
+        name: {*as_list(body.get("DependsOn", [])), *references(body.get("Properties", {}))} & resources.keys()
         for name, body in resources.items()
     }
     done, path = set(), []
@@ -202,9 +199,7 @@ def test_roles_are_for_this_account_where_the_service_says_so(cloudformation):
 
 
 def test_the_areas_are_buckets(template):
-    names = {
-        body["Properties"]["BucketName"]["Fn::Sub"] for body in of_type(template, "AWS::S3::Bucket").values()
-    }
+    names = {body["Properties"]["BucketName"]["Fn::Sub"] for body in of_type(template, "AWS::S3::Bucket").values()}
     assert names == {f"${{AWS::StackName}}-{area}-${{AWS::AccountId}}" for area in AREAS}
 
 
@@ -313,12 +308,7 @@ def test_everything_that_can_be_tagged_is(cloudformation):
 def test_the_dashboard_is_json_and_draws_every_metric(template):
     body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     widgets = json.loads(body)["widgets"]
-    drawn = {
-        metric[1]
-        for widget in widgets
-        for metric in widget["properties"]["metrics"]
-        if metric[0] == "Landfall"
-    }
+    drawn = {metric[1] for widget in widgets for metric in widget["properties"]["metrics"] if metric[0] == "Landfall"}
     assert drawn == {
         "BytesRead",
         "ColdStart",

@@ -1,0 +1,277 @@
+"""Athena's API: queries run in threads of their own, and their results go to S3, as in AWS."""
+
+import io
+import json
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from moto.athena.models import AthenaBackend, WorkGroup
+from moto.athena.responses import AthenaResponse
+
+from ..account import Clients
+
+ROWS_PER_PAGE = 1000  # Athena's most
+ENGINE = "Athena engine version 3"
+
+
+@dataclass
+class Query:
+    sql: str
+    database: str
+    work_group: WorkGroup
+    output: str  # the folder of results, with a / at its end
+    parameters: list[str]
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = "QUEUED"
+    reason: str | None = None
+    submitted: float = field(default_factory=time.time)
+    completed: float | None = None
+    kind: str = "DML"
+    subkind: str = "SELECT"
+    location: str = ""
+    manifest: str | None = None
+    written_rows: int = 0
+    header: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    rows: list[list[str | None]] = field(default_factory=list)
+
+    @property
+    def workgroup(self) -> WorkGroup:  # moto's name for it
+        return self.work_group
+
+
+class Athena:
+    def __init__(self, clients: Clients):
+        self._clients = clients
+        self._statements = None
+        self._ready = threading.Lock()
+
+    def install(self) -> None:
+        athena = self
+
+        def start_query_execution(self, query, context, config, workgroup, execution_parameters):
+            return athena._start(self, query, context or {}, config or {}, workgroup, execution_parameters or [])
+
+        def get_query_execution(self):
+            return athena._answer(self, describe)
+
+        def get_query_results(self):
+            return athena._answer(self, results)
+
+        def stop_query_execution(self):
+            return athena._answer(self, cancel)
+
+        AthenaBackend.start_query_execution = start_query_execution
+        AthenaResponse.get_query_execution = get_query_execution
+        AthenaResponse.get_query_results = get_query_results
+        AthenaResponse.stop_query_execution = stop_query_execution
+        AthenaResponse.batch_get_query_execution = athena._batch_get()
+
+    @property
+    def statements(self):
+        """DuckDB, Arrow and sqlglot take a second to import: while others work, or when the first query comes."""
+        with self._ready:
+            if self._statements is None:
+                from .statements import Statements
+
+                self._statements = Statements(self._clients)
+            return self._statements
+
+    def warm_up(self) -> None:
+        threading.Thread(target=lambda: self.statements.catalog.filesystem, daemon=True).start()
+
+    def _start(
+        self,
+        backend: AthenaBackend,
+        sql: str,
+        context: dict,
+        config: dict,
+        work_group_name: str | None,
+        parameters: list[str],
+    ) -> str:
+        work_group = backend.work_groups[work_group_name or "primary"]
+        query = Query(
+            sql=sql,
+            database=(context.get("Database") or "default").strip('`"'),
+            work_group=work_group,
+            output=output_folder(work_group, config),
+            parameters=parameters,
+        )
+        backend.executions[query.id] = query
+        if query.output:
+            query.location = f"{query.output}{query.id}.csv"
+            threading.Thread(target=self._run, args=(query,), daemon=True).start()
+        else:
+            fail(
+                query,
+                "No output location provided. An output location is required either through the Workgroup "
+                "result configuration setting or as an API input.",
+            )
+        return query.id
+
+    def _run(self, query: Query) -> None:
+        statements = self.statements
+        from .types import AthenaError
+
+        query.status = "RUNNING"
+        try:
+            result = statements.execute(query.sql, query.database, query.output, query.id, query.parameters)
+            self._keep(query, result)
+        except AthenaError as error:
+            fail(query, str(error))
+        except Exception as error:  # whatever it is, a client waits for the end of its query
+            fail(query, f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}")
+        else:
+            query.completed = time.time()
+            if query.status == "RUNNING":
+                query.status = "SUCCEEDED"
+
+    def _keep(self, query: Query, result) -> None:
+        from .types import as_text, result_type
+
+        query.kind, query.subkind = result.kind, result.subkind
+        query.manifest, query.written_rows = result.manifest, result.written_rows
+        if result.location:  # a table was written, and that is the result
+            query.location = f"{query.output}tables/{query.id}"
+            return
+        if result.table is None:
+            query.location = f"{query.output}{query.id}.txt"
+            query.rows = [[line] for line in result.lines]
+            body = "".join(f"{line}\n" for line in result.lines)
+        else:
+            query.header = result.table.column_names
+            query.types = [result_type(column.type)[0] for column in result.table.schema]
+            columns = [column.to_pylist() for column in result.table.columns]
+            query.rows = [[as_text(value) for value in row] for row in zip(*columns, strict=True)]
+            body = as_csv([query.header, *query.rows])
+        bucket, key = query.location.removeprefix("s3://").split("/", 1)
+        s3 = self._clients.get("s3")
+        s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
+        s3.put_object(Bucket=bucket, Key=f"{key}.metadata", Body=b"")
+
+    def _answer(self, response: AthenaResponse, answer):
+        query_id = response._get_param("QueryExecutionId")
+        query = response.athena_backend.executions.get(query_id)
+        if query is None:
+            return response.error(f"QueryExecution {query_id} was not found", 400)
+        return answer(response, query)
+
+    def _batch_get(self):
+        def batch_get_query_execution(response: AthenaResponse) -> str:
+            found, missing = [], []
+            for query_id in response._get_param("QueryExecutionIds"):
+                query = response.athena_backend.executions.get(query_id)
+                if query is None:
+                    missing.append({"QueryExecutionId": query_id})
+                else:
+                    found.append(execution(query))
+            return json.dumps({"QueryExecutions": found, "UnprocessedQueryExecutionIds": missing})
+
+        return batch_get_query_execution
+
+
+def output_folder(work_group: WorkGroup, config: dict) -> str:
+    """Where results go. A workgroup that enforces its configuration decides; otherwise the client may."""
+    configured = (work_group.configuration.get("ResultConfiguration") or {}).get("OutputLocation")
+    enforced = work_group.configuration.get("EnforceWorkGroupConfiguration")
+    chosen = configured if enforced and configured else config.get("OutputLocation") or configured
+    return chosen.rstrip("/") + "/" if chosen else ""
+
+
+def fail(query: Query, reason: str) -> None:
+    query.status, query.reason, query.completed = "FAILED", reason, time.time()
+
+
+def as_csv(rows: list[list[str | None]]) -> str:
+    """Every value in quotes; a null is nothing at all, so that it differs from empty text."""
+    text = io.StringIO()
+    for row in rows:
+        cells = ["" if value is None else '"' + value.replace('"', '""') + '"' for value in row]
+        text.write(",".join(cells) + "\n")
+    return text.getvalue()
+
+
+def execution(query: Query) -> dict:
+    status: dict = {"State": query.status, "SubmissionDateTime": query.submitted}
+    if query.completed:
+        status["CompletionDateTime"] = query.completed
+    if query.reason:
+        status["StateChangeReason"] = query.reason
+        status["AthenaError"] = {
+            "ErrorCategory": 2,
+            "ErrorType": 1,
+            "Retryable": False,
+            "ErrorMessage": query.reason,
+        }
+    milliseconds = int(((query.completed or time.time()) - query.submitted) * 1000)
+    statistics: dict = {
+        "EngineExecutionTimeInMillis": milliseconds,
+        "DataScannedInBytes": 0,
+        "TotalExecutionTimeInMillis": milliseconds,
+        "QueryQueueTimeInMillis": 0,
+    }
+    if query.manifest:
+        statistics["DataManifestLocation"] = query.manifest
+    described = {
+        "QueryExecutionId": query.id,
+        "Query": query.sql,
+        "StatementType": query.kind,
+        "SubstatementType": query.subkind,
+        "ResultConfiguration": {"OutputLocation": query.location},
+        "QueryExecutionContext": {"Database": query.database, "Catalog": "awsdatacatalog"},
+        "Status": status,
+        "Statistics": statistics,
+        "WorkGroup": query.work_group.name,
+        "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": ENGINE},
+    }
+    if query.parameters:
+        described["ExecutionParameters"] = query.parameters
+    return described
+
+
+def describe(_response: AthenaResponse, query: Query) -> str:
+    return json.dumps({"QueryExecution": execution(query)})
+
+
+def cancel(_response: AthenaResponse, query: Query) -> str:
+    if query.status in ("QUEUED", "RUNNING"):
+        query.status, query.reason, query.completed = "CANCELLED", "Query cancelled by user", time.time()
+    return "{}"
+
+
+def results(response: AthenaResponse, query: Query):
+    if query.status == "FAILED":
+        return response.error("Query did not finish successfully. Final query state: FAILED", 400)
+    if query.status != "SUCCEEDED":
+        return response.error(f"Query has not yet finished. Current state: {query.status}", 400)
+    rows = ([query.header] if query.header else []) + query.rows
+    size = min(int(response._get_param("MaxResults") or ROWS_PER_PAGE), ROWS_PER_PAGE)
+    start = int(response._get_param("NextToken") or 0)
+    columns = [
+        {
+            "CatalogName": "hive",
+            "SchemaName": "",
+            "TableName": "",
+            "Name": name,
+            "Label": name,
+            "Type": kind,
+            "Precision": 0,
+            "Scale": 0,
+            "Nullable": "UNKNOWN",
+            "CaseSensitive": kind == "varchar",
+        }
+        for name, kind in zip(query.header, query.types, strict=True)
+    ]
+    page = [
+        {"Data": [{} if value is None else {"VarCharValue": value} for value in row]}
+        for row in rows[start : start + size]
+    ]
+    answer: dict = {
+        "UpdateCount": query.written_rows,
+        "ResultSet": {"Rows": page, "ResultSetMetadata": {"ColumnInfo": columns}},
+    }
+    if start + size < len(rows):
+        answer["NextToken"] = str(start + size)
+    return json.dumps(answer)

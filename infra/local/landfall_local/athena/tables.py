@@ -1,0 +1,180 @@
+"""A table of the Glue catalog, as an Arrow dataset over its objects in S3.
+
+The catalog decides: names and types of columns, and which partitions exist and where. A file whose columns Athena
+could not read as declared fails the query, where Arrow alone would convert or return nulls.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from ..account import REGION, Clients
+from .types import TRINO_NAMES, AthenaError, arrow_type, parquet_name, readable_as
+
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+PARTITIONS_PER_CALL = 100
+
+
+class Catalog:
+    """The tables, as Athena sees them."""
+
+    def __init__(self, clients: Clients):
+        self._clients = clients
+        self._schemas: dict[tuple[str, str], pa.Schema] = {}  # (path, ETag) -> schema: objects never change
+        self._filesystem: pafs.S3FileSystem | None = None
+
+    @property
+    def glue(self):
+        return self._clients.get("glue")
+
+    @property
+    def filesystem(self) -> pafs.S3FileSystem:
+        if self._filesystem is None:
+            self._filesystem = pafs.S3FileSystem(
+                access_key="local",
+                secret_key="local",
+                endpoint_override=self._clients.endpoint.removeprefix("http://"),
+                scheme="http",
+                region=REGION,
+                allow_bucket_creation=False,
+            )
+        return self._filesystem
+
+    def definition(self, database: str, name: str) -> dict:
+        try:
+            return self.glue.get_table(DatabaseName=database, Name=name)["Table"]
+        except self.glue.exceptions.EntityNotFoundException:
+            message = f"TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.{database}.{name}' does not exist"
+            raise AthenaError(message) from None
+
+    def partitions(self, database: str, name: str) -> list[dict]:
+        pages = self.glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
+        return [partition for page in pages for partition in page["Partitions"]]
+
+    def objects(self, location: str) -> Iterator[tuple[str, str]]:
+        """(bucket/key, ETag) of every object at a location that Athena reads: not empty, not hidden."""
+        bucket, _, prefix = location.removeprefix("s3://").partition("/")
+        prefix = prefix.rstrip("/") + "/" if prefix else ""
+        pages = self._clients.get("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            for found in page.get("Contents", []):
+                hidden = found["Key"].rsplit("/", 1)[-1].startswith(("_", "."))
+                if found["Size"] and not hidden:
+                    yield f"{bucket}/{found['Key']}", found["ETag"]
+
+    def dataset(self, database: str, name: str) -> ds.Dataset | pa.Table:
+        if name.endswith("$partitions"):
+            return self._partitions_table(database, name.removesuffix("$partitions"))
+        table = self.definition(database, name)
+        descriptor = table["StorageDescriptor"]
+        serde = descriptor.get("SerdeInfo", {}).get("SerializationLibrary")
+        if serde != PARQUET_SERDE:
+            raise AthenaError(
+                f"NOT_SUPPORTED: the local Athena reads Parquet only, and {database}.{name} is read with {serde}"
+            )
+        columns = {column["Name"].lower(): column["Type"].lower() for column in descriptor["Columns"]}
+        keys = {key["Name"].lower(): arrow_type(key["Type"]) for key in table.get("PartitionKeys") or []}
+        schema = pa.schema([(name, arrow_type(hive)) for name, hive in columns.items()] + list(keys.items()))
+        paths, conditions = [], []
+        for partition in self.partitions(database, name) if keys else [None]:
+            condition = partition_condition(keys, partition["Values"]) if partition else ds.scalar(True)
+            location = (partition or table)["StorageDescriptor"]["Location"]
+            for path, etag in self.objects(location):
+                self._check(path, etag, columns)
+                paths.append(path)
+                conditions.append(condition)
+        if not paths:
+            return schema.empty_table()
+        return ds.FileSystemDataset.from_paths(
+            paths,
+            schema=schema,
+            format=ds.ParquetFileFormat(),
+            filesystem=self.filesystem,
+            partitions=conditions,
+        )
+
+    def _partitions_table(self, database: str, name: str) -> pa.Table:
+        keys = [key["Name"] for key in self.definition(database, name).get("PartitionKeys") or []]
+        values = [partition["Values"] for partition in self.partitions(database, name)]
+        return pa.table({key: pa.array([row[index] for row in values], pa.string()) for index, key in enumerate(keys)})
+
+    def _check(self, path: str, etag: str, columns: dict[str, str]) -> None:
+        schema = self._schemas.get((path, etag))
+        if schema is None:
+            try:
+                schema = pq.read_schema(path, filesystem=self.filesystem)
+            except pa.ArrowInvalid as error:
+                raise AthenaError(f"HIVE_BAD_DATA: s3://{path} is not a valid Parquet File: {error}") from error
+            self._schemas[(path, etag)] = schema
+        for found in schema:
+            declared = columns.get(found.name.lower())
+            if declared is None:
+                continue
+            if found.name != found.name.lower():
+                # Athena ignores case here; the dataset would silently give nulls.
+                message = f"the local Athena cannot read column {found.name} of s3://{path}: not lower case"
+                raise AthenaError(f"NOT_SUPPORTED: {message}")
+            if not readable_as(found.type, arrow_type(declared)):
+                raise AthenaError(
+                    f"HIVE_BAD_DATA: Field {found.name}'s type {parquet_name(found.type)} in parquet file s3://{path} "
+                    f"is incompatible with type {TRINO_NAMES.get(declared, declared)} defined in table schema"
+                )
+
+    def repair(self, database: str, name: str) -> list[str]:
+        """MSCK REPAIR TABLE: adds the partitions whose folders are there, and never removes any."""
+        table = self.definition(database, name)
+        keys = [key["Name"].lower() for key in table.get("PartitionKeys") or []]
+        if not keys:
+            raise AthenaError("FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask")
+        location = table["StorageDescriptor"]["Location"].rstrip("/") + "/"
+        known = {tuple(partition["Values"]) for partition in self.partitions(database, name)}
+        found = {}
+        for path, _etag in self.objects(location):
+            folders = f"s3://{path}".removeprefix(location).split("/")[:-1][: len(keys)]
+            pairs = [folder.partition("=") for folder in folders]
+            if len(pairs) == len(keys) and all(
+                equals and given.lower() == key for (given, equals, _), key in zip(pairs, keys, strict=True)
+            ):
+                found[tuple(unquote(value) for _, _, value in pairs)] = "/".join(folders)
+        new = sorted((values, folder) for values, folder in found.items() if values not in known)
+        for start in range(0, len(new), PARTITIONS_PER_CALL):
+            self._create_partitions(database, name, table, location, new[start : start + PARTITIONS_PER_CALL])
+        if not new:
+            return []
+        missing = "\t".join(f"{name}:{folder}" for _, folder in new)
+        added = [f"Repair: Added partition to metastore {name}:{folder}" for _, folder in new]
+        return [f"Partitions not in metastore: {missing}", *added]
+
+    def _create_partitions(self, database: str, name: str, table: dict, location: str, new: list) -> None:
+        inputs = [
+            {
+                "Values": list(values),
+                "StorageDescriptor": {**table["StorageDescriptor"], "Location": f"{location}{folder}/"},
+            }
+            for values, folder in new
+        ]
+        answer = self.glue.batch_create_partition(DatabaseName=database, TableName=name, PartitionInputList=inputs)
+        for error in answer.get("Errors", []):
+            if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException":  # somebody repairs it, too
+                raise AthenaError(f"FAILED: Execution Error: {error['ErrorDetail']['ErrorMessage']}")
+
+
+def partition_condition(keys: dict[str, pa.DataType], values: list[str]) -> ds.Expression:
+    """The values of a partition's columns, as the dataset wants to be told them."""
+    condition = ds.scalar(True)
+    for (key, kind), value in zip(keys.items(), values, strict=True):
+        if value == HIVE_NULL:
+            condition = condition & ds.field(key).is_null()
+            continue
+        try:
+            typed = pa.scalar(value).cast(kind)
+        except pa.ArrowInvalid as error:
+            message = f"Invalid partition value '{value}' for {kind} partition key: {key}"
+            raise AthenaError(f"HIVE_INVALID_PARTITION_VALUE: {message}") from error
+        condition = condition & (ds.field(key) == typed)
+    return condition

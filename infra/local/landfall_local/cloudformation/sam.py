@@ -1,0 +1,54 @@
+"""SAM -> CloudFormation, by AWS's own translator: what `sam package` and the Serverless transform do in AWS."""
+
+import json
+from pathlib import Path
+
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from ..account import PARTITION, REGION
+from ..functions import code_location
+
+
+class TemplateError(Exception):
+    pass
+
+
+class NoManagedPolicies:
+    """The translator asks for the ARNs of AWS's managed policies, which here do not exist."""
+
+    def load(self) -> dict:
+        return {}
+
+
+def read(path: Path) -> dict:
+    if not path.is_file():
+        raise TemplateError(f"no template at {path}")
+    return yaml_parse(path.read_text())
+
+
+def translate(path: Path, parameters: dict, functions: Path) -> dict:
+    """The CloudFormation template; the code of a function is <functions>/<last folder of its CodeUri>."""
+    template = read(path)
+    for name, resource in template.get("Resources", {}).items():
+        properties = resource.get("Properties") or {}
+        if resource["Type"] == "AWS::Serverless::Function":
+            properties["CodeUri"] = code_location(functions / function_folder(name, properties))
+        if resource["Type"] == "AWS::Serverless::StateMachine" and "DefinitionUri" in properties:
+            definition = path.parent / properties.pop("DefinitionUri")
+            properties["Definition"] = json.loads(definition.read_text())
+    values = {name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()}
+    values |= parameters
+    values |= {"AWS::Region": REGION, "AWS::Partition": PARTITION}
+    try:
+        return transform(template, values, NoManagedPolicies())
+    except InvalidDocumentException as error:
+        raise TemplateError("; ".join(cause.message for cause in error.causes)) from error
+
+
+def function_folder(name: str, properties: dict) -> str:
+    code = properties.get("CodeUri")
+    if not isinstance(code, str):
+        raise TemplateError(f"{name}: CodeUri must be the path of the built function's folder")
+    return Path(code).name

@@ -1,0 +1,136 @@
+"""Starts the local cloud: moto's AWS on one port, with this package's parts in their places."""
+
+import logging
+import os
+import shutil
+import socket
+import threading
+import warnings
+from pathlib import Path
+
+from .account import ACCOUNT_ID, HOST, Clients, environment, forget_the_real_account
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+TEMPLATE = REPOSITORY / "infra" / "template.yaml"
+
+# Objects up to this size stay in memory, larger ones go to temporary files.
+S3_OBJECT_BUFFER_BYTES = 64 * 1024 * 1024
+
+# Of this process's environment, what a function may see.
+PASSED_ON = ("PATH", "HOME", "RUST_BACKTRACE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LLVM_PROFILE_FILE")
+
+
+class PortInUseError(Exception):
+    pass
+
+
+class Cloud:
+    """A running local cloud. One a process: moto keeps its state in modules."""
+
+    def __init__(self, port: int, state: Path, template: Path = TEMPLATE):
+        self.state = state.resolve()
+        self.template = template
+        self._socket = listen(port)
+        self.port = self._socket.getsockname()[1]
+        self.endpoint = f"http://{HOST}:{self.port}"
+        prepare_environment(self.port)
+        prepare_state(self.state)
+        self._start()
+
+    def _start(self) -> None:
+        # Not before the environment is set: moto reads it when it is imported.
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
+        from . import control, glue_fidelity, notifications, s3_fidelity, step_functions
+        from .athena.service import Athena
+        from .cloudformation import resources
+        from .functions import Functions
+        from .lambda_host import LambdaHost
+        from .s3_policies import ignore_conditional_statements
+
+        logging.getLogger("werkzeug").setLevel("WARNING")
+        self.clients = Clients(self.endpoint)
+        self.host = LambdaHost(self.state, function_environment(self.endpoint))
+        self.functions = Functions(self.host, self.clients)
+        self.functions.install()
+        s3_fidelity.install()
+        ignore_conditional_statements()
+        glue_fidelity.install()
+        notifications.install(self.functions)
+        self.executions = step_functions.install(self.clients)
+        self.athena = Athena(self.clients)
+        self.athena.install()
+        resources.install(self.clients)
+
+        aws = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server(
+            HOST,
+            self.port,
+            control.Control(self, aws),
+            threaded=True,
+            request_handler=request_handler(),
+            fd=self._socket.fileno(),
+        )
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.athena.warm_up()
+
+    def stop(self) -> None:
+        """Ends all processes of functions and stops answering."""
+        self.host.stop()
+        self._server.shutdown()
+        self._server.server_close()
+        self._socket.close()
+
+
+def listen(port: int) -> socket.socket:
+    """Takes the port first, so that nobody else can between choosing and using it."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        raise PortInUseError(f"port {port} is in use: {error}") from error
+    listener.listen(512)
+    return listener
+
+
+def prepare_environment(port: int) -> None:
+    forget_the_real_account()
+    os.environ["MOTO_PORT"] = str(port)
+    os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT_ID
+    os.environ["VALIDATE_LAMBDA_S3"] = "0"  # the code of functions is not in S3 (functions.CODE_BUCKET)
+    os.environ["MOTO_S3_DEFAULT_KEY_BUFFER_SIZE"] = str(S3_OBJECT_BUFFER_BYTES)
+    warnings.filterwarnings("ignore", module="moto")
+
+
+def prepare_state(state: Path) -> None:
+    """The state lasts as long as the cloud: what an earlier one left is of no use."""
+    for name in ("logs", "tmp"):
+        shutil.rmtree(state / name, ignore_errors=True)
+        (state / name).mkdir(parents=True)
+
+
+def function_environment(endpoint: str) -> dict[str, str]:
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {
+        **passed_on,
+        **environment(endpoint),
+        "AWS_EXECUTION_ENV": "AWS_Lambda_provided.al2023",
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+    }
+
+
+def request_handler() -> type:
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+
+    class Handler(MotoRequestHandler):
+        # Headers and body are two writes: without this each answer may wait 40 ms for an acknowledgement.
+        disable_nagle_algorithm = True
+
+        def log(self, type, message, *args) -> None:
+            """Nothing: an access log of every S3 call helps nobody."""
+
+    return Handler
