@@ -76,7 +76,7 @@ set -euo pipefail; \
 crates=$$($(CARGO) tree --locked -p $(1) -e normal --prefix none -f '{p}'); \
 linked=$$(awk '$$1 ~ /^($(2))([-_]|$$)/ { print $$1 }' <<<"$$crates" | sort -u | paste -s -d ' ' -); \
 if [ -n "$$linked" ]; then echo "$(1) must not link: $$linked" >&2; exit 1; fi; \
-echo "$(1) links no $(2)"
+echo "$(1) links no $(subst |, or ,$(2))"
 endef
 
 # ----------------------------------------------------------------------------------------------------------- to deploy
