@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -11,13 +11,16 @@ use contract::{Failure, FailureKind};
 
 /// The configuration of all clients, from the environment that Lambda gives.
 pub async fn config() -> SdkConfig {
+    loader().load().await
+}
+
+/// What all clients have in common wherever they run: how they speak TLS, how long and how often they try.
+pub fn loader() -> ConfigLoader {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(5))
         .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).build())
-        .load()
-        .await
 }
 
 /// The failure that an error of a client is. The caller adds, with [`Failure::context`], what was being done to what.

@@ -1,0 +1,418 @@
+//! The local cloud as a test uses it: one cloud for all tests of a process, one stack of its own for each test, so that
+//! tests run side by side and none sees another's files.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use aws_config::{Region, SdkConfig};
+use aws_sdk_athena::types::QueryExecutionState;
+use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::primitives::ByteStream;
+use serde_json::{Value, json};
+
+/// Nothing here takes this long, on any machine: what is not there by then does not come.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The folder of the checkout.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout's folder")
+}
+
+struct Cloud {
+    endpoint: String,
+    state: tempfile::TempDir,
+    /// Ends when its standard input closes, which it does with this process, however that ends.
+    _process: Child,
+}
+
+fn cloud() -> &'static Cloud {
+    static CLOUD: OnceLock<Cloud> = OnceLock::new();
+    CLOUD.get_or_init(|| {
+        let root = repository();
+        let functions = root.join(".local/functions");
+        let python = root.join(".venv/bin/python");
+        for needed in [&python, &functions.join("curate/bootstrap")] {
+            assert!(needed.exists(), "{} is missing: run the tests with `make test`", needed.display());
+        }
+        let state = tempfile::tempdir().expect("a temporary folder");
+        let ready = state.path().join("ready.json");
+        // the shell waits for the end of its input, then ends the cloud
+        let script = r#""$@" </dev/null & cloud=$!; cat >/dev/null; kill -TERM $cloud; wait $cloud"#;
+        let log = std::fs::File::create(state.path().join("cloud.log")).expect("a log file");
+        let process = Command::new("bash")
+            .args(["-c", script, "cloud"])
+            .arg(&python)
+            .args(["-m", "landfall_local", "serve", "--port", "0", "--functions"])
+            .arg(&functions)
+            .arg("--state")
+            .arg(state.path())
+            .arg("--ready-file")
+            .arg(&ready)
+            .env("PYTHONPATH", root.join("infra/local"))
+            .current_dir(&root)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().expect("the log file again"))
+            .stderr(log)
+            .spawn()
+            .expect("the local cloud starts");
+        let deadline = Instant::now() + PATIENCE;
+        let endpoint = loop {
+            let told = std::fs::read(&ready).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+            if let Some(endpoint) = told.as_ref().and_then(|told| told["endpoint"].as_str()) {
+                break endpoint.to_owned();
+            }
+            let log = || std::fs::read_to_string(state.path().join("cloud.log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "the local cloud is not ready: {}", log());
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        Cloud { endpoint, state, _process: process }
+    })
+}
+
+/// A deployed pipeline, with clients to look at it from outside.
+pub struct Stack {
+    /// Its name, the prefix of all its resources.
+    pub name: String,
+    /// What the template gives out.
+    pub outputs: Value,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    /// Glue.
+    pub glue: aws_sdk_glue::Client,
+    /// Athena.
+    pub athena: aws_sdk_athena::Client,
+    /// Step Functions.
+    pub sfn: aws_sdk_sfn::Client,
+    /// Lambda.
+    pub lambda: aws_sdk_lambda::Client,
+    http: reqwest::Client,
+    database: String,
+}
+
+/// How a test's stack differs from the deployed one.
+#[derive(Default)]
+pub struct Options {
+    /// Template parameters besides the test's own.
+    pub parameters: Vec<(&'static str, String)>,
+    /// A metadata folder in place of the project's.
+    pub metadata: Option<PathBuf>,
+}
+
+impl Stack {
+    /// Deploys the template under a name of the test's own. Glue databases are an account's, not a stack's, so each
+    /// stack has a database of its own too.
+    pub async fn deploy(name: &str, options: Options) -> Self {
+        let (metadata, database) = database_of(name, options.metadata.as_deref());
+        let functions = package(name, &metadata);
+        let mut parameters = json!({"RebuildWindowSeconds": "1", "Database": database});
+        for (key, value) in options.parameters {
+            parameters[key] = value.into();
+        }
+        let body = json!({"stack": name, "functions": functions, "parameters": parameters});
+        let deployed = control("POST", "/_local/stacks", Some(body)).await;
+        let config = sdk_config(&cloud().endpoint).await;
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        Self {
+            name: name.into(),
+            outputs: deployed["outputs"].clone(),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            glue: aws_sdk_glue::Client::new(&config),
+            athena: aws_sdk_athena::Client::new(&config),
+            sfn: aws_sdk_sfn::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
+            http: http_client(),
+            database,
+        }
+    }
+
+    /// The Glue database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The bucket of an area.
+    pub fn bucket(&self, area: &str) -> String {
+        format!("{}-{area}-123456789012", self.name)
+    }
+
+    /// A function's full name.
+    pub fn function(&self, name: &str) -> String {
+        format!("{}-{name}", self.name)
+    }
+
+    /// Every key in an area.
+    pub async fn keys(&self, area: &str) -> Vec<String> {
+        let mut pages = self.s3.list_objects_v2().bucket(self.bucket(area)).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.expect("a listing");
+            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+        }
+        keys
+    }
+
+    /// An object's bytes.
+    pub async fn read(&self, area: &str, key: &str) -> Vec<u8> {
+        let found = self.s3.get_object().bucket(self.bucket(area)).key(key).send().await;
+        let found = found.unwrap_or_else(|error| panic!("{area}/{key}: {error:?}"));
+        found.body.collect().await.expect("the object's bytes").to_vec()
+    }
+
+    /// A JSON object.
+    pub async fn read_json(&self, area: &str, key: &str) -> Value {
+        serde_json::from_slice(&self.read(area, key).await).expect("JSON")
+    }
+
+    /// A gzipped file's text.
+    pub async fn read_gzip(&self, area: &str, key: &str) -> String {
+        let mut text = String::new();
+        let bytes = self.read(area, key).await;
+        flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text).expect("gzip");
+        text
+    }
+
+    /// Puts a file into land, as a supplier does.
+    pub async fn land(&self, key: &str, bytes: Vec<u8>) {
+        let put = self.s3.put_object().bucket(self.bucket("land")).key(key).body(ByteStream::from(bytes));
+        put.send().await.expect("the file lands");
+    }
+
+    /// Invokes a function and gives its answer, or its error type and message.
+    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, (String, String)> {
+        let payload = aws_sdk_lambda::primitives::Blob::new(event.to_string());
+        let answer = self.lambda.invoke().function_name(self.function(function)).payload(payload).send().await;
+        let answer = answer.expect("an invocation");
+        let bytes = answer.payload().map(|blob| blob.as_ref().to_vec()).unwrap_or_default();
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        match answer.function_error() {
+            None => Ok(value),
+            Some(_) => Err((
+                value["errorType"].as_str().unwrap_or_default().to_owned(),
+                value["errorMessage"].as_str().unwrap_or_default().to_owned(),
+            )),
+        }
+    }
+
+    /// Fires the extract schedule, as EventBridge Scheduler does at a time.
+    pub async fn fire(&self, scheduled_time: &str) {
+        let path = format!("/_local/schedules/{}-extract/fire", self.name);
+        control("POST", &path, Some(json!({"scheduled_time": scheduled_time}))).await;
+    }
+
+    /// The processes of a function that are at work.
+    pub async fn busy(&self, function: &str) -> Vec<i64> {
+        let path = format!("/_local/functions/{}/processes", self.function(function));
+        let processes = control("GET", &path, None).await;
+        let busy = processes.as_array().into_iter().flatten().filter(|process| process["busy"] == true);
+        busy.filter_map(|process| process["pid"].as_i64()).collect()
+    }
+
+    /// What functions of this stack answered so far, in order.
+    pub async fn invocations(&self, function: &str) -> Vec<Value> {
+        let name = self.function(function);
+        let all = control("GET", "/_local/invocations", None).await;
+        let all = all["finished"].as_array().or(all["invocations"].as_array()).cloned().unwrap_or_default();
+        all.into_iter().filter(|invocation| invocation["function"] == name).collect()
+    }
+
+    /// All executions of the pipeline, newest first, as name and status.
+    pub async fn executions(&self) -> Vec<(String, String)> {
+        let arn = self.outputs["StateMachineArn"].as_str().expect("the output StateMachineArn").to_owned();
+        let mut pages = self.sfn.list_executions().state_machine_arn(arn).into_paginator().send();
+        let mut executions = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.expect("executions");
+            executions.extend(page.executions().iter().map(|e| (e.name().to_owned(), e.status().as_str().to_owned())));
+        }
+        executions
+    }
+
+    /// Waits until no execution runs and at least `least` have succeeded; fails when one has failed.
+    pub async fn settled(&self, least: usize) -> Vec<(String, String)> {
+        self.eventually(&format!("{least} executions have succeeded"), async || {
+            let executions = self.executions().await;
+            let running = executions.iter().any(|(_, status)| status == "RUNNING");
+            assert!(
+                executions.iter().all(|(_, status)| ["RUNNING", "SUCCEEDED"].contains(&status.as_str())),
+                "{executions:?}\n{}",
+                self.logs()
+            );
+            (!running && executions.len() >= least).then_some(executions)
+        })
+        .await
+    }
+
+    /// Waits until a condition gives something.
+    pub async fn eventually<T>(&self, what: &str, condition: impl AsyncFn() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = condition().await {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "never seen: {what}\n{}", self.logs());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The rows of an Athena query as text, without the header.
+    pub async fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        let workgroup = &self.name;
+        let started = self.athena.start_query_execution().work_group(workgroup).query_string(sql).send().await;
+        let id = started.expect("a query").query_execution_id.expect("its id");
+        self.eventually(sql, async || {
+            let execution = self.athena.get_query_execution().query_execution_id(&id).send().await;
+            let execution = execution.expect("the query").query_execution.expect("the query");
+            let status = execution.status.expect("its status");
+            match status.state.expect("its state") {
+                QueryExecutionState::Succeeded => Some(()),
+                QueryExecutionState::Failed | QueryExecutionState::Cancelled => {
+                    panic!("{sql}: {}", status.state_change_reason.unwrap_or_default())
+                }
+                _ => None,
+            }
+        })
+        .await;
+        let results = self.athena.get_query_results().query_execution_id(&id).send().await.expect("results");
+        let rows = results.result_set.and_then(|set| set.rows).unwrap_or_default();
+        let text = |row: aws_sdk_athena::types::Row| {
+            let data = row.data.unwrap_or_default().into_iter();
+            data.map(|value| value.var_char_value.unwrap_or_else(|| "NULL".into())).collect()
+        };
+        rows.into_iter().skip(1).map(text).collect()
+    }
+
+    /// The count of a table of this stack's database.
+    pub async fn count(&self, table: &str) -> u64 {
+        let rows = self.query(&format!("SELECT COUNT(*) FROM {}.{table}", self.database)).await;
+        rows[0][0].parse().expect("a number")
+    }
+
+    /// The ends of the functions' logs, for a failure's message.
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        for function in ["extract", "validate", "curate", "catalog"] {
+            let file = cloud().state.path().join(format!("logs/{}.log", self.function(function)));
+            let log = std::fs::read_to_string(file).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(15).collect();
+            text.push_str(&format!("--- {function}\n"));
+            tail.iter().rev().for_each(|line| text.push_str(&format!("{line}\n")));
+        }
+        text
+    }
+
+    /// A request to any server on this machine.
+    pub async fn get(&self, url: &str) -> String {
+        self.http.get(url).send().await.expect("an answer").text().await.expect("a text")
+    }
+}
+
+/// The stand-in of the postcodes API, as a process of its own.
+pub struct Api {
+    process: Child,
+    /// `http://127.0.0.1:<port>`
+    pub origin: String,
+}
+
+impl Api {
+    /// Starts it with options of its own.
+    pub fn start(options: &[&str]) -> Self {
+        let root = repository();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+        let process = Command::new(root.join(".venv/bin/python"))
+            .args(["-m", "landfall_local.postcodes", "--port", &port.port().to_string()])
+            .args(options)
+            .env("PYTHONPATH", root.join("infra/local"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the stand-in starts");
+        let deadline = Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect(port).is_err() {
+            assert!(Instant::now() < deadline, "the stand-in does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Self { process, origin: format!("http://{port}") }
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A copy of a metadata folder whose database has a name of the stack's own.
+fn database_of(stack: &str, metadata: Option<&Path>) -> (PathBuf, String) {
+    let from = metadata.map_or_else(|| repository().join("meta_data"), Path::to_owned);
+    let to = cloud().state.path().join("meta_data").join(stack);
+    for folder in ["raw", "curated"] {
+        std::fs::create_dir_all(to.join(folder)).expect("a folder");
+        for entry in std::fs::read_dir(from.join(folder)).expect("the metadata") {
+            let entry = entry.expect("a file");
+            std::fs::copy(entry.path(), to.join(folder).join(entry.file_name())).expect("a copy");
+        }
+    }
+    let file = to.join("curated/database.json");
+    let mut database: Value = serde_json::from_slice(&std::fs::read(&file).expect("database.json")).expect("JSON");
+    let name = format!("{}_{}", database["name"].as_str().expect("a name"), stack.replace('-', "_"));
+    database["name"] = name.as_str().into();
+    std::fs::write(&file, database.to_string()).expect("database.json is written");
+    (to, name)
+}
+
+/// Code packages like those of `make functions`, with the stack's own metadata in them.
+fn package(stack: &str, metadata: &Path) -> PathBuf {
+    let folder = cloud().state.path().join("functions").join(stack);
+    for function in ["extract", "validate", "curate", "catalog"] {
+        let package = folder.join(function);
+        std::fs::create_dir_all(&package).expect("a folder");
+        let bootstrap = repository().join(".local/functions").join(function).join("bootstrap");
+        let bootstrap = bootstrap.canonicalize().expect("the built function");
+        std::os::unix::fs::symlink(bootstrap, package.join("bootstrap")).expect("a link");
+        std::os::unix::fs::symlink(metadata, package.join("meta_data")).expect("a link");
+    }
+    folder
+}
+
+/// reqwest wants to be told its TLS even where it speaks none.
+fn http_client() -> reqwest::Client {
+    // the second test finds the first one's choice
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
+async fn control(method: &str, path: &str, body: Option<Value>) -> Value {
+    let url = format!("{}{path}", cloud().endpoint);
+    let client = http_client();
+    let request = if method == "POST" { client.post(url) } else { client.get(url) };
+    let request = match body {
+        Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+        None => request,
+    };
+    let answer = request.send().await.expect("the local cloud answers");
+    let status = answer.status();
+    let text = answer.text().await.expect("a text");
+    assert!(status.is_success(), "{method} {path}: {status}: {text}");
+    serde_json::from_str(&text).unwrap_or(Value::Null)
+}
+
+async fn sdk_config(endpoint: &str) -> SdkConfig {
+    boot::aws::loader()
+        .endpoint_url(endpoint)
+        .region(Region::new("eu-west-2"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "tests"))
+        .load()
+        .await
+}
+
+/// Bytes as a supplier gzips them.
+pub fn gzip(text: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).expect("gzip");
+    encoder.finish().expect("gzip")
+}

@@ -1,0 +1,19 @@
+//! The whole pipeline on the local cloud: real function processes, real notifications, the state machine, Athena.
+//! Run by `make test`, which builds the functions first.
+//!
+//! - [`journey`]: from schedule to query, as a user sees it
+//! - [`landing`]: what may land, and what becomes of it
+//! - [`interrupted`]: processes killed in the middle of their work
+//! - [`datasets`]: a new dataset, without Rust
+//! - [`template`]: what the deployed template gives the functions
+
+#[path = "datasets.rs"]
+mod datasets;
+#[path = "interrupted.rs"]
+mod interrupted;
+#[path = "journey.rs"]
+mod journey;
+#[path = "landing.rs"]
+mod landing;
+#[path = "template.rs"]
+mod template;

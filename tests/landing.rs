@@ -1,0 +1,178 @@
+//! What may land, and what becomes of it.
+
+use serde_json::{Value, json};
+use tests::{Api, Options, Stack, gzip};
+
+const TABLE: &str = "open_data/postcodes_example/random_postcodes";
+
+/// Rows as a supplier writes them: those of an extract, taken from raw-hist.
+async fn rows(stack: &Stack, api: &Api) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for n in 0..10 {
+        let answer: Value =
+            serde_json::from_str(&stack.get(&format!("{}/random/postcodes", api.origin)).await).unwrap();
+        let mut row = answer["result"].as_object().unwrap().clone();
+        let codes = row.remove("codes").unwrap();
+        for (name, value) in codes.as_object().unwrap() {
+            row.insert(format!("codes_{name}"), value.clone());
+        }
+        row.insert("index".into(), n.into());
+        rows.push(Value::Object(row));
+    }
+    rows
+}
+
+fn lines(rows: &[Value]) -> Vec<u8> {
+    gzip(&rows.iter().map(|row| format!("{row}\n")).collect::<String>())
+}
+
+fn key(seconds: u64) -> String {
+    format!("{TABLE}/file_land_timestamp={seconds}/random_postcodes_{seconds}.jsonl.gz")
+}
+
+async fn report(stack: &Stack, key: &str) -> Value {
+    let report = format!("{key}.report.json");
+    stack.eventually("the report", async || stack.keys("quarantine").await.contains(&report).then_some(())).await;
+    stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
+    stack.read_json("quarantine", &report).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_file_goes_to_quarantine_with_a_report_and_history_stays_as_it_was() {
+    let api = Api::start(&[]);
+    let stack = Stack::deploy("quarantine", Options::default()).await;
+    let good = rows(&stack, &api).await;
+
+    let mut bad = good.clone();
+    bad[3]["postcode"] = "not a postcode".into();
+    bad[4]["quality"] = "1".into();
+    bad[5]["country"] = "France".into();
+    bad[6]["quality"] = Value::Null;
+    bad[7]["latitude"] = json!(91.5);
+    bad[8].as_object_mut().unwrap().remove("parish");
+    bad[9]["surprise"] = json!(1);
+    let bytes = lines(&bad);
+    stack.land(&key(1_700_000_000), bytes.clone()).await;
+
+    let report = report(&stack, &key(1_700_000_000)).await;
+    assert_eq!(report["verdict"], "quarantined");
+    let text = report.to_string();
+    for part in ["not a postcode", "France", "91.5", "parish", "surprise", "quality", "\"1\""] {
+        assert!(text.contains(part) || text.contains(&part.replace('"', "\\\"")), "{part} is not in {report:#}");
+    }
+    // the file is kept as it came
+    assert_eq!(stack.read("quarantine", &key(1_700_000_000)).await, bytes);
+    assert_eq!(stack.keys("raw-hist").await, [""; 0]);
+    assert_eq!(stack.executions().await, []);
+
+    // and the same rows without the faults pass
+    stack.land(&key(1_700_000_001), lines(&good)).await;
+    stack.settled(1).await;
+    assert_eq!(stack.keys("raw-hist").await, [key(1_700_000_001)]);
+    assert_eq!(stack.count("random_postcodes").await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_no_data_are_quarantined_under_their_own_keys() {
+    let stack = Stack::deploy("strays", Options::default()).await;
+    let base = "open_data/postcodes_example";
+    let strays = [
+        (
+            format!("{base}/random_postcodes/file_land_timestamp=2018-01-01T00:00:00/random_postcodes_1.jsonl.gz"),
+            "Unix seconds",
+        ),
+        (
+            format!("{base}/random_postcode/file_land_timestamp=1/random_postcode_1.jsonl.gz"),
+            "did you mean `random_postcodes`?",
+        ),
+        (format!("{base}/random_postcodes/file_land_timestamp=1/read me+%41.txt"), "extensions"),
+        (key(1), "gzip"),
+    ];
+    for (key, _) in &strays {
+        stack.land(key, b"no gzip at all".to_vec()).await;
+    }
+    for (key, part) in &strays {
+        let report = report(&stack, key).await;
+        assert!(report["summary"].as_str().unwrap_or_default().contains(part), "{key}: {report:#}");
+    }
+    assert_eq!(stack.keys("raw-hist").await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supplier_may_leave_the_partition_folder_out() {
+    let api = Api::start(&[]);
+    let stack = Stack::deploy("supplier", Options::default()).await;
+    let rows = rows(&stack, &api).await;
+    stack.land(&format!("{TABLE}/random_postcodes_1700000000.jsonl.gz"), lines(&rows)).await;
+    stack.settled(1).await;
+    let keys = stack.keys("raw-hist").await;
+    assert_eq!(keys.len(), 1);
+    assert!(keys[0].starts_with(&format!("{TABLE}/file_land_timestamp=")), "{keys:?}");
+    assert!(keys[0].ends_with("/random_postcodes_1700000000.jsonl.gz"), "{keys:?}");
+    assert_eq!(stack.count("random_postcodes").await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_written_once() {
+    let api = Api::start(&[]);
+    let stack = Stack::deploy("once", Options::default()).await;
+    let rows = rows(&stack, &api).await;
+    let first = lines(&rows);
+    stack.land(&key(5), first.clone()).await;
+    stack.settled(1).await;
+
+    // the same bytes again: nothing to do, and no complaint
+    stack.land(&key(5), first.clone()).await;
+    stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
+    assert_eq!(stack.keys("quarantine").await, [""; 0]);
+
+    // other bytes: a conflict with history, which stays
+    let mut other = rows.clone();
+    other[0]["parish"] = "Another".into();
+    stack.land(&key(5), lines(&other)).await;
+    let report = report(&stack, &key(5)).await;
+    assert!(report["summary"].as_str().unwrap().contains("immutable"), "{report:#}");
+    assert_eq!(stack.read("raw-hist", &key(5)).await, first);
+    stack.settled(1).await;
+    assert_eq!(stack.count("random_postcodes").await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_twice_does_its_work_once() {
+    let api = Api::start(&[]);
+    let stack = Stack::deploy("twice", Options::default()).await;
+    stack.land(&key(7), lines(&rows(&stack, &api).await)).await;
+    stack.settled(1).await;
+    let event = json!({"Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-2", "eventTime": "2026-11-01T06:00:00.000Z",
+        "eventName": "ObjectCreated:Put", "userIdentity": {"principalId": "AWS:X"},
+        "requestParameters": {"sourceIPAddress": "127.0.0.1"}, "responseElements": {},
+        "s3": {"s3SchemaVersion": "1.0", "configurationId": "x",
+            "bucket": {"name": stack.bucket("land"), "ownerIdentity": {"principalId": "X"}, "arn": format!("arn:aws:s3:::{}", stack.bucket("land"))},
+            "object": {"key": key(7).replace('=', "%3D"), "size": 1, "eTag": "0", "versionId": "gone", "sequencer": "0"}}}]});
+    let answer = stack.invoke("validate", event).await.unwrap();
+    assert_eq!(answer["files"][0]["verdict"], "already_handled");
+    // a test event of S3 has no records
+    assert!(
+        stack.invoke("validate", json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"})).await.is_ok()
+    );
+    stack.settled(1).await;
+    assert_eq!(stack.count("random_postcodes").await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_land_together_are_rebuilt_together() {
+    let api = Api::start(&[]);
+    let stack = Stack::deploy("together", Options::default()).await;
+    let rows = rows(&stack, &api).await;
+    let bytes = lines(&rows);
+    for n in 0..40 {
+        stack.land(&key(1_000 + n), bytes.clone()).await;
+    }
+    stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
+    let executions = stack.settled(1).await;
+    assert_eq!(stack.keys("raw-hist").await.len(), 40);
+    assert_eq!(stack.count("random_postcodes").await, 400);
+    // one a window of a second: far fewer than one a file, however slow the machine
+    assert!(executions.len() < 40, "{} executions for 40 files", executions.len());
+}
