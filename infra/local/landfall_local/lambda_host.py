@@ -27,6 +27,7 @@ from .account import HOST
 LOG_TAIL_BYTES = 4096  # what Lambda returns of a log with LogType=Tail
 KEPT_LOG_BYTES = 64 * 1024  # of each sandbox, in memory
 PIPE_BYTES = 64 * 1024
+POLL_SECONDS = 0.05  # how soon the server notices that it shall stop
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,7 @@ class LambdaHost:
         self._lock = threading.Lock()
         self._server = RuntimeApiServer(self)
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
 
     def log_file(self, function_name: str) -> Path:
         return self.state / "logs" / f"{function_name}.log"

@@ -16,6 +16,8 @@ TEMPLATE = REPOSITORY / "infra" / "template.yaml"
 # Objects up to this size stay in memory, larger ones go to temporary files.
 S3_OBJECT_BUFFER_BYTES = 64 * 1024 * 1024
 
+POLL_SECONDS = 0.05  # how soon a server notices that it shall stop
+
 # Of this process's environment, what a function may see.
 PASSED_ON = ("PATH", "HOME", "RUST_BACKTRACE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LLVM_PROFILE_FILE")
 
@@ -49,7 +51,6 @@ class Cloud:
         from .lambda_host import LambdaHost
         from .s3_policies import ignore_conditional_statements
 
-        logging.getLogger("werkzeug").setLevel("WARNING")
         self.clients = Clients(self.endpoint)
         self.host = LambdaHost(self.state, function_environment(self.endpoint))
         self.functions = Functions(self.host, self.clients)
@@ -72,7 +73,7 @@ class Cloud:
             request_handler=request_handler(),
             fd=self._socket.fileno(),
         )
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         self.athena.warm_up()
 
     def stop(self) -> None:
@@ -110,6 +111,10 @@ def prepare_state(state: Path) -> None:
     for name in ("logs", "tmp"):
         shutil.rmtree(state / name, ignore_errors=True)
         (state / name).mkdir(parents=True)
+    # moto warns of much that is none of the user's business; when something is odd, it may help.
+    logging.basicConfig(
+        filename=state / "logs" / "cloud.log", level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
 
 
 def function_environment(endpoint: str) -> dict[str, str]:

@@ -6,20 +6,32 @@ moto ships a whole interpreter of the Amazon States Language (from LocalStack), 
 - Executions that nobody named are all called "None", and two with the same name may start at the same moment.
 - Its parser keeps state in a class: concurrent executions break each other and stay RUNNING for ever.
 - DescribeExecution fails on an output with a time in it, and returns bare text where JSON is due.
+- A Wait until a time ends up to a second early, and hours off where the clock of the machine is not UTC's.
+- IsTimestamp knows no fractions of seconds and no offsets.
 - Each task makes its own AWS client, slowly and not thread-safe.
 
 `.sync` integrations and ItemBatcher do not work in it.
 """
 
+import re
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import jsonata
 from moto.core.config import default_user_config
 from moto.stepfunctions.parser import models
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.operator.implementations.is_operator import (
+    IsTimestamp,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils  # noqa: F401 (see below)
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval import states, variable_store  # noqa: F401 (see replace_everywhere)
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
@@ -27,6 +39,9 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 
 from .account import Clients
+
+TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,7 @@ def install(clients: Clients) -> Executions:
     parse_one_at_a_time()
     start_one_at_a_time(executions)
     report_the_end_as_json(executions)
+    wait_exactly()
     share_clients(clients)
     return executions
 
@@ -138,12 +154,42 @@ def report_the_end_as_json(executions: Executions) -> None:
     BaseExecutionWorkerCommunication._reflect_execution_status = reflect
 
 
-def share_clients(clients: Clients) -> None:
-    def boto_client_for(region=None, service=None, state_credentials=None):  # noqa: ARG001
-        return clients.get(service)
+def parse_timestamp(text: object) -> datetime | None:
+    """RFC 3339, with the capital T and Z that the States Language asks for."""
+    if not isinstance(text, str) or not TIMESTAMP.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
-    from moto.stepfunctions.parser.asl.component.state.exec.state_task import (  # noqa: F401
-        lambda_eval_utils,
-    )
+
+def wait_exactly() -> None:
+    def seconds_left(self, env) -> float:
+        self.string.eval(env=env)
+        text = env.stack.pop()
+        until = parse_timestamp(text)
+        if until is None:
+            raise FailureEventException(self._create_failure_event(env, text))
+        return (until - datetime.now(UTC)).total_seconds()
+
+    def wait(_self, env, wait_seconds: float) -> None:
+        end = time.monotonic() + wait_seconds
+        while env.is_running() and (left := end - time.monotonic()) > 0:
+            if env.program_state_event.wait(left):
+                time.sleep(min(left, POLL_SECONDS))  # something else of the execution changed
+
+    def is_timestamp(text: object) -> bool:
+        return parse_timestamp(text) is not None
+
+    Timestamp._from_timestamp_string = staticmethod(parse_timestamp)
+    Timestamp._get_wait_seconds = seconds_left
+    WaitFunction._wait_interval = wait
+    IsTimestamp.is_timestamp = staticmethod(is_timestamp)
+
+
+def share_clients(clients: Clients) -> None:
+    def boto_client_for(region=None, service=None, state_credentials=None):
+        return clients.get(service)
 
     replace_everywhere("boto_client_for", boto_client_for)

@@ -23,9 +23,10 @@ def deploy(stack: str, template: Path, functions: Path, parameters: dict[str, st
     """Creates a stack: {"outputs", "resources"}. The same deployment once more changes nothing."""
     parameters = {name: str(value) for name, value in parameters.items()}
     try:
-        problems = check.parameter_problems(read(template), parameters)
+        sam = read(template)
+        problems = check.parameter_problems(sam, parameters)
         if not problems:
-            translated = translate(template, parameters, functions)
+            translated = translate(sam, template.parent, parameters, functions)
             problems = check.problems(translated)
     except TemplateError as error:
         problems = [str(error)]

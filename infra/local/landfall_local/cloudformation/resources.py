@@ -1,7 +1,7 @@
 """Every resource type that a template may use here, and how one is made.
 
-A resource is made as CloudFormation itself makes it: by calls of the service's API. The properties that are passed on are
-listed; the rest is refused (check). What stands below the top level is checked by the SDK, which knows every parameter.
+A resource is made as CloudFormation itself makes it: by calls of the service's API. The properties that are passed on
+are listed; the rest is refused (check). What is below the top level the SDK checks, which knows every parameter.
 
 moto resolves references, orders the resources, and keeps the stacks.
 """
@@ -85,7 +85,7 @@ def moto_model(type_name: str, kind: ResourceType, clients: Clients) -> type[Clo
             return kind.name_property
 
         @classmethod
-        def has_cfn_attr(cls, attr: str) -> bool:  # noqa: ARG003 (get_cfn_attribute says it better)
+        def has_cfn_attr(cls, attr: str) -> bool:
             return True
 
         @classmethod

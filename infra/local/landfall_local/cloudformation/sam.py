@@ -28,15 +28,17 @@ def read(path: Path) -> dict:
     return yaml_parse(path.read_text())
 
 
-def translate(path: Path, parameters: dict, functions: Path) -> dict:
-    """The CloudFormation template; the code of a function is <functions>/<last folder of its CodeUri>."""
-    template = read(path)
+def translate(template: dict, base: Path, parameters: dict, functions: Path) -> dict:
+    """The CloudFormation template; the code of a function is <functions>/<last folder of its CodeUri>.
+
+    `base` is the folder that the template's paths start from. The SAM template is changed on the way.
+    """
     for name, resource in template.get("Resources", {}).items():
         properties = resource.get("Properties") or {}
         if resource["Type"] == "AWS::Serverless::Function":
             properties["CodeUri"] = code_location(functions / function_folder(name, properties))
         if resource["Type"] == "AWS::Serverless::StateMachine" and "DefinitionUri" in properties:
-            definition = path.parent / properties.pop("DefinitionUri")
+            definition = base / properties.pop("DefinitionUri")
             properties["Definition"] = json.loads(definition.read_text())
     values = {name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()}
     values |= parameters

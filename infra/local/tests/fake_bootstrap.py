@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""A function for tests: speaks the Lambda Runtime API and does what its event tells it to.
+
+Understood keys of the event, in this order:
+    print          a line for the log
+    sleep          seconds
+    exit           the exit status to leave with, in the middle of the invocation
+    kill           true: ends itself with SIGKILL
+    error          the errorType to fail with
+    fail_times     with a file: fails ("Unavailable") that many times, then succeeds
+    file           where fail_times counts, and where every event is written, one line each
+    bytes          so many bytes of answer
+Anything else is ignored. The answer is {"event", "pid", "invocations", "cwd", "environment"}.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import urllib.request
+
+API = os.environ["AWS_LAMBDA_RUNTIME_API"]
+BASE = f"{API if API.startswith('http') else 'http://' + API}/2018-06-01/runtime"
+
+
+def post(path: str, body: bytes) -> None:
+    urllib.request.urlopen(urllib.request.Request(f"{BASE}/{path}", body)).read()
+
+
+def handle(event: dict, count: int) -> tuple[str, bytes]:
+    if "print" in event:
+        print(event["print"], flush=True)
+    time.sleep(event.get("sleep", 0))
+    if "exit" in event:
+        sys.exit(event["exit"])
+    if event.get("kill"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "error" in event:
+        return "error", json.dumps({"errorType": event["error"], "errorMessage": "as told"}).encode()
+    if "file" in event or "OUTBOX" in os.environ:
+        with open(event.get("file") or os.environ["OUTBOX"], "a+") as log:  # noqa: PTH123
+            log.seek(0)
+            seen = len(log.readlines())
+            log.write(json.dumps(event) + "\n")
+        if seen < event.get("fail_times", 0):
+            return "error", json.dumps({"errorType": "Unavailable", "errorMessage": "not yet"}).encode()
+    if "bytes" in event:
+        return "response", json.dumps("x" * event["bytes"]).encode()
+    answer = {
+        "event": event,
+        "pid": os.getpid(),
+        "invocations": count,
+        "cwd": os.getcwd(),  # noqa: PTH109
+        "environment": dict(os.environ),
+    }
+    return "response", json.dumps(answer).encode()
+
+
+def main() -> None:
+    count = 0
+    while True:
+        with urllib.request.urlopen(f"{BASE}/invocation/next") as answer:
+            request_id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
+            event = json.load(answer)
+        count += 1
+        kind, body = handle(event if isinstance(event, dict) else {}, count)
+        post(f"invocation/{request_id}/{kind}", body)
+
+
+if __name__ == "__main__":
+    main()
