@@ -65,7 +65,7 @@ pub struct KeyError {
 pub const FILE_LAND_TIMESTAMP: &str = "file_land_timestamp";
 
 /// Ten digits of Unix seconds reach the year 2286; eleven would be milliseconds by mistake.
-const MAX_TIMESTAMP: u64 = 9_999_999_999;
+pub const MAX_TIMESTAMP: u64 = 9_999_999_999;
 
 impl LandKey {
     /// Reads a decoded key of the land area.

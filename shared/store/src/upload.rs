@@ -74,14 +74,24 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the object visible, whole.
+    /// Sends what is buffered as the last part, even if the object is smaller than a part: a sealed write holds no
+    /// bytes, so that many can wait to be finished together. Only [`Upload::finish`] or [`Upload::abandon`] may follow.
+    pub async fn seal(&mut self) -> Result<(), Failure> {
+        if self.buffer.is_empty() && self.multipart.is_some() {
+            return Ok(());
+        }
+        let part = std::mem::take(&mut self.buffer);
+        self.send_part(part).await
+    }
+
+    /// Makes the object visible, whole. A write that cannot be finished is abandoned.
     pub async fn finish(mut self, write: Write) -> Result<Uploaded, Failure> {
         if self.multipart.is_none() {
             return self.put(write).await;
         }
-        if !self.buffer.is_empty() {
-            let part = std::mem::take(&mut self.buffer);
-            self.send_part(part).await?;
+        if let Err(failure) = self.seal().await {
+            self.abandon().await;
+            return Err(failure);
         }
         let Some(multipart) = self.multipart.take() else { return self.put(write).await };
         let parts = CompletedMultipartUpload::builder().set_parts(Some(multipart.parts)).build();

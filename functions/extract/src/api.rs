@@ -1,0 +1,287 @@
+//! The source: an HTTP API, asked at its pace, with retries. Answers come in the order of the requests, a bounded number
+//! ahead of the rows that were taken.
+
+mod pace;
+mod retry;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use contract::{Failure, FailureKind};
+use futures::stream::{self, BoxStream, StreamExt};
+use reqwest::header::{LOCATION, RETRY_AFTER};
+use reqwest::{Client, Response, redirect};
+use tokio::time::{Instant, sleep};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use self::pace::Pacer;
+use self::retry::{Retry, backoff, judge, retry_after};
+use crate::config::Plan;
+use crate::row::{BodyError, Row, Shape, excerpt};
+
+/// The most that a body may hold.
+const MAX_BODY_BYTES: usize = 6 << 20;
+/// What is read of the body of a failure, to be shown.
+const MAX_ERROR_BODY_BYTES: usize = 1 << 10;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_REDIRECTS: usize = 5;
+/// Tells the source who asks.
+const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
+
+/// The client of all sources, which keeps connections from one invocation to the next.
+#[derive(Clone, Debug)]
+pub struct Api {
+    client: Client,
+}
+
+/// The answers to come.
+pub struct Fetch {
+    answers: BoxStream<'static, Result<Answer, Failure>>,
+    requester: Arc<Requester>,
+}
+
+/// What one request brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its rows, in order.
+    pub rows: Vec<Row>,
+    /// The size of the body.
+    pub bytes: u64,
+}
+
+impl Api {
+    /// Sets the client up.
+    pub fn new() -> Result<Self, Failure> {
+        // fails only where a provider is installed already, which does as well
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(redirect::Policy::custom(|attempt| {
+                let within = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+                // what is not followed is the answer, and no status of success
+                if within && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
+            }))
+            .build()
+            .map_err(|error| Failure::internal(format!("setting up the HTTP client: {}", causes(&error))))?;
+        Ok(Self { client })
+    }
+
+    /// Makes the plan's requests. Attempts end before the deadline; answers past it are for the caller to refuse.
+    pub fn fetch(&self, plan: &Plan, deadline: Instant) -> Fetch {
+        let source = &plan.source;
+        let requester = Arc::new(Requester {
+            client: self.client.clone(),
+            plan: plan.clone(),
+            shape: Shape {
+                records: source.records.clone(),
+                separator: source.flatten_separator.clone(),
+                index_column: source.index_column.clone(),
+            },
+            deadline,
+            pacer: Pacer::new(source.requests_per_second, Instant::now()),
+            retries: AtomicU64::new(0),
+            retries_allowed: retries_allowed(plan.requests, source.attempts, source.concurrency),
+        });
+        // Each request is a task of its own, so that it goes on, and is not taken for slow, while the rows before it are
+        // on their way to S3. No more are begun than `concurrency`, counting those that wait for rows to be taken: that
+        // bounds what is held in memory.
+        let each = Arc::clone(&requester);
+        let answers = stream::iter(0..plan.requests)
+            .map(move |number| {
+                let requester = Arc::clone(&each);
+                let request = async move { requester.answer(number).await };
+                AbortOnDropHandle::new(tokio::spawn(request.in_current_span()))
+            })
+            .buffered(source.concurrency)
+            .map(|ended| ended.unwrap_or_else(|error| Err(Failure::internal(format!("a request's task: {error}")))))
+            .boxed();
+        Fetch { answers, requester }
+    }
+}
+
+impl Fetch {
+    /// The answer to the next request; the first failure ends the fetch.
+    pub async fn next(&mut self) -> Option<Result<Answer, Failure>> {
+        self.answers.next().await
+    }
+
+    /// Attempts so far that repeated one before.
+    pub fn retries(&self) -> u64 {
+        self.requester.retries.load(Ordering::Relaxed)
+    }
+}
+
+/// The budget: once for every request on average, besides what requests under way may use at the most. A source that
+/// fails more often is down or turns us away, and five times the traffic would not help it up.
+fn retries_allowed(requests: u64, attempts: u32, concurrency: usize) -> u64 {
+    requests.saturating_add(u64::from(attempts).saturating_mul(concurrency as u64))
+}
+
+/// What the requests of a fetch share.
+struct Requester {
+    client: Client,
+    plan: Plan,
+    shape: Shape,
+    deadline: Instant,
+    pacer: Pacer,
+    retries: AtomicU64,
+    retries_allowed: u64,
+}
+
+/// An attempt that brought no rows.
+struct Trouble {
+    failure: Failure,
+    retry: Retry,
+}
+
+impl Requester {
+    async fn answer(&self, number: u64) -> Result<Answer, Failure> {
+        let mut failed_attempts = 0;
+        loop {
+            self.pacer.turn().await;
+            let Trouble { failure, retry } = match self.attempt().await {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            failed_attempts += 1;
+            let wait = match retry {
+                Retry::Never => Err(String::new()),
+                Retry::Backoff => self.wait(failed_attempts, Duration::ZERO),
+                Retry::After(asked) => self.wait(failed_attempts, asked),
+            };
+            let wait = wait.map_err(|reason| {
+                let (n, all, url) = (number + 1, self.plan.requests, &self.plan.url);
+                let failure = failure.context(format!("request {n} of {all}, GET {url}"));
+                Failure { message: format!("{}{reason}", failure.message), ..failure }
+            })?;
+            if let Retry::After(asked) = retry {
+                self.pacer.pause_until(Instant::now() + asked);
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// How long to wait for another attempt, or why there is none.
+    fn wait(&self, failed_attempts: u32, asked: Duration) -> Result<Duration, String> {
+        let attempts = self.plan.source.attempts;
+        if failed_attempts >= attempts {
+            return Err(format!("; given up after {attempts} attempts"));
+        }
+        let wait = backoff(failed_attempts, fastrand::f64()).max(asked);
+        if Instant::now() + wait >= self.deadline {
+            let seconds = wait.as_secs();
+            return Err(format!("; given up after {failed_attempts} attempts, as no time is left to wait {seconds} s"));
+        }
+        if self.retries.fetch_add(1, Ordering::Relaxed) >= self.retries_allowed {
+            self.retries.fetch_sub(1, Ordering::Relaxed);
+            let allowed = self.retries_allowed;
+            return Err(format!("; given up, as all requests together have been repeated {allowed} times by now"));
+        }
+        Ok(wait)
+    }
+
+    async fn attempt(&self) -> Result<Answer, Trouble> {
+        let timeout = Duration::from_secs(self.plan.source.timeout_seconds);
+        let request = self.client.get(self.plan.url.clone()).timeout(timeout);
+        let response = request.send().await.map_err(|error| self.no_answer(&error))?;
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
+        }
+        let body = match body(response, MAX_BODY_BYTES).await.map_err(|error| self.no_answer(&error))? {
+            Body::Whole(body) => body,
+            Body::Cut(_) => {
+                let message =
+                    format!("the body is larger than {MAX_BODY_BYTES} bytes; let the source answer less at once");
+                return Err(Trouble { failure: Failure::bad_data(message), retry: Retry::Never });
+            }
+        };
+        let rows = self.shape.rows(&body).map_err(|error| self.not_rows(error, &body))?;
+        Ok(Answer { rows, bytes: body.len() as u64 })
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> Trouble {
+        let failure = if error.is_timeout() {
+            let seconds = self.plan.source.timeout_seconds;
+            Failure::timeout(format!("no answer within {seconds} s ({})", causes(error)))
+        } else {
+            Failure::unavailable(format!("no answer: {}", causes(error)))
+        };
+        Trouble { failure, retry: Retry::Backoff }
+    }
+
+    async fn refused(&self, response: Response) -> Trouble {
+        let status = response.status();
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let wait = header(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
+        let (kind, retry) = judge(status, wait);
+        let mut message = format!("status {status}");
+        if status.is_redirection() {
+            let to = header(LOCATION).unwrap_or_default();
+            let file = self.plan.file.display();
+            message = format!("{message}, a redirect to `{to}`: another host, or one too many; put it into {file}");
+        }
+        // the status says enough should the body not come
+        let (Body::Whole(body) | Body::Cut(body)) = body(response, MAX_ERROR_BODY_BYTES).await.unwrap_or_default();
+        Trouble { failure: Failure { kind, message: format!("{message}, {}", self.excerpt(&body)) }, retry }
+    }
+
+    fn not_rows(&self, error: BodyError, body: &[u8]) -> Trouble {
+        // What is not JSON is from a proxy, or was cut short. Without a record the source has answered all the same;
+        // it may have one the next time. What cannot be a row stays so.
+        let (kind, retry, reason) = match error {
+            BodyError::NotJson(reason) => (FailureKind::Unavailable, Retry::Backoff, format!("not JSON: {reason}")),
+            BodyError::NoRecord(reason) => (FailureKind::BadData, Retry::Backoff, format!("no record: {reason}")),
+            BodyError::BadRecord(reason) => (FailureKind::BadData, Retry::Never, format!("not a row: {reason}")),
+        };
+        Trouble { failure: Failure { kind, message: format!("{reason}; {}", self.excerpt(body)) }, retry }
+    }
+
+    /// The beginning of a body, unless it may hold what no message may show.
+    fn excerpt(&self, body: &[u8]) -> String {
+        if self.plan.sensitive {
+            return format!("the body of {} bytes is not shown: the table has sensitive columns", body.len());
+        }
+        excerpt(body)
+    }
+}
+
+/// A body, as far as it was read.
+enum Body {
+    Whole(Vec<u8>),
+    Cut(Vec<u8>),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Whole(Vec::new())
+    }
+}
+
+/// Reads a body up to a size, whatever its header says of it.
+async fn body(mut response: Response, limit: usize) -> Result<Body, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > limit {
+            body.extend_from_slice(&chunk[..limit - body.len()]);
+            return Ok(Body::Cut(body));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Body::Whole(body))
+}
+
+/// What went wrong, without the URL, which the message has already: reqwest keeps the reason in the causes.
+fn causes(error: &reqwest::Error) -> String {
+    let mut texts = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        texts.push(cause.to_string());
+        next = cause.source();
+    }
+    texts.dedup();
+    if texts.is_empty() { error.to_string() } else { texts.join(": ") }
+}

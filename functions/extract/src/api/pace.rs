@@ -1,0 +1,115 @@
+//! Pace: no more requests begin in a second than the source is to bear. Turns lie evenly apart, so that there are no
+//! bursts, and a source that asks for a pause is left alone by all requests, not only by the one that it told.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// Gives turns.
+#[derive(Debug)]
+pub struct Pacer {
+    turns: Mutex<Turns>,
+}
+
+#[derive(Debug)]
+struct Turns {
+    interval: Duration,
+    next: Instant,
+    paused_until: Instant,
+}
+
+impl Pacer {
+    /// At most so many turns a second.
+    pub fn new(per_second: u32, now: Instant) -> Self {
+        let interval = Duration::from_secs(1) / per_second.max(1);
+        Self { turns: Mutex::new(Turns { interval, next: now, paused_until: now }) }
+    }
+
+    /// Waits for a turn.
+    pub async fn turn(&self) {
+        loop {
+            let turn = self.turns().reserve(Instant::now());
+            sleep_until(turn).await;
+            // a turn that a pause has overtaken is lost
+            if self.turns().holds(turn) {
+                return;
+            }
+        }
+    }
+
+    /// Gives no turn before a time.
+    pub fn pause_until(&self, time: Instant) {
+        let mut turns = self.turns();
+        turns.paused_until = turns.paused_until.max(time);
+    }
+
+    fn turns(&self) -> std::sync::MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turns {
+    fn reserve(&mut self, now: Instant) -> Instant {
+        let turn = now.max(self.next).max(self.paused_until);
+        self.next = turn + self.interval;
+        turn
+    }
+
+    fn holds(&self, turn: Instant) -> bool {
+        turn >= self.paused_until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whenever turns are asked for, and whatever pauses come, no second has more than its number of turns, and a
+        /// turn is never put off for longer than it must be.
+        #[test]
+        fn no_second_has_too_many_turns(
+            per_second in 1u32..200,
+            events in proptest::collection::vec((0u64..400, proptest::option::weighted(0.1, 0u64..3000)), 1..150),
+        ) {
+            let mut now = Instant::now();
+            let pacer = Pacer::new(per_second, now);
+            let mut turns = pacer.turns();
+            let mut given: Vec<Instant> = Vec::new();
+            for (gap, pause) in events {
+                now += Duration::from_millis(gap);
+                if let Some(pause) = pause {
+                    turns.paused_until = turns.paused_until.max(now + Duration::from_millis(pause));
+                }
+                let turn = turns.reserve(now);
+                prop_assert!(turn >= now && turns.holds(turn));
+                let earliest = given.last().map_or(now, |last| *last + turns.interval);
+                prop_assert_eq!(turn, now.max(earliest).max(turns.paused_until));
+                given.push(turn);
+            }
+            // the interval is rounded down to a nanosecond
+            let slack = Duration::from_nanos(u64::from(per_second));
+            for window in given.windows(per_second as usize + 1) {
+                prop_assert!(window[per_second as usize] - window[0] + slack >= Duration::from_secs(1));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_overtakes_turns_that_were_given() {
+        let start = Instant::now();
+        let pacer = Pacer::new(10, start);
+        pacer.turn().await;
+        let (waited, ()) = tokio::join!(
+            async {
+                pacer.turn().await;
+                start.elapsed()
+            },
+            async { pacer.pause_until(start + Duration::from_secs(5)) }
+        );
+        assert!(waited >= Duration::from_secs(5), "{waited:?}");
+    }
+}

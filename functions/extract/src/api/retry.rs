@@ -1,0 +1,123 @@
+//! Whether to ask again, and when.
+
+use std::time::{Duration, SystemTime};
+
+use contract::FailureKind;
+use reqwest::StatusCode;
+
+/// The first wait is up to this long, the next up to twice as long, and so on.
+const BASE: Duration = Duration::from_millis(250);
+/// No wait of our own is longer.
+const CEILING: Duration = Duration::from_secs(20);
+/// A source that asks for more is asked again after this long all the same; the attempts are bounded.
+const RETRY_AFTER_CEILING: Duration = Duration::from_secs(60);
+
+/// What may be done after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The same request would fail the same way.
+    Never,
+    /// Ask again after a while of our own choice.
+    Backoff,
+    /// The source said when.
+    After(Duration),
+}
+
+/// What a status other than success means.
+pub fn judge(status: StatusCode, retry_after: Option<Duration>) -> (FailureKind, Retry) {
+    let retry = retry_after.map_or(Retry::Backoff, Retry::After);
+    match status.as_u16() {
+        429 => (FailureKind::Throttled, retry),
+        500.. => (FailureKind::Unavailable, retry),
+        404 | 410 => (FailureKind::NotFound, Retry::Never),
+        // a redirect that was not followed, or a request that the source refuses: the URL is wrong
+        _ => (FailureKind::BadMetadata, Retry::Never),
+    }
+}
+
+/// Exponential backoff with full jitter: anything up to the bound, so that requests that failed together do not come
+/// back together. `unit` is a random number in [0, 1).
+/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+pub fn backoff(failed_attempts: u32, unit: f64) -> Duration {
+    let bound = BASE.saturating_mul(2_u32.saturating_pow(failed_attempts.saturating_sub(1))).min(CEILING);
+    bound.mul_f64(unit)
+}
+
+/// A `Retry-After` header: seconds, or an HTTP date. What is neither says nothing.
+/// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
+pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        // only a number beyond 64 bits does not parse
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(RETRY_AFTER_CEILING))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_asked_again() {
+        let judge = |status| judge(StatusCode::from_u16(status).unwrap(), None);
+        for (status, kind) in [
+            (429, FailureKind::Throttled),
+            (500, FailureKind::Unavailable),
+            (503, FailureKind::Unavailable),
+            (599, FailureKind::Unavailable),
+        ] {
+            assert_eq!(judge(status), (kind, Retry::Backoff), "{status}");
+        }
+        for (status, kind) in [
+            (302, FailureKind::BadMetadata),
+            (400, FailureKind::BadMetadata),
+            (401, FailureKind::BadMetadata),
+            (404, FailureKind::NotFound),
+            (410, FailureKind::NotFound),
+        ] {
+            assert_eq!(judge(status), (kind, Retry::Never), "{status}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_445_412_470);
+        let wait = |value| retry_after(value, now);
+        assert_eq!(wait("0"), Some(Duration::ZERO));
+        assert_eq!(wait(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::from_secs(10)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:27:00 GMT"), Some(Duration::ZERO), "past");
+        assert_eq!(wait("3600"), Some(RETRY_AFTER_CEILING));
+        assert_eq!(wait("99999999999999999999999"), Some(RETRY_AFTER_CEILING));
+        assert_eq!(wait("Wed, 21 Oct 2099 07:28:00 GMT"), Some(RETRY_AFTER_CEILING));
+        for nothing in ["", "soon", "-1", "1.5", "2015-10-21T07:28:00Z"] {
+            assert_eq!(wait(nothing), None, "{nothing}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn backoff_grows_to_its_ceiling_and_covers_the_whole_range(failed in 1u32..100, unit in 0.0..1.0f64) {
+            let wait = backoff(failed, unit);
+            let bound = backoff(failed, 1.0);
+            prop_assert!(wait <= bound && bound <= CEILING);
+            prop_assert!(backoff(failed + 1, 1.0) >= bound);
+            prop_assert_eq!(backoff(failed, 0.0), Duration::ZERO);
+            prop_assert!(failed > 1 || bound == BASE);
+            prop_assert!(failed < 8 || bound == CEILING);
+        }
+
+        #[test]
+        fn any_header_is_read_without_a_panic(value in "\\PC{0,40}") {
+            let wait = retry_after(&value, SystemTime::now());
+            prop_assert!(wait.is_none_or(|wait| wait <= RETRY_AFTER_CEILING));
+        }
+    }
+}

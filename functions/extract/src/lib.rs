@@ -1,0 +1,189 @@
+//! extract: fetches a raw table from its source and lands it, as the table's metadata describes.
+//!
+//! The modules lie along the data's way: [`config`] (what to fetch, and under which name it lands), [`api`] (requests
+//! and answers), [`row`] (answers to rows), [`land`] (rows to objects).
+
+pub mod api;
+pub mod config;
+pub mod land;
+pub mod row;
+
+use std::time::Duration;
+
+use boot::metrics::Unit;
+use boot::{Boot, Invocation};
+use chrono::Utc;
+use contract::message::{ExtractRequest, ExtractResponse};
+use contract::{Failure, MetaData};
+use store::{Object, Store};
+use tokio::time::{Instant, timeout_at};
+
+use crate::api::{Api, Fetch};
+use crate::config::{Plan, Settings};
+use crate::land::{Destination, Landing};
+
+/// Kept back from Lambda's timeout for publishing the files, or for abandoning them, and for answering.
+const RESERVE: Duration = Duration::from_secs(10);
+
+/// The function.
+#[derive(Debug)]
+pub struct App {
+    /// Where tables lie, and where their sources are.
+    pub settings: Settings,
+    /// The description of all tables.
+    pub metadata: MetaData,
+    /// The areas.
+    pub store: Store,
+    /// The client of all sources.
+    pub api: Api,
+}
+
+/// What came in so far.
+#[derive(Debug, Default)]
+struct Tally {
+    answers: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+impl App {
+    /// Sets the function up.
+    pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
+        let settings = Settings::read(&mut boot.env);
+        let metadata = boot.metadata()?;
+        Ok(Self { settings, metadata, store: Store::new(&boot.aws), api: Api::new()? })
+    }
+
+    /// Lands a table once for its scheduled time: all of it or nothing.
+    pub async fn extract(&self, request: ExtractRequest, invocation: &Invocation) -> Result<ExtractResponse, Failure> {
+        let plan = Plan::new(&self.settings, &self.metadata, request, Utc::now())?;
+        // boxed: the SDK's futures nest so deeply that the compiler refuses more on top of them
+        Box::pin(self.land(&plan, working_time(invocation)))
+            .await
+            .map_err(|failure| failure.context(format!("extracting `{}`", plan.table)))
+    }
+
+    async fn land(&self, plan: &Plan, working_time: Duration) -> Result<ExtractResponse, Failure> {
+        let started = Instant::now();
+        let deadline = started + working_time;
+        plan.check_time(working_time)?;
+        let destination = Destination {
+            bucket: self.settings.land_bucket.clone(),
+            base_folder: self.settings.base_folder.clone(),
+            table: plan.table.clone(),
+            file_land_timestamp: plan.file_land_timestamp,
+        };
+        let areas = [self.settings.land_bucket.as_str(), self.settings.raw_hist_bucket.as_str()];
+        if let Some(found) = destination.find(&self.store, areas).await? {
+            return Ok(already_extracted(plan, &found));
+        }
+
+        let mut fetch = self.api.fetch(plan, deadline);
+        let mut landing = Landing::new(&self.store, destination.clone(), plan.source.maximum_file_bytes);
+        let mut tally = Tally::default();
+        let filled = match timeout_at(deadline, fill(&mut fetch, &mut landing, &mut tally)).await {
+            Ok(filled) => filled.and_then(|()| tally.check(plan)),
+            Err(_) => Err(out_of_time(plan, &tally, working_time)),
+        };
+        let retries = fetch.retries();
+        drop(fetch);
+        // The schedule delivers at least once: another invocation may have landed the same time while this one fetched.
+        let elsewhere = match filled {
+            Ok(()) => destination.find(&self.store, areas).await,
+            Err(failure) => Err(failure),
+        };
+        let files = match elsewhere {
+            Ok(None) => landing.publish().await?,
+            Ok(Some(found)) => {
+                landing.abandon().await;
+                return Ok(already_extracted(plan, &found));
+            }
+            Err(failure) => {
+                landing.abandon().await;
+                return Err(failure);
+            }
+        };
+
+        let seconds = started.elapsed().as_secs_f64();
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        boot::metrics::emit(
+            Some(&plan.table),
+            &[
+                ("RowsExtracted", Unit::Count, tally.rows as f64),
+                ("BytesRead", Unit::Bytes, tally.bytes as f64),
+                ("RowsPerSecond", Unit::CountPerSecond, tally.rows as f64 / seconds),
+            ],
+        );
+        tracing::info!(
+            table = plan.table,
+            file_land_timestamp = plan.file_land_timestamp,
+            rows = tally.rows,
+            bytes_read = tally.bytes,
+            bytes_written = bytes,
+            files = files.len(),
+            requests = plan.requests,
+            retries,
+            seconds,
+            "table extracted"
+        );
+        Ok(ExtractResponse {
+            table: plan.table.clone(),
+            file_land_timestamp: plan.file_land_timestamp,
+            rows: tally.rows,
+            bytes,
+            files,
+            already_extracted: false,
+        })
+    }
+}
+
+impl Tally {
+    /// An empty extract is a source that has broken, not news; and validate would only find an empty file.
+    fn check(&self, plan: &Plan) -> Result<(), Failure> {
+        if self.rows > 0 {
+            return Ok(());
+        }
+        Err(Failure::bad_data(format!(
+            "{} held no record in {} answers, expected at least one; nothing has landed",
+            plan.url, self.answers
+        )))
+    }
+}
+
+/// Takes rows from the source to the files until the source is done.
+async fn fill(fetch: &mut Fetch, landing: &mut Landing<'_>, tally: &mut Tally) -> Result<(), Failure> {
+    while let Some(answer) = fetch.next().await {
+        let answer = answer?;
+        tally.answers += 1;
+        tally.bytes += answer.bytes;
+        for row in answer.rows {
+            landing.write(&row.line(tally.rows)).await?;
+            tally.rows += 1;
+        }
+    }
+    Ok(())
+}
+
+/// What is left of Lambda's time, less the reserve: at most a tenth, for functions with a short timeout.
+fn working_time(invocation: &Invocation) -> Duration {
+    let left = invocation.time_left(Duration::ZERO);
+    left - RESERVE.min(left / 10)
+}
+
+fn out_of_time(plan: &Plan, tally: &Tally, working_time: Duration) -> Failure {
+    Failure::timeout(format!(
+        "{} of {} requests to {} were answered within {} s, all that the function's timeout leaves; ask for fewer \
+         requests, or raise `concurrency` and `requests_per_second` in {}, or the timeout; nothing has landed",
+        tally.answers,
+        plan.requests,
+        plan.url,
+        working_time.as_secs(),
+        plan.file.display()
+    ))
+}
+
+fn already_extracted(plan: &Plan, found: &Object) -> ExtractResponse {
+    let (table, file_land_timestamp) = (plan.table.clone(), plan.file_land_timestamp);
+    tracing::info!(table, file_land_timestamp, found = found.url(), "table already extracted");
+    ExtractResponse { table, file_land_timestamp, rows: 0, bytes: 0, files: Vec::new(), already_extracted: true }
+}
