@@ -1,0 +1,281 @@
+//! A column under construction: values go in as their JSON text and come out as an Arrow array.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
+    Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, ListArray, NullBufferBuilder, StringBuilder,
+    StructArray, TimestampMillisecondBuilder,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, FieldRef, Fields};
+use arrow::error::ArrowError;
+use contract::ColumnType;
+use serde_json::value::RawValue;
+
+use crate::scalar;
+use crate::schema::arrow_type;
+use crate::split::{Names, Slot, split};
+
+#[derive(Debug)]
+pub(crate) struct ColumnBuilder {
+    column_type: ColumnType,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
+    String(StringBuilder),
+    Int8(Int8Builder),
+    Int16(Int16Builder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    Float32(Float32Builder),
+    Float64(Float64Builder),
+    Decimal(Decimal128Builder),
+    Date(Date32Builder),
+    Timestamp(TimestampMillisecondBuilder),
+    Boolean(BooleanBuilder),
+    Binary(BinaryBuilder),
+    Struct(Box<StructValues>),
+    List(Box<ListValues>),
+}
+
+#[derive(Debug)]
+struct StructValues {
+    fields: Fields,
+    names: Names,
+    slots: Vec<Slot>,
+    children: Vec<ColumnBuilder>,
+    valid: NullBufferBuilder,
+}
+
+#[derive(Debug)]
+struct ListValues {
+    item: FieldRef,
+    items: ColumnBuilder,
+    lengths: Vec<usize>,
+    valid: NullBufferBuilder,
+}
+
+/// Something inside a value that is not as described.
+pub(crate) enum Fault<'a> {
+    /// The text is no value of the type that is expected at the place.
+    WrongType { place: Place<'a>, text: &'a str, expected: &'a dyn fmt::Display },
+    /// An object has a field twice.
+    Duplicate { place: Place<'a> },
+    /// An object has a field that the type does not.
+    Unexpected { place: Place<'a> },
+}
+
+/// Where inside a column's value: shown as `.field[3]`, and as nothing for the value itself.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    Value,
+    Field(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value => Ok(()),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Item(parent, n) => write!(f, "{parent}[{n}]"),
+        }
+    }
+}
+
+impl ColumnBuilder {
+    pub(crate) fn new(column_type: &ColumnType) -> Self {
+        let data_type = arrow_type(column_type);
+        let values = match (column_type, &data_type) {
+            (ColumnType::Int8, _) => Values::Int8(Int8Builder::new()),
+            (ColumnType::Int16, _) => Values::Int16(Int16Builder::new()),
+            (ColumnType::Int32, _) => Values::Int32(Int32Builder::new()),
+            (ColumnType::Int64, _) => Values::Int64(Int64Builder::new()),
+            (ColumnType::Float32, _) => Values::Float32(Float32Builder::new()),
+            (ColumnType::Float64, _) => Values::Float64(Float64Builder::new()),
+            (ColumnType::Decimal { .. }, _) => Values::Decimal(Decimal128Builder::new().with_data_type(data_type)),
+            (ColumnType::Date, _) => Values::Date(Date32Builder::new()),
+            (ColumnType::Timestamp, _) => Values::Timestamp(TimestampMillisecondBuilder::new()),
+            (ColumnType::Boolean, _) => Values::Boolean(BooleanBuilder::new()),
+            (ColumnType::Binary, _) => Values::Binary(BinaryBuilder::new()),
+            (ColumnType::Struct(inner), DataType::Struct(fields)) => Values::Struct(Box::new(StructValues {
+                fields: fields.clone(),
+                names: Names::new(inner.iter().map(|(name, _)| name.as_str())),
+                slots: vec![Slot::Absent; inner.len()],
+                children: inner.iter().map(|(_, inner)| Self::new(inner)).collect(),
+                valid: NullBufferBuilder::new(0),
+            })),
+            (ColumnType::List(inner), DataType::List(item)) => Values::List(Box::new(ListValues {
+                item: Arc::clone(item),
+                items: Self::new(inner),
+                lengths: Vec::new(),
+                valid: NullBufferBuilder::new(0),
+            })),
+            _ => Values::String(StringBuilder::new()),
+        };
+        Self { column_type: column_type.clone(), values }
+    }
+
+    /// Adds the value that a JSON text stands for. Where it is none of the type, adds a null, tells, and gives false.
+    /// The text must be JSON.
+    pub(crate) fn append(&mut self, json: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
+        if json == "null" {
+            self.append_null();
+            return true;
+        }
+        let fits = match &mut self.values {
+            Values::String(values) => scalar::text(json).map(|value| values.append_value(value)),
+            Values::Int8(values) => scalar::integer(json).map(|value| values.append_value(value)),
+            Values::Int16(values) => scalar::integer(json).map(|value| values.append_value(value)),
+            Values::Int32(values) => scalar::integer(json).map(|value| values.append_value(value)),
+            Values::Int64(values) => scalar::integer(json).map(|value| values.append_value(value)),
+            Values::Float32(values) => scalar::float(json).map(|value| values.append_value(value)),
+            Values::Float64(values) => scalar::double(json).map(|value| values.append_value(value)),
+            Values::Decimal(values) => match self.column_type {
+                ColumnType::Decimal { precision, scale } => {
+                    scalar::decimal(json, precision, scale).map(|value| values.append_value(value))
+                }
+                _ => None,
+            },
+            Values::Date(values) => scalar::date(json).map(|value| values.append_value(value)),
+            Values::Timestamp(values) => scalar::timestamp(json).map(|value| values.append_value(value)),
+            Values::Boolean(values) => scalar::boolean(json).map(|value| values.append_value(value)),
+            Values::Binary(values) => scalar::binary(json).map(|value| values.append_value(value)),
+            Values::Struct(values) => values.append(json, place, tell),
+            Values::List(values) => values.append(json, place, tell),
+        };
+        if fits.is_none() {
+            self.append_null();
+            tell(Fault::WrongType { place, text: json, expected: &Expected(&self.column_type) });
+        }
+        fits.is_some()
+    }
+
+    /// Adds a null.
+    pub(crate) fn append_null(&mut self) {
+        match &mut self.values {
+            Values::String(values) => values.append_null(),
+            Values::Int8(values) => values.append_null(),
+            Values::Int16(values) => values.append_null(),
+            Values::Int32(values) => values.append_null(),
+            Values::Int64(values) => values.append_null(),
+            Values::Float32(values) => values.append_null(),
+            Values::Float64(values) => values.append_null(),
+            Values::Decimal(values) => values.append_null(),
+            Values::Date(values) => values.append_null(),
+            Values::Timestamp(values) => values.append_null(),
+            Values::Boolean(values) => values.append_null(),
+            Values::Binary(values) => values.append_null(),
+            Values::Struct(values) => {
+                values.children.iter_mut().for_each(Self::append_null);
+                values.valid.append_null();
+            }
+            Values::List(values) => {
+                values.lengths.push(0);
+                values.valid.append_null();
+            }
+        }
+    }
+
+    /// The values so far; the next ones begin a new array.
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(match &mut self.values {
+            Values::String(values) => ArrayBuilder::finish(values),
+            Values::Int8(values) => ArrayBuilder::finish(values),
+            Values::Int16(values) => ArrayBuilder::finish(values),
+            Values::Int32(values) => ArrayBuilder::finish(values),
+            Values::Int64(values) => ArrayBuilder::finish(values),
+            Values::Float32(values) => ArrayBuilder::finish(values),
+            Values::Float64(values) => ArrayBuilder::finish(values),
+            Values::Decimal(values) => ArrayBuilder::finish(values),
+            Values::Date(values) => ArrayBuilder::finish(values),
+            Values::Timestamp(values) => ArrayBuilder::finish(values),
+            Values::Boolean(values) => ArrayBuilder::finish(values),
+            Values::Binary(values) => ArrayBuilder::finish(values),
+            Values::Struct(values) => {
+                let children: Result<Vec<_>, _> = values.children.iter_mut().map(Self::finish).collect();
+                Arc::new(StructArray::try_new(values.fields.clone(), children?, values.valid.finish())?)
+            }
+            Values::List(values) => {
+                let offsets = OffsetBuffer::from_lengths(std::mem::take(&mut values.lengths));
+                let items = values.items.finish()?;
+                Arc::new(ListArray::try_new(Arc::clone(&values.item), offsets, items, values.valid.finish())?)
+            }
+        })
+    }
+}
+
+impl StructValues {
+    /// `None` where the text is no object.
+    fn append(&mut self, json: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> Option<()> {
+        let mut unexpected = |name: &str| tell(Fault::Unexpected { place: Place::Field(&place, name) });
+        if !json.starts_with('{') {
+            return None;
+        }
+        split(json, &mut self.names, &mut self.slots, &mut unexpected).ok()?;
+        for ((child, slot), field) in self.children.iter_mut().zip(&self.slots).zip(&self.fields) {
+            let place = Place::Field(&place, field.name());
+            match slot {
+                Slot::Value(range) => drop(child.append(&json[range.clone()], place, tell)),
+                Slot::Absent => child.append_null(),
+                Slot::Twice => {
+                    child.append_null();
+                    tell(Fault::Duplicate { place });
+                }
+            }
+        }
+        self.valid.append_non_null();
+        Some(())
+    }
+}
+
+impl ListValues {
+    /// `None` where the text is no array.
+    fn append(&mut self, json: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> Option<()> {
+        if !json.starts_with('[') {
+            return None;
+        }
+        let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+        for (n, item) in items.iter().enumerate() {
+            self.items.append(item.get(), Place::Item(&place, n), tell);
+        }
+        self.lengths.push(items.len());
+        self.valid.append_non_null();
+        Some(())
+    }
+}
+
+/// What a value of a type looks like, for the person who must repair the file.
+struct Expected<'a>(&'a ColumnType);
+
+impl fmt::Display for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |f: &mut fmt::Formatter<'_>, least: i64, greatest: i64| {
+            write!(f, "{}: a whole number from {least} to {greatest}", self.0)
+        };
+        match self.0 {
+            ColumnType::String => write!(f, "string: a text"),
+            ColumnType::Int8 => whole(f, i8::MIN.into(), i8::MAX.into()),
+            ColumnType::Int16 => whole(f, i16::MIN.into(), i16::MAX.into()),
+            ColumnType::Int32 => whole(f, i32::MIN.into(), i32::MAX.into()),
+            ColumnType::Int64 => whole(f, i64::MIN, i64::MAX),
+            ColumnType::Float32 | ColumnType::Float64 => write!(f, "{}: a finite number", self.0),
+            ColumnType::Decimal { precision, scale } => write!(
+                f,
+                "{}: a number with at most {} digits before and {scale} after the point",
+                self.0,
+                precision - scale
+            ),
+            ColumnType::Date => write!(f, "date: a text YYYY-MM-DD"),
+            ColumnType::Timestamp => write!(f, "timestamp: a text YYYY-MM-DD HH:MM:SS[.fff] without a zone"),
+            ColumnType::Boolean => write!(f, "boolean: true or false"),
+            ColumnType::Binary => write!(f, "binary: a text in base64"),
+            ColumnType::Struct(_) => write!(f, "{}: an object", self.0),
+            ColumnType::List(_) => write!(f, "{}: an array", self.0),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What does not fit its description, and how often.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use contract::Column;
+
+/// In what way something does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MisfitKind {
+    /// A line is not UTF-8. It makes no row.
+    NotUtf8,
+    /// A line is not JSON. It makes no row.
+    NotJson,
+    /// A line is JSON, or begins like it, but not an object. It makes no row.
+    NotAnObject,
+    /// A row lacks a column. It reads as null.
+    MissingColumn,
+    /// A row has a column that is not described. It is not read.
+    UnexpectedColumn,
+    /// A row has a column twice. It reads as null.
+    DuplicateColumn,
+    /// A value is not one of the column's type. It reads as null.
+    WrongType,
+}
+
+/// One thing that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// In what way.
+    pub kind: MisfitKind,
+    /// Counted from 1.
+    pub line: u64,
+    /// The column; for an unexpected one its name in the file, cut. None for a line as a whole.
+    pub column: Option<Arc<str>>,
+    /// Where inside the column's value, such as `.a[3]`, if not the whole of it.
+    pub path: String,
+    /// The offending text as the file has it, cut. Never there for a sensitive column, and not for a whole line of a
+    /// table that has one.
+    pub text: Option<String>,
+    /// What should have been there.
+    pub expected: String,
+}
+
+impl Misfit {
+    /// The column's name.
+    pub fn column(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+
+    /// Whether a row lacks a column.
+    pub fn is_missing_column(&self) -> bool {
+        self.kind == MisfitKind::MissingColumn
+    }
+
+    /// Whether a row has a column that is not described.
+    pub fn is_unexpected_column(&self) -> bool {
+        self.kind == MisfitKind::UnexpectedColumn
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if let Some(column) = &self.column {
+            write!(f, ", column `{column}{}`", self.path)?;
+        }
+        write!(f, ": expected {}", self.expected)?;
+        match &self.text {
+            Some(text) => write!(f, ", found `{text}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How often one kind of misfit was seen in one column over the whole file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// In what way.
+    pub kind: MisfitKind,
+    /// The column; None for lines as a whole, and for the unexpected columns beyond the first
+    /// [`MAXIMUM_UNEXPECTED_NAMES`] of different names.
+    pub column: Option<Arc<str>>,
+    /// Rows (or lines) with it; a row counts once, however many values inside it do not fit.
+    pub count: u64,
+    /// The first of them.
+    pub examples: Vec<Misfit>,
+    last_line: u64,
+}
+
+/// Unexpected columns of more names are counted together: a hostile file has no end of them.
+pub(crate) const MAXIMUM_UNEXPECTED_NAMES: usize = 100;
+/// Longest piece of a file that a misfit shows, in characters.
+const SHOWN_CHARACTERS: usize = 80;
+
+/// The counts of a file under way. Bounded by the metadata, not by the file.
+#[derive(Debug)]
+pub(crate) struct Tallies {
+    columns: Vec<Known>,
+    lines_shown: bool,
+    examples: usize,
+    whole_lines: [Tally; 3],
+    /// Per column: missing, duplicate, wrong type.
+    known: Vec<[Tally; 3]>,
+    unexpected: Vec<Tally>,
+    unexpected_names: HashMap<Box<str>, usize>,
+    /// Those of the row under way, by place in `unexpected`: the row may yet turn out not to be one.
+    unexpected_in_row: Vec<usize>,
+    fresh: Vec<Misfit>,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: Arc<str>,
+    sensitive: bool,
+}
+
+impl Tally {
+    fn new(kind: MisfitKind, column: Option<Arc<str>>) -> Self {
+        Self { kind, column, count: 0, examples: Vec::new(), last_line: 0 }
+    }
+}
+
+impl Tallies {
+    pub(crate) fn new(columns: &[Column], examples: usize) -> Self {
+        use MisfitKind::{DuplicateColumn, MissingColumn, NotAnObject, NotJson, NotUtf8, WrongType};
+        let names =
+            columns.iter().map(|column| Known { name: column.name.as_str().into(), sensitive: column.sensitive });
+        let names: Vec<Known> = names.collect();
+        let tallies = |column: &Known| {
+            [MissingColumn, DuplicateColumn, WrongType].map(|kind| Tally::new(kind, Some(Arc::clone(&column.name))))
+        };
+        Self {
+            known: names.iter().map(tallies).collect(),
+            lines_shown: !columns.iter().any(|column| column.sensitive),
+            columns: names,
+            examples,
+            whole_lines: [NotUtf8, NotJson, NotAnObject].map(|kind| Tally::new(kind, None)),
+            unexpected: Vec::new(),
+            unexpected_names: HashMap::new(),
+            unexpected_in_row: Vec::new(),
+            fresh: Vec::new(),
+        }
+    }
+
+    /// A line that makes no row.
+    pub(crate) fn line(&mut self, kind: MisfitKind, line: u64, text: &[u8], expected: impl fmt::Display) {
+        self.unexpected_in_row.clear();
+        let shown = self.lines_shown;
+        let tally = match kind {
+            MisfitKind::NotUtf8 => &mut self.whole_lines[0],
+            MisfitKind::NotJson => &mut self.whole_lines[1],
+            _ => &mut self.whole_lines[2],
+        };
+        tally.add(line, self.examples, &mut self.fresh, || Misfit {
+            kind,
+            line,
+            column: None,
+            path: String::new(),
+            // four bytes a character at most
+            text: shown.then(|| cut(&String::from_utf8_lossy(&text[..text.len().min(4 * SHOWN_CHARACTERS + 4)]))),
+            expected: expected.to_string(),
+        });
+    }
+
+    /// A column that a row lacks.
+    pub(crate) fn missing(&mut self, line: u64, column: usize) {
+        let name = &self.columns[column].name;
+        self.known[column][0].add(line, self.examples, &mut self.fresh, || Misfit {
+            kind: MisfitKind::MissingColumn,
+            line,
+            column: Some(Arc::clone(name)),
+            path: String::new(),
+            text: None,
+            expected: "the column to be in every row".into(),
+        });
+    }
+
+    /// A value that does not fit.
+    pub(crate) fn value(
+        &mut self,
+        kind: MisfitKind,
+        line: u64,
+        column: usize,
+        path: &dyn fmt::Display,
+        text: &str,
+        expected: &dyn fmt::Display,
+    ) {
+        let Known { name, sensitive } = &self.columns[column];
+        let tally = match kind {
+            MisfitKind::DuplicateColumn => &mut self.known[column][1],
+            _ => &mut self.known[column][2],
+        };
+        tally.add(line, self.examples, &mut self.fresh, || Misfit {
+            kind,
+            line,
+            column: Some(Arc::clone(name)),
+            path: path.to_string(),
+            text: (!sensitive && !text.is_empty()).then(|| cut(text)),
+            expected: expected.to_string(),
+        });
+    }
+
+    /// A name that is not described; counts when the row turns out to be one.
+    pub(crate) fn unexpected(&mut self, line: u64, name: &str) {
+        let shown = shown_part(name);
+        let n = match self.unexpected_names.get(shown) {
+            Some(n) => *n,
+            None => {
+                if self.unexpected.len() < MAXIMUM_UNEXPECTED_NAMES {
+                    self.unexpected_names.insert(shown.into(), self.unexpected.len());
+                    self.unexpected.push(Tally::new(MisfitKind::UnexpectedColumn, Some(cut(name).into())));
+                } else if self.unexpected.len() == MAXIMUM_UNEXPECTED_NAMES {
+                    self.unexpected.push(Tally::new(MisfitKind::UnexpectedColumn, None));
+                }
+                self.unexpected.len() - 1
+            }
+        };
+        // once per row: a hostile line repeats a name without end
+        if self.unexpected[n].last_line != line {
+            self.unexpected[n].last_line = line;
+            self.unexpected_in_row.push(n);
+        }
+    }
+
+    /// The line was a row: what was unexpected in it counts.
+    pub(crate) fn row(&mut self, line: u64) {
+        for n in self.unexpected_in_row.drain(..) {
+            let tally = &mut self.unexpected[n];
+            let column = tally.column.clone();
+            tally.last_line = 0;
+            tally.add(line, self.examples, &mut self.fresh, || Misfit {
+                kind: MisfitKind::UnexpectedColumn,
+                line,
+                column,
+                path: String::new(),
+                text: None,
+                expected: "no column that the metadata does not describe".into(),
+            });
+        }
+    }
+
+    /// Whether there is something for [`Self::take_fresh`].
+    pub(crate) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// The examples that came since the last call.
+    pub(crate) fn take_fresh(&mut self) -> Vec<Misfit> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Everything that was seen, lines first, then in the order of the columns.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Tally> {
+        let known = self.known.iter().flatten();
+        self.whole_lines.iter().chain(known).chain(&self.unexpected).filter(|tally| tally.count > 0)
+    }
+}
+
+impl Tally {
+    fn add(&mut self, line: u64, most: usize, fresh: &mut Vec<Misfit>, misfit: impl FnOnce() -> Misfit) {
+        if self.last_line == line {
+            return;
+        }
+        self.last_line = line;
+        self.count += 1;
+        if self.examples.len() < most {
+            let misfit = misfit();
+            fresh.push(misfit.clone());
+            self.examples.push(misfit);
+        }
+    }
+}
+
+fn cut(text: &str) -> String {
+    let shown = shown_part(text);
+    if shown.len() < text.len() { format!("{shown}…") } else { shown.to_owned() }
+}
+
+fn shown_part(text: &str) -> &str {
+    text.char_indices().nth(SHOWN_CHARACTERS).map_or(text, |(end, _)| &text[..end])
+}

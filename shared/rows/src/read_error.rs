@@ -1,0 +1,54 @@
+//! Why a file cannot be read to its end.
+
+use std::io;
+
+/// Ends the reading. Lines count from 1; bytes are those of the inflated text before the place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Not a format that the reader knows.
+    #[error("unsupported format: {format}; supported are jsonl and jsonl.gz")]
+    UnsupportedFormat {
+        /// As in the extension.
+        format: String,
+    },
+    /// The gzip stream is torn, damaged, or followed by something else.
+    #[error("line {line}, byte {byte}: {reason}")]
+    Gzip {
+        /// The line that would have come next, or was under way.
+        line: u64,
+        /// Inflated bytes that came before.
+        byte: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A line that does not end within the limit.
+    #[error("line {line}, byte {byte}: longer than {limit} bytes; is there no newline after each row?")]
+    LineTooLong {
+        /// The line.
+        line: u64,
+        /// Where it begins.
+        byte: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// More text than the limit: most likely a decompression bomb.
+    #[error("line {line}: more than {limit} bytes of text; split the file")]
+    TooLarge {
+        /// Where the limit was reached.
+        line: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The bytes could not be fetched. Says nothing about the file.
+    #[error("line {line}, byte {byte}: {message}")]
+    Io {
+        /// The line under way.
+        line: u64,
+        /// Inflated bytes that came before.
+        byte: u64,
+        /// The sort of failure.
+        kind: io::ErrorKind,
+        /// What the source said.
+        message: String,
+    },
+}

@@ -1,0 +1,276 @@
+//! The reader: lines in, batches out.
+
+use std::io::Read;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use contract::{Compression, FileFormat, Table};
+
+use crate::column::{ColumnBuilder, Fault, Place};
+use crate::lines::{Line, Lines};
+use crate::misfit::Tallies;
+use crate::split::{Names, Slot, split};
+use crate::{Misfit, MisfitKind, ReadError, Tally, schema};
+
+/// The limits of a reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Rows in a batch at most.
+    pub batch_rows: usize,
+    /// A batch ends once it has taken this many bytes of text.
+    pub batch_bytes: usize,
+    /// A longer line ends the reading.
+    pub maximum_line_bytes: usize,
+    /// More text, inflated, ends the reading: bounds what a decompression bomb can cost.
+    pub maximum_bytes: u64,
+    /// Examples kept for each kind of misfit in each column.
+    pub examples: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            batch_rows: 1024,
+            batch_bytes: 8 << 20,
+            maximum_line_bytes: 16 << 20,
+            maximum_bytes: 64 << 30,
+            examples: 5,
+        }
+    }
+}
+
+/// A batch's values, rows times columns, at most: a table of thousands of columns gets fewer rows a batch.
+const MAXIMUM_CELLS: usize = 1 << 20;
+
+/// Reads the rows of one file of a table.
+#[derive(Debug)]
+pub struct RowReader<R> {
+    lines: Lines<R>,
+    rows: Rows,
+    options: Options,
+    failed: Option<ReadError>,
+}
+
+/// Rows of a file in its order.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The values, by [`schema()`].
+    pub batch: RecordBatch,
+    /// What did not fit since the batch before. Every kind of misfit in every column is here when it is first seen, and
+    /// a few times more ([`Options::examples`]); how often in all is in [`Summary::tallies`].
+    pub misfits: Vec<Misfit>,
+    lines: Vec<u64>,
+    gaps: Vec<Vec<Gap>>,
+}
+
+/// A null that is not in the file: the reader put it there because the value was missing or did not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The row in the batch.
+    pub row: usize,
+    /// The column is not in the row at all.
+    pub missing: bool,
+}
+
+/// What was seen of a file so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows read.
+    pub rows: u64,
+    /// Lines read, with blank ones and those that make no row.
+    pub lines: u64,
+    /// Bytes of text read, after inflating.
+    pub bytes: u64,
+    /// What did not fit: lines as a whole first, then by column in the metadata's order, then what was unexpected.
+    pub tallies: Vec<Tally>,
+}
+
+impl Batch {
+    /// The line of a row of the batch, from 1.
+    pub fn line(&self, row: usize) -> u64 {
+        self.lines[row]
+    }
+
+    /// The rows whose null in a column is the reader's and not the file's, in order.
+    pub fn gaps(&self, column: usize) -> &[Gap] {
+        &self.gaps[column]
+    }
+}
+
+impl<R: Read + Send> RowReader<R> {
+    /// Nothing is read yet.
+    pub fn new(
+        reader: R,
+        format: FileFormat,
+        compression: Compression,
+        table: &Table,
+        options: Options,
+    ) -> Result<Self, ReadError> {
+        if format != FileFormat::JsonLines {
+            return Err(ReadError::UnsupportedFormat { format: format.to_string() });
+        }
+        let lines = Lines::new(reader, compression, options.maximum_line_bytes, options.maximum_bytes);
+        Ok(Self { lines, rows: Rows::new(table, options.examples), options, failed: None })
+    }
+
+    /// The columns of the batches.
+    pub fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.rows.schema)
+    }
+
+    /// The next rows, or `None` after the last. What was read before an error comes out before it; the error then comes
+    /// at every call.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
+        let most_rows = self.options.batch_rows.min(MAXIMUM_CELLS / self.rows.columns.len().max(1)).max(1);
+        let bytes = self.lines.bytes();
+        while self.failed.is_none()
+            && self.rows.lines.len() < most_rows
+            && self.lines.bytes() - bytes < self.options.batch_bytes as u64
+        {
+            match self.lines.next() {
+                Ok(Some(line)) => self.rows.take(line),
+                Ok(None) => break,
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        if !self.rows.lines.is_empty() || self.rows.tallies.has_fresh() {
+            return self.rows.finish().map(Some).map_err(|error| ReadError::Io {
+                line: self.lines.lines(),
+                byte: self.lines.bytes(),
+                kind: std::io::ErrorKind::Other,
+                message: error.to_string(),
+            });
+        }
+        match &self.failed {
+            Some(error) => Err(error.clone()),
+            None => Ok(None),
+        }
+    }
+
+    /// What was seen so far; of the whole file once [`Self::next_batch`] has ended.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            rows: self.rows.count,
+            lines: self.lines.lines(),
+            bytes: self.lines.bytes(),
+            tallies: self.rows.tallies.all().cloned().collect(),
+        }
+    }
+}
+
+/// The rows of the batch under way.
+#[derive(Debug)]
+struct Rows {
+    schema: SchemaRef,
+    names: Names,
+    slots: Vec<Slot>,
+    columns: Vec<ColumnBuilder>,
+    tallies: Tallies,
+    /// The line of each row.
+    lines: Vec<u64>,
+    gaps: Vec<Vec<Gap>>,
+    count: u64,
+}
+
+impl Rows {
+    fn new(table: &Table, examples: usize) -> Self {
+        let columns = table.data_columns();
+        let names = Names::new(columns.iter().map(|column| column.name.as_str()));
+        Self {
+            schema: schema(table),
+            slots: vec![Slot::Absent; names.len()],
+            names,
+            columns: columns.iter().map(|column| ColumnBuilder::new(&column.column_type)).collect(),
+            tallies: Tallies::new(columns, examples),
+            lines: Vec::new(),
+            gaps: vec![Vec::new(); columns.len()],
+            count: 0,
+        }
+    }
+
+    /// Makes a row of a line, or a misfit.
+    fn take(&mut self, line: Line<'_>) {
+        let number = line.number;
+        let Ok(text) = std::str::from_utf8(line.bytes) else {
+            self.tallies.line(MisfitKind::NotUtf8, number, line.bytes, "UTF-8");
+            return;
+        };
+        match text.trim_ascii_start().as_bytes().first() {
+            None => return,
+            Some(b'{') => {}
+            Some(_) => {
+                self.tallies.line(MisfitKind::NotAnObject, number, line.bytes, "a JSON object on every line");
+                return;
+            }
+        }
+        let tallies = &mut self.tallies;
+        let mut unexpected = |name: &str| tallies.unexpected(number, name);
+        if let Err(error) = split(text, &mut self.names, &mut self.slots, &mut unexpected) {
+            self.tallies.line(MisfitKind::NotJson, number, line.bytes, JsonError(&error));
+            return;
+        }
+        self.append(number, text);
+    }
+
+    fn append(&mut self, line: u64, text: &str) {
+        let (row, tallies) = (self.lines.len(), &mut self.tallies);
+        for (n, (column, slot)) in self.columns.iter_mut().zip(&self.slots).enumerate() {
+            let missing = match slot {
+                Slot::Value(range) => {
+                    let mut tell = |fault: Fault<'_>| match fault {
+                        Fault::WrongType { place, text, expected } => {
+                            tallies.value(MisfitKind::WrongType, line, n, &place, text, expected);
+                        }
+                        Fault::Duplicate { place } => {
+                            tallies.value(MisfitKind::DuplicateColumn, line, n, &place, "", &"the field once");
+                        }
+                        Fault::Unexpected { place } => {
+                            tallies.unexpected(line, &format!("{}{place}", self.schema.field(n).name()));
+                        }
+                    };
+                    if column.append(&text[range.clone()], Place::Value, &mut tell) {
+                        continue;
+                    }
+                    false
+                }
+                Slot::Absent => {
+                    column.append_null();
+                    tallies.missing(line, n);
+                    true
+                }
+                Slot::Twice => {
+                    column.append_null();
+                    tallies.value(MisfitKind::DuplicateColumn, line, n, &Place::Value, "", &"the column once in a row");
+                    false
+                }
+            };
+            self.gaps[n].push(Gap { row, missing });
+        }
+        tallies.row(line);
+        self.lines.push(line);
+        self.count += 1;
+    }
+
+    fn finish(&mut self) -> Result<Batch, ArrowError> {
+        let arrays = self.columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>, _>>()?;
+        let rows = RecordBatchOptions::new().with_row_count(Some(self.lines.len()));
+        Ok(Batch {
+            batch: RecordBatch::try_new_with_options(SchemaRef::clone(&self.schema), arrays, &rows)?,
+            misfits: self.tallies.take_fresh(),
+            lines: std::mem::take(&mut self.lines),
+            gaps: self.gaps.iter_mut().map(std::mem::take).collect(),
+        })
+    }
+}
+
+/// serde_json counts lines from the start of its text, which is one line here.
+struct JsonError<'a>(&'a serde_json::Error);
+
+impl std::fmt::Display for JsonError<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let message = self.0.to_string();
+        let what = message.split(" at line ").next().unwrap_or_default();
+        write!(f, "JSON: {what} at character {}", self.0.column())
+    }
+}

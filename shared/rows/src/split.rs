@@ -1,0 +1,135 @@
+//! A line of JSON taken apart: which piece of its text is the value of which column. The values themselves are read
+//! from their pieces by `column`, so that a quicker way of finding the pieces cannot read them differently.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Where a column's value is in the text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Slot {
+    #[default]
+    Absent,
+    /// The key is there more than once.
+    Twice,
+    Value(Range<usize>),
+}
+
+/// The names that an object may have, and the order in which the last one had them: the next one most likely has the
+/// same.
+#[derive(Debug)]
+pub(crate) struct Names {
+    names: Vec<Box<str>>,
+    places: HashMap<Box<str>, usize>,
+    order: Vec<usize>,
+}
+
+impl Names {
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let names: Vec<Box<str>> = names.map(Box::from).collect();
+        let places = names.iter().enumerate().map(|(n, name)| (name.clone(), n)).collect();
+        Self { order: (0..names.len()).collect(), names, places }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The place of a name, given as how many-th key of its object it comes.
+    fn find(&mut self, nth: usize, name: &str) -> Option<usize> {
+        if let Some(expected) = self.order.get(nth)
+            && *self.names[*expected] == *name
+        {
+            return Some(*expected);
+        }
+        let found = *self.places.get(name)?;
+        if let Some(expected) = self.order.get_mut(nth) {
+            *expected = found;
+        }
+        Some(found)
+    }
+}
+
+/// Finds the value of every name in an object's text. The text is checked whole; names that are not known are told.
+/// Never recurses: the depth of what is inside a value is bounded by its length alone.
+pub(crate) fn split(
+    text: &str,
+    names: &mut Names,
+    slots: &mut [Slot],
+    unexpected: &mut dyn FnMut(&str),
+) -> Result<(), serde_json::Error> {
+    slots.fill(Slot::Absent);
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.deserialize_map(Object { text, names, slots, unexpected })?;
+    json.end()
+}
+
+struct Object<'a> {
+    text: &'a str,
+    names: &'a mut Names,
+    slots: &'a mut [Slot],
+    unexpected: &'a mut dyn FnMut(&str),
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut nth = 0;
+        while let Some(found) =
+            map.next_key_seed(Key { nth, names: &mut *self.names, unexpected: &mut *self.unexpected })?
+        {
+            match found {
+                None => drop(map.next_value::<IgnoredAny>()?),
+                Some(column) => {
+                    let value = map.next_value::<&'de RawValue>()?.get();
+                    let start = value.as_ptr().addr() - self.text.as_ptr().addr();
+                    let slot = &mut self.slots[column];
+                    *slot = match slot {
+                        Slot::Absent => Slot::Value(start..start + value.len()),
+                        Slot::Twice | Slot::Value(_) => Slot::Twice,
+                    };
+                }
+            }
+            nth += 1;
+        }
+        Ok(())
+    }
+}
+
+struct Key<'a> {
+    nth: usize,
+    names: &'a mut Names,
+    unexpected: &'a mut dyn FnMut(&str),
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        let found = self.names.find(self.nth, name);
+        if found.is_none() {
+            (self.unexpected)(name);
+        }
+        Ok(found)
+    }
+}
