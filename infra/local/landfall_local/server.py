@@ -1,5 +1,6 @@
 """Starts the local cloud: moto's AWS on one port, with this package's parts in their places."""
 
+import functools
 import logging
 import os
 import shutil
@@ -7,6 +8,8 @@ import socket
 import threading
 import warnings
 from pathlib import Path
+
+import boto3
 
 from .account import ACCOUNT_ID, HOST, Clients, environment, forget_the_real_account
 
@@ -40,6 +43,7 @@ class Cloud:
         self._start()
 
     def _start(self) -> None:
+        read_region_lists_once()
         # Not before the environment is set: moto reads it when it is imported.
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
@@ -104,6 +108,21 @@ def prepare_environment(port: int) -> None:
     os.environ["VALIDATE_LAMBDA_S3"] = "0"  # the code of functions is not in S3 (functions.CODE_BUCKET)
     os.environ["MOTO_S3_DEFAULT_KEY_BUFFER_SIZE"] = str(S3_OBJECT_BUFFER_BYTES)
     warnings.filterwarnings("ignore", module="moto")
+
+
+def read_region_lists_once() -> None:
+    """moto asks a new boto3 session for each service's regions, and each one reads the same large file again."""
+    session = boto3.session.Session()
+    original = boto3.session.Session.get_available_regions
+
+    @functools.cache
+    def regions(service_name, partition_name="aws", allow_non_regional=False) -> list[str]:
+        return original(session, service_name, partition_name, allow_non_regional)
+
+    def get_available_regions(_self, *args, **kwargs) -> list[str]:
+        return list(regions(*args, **kwargs))
+
+    boto3.session.Session.get_available_regions = get_available_regions
 
 
 def prepare_state(state: Path) -> None:
