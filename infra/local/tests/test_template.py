@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 from urllib.parse import unquote_plus
 
+import botocore.session
 import pytest
+from botocore import xform_name
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
@@ -181,6 +183,33 @@ def test_raw_hist_is_immutable(cloudformation):
     assert denied["Principal"] == "*"
     assert {"s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(denied["Action"])
     assert "Condition" not in denied
+
+
+# Of the SDK's crates whose operations are IAM actions of the same name: crate, service in botocore, prefix in IAM
+SERVICES = [("athena", "athena", "athena"), ("glue", "glue", "glue"), ("sfn", "stepfunctions", "states")]
+
+
+def actions_called(function):
+    """For every call of these services in a function's source, the IAM action; several if services share the name."""
+    crate = ROOT / "functions" / function
+    source = "".join(path.read_text() for path in sorted((crate / "src").rglob("*.rs")))
+    called = {call: set() for call in re.findall(r"\.([a-z_]+)\(\)", source)}
+    for sdk, service, prefix in SERVICES:
+        if f"aws-sdk-{sdk}" in (crate / "Cargo.toml").read_text():
+            for operation in botocore.session.get_session().get_service_model(service).operation_names:
+                called.get(xform_name(operation), set()).add(f"{prefix}:{operation}")
+    return [actions for actions in called.values() if actions]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_what_it_calls(cloudformation, function):
+    allowed = {
+        action
+        for name, statement in statements(cloudformation)
+        if name == f"{FUNCTIONS[function]}Role"
+        for action in as_list(statement["Action"])
+    }
+    assert [actions for actions in actions_called(function) if not actions & allowed] == []
 
 
 def test_each_function_has_a_role_of_its_own(template):
