@@ -35,7 +35,7 @@ up: ready ## Start the local cloud with the pipeline in it, and keep it running 
 	@$(LANDFALL_LOCAL) up --functions .local/functions $(if $(API),--api $(API))
 
 FUNCTION ?= extract
-EVENT ?= infra/events/$(FUNCTION).json
+EVENT ?= $(firstword $(sort $(wildcard infra/events/$(FUNCTION).json infra/events/$(FUNCTION)-*.json)))
 
 .PHONY: invoke
 invoke: $(VENV)/.ready ## Invoke a function of the running `make up` (FUNCTION=extract EVENT=infra/events/extract.json)
