@@ -65,9 +65,12 @@ pub const BY_FUNCTION: &[(&str, &[&str])] = &[
     ("catalog", &[META_DATA, CURATED_BUCKET, ATHENA_WORKGROUP, ATHENA_TIMEOUT_SECONDS]),
 ];
 
+/// Where settings come from.
+type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Reads settings and remembers what is wrong until [`Env::check`].
 pub struct Env {
-    lookup: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    lookup: Lookup,
     problems: Vec<String>,
 }
 
