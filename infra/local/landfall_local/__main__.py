@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import NoReturn
 
-from .server import REPOSITORY, TEMPLATE, Cloud, PortInUseError
+from .running import Refusal, running_cloud, write_whole
+from .server import REPOSITORY, TEMPLATE, Cloud, PortInUseError, read_region_lists_once
 
 DEFAULT_PORT = 4566
 DEFAULT_STATE = REPOSITORY / ".local"
@@ -34,15 +36,35 @@ def parser() -> argparse.ArgumentParser:
     deploy.add_argument("--functions", type=Path, default=DEFAULT_FUNCTIONS)
     deploy.add_argument("--template", type=Path, default=TEMPLATE)
     deploy.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
+
+    run = commands.add_parser("run", help="run the whole pipeline once (make run)")
+    run.add_argument("--requests", type=int, default=10, help="requests of the extract, one row each")
+    run.add_argument("--api", help="origin of the API (default: a stand-in on this machine)")
+    run.add_argument("--functions", type=Path, default=DEFAULT_FUNCTIONS)
+    run.add_argument("--state", type=Path, default=DEFAULT_STATE / "run", help="where logs go")
+
+    up = commands.add_parser("up", help="start the cloud with the pipeline in it (make up)")
+    up.add_argument("--port", type=int, default=DEFAULT_PORT)
+    up.add_argument("--api", help="origin of the API (default: a stand-in on this machine)")
+    up.add_argument("--functions", type=Path, default=DEFAULT_FUNCTIONS)
+    up.add_argument("--state", type=Path, default=DEFAULT_STATE, help="where logs and cloud.json go")
+
+    invoke = commands.add_parser("invoke", help="invoke a function of the cloud that is up (make invoke)")
+    invoke.add_argument("function")
+    invoke.add_argument("event", help="a JSON object, or a file with one")
+    invoke.add_argument("--state", type=Path, default=DEFAULT_STATE)
     return main
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    try:
-        return {"serve": serve, "deploy": deploy}[options.command](options)
-    except PortInUseError as error:
-        return complain(str(error))
+    if options.command == "deploy":
+        return deploy(options)
+    if options.command == "serve":
+        leave(serve(options))
+    if options.command == "invoke":
+        return invoke(options)
+    return leave(run_or_up(options))
 
 
 def complain(message: str) -> int:
@@ -54,13 +76,16 @@ def serve(options: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    cloud = Cloud(options.port, options.state)
+    try:
+        cloud = Cloud(options.port, options.state)
+    except PortInUseError as error:
+        return complain(str(error))
     print(f"ready at {cloud.endpoint}", flush=True)
     if options.ready_file:
         write_whole(options.ready_file, json.dumps({"endpoint": cloud.endpoint, "pid": os.getpid()}))
     stop.wait()
     cloud.stop()
-    leave(0)
+    return 0
 
 
 def leave(status: int) -> NoReturn:
@@ -68,14 +93,6 @@ def leave(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """A reader sees the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)
 
 
 def deploy(options: argparse.Namespace) -> int:
@@ -95,6 +112,37 @@ def deploy(options: argparse.Namespace) -> int:
     except urllib.error.URLError as error:
         return complain(f"nobody answers at {options.endpoint}: {error.reason}")
     return 0
+
+
+def run_or_up(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    running = running_cloud(options.state) if options.command == "up" else None
+    if running:
+        return complain(
+            f"already running at {running['endpoint']} (process {running['pid']}): "
+            "use that one, or stop it with Ctrl-C in its terminal"
+        )
+    print("Landfall, on this machine: no AWS account, no Docker.\n", flush=True)
+    read_region_lists_once()
+    from . import driver  # imports moto
+
+    try:
+        if options.command == "run":
+            return driver.run(options.requests, options.api, options.functions, options.state, started)
+        return driver.up(options.port, options.api, options.functions, options.state, started)
+    except KeyboardInterrupt:
+        return complain("interrupted")
+    except SystemExit as end:  # a signal
+        return int(end.code or 0)
+
+
+def invoke(options: argparse.Namespace) -> int:
+    from .invoke import invoke
+
+    try:
+        return invoke(options.function, options.event, options.state)
+    except Refusal as error:
+        return complain(str(error))
 
 
 if __name__ == "__main__":

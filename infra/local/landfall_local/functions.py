@@ -5,7 +5,6 @@ Lambda host. What moto forgets of a definition (logging, dead letters) is kept h
 """
 
 import base64
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -68,7 +67,7 @@ class Functions:
 
     def __init__(self, host: LambdaHost, clients: Clients):
         self.host = host
-        self.queue = AsyncInvoker(clients, self._run_async, self._async_settings)
+        self.queue = AsyncInvoker(clients, self._run_async, self.settings)
         self._invocations: list[Invocation] = []
         self._listeners: list[Callable[[Invocation], None]] = []
         self._lock = threading.Lock()
@@ -155,7 +154,8 @@ class Functions:
             listener(invocation)
         return outcome
 
-    def _async_settings(self, function_name: str) -> AsyncSettings:
+    def settings(self, function_name: str) -> AsyncSettings:
+        """How often a function's events are tried, and where those go that fail."""
         function = self.find(function_name)
         configs = function.event_invoke_config
         config = configs[-1].response() if configs else {}
@@ -224,10 +224,3 @@ def keep_forgotten_properties() -> None:
     LambdaFunction.__init__ = init
     LambdaFunction.get_configuration = get_configuration
     LambdaFunction.update_configuration = update_configuration
-
-
-def parse_payload(text: str) -> dict:
-    payload = json.loads(text)
-    if not isinstance(payload, dict):
-        raise ValueError("an event must be a JSON object")
-    return payload

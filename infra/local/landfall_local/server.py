@@ -44,7 +44,7 @@ class Cloud:
 
     def _start(self) -> None:
         read_region_lists_once()
-        # Not before the environment is set: moto reads it when it is imported.
+        # All of it imports moto, which takes a second or two: only now that it is needed.
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
@@ -110,8 +110,12 @@ def prepare_environment(port: int) -> None:
     warnings.filterwarnings("ignore", module="moto")
 
 
+@functools.cache
 def read_region_lists_once() -> None:
-    """moto asks a new boto3 session for each service's regions, and each one reads the same large file again."""
+    """moto asks a new boto3 session for each service's regions, and each one reads the same large file again.
+
+    To be called before moto is imported.
+    """
     session = boto3.session.Session()
     original = boto3.session.Session.get_available_regions
 

@@ -53,6 +53,7 @@ class ExecutionChange:
     state_machine_arn: str
     status: str
     input: str
+    at: float  # of time.monotonic()
     error: str | None = None
     cause: str | None = None
 
@@ -73,6 +74,7 @@ class Executions:
             state_machine_arn=execution.state_machine_arn,
             status=status,
             input=execution.execution_input,
+            at=time.monotonic(),
             error=execution.error,
             cause=execution.cause,
         )

@@ -1,0 +1,286 @@
+"""What `make run` and `make up` do.
+
+run     the whole pipeline once, in a cloud of its own, step by step, with a review at the end
+up      the same cloud, until Ctrl-C: for the aws CLI, awswrangler, or another extract
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from . import scheduler
+from .account import environment
+from .cloudformation import DeployError, deploy
+from .cloudformation.sam import read
+from .narrator import Narrator, StageFailedError, counted, log_tail, say, table
+from .running import Refusal, shown, write_whole
+from .server import TEMPLATE, Cloud, PortInUseError
+
+STACK = "landfall"
+PATIENCE_SECONDS = 5  # how long nothing at all may go on before a run counts as stuck
+QUERY_POLL_SECONDS = 0.02
+PREVIEW_ROWS = 20
+EXPECTED = (DeployError, PortInUseError, Refusal)  # their message says it all
+
+
+# -- the pieces --------------------------------------------------------------------------------------------------------
+
+
+def check_functions(functions: Path) -> None:
+    """Says what is missing before anything starts, rather than at the first invocation."""
+    names = [
+        Path(resource["Properties"]["CodeUri"]).name
+        for resource in read(TEMPLATE)["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    missing = [name for name in names if not os.access(functions / name / "bootstrap", os.X_OK)]
+    if missing:
+        raise Refusal(
+            f"not built: {', '.join(missing)} (no bootstrap in {shown(functions)}); `make functions` builds them"
+        )
+
+
+class StandIn:
+    """The stand-in of the postcodes API, in a process of its own that cannot outlive this one."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "landfall_local.postcodes", "--end-with-stdin"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+            start_new_session=True,  # a Ctrl-C is for this process, which then ends that one
+        )
+
+    def url(self) -> str:
+        line = self._process.stdout.readline()
+        if not line.startswith("ready at "):
+            raise Refusal("the stand-in of the postcodes API did not start")
+        return line.removeprefix("ready at ").strip()
+
+    def stop(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+class Pipeline:
+    """A local cloud with the pipeline deployed in it, and something for it to extract from."""
+
+    def __init__(self, port: int, state: Path, functions: Path, api: str | None, started: float):
+        """`started`: when the user's command did (time.monotonic); importing moto is most of the cloud's start."""
+        check_functions(functions)
+        self._stand_in = None if api else StandIn()  # starts while the cloud does
+        try:
+            self.cloud = Cloud(port, state)
+            say("cloud", time.monotonic() - started, self.cloud.endpoint, f"logs in {shown(state / 'logs')}")
+            self.api = (api or self._stand_in.url()).rstrip("/")
+            say("source", None, self.api if api else f"{self.api} (a stand-in of https://api.postcodes.io)")
+            started = time.monotonic()
+            parameters = {"RebuildWindowSeconds": "1", "SourceOrigin": self.api}
+            deployed = deploy(STACK, TEMPLATE, functions, parameters)
+            self.outputs: dict[str, str] = deployed["outputs"]
+            text = f"{shown(TEMPLATE)} as stack {STACK}: {counted(deployed['resources'], 'resource')}"
+            say("deploy", time.monotonic() - started, text)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._stand_in:
+            self._stand_in.stop()
+        if hasattr(self, "cloud"):
+            self.cloud.stop()
+
+    def query(self, sql: str) -> tuple[list[str], list[list[str | None]]]:
+        """Header and rows of a query through Athena."""
+        athena = self.cloud.clients.get("athena")
+        query_id = athena.start_query_execution(QueryString=sql, WorkGroup=self.outputs["WorkGroupName"])[
+            "QueryExecutionId"
+        ]
+        while True:
+            status = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]
+            if status["State"] == "SUCCEEDED":
+                break
+            if status["State"] in ("FAILED", "CANCELLED"):
+                raise StageFailedError("review", f"{sql}: {status['StateChangeReason']}")
+            time.sleep(QUERY_POLL_SECONDS)
+        rows = athena.get_query_results(QueryExecutionId=query_id)["ResultSet"]["Rows"]
+        values = [[cell.get("VarCharValue") for cell in row["Data"]] for row in rows]
+        return values[0], values[1:]
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+
+def run(requests: int, api: str | None, functions: Path, state: Path, started: float) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by the `finally` below
+    try:
+        pipeline = Pipeline(0, state, functions, api, started)
+    except Exception as error:
+        return failed(error)
+    try:
+        narrator = Narrator(pipeline.cloud, STACK, strict=True)
+        extract(pipeline, requests)
+        follow(pipeline, narrator)
+        review(pipeline, narrator)
+    except Exception as error:
+        return failed(error)
+    finally:
+        pipeline.stop()
+    print(
+        f"\nDone in {time.monotonic() - started:.1f} s. Nothing is left running; `make up` keeps the cloud for a look."
+    )
+    return 0
+
+
+def failed(error: Exception) -> int:
+    sys.stdout.flush()
+    if not isinstance(error, StageFailedError):
+        if not isinstance(error, EXPECTED):
+            traceback.print_exception(error)
+        print(f"\nFAILED: {error}", file=sys.stderr)
+        return 1
+    print(f"\nFAILED in {error.stage}: {error.reason}", file=sys.stderr)
+    if error.log:
+        print(f"\nThe end of {shown(error.log)}:\n{log_tail(error.log)}", file=sys.stderr)
+    return 1
+
+
+def extract(pipeline: Pipeline, requests: int) -> None:
+    """Fires the schedule, as EventBridge Scheduler would in the morning."""
+    name = pipeline.outputs["ExtractScheduleName"]
+    sent = scheduler.fire(pipeline.cloud.clients, name, extra={"requests": requests})
+    say("schedule", None, f"{name} fires: {sent}")
+
+
+def follow(pipeline: Pipeline, narrator: Narrator) -> None:
+    """Prints what happens until everything that was extracted is published."""
+    quiet_since = time.monotonic()
+    while not complete(narrator):
+        if narrator.follow(timeout_seconds=0.2) or not narrator.idle:
+            quiet_since = time.monotonic()
+        elif time.monotonic() - quiet_since > PATIENCE_SECONDS:
+            raise StageFailedError(*what_is_missing(pipeline, narrator))
+
+
+def extracted_keys(narrator: Narrator) -> set[str]:
+    return {file["key"] for file in (narrator.seen.extracted or {}).get("files") or []}
+
+
+def complete(narrator: Narrator) -> bool:
+    seen = narrator.seen
+    return (
+        seen.extracted is not None
+        and extracted_keys(narrator) <= seen.handled
+        and bool(seen.asked)
+        and seen.asked <= seen.ended
+        and narrator.idle
+    )
+
+
+def what_is_missing(pipeline: Pipeline, narrator: Narrator) -> tuple[str, str, Path | None]:
+    seen = narrator.seen
+
+    def log(stage: str) -> Path:
+        return pipeline.cloud.host.log_file(f"{STACK}-{stage}")
+
+    if seen.extracted is None:
+        return "extract", "did not answer", log("extract")
+    unhandled = sorted(extracted_keys(narrator) - seen.handled)
+    if unhandled:
+        return "validate", f"nothing was heard of {unhandled[0]}", log("validate")
+    return "validate", "asked for no rebuild", log("validate")
+
+
+def review(pipeline: Pipeline, narrator: Narrator) -> None:
+    """What an analyst sees: the count must be that of the rows that were extracted."""
+    database = pipeline.outputs["DatabaseName"]
+    extracted = narrator.seen.extracted or {}
+    name = extracted.get("table", "random_postcodes")
+    started = time.monotonic()
+    sql = f"SELECT COUNT(*) AS rows FROM {database}.{name}"
+    header, rows = pipeline.query(sql)
+    say("review", time.monotonic() - started, f"{sql}  (Athena)")
+    print(f"\n{table(header, rows)}\n")
+    total = int(rows[0][0] or 0)
+    for other in (entry["table"] for entry in narrator.seen.tables if entry["table"] != name):
+        sql = f"SELECT * FROM {database}.{other}"
+        header, rows = pipeline.query(sql)
+        say("", None, sql)
+        print(f"\n{table(header, rows[:PREVIEW_ROWS])}\n")
+        if len(rows) > PREVIEW_ROWS:
+            print(f"  ... {counted(len(rows) - PREVIEW_ROWS, 'more row')}\n")
+    if total != extracted.get("rows"):
+        raise StageFailedError("review", f"{extracted.get('rows')} rows were extracted, Athena counts {total}")
+    print(f"Extracted: {counted(total, 'row')}. Counted by Athena: {total:,}.")
+
+
+# -- up ----------------------------------------------------------------------------------------------------------------
+
+
+def up(port: int, api: str | None, functions: Path, state: Path, started: float) -> int:
+    cloud_file = state / "cloud.json"
+    try:
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        pipeline = start(port, api, functions, state, started)
+    except Exception as error:
+        return failed(error)
+    try:
+        narrator = Narrator(pipeline.cloud, STACK, strict=False)
+        description = {
+            "endpoint": pipeline.cloud.endpoint,
+            "pid": os.getpid(),
+            "stack": STACK,
+            "outputs": pipeline.outputs,
+            "api": pipeline.api,
+        }
+        write_whole(cloud_file, json.dumps(description, indent=2) + "\n")
+        print(hints(pipeline, state), flush=True)
+        while not stop.is_set():
+            narrator.follow(timeout_seconds=0.2)
+    finally:
+        cloud_file.unlink(missing_ok=True)
+        pipeline.stop()
+    print("\nStopped.")
+    return 0
+
+
+def start(port: int, api: str | None, functions: Path, state: Path, started: float) -> Pipeline:
+    try:
+        return Pipeline(port, state, functions, api, started)
+    except PortInUseError:
+        print(f"Port {port} is in use by something else: taking another one.\n", flush=True)
+        return Pipeline(0, state, functions, api, started)
+
+
+def hints(pipeline: Pipeline, state: Path) -> str:
+    outputs = pipeline.outputs
+    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+    settings = environment(pipeline.cloud.endpoint)
+    exports = "\n".join(f"  export {name}={settings[name]}" for name in names)
+    sql = f"SELECT COUNT(*) FROM {outputs['DatabaseName']}.random_postcodes"
+    return f"""
+The pipeline is up. For the aws CLI, boto3, awswrangler or any other client, in another terminal:
+
+{exports}
+
+To try:
+
+  make invoke FUNCTION=extract EVENT='{{"requests": 10}}'
+      extracts once more; what follows is printed here
+  aws s3 cp FILE s3://{outputs["LandBucketName"]}/open_data/postcodes_example/random_postcodes/
+      lands a file of your own: it ends in the table, or in s3://{outputs["QuarantineBucketName"]} with a report
+  aws athena start-query-execution --work-group {outputs["WorkGroupName"]} --query-string "{sql}"
+      asks Athena; the answer is in s3://{outputs["AthenaBucketName"]}/results/
+
+Logs of the functions are in {shown(state / "logs")}. Ctrl-C stops everything.
+"""
