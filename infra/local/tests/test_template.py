@@ -235,7 +235,8 @@ def test_the_areas_are_buckets(template):
 def test_buckets_are_private_encrypted_and_kept(template):
     for name, body in of_type(template, "AWS::S3::Bucket").items():
         properties = body["Properties"]
-        assert body["DeletionPolicy"] == body["UpdateReplacePolicy"] == "Retain", name
+        assert body["DeletionPolicy"] == "RetainExceptOnCreate", name
+        assert body["UpdateReplacePolicy"] == "Retain", name
         assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}, name
         assert "SSEAlgorithm" in json.dumps(properties["BucketEncryption"]), name
         assert "BucketOwnerEnforced" in json.dumps(properties["OwnershipControls"]), name
