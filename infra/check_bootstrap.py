@@ -76,9 +76,7 @@ class Elf:
 def newest_glibc(versions: set[str]) -> tuple[int, ...]:
     """The newest GLIBC_x.y among symbol versions; (0,) of a static binary."""
     numbers = (version.removeprefix("GLIBC_") for version in versions if version.startswith("GLIBC_"))
-    return max(
-        (tuple(map(int, number.split("."))) for number in numbers if number[0].isdigit()), default=(0,)
-    )
+    return max((tuple(map(int, number.split("."))) for number in numbers if number[0].isdigit()), default=(0,))
 
 
 def problems(path: str, arch: str) -> tuple[str, list[str]]:
