@@ -13,6 +13,7 @@ use std::time::Duration;
 use boot::{Boot, Invocation, env};
 use contract::message::{CurateResponse, RebuildRequest};
 use contract::{Failure, MetaData};
+use futures::FutureExt;
 use store::Store;
 
 /// What is left of the invocation's time for the answer.
@@ -58,7 +59,8 @@ impl Curate {
     pub async fn handle(&self, request: RebuildRequest, invocation: Invocation) -> Result<CurateResponse, Failure> {
         let run = run::Run::plan(&self.metadata, &self.settings, &request, &invocation.request_id, chrono::Utc::now())?;
         let limit = invocation.time_left(RESERVE);
-        match tokio::time::timeout(limit, run.build(&self.store)).await {
+        // boxed: the compiler gives up on the layout of a future this deep
+        match tokio::time::timeout(limit, run.build(&self.store).boxed()).await {
             Ok(built) => built,
             Err(_) => Err(Failure::timeout(format!(
                 "the rebuild was not done within the function's time ({} s): raise the function's timeout or memory",
