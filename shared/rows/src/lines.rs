@@ -149,7 +149,9 @@ impl<R: Read> Lines<R> {
         match gzip {
             Some(source) if !source.failed => {
                 let reason = match error.kind() {
-                    io::ErrorKind::UnexpectedEof => "the gzip stream is cut off: was the file uploaded whole?".into(),
+                    io::ErrorKind::UnexpectedEof => {
+                        "the gzip stream does not come to its end: the file is cut off or damaged".into()
+                    }
                     io::ErrorKind::InvalidInput if error.to_string() == "invalid gzip header" && byte > 0 => {
                         "something that is not gzip follows the end of the gzip stream".into()
                     }
