@@ -14,6 +14,7 @@ The modules, along the data's way:
     async_invoke     the event queue of a function: retries, then the on-failure destination
     notifications    S3 events, as S3 sends them
     s3_fidelity      what moto's S3 accepts and S3 refuses
+    s3_policies      which bucket policies hold
     step_functions   makes moto's interpreter of state machines fit to be relied on
     glue_fidelity    optimistic locking of Glue tables
     athena/          Athena's API, answered by DuckDB over the tables that Glue defines

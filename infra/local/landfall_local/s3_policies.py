@@ -1,25 +1,46 @@
-"""Bucket policies: moto enforces them, but ignores their conditions.
+"""Bucket policies: moto enforces them, in a way of its own.
 
-"Deny everything that does not come by TLS" would then deny everything. Statements with a condition are left out;
-the others hold, so nobody deletes from the immutable history here either.
+- It ignores conditions. "Deny everything that does not come by TLS" would then deny everything: statements with a
+  condition are left out. The others hold, so nobody deletes from the immutable history here either.
+- It answers with an empty body, where S3 says AccessDenied.
+- It takes the end of a multipart upload for the deletion of an object.
 """
 
 import json
+from urllib.parse import parse_qs, urlparse
 
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.s3.exceptions import BucketAccessDeniedError
 from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
+
+DENIED = (403, {}, "")
 
 
-def ignore_conditional_statements() -> None:
-    def get_permission(self: FakeBucket, action: str, resource: str) -> PermissionResult:
-        if self.policy is None:
-            return PermissionResult.NEUTRAL
-        document = json.loads(self.policy)
-        statements = document["Statement"]
-        statements = statements if isinstance(statements, list) else [statements]
-        document["Statement"] = [found for found in statements if "Condition" not in found]
-        if not document["Statement"]:
-            return PermissionResult.NEUTRAL
-        return IAMPolicy(json.dumps(document)).is_action_permitted(action, resource)
+def install() -> None:
+    original = S3Response._key_response
 
-    FakeBucket.get_permission = get_permission
+    def key_response(self, request, full_url):
+        bucket = self.parse_bucket_name_from_url(request, full_url)
+        query = parse_qs(urlparse(full_url).query, keep_blank_values=True)
+        if request.method == "DELETE" and "uploadId" in query:
+            return self._key_response_delete(bucket, query, self.parse_key_name())
+        answer = original(self, request, full_url)
+        if answer == DENIED:
+            raise BucketAccessDeniedError(bucket=bucket)
+        return answer
+
+    FakeBucket.get_permission = unconditional_permission
+    S3Response._key_response = key_response
+
+
+def unconditional_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
+    if bucket.policy is None:
+        return PermissionResult.NEUTRAL
+    document = json.loads(bucket.policy)
+    statements = document["Statement"]
+    statements = statements if isinstance(statements, list) else [statements]
+    document["Statement"] = [found for found in statements if "Condition" not in found]
+    if not document["Statement"]:
+        return PermissionResult.NEUTRAL
+    return IAMPolicy(json.dumps(document)).is_action_permitted(action, resource)

@@ -48,19 +48,18 @@ class Cloud:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
-        from . import control, glue_fidelity, notifications, s3_fidelity, step_functions
+        from . import control, glue_fidelity, notifications, s3_fidelity, s3_policies, step_functions
         from .athena.service import Athena
         from .cloudformation import resources
         from .functions import Functions
         from .lambda_host import LambdaHost
-        from .s3_policies import ignore_conditional_statements
 
         self.clients = Clients(self.endpoint)
         self.host = LambdaHost(self.state, function_environment(self.endpoint))
         self.functions = Functions(self.host, self.clients)
         self.functions.install()
         s3_fidelity.install()
-        ignore_conditional_statements()
+        s3_policies.install()
         glue_fidelity.install()
         notifications.install(self.functions)
         self.executions = step_functions.install(self.clients)

@@ -259,11 +259,17 @@ def run(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
 
 
 def ctas_properties(tree: exp.Create) -> dict[str, str]:
+    """What stands in WITH (...)."""
     given = {}
     for found in (tree.args.get("properties") or exp.Properties()).expressions:
-        name = found.this.name.lower() if type(found) is exp.Property else found.sql_name().lower()
-        name = {"location": "external_location"}.get(name, name)
-        value = found.args.get("value") or found.this
+        if isinstance(found, exp.FileFormatProperty):
+            name, value = "format", found.this
+        elif isinstance(found, exp.LocationProperty):
+            name, value = "external_location", found.this
+        elif type(found) is exp.Property:
+            name, value = found.name.lower(), found.args["value"]
+        else:
+            name, value = type(found).__name__.removesuffix("Property").lower(), found.this
         given[name] = value.name if isinstance(value, exp.Expression) else str(value)
     unknown = set(given) - CTAS_PROPERTIES
     if unknown:

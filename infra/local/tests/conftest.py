@@ -1,0 +1,125 @@
+"""What all tests share: one local cloud, as a process of its own, on a free port, for the whole session."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+
+from landfall_local.account import Clients
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent
+PATIENCE_SECONDS = 30
+
+
+def wait_for(condition, what: str, seconds: float = PATIENCE_SECONDS):
+    """The first true value of the condition; fails when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"never seen: {what}"
+        time.sleep(0.02)
+
+
+class LocalCloud:
+    """A running `landfall_local serve`, with clients."""
+
+    def __init__(self, folder: Path):
+        self.state = folder / "state"
+        ready = folder / "ready.json"
+        command = [sys.executable, "-m", "landfall_local", "serve", "--port", "0"]
+        self.process = subprocess.Popen(
+            [*command, "--state", str(self.state), "--ready-file", str(ready)],
+            env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+            stdout=subprocess.DEVNULL,
+        )
+        wait_for(lambda: ready.exists() or self.process.poll() is not None, "the local cloud")
+        self.endpoint = json.loads(ready.read_text())["endpoint"]
+        self.clients = Clients(self.endpoint)
+
+    def __getattr__(self, service: str):
+        """cloud.s3, cloud.stepfunctions, ..."""
+        return self.clients.get("lambda" if service == "functions" else service)
+
+    def control(self, method: str, path: str, body: dict | None = None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.endpoint}/_local/{path}", data, method=method)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(json.load(error)["error"]) from None
+
+    def bucket(self, **arguments) -> str:
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        configuration = {"LocationConstraint": "eu-west-2"}
+        self.s3.create_bucket(Bucket=name, CreateBucketConfiguration=configuration, **arguments)
+        return name
+
+    def invocations(self, function: str) -> list[dict]:
+        everything = self.control("GET", "invocations")["invocations"]
+        return [invocation for invocation in everything if invocation["function"] == function]
+
+    def settled(self) -> None:
+        wait_for(lambda: self.control("GET", "invocations")["pending"] == 0, "an empty queue")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(PATIENCE_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory):
+    running = LocalCloud(tmp_path_factory.mktemp("cloud"))
+    yield running
+    running.stop()
+    assert running.process.returncode == 0
+
+
+def install_function(folder: Path, script: str = "fake_bootstrap.py") -> Path:
+    """A function's folder, as Lambda finds it, whose bootstrap is a script beside these tests."""
+    folder.mkdir(parents=True)
+    source = (TESTS / script).read_text().split("\n", 1)[1]
+    bootstrap = folder / "bootstrap"
+    bootstrap.write_text(f"#!{sys.executable}\n{source}")
+    bootstrap.chmod(0o755)
+    shutil.copy(TESTS / "fake_bootstrap.py", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def functions(tmp_path_factory) -> Path:
+    """All functions of the template, each a fake that does what its event tells it to."""
+    folder = tmp_path_factory.mktemp("functions")
+    for name in ("extract", "validate", "curate", "catalog"):
+        install_function(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stack(cloud, functions) -> dict:
+    """The real template, deployed with fake functions: its outputs."""
+    body = {"stack": "fake", "functions": str(functions), "parameters": {"RebuildWindowSeconds": "1"}}
+    return cloud.control("POST", "stacks", body)["outputs"]
+
+
+@pytest.fixture
+def invoke(cloud, stack):
+    """invoke("curate", {...}) -> (the error type or None, the answer)"""
+
+    def call(function: str, event: dict) -> tuple[str | None, dict]:
+        answer = cloud.functions.invoke(FunctionName=f"fake-{function}", Payload=json.dumps(event).encode())
+        body = json.loads(answer["Payload"].read())
+        return (body["errorType"], body) if "FunctionError" in answer else (None, body)
+
+    return call
