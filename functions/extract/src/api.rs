@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use contract::{Failure, FailureKind};
 use futures::stream::{self, BoxStream, StreamExt};
 use reqwest::header::{LOCATION, RETRY_AFTER};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, Response, StatusCode, redirect};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -93,7 +93,9 @@ impl Api {
         let answers = stream::iter(0..plan.requests)
             .map(move |number| {
                 let requester = Arc::clone(&each);
-                let request = async move { requester.answer(number).await };
+                // reserved here, so that requests begin in their order
+                let turn = requester.pacer.reserve();
+                let request = async move { requester.answer(number, turn).await };
                 AbortOnDropHandle::new(tokio::spawn(request.in_current_span()))
             })
             .buffered(source.concurrency)
@@ -139,10 +141,11 @@ struct Trouble {
 }
 
 impl Requester {
-    async fn answer(&self, number: u64) -> Result<Answer, Failure> {
+    async fn answer(&self, number: u64, first_turn: Instant) -> Result<Answer, Failure> {
         let mut failed_attempts = 0;
+        let mut turn = first_turn;
         loop {
-            self.pacer.turn().await;
+            self.pacer.wait_for(turn).await;
             let Trouble { failure, retry } = match self.attempt().await {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
@@ -162,6 +165,7 @@ impl Requester {
                 self.pacer.pause_until(Instant::now() + asked);
             }
             sleep(wait).await;
+            turn = self.pacer.reserve();
         }
     }
 
@@ -191,6 +195,7 @@ impl Requester {
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
+        let status = response.status();
         let body = match body(response, MAX_BODY_BYTES).await.map_err(|error| self.no_answer(&error))? {
             Body::Whole(body) => body,
             Body::Cut(_) => {
@@ -199,7 +204,7 @@ impl Requester {
                 return Err(Trouble { failure: Failure::bad_data(message), retry: Retry::Never });
             }
         };
-        let rows = self.shape.rows(&body).map_err(|error| self.not_rows(error, &body))?;
+        let rows = self.shape.rows(&body).map_err(|error| self.not_rows(status, error, &body))?;
         Ok(Answer { rows, bytes: body.len() as u64 })
     }
 
@@ -229,7 +234,7 @@ impl Requester {
         Trouble { failure: Failure { kind, message: format!("{message}, {}", self.excerpt(&body)) }, retry }
     }
 
-    fn not_rows(&self, error: BodyError, body: &[u8]) -> Trouble {
+    fn not_rows(&self, status: StatusCode, error: BodyError, body: &[u8]) -> Trouble {
         // What is not JSON is from a proxy, or was cut short. Without a record the source has answered all the same;
         // it may have one the next time. What cannot be a row stays so.
         let (kind, retry, reason) = match error {
@@ -237,12 +242,15 @@ impl Requester {
             BodyError::NoRecord(reason) => (FailureKind::BadData, Retry::Backoff, format!("no record: {reason}")),
             BodyError::BadRecord(reason) => (FailureKind::BadData, Retry::Never, format!("not a row: {reason}")),
         };
-        Trouble { failure: Failure { kind, message: format!("{reason}; {}", self.excerpt(body)) }, retry }
+        Trouble {
+            failure: Failure { kind, message: format!("status {status}, {reason}; {}", self.excerpt(body)) },
+            retry,
+        }
     }
 
     /// The beginning of a body, unless it may hold what no message may show.
     fn excerpt(&self, body: &[u8]) -> String {
-        if self.plan.sensitive {
+        if self.plan.sensitive && !body.is_empty() {
             return format!("the body of {} bytes is not shown: the table has sensitive columns", body.len());
         }
         excerpt(body)
@@ -284,4 +292,44 @@ fn causes(error: &reqwest::Error) -> String {
     }
     texts.dedup();
     if texts.is_empty() { error.to_string() } else { texts.join(": ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requester(attempts: u32, time_left: Duration) -> Requester {
+        let source = serde_json::json!({"url": "https://h/", "attempts": attempts, "concurrency": 1});
+        let plan = Plan {
+            table: "t".into(),
+            file: "meta_data/raw/t.json".into(),
+            file_land_timestamp: 0,
+            url: "https://h/".parse().unwrap(),
+            requests: 3,
+            source: serde_json::from_value(source).unwrap(),
+            sensitive: false,
+        };
+        let Fetch { requester, .. } = Api::new().unwrap().fetch(&plan, Instant::now() + time_left);
+        Arc::into_inner(requester).unwrap()
+    }
+
+    #[test]
+    fn attempts_time_and_budget_are_bounded() {
+        let plenty = Duration::from_secs(1000);
+        let patient = requester(4, plenty);
+        assert!(patient.wait(3, Duration::ZERO).is_ok());
+        assert!(patient.wait(4, Duration::ZERO).unwrap_err().contains("after 4 attempts"));
+        assert_eq!(patient.wait(1, Duration::from_secs(30)), Ok(Duration::from_secs(30)));
+
+        let hurried = requester(4, Duration::from_secs(5));
+        assert!(hurried.wait(1, Duration::from_secs(6)).unwrap_err().contains("no time is left"));
+        assert_eq!(hurried.retries.into_inner(), 0, "what is not repeated does not count");
+
+        // 3 requests, and 1 under way at a time with 4 attempts
+        let unlucky = requester(4, plenty);
+        for _ in 0..7 {
+            assert!(unlucky.wait(1, Duration::ZERO).is_ok());
+        }
+        assert!(unlucky.wait(1, Duration::ZERO).unwrap_err().contains("repeated 7 times"));
+    }
 }
