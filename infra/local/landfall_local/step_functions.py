@@ -10,7 +10,8 @@ moto ships a whole interpreter of the Amazon States Language (from LocalStack), 
 - IsTimestamp knows no fractions of seconds and no offsets.
 - Each task makes its own AWS client, slowly and not thread-safe.
 
-`.sync` integrations and ItemBatcher do not work in it.
+`.sync` integrations and ItemBatcher do not work in it; nor do the functions that Step Functions adds to JSONata
+($uuid, $hash, $parse, $partition, $range), and `$` alone, which AWS allows inside a predicate.
 """
 
 import re

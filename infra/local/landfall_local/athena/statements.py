@@ -1,4 +1,7 @@
-"""What a statement does: a query through DuckDB, the rest by hand."""
+"""What a statement does: a query through DuckDB, the rest by hand.
+
+Known to differ: date_trunc of a date is a timestamp here, and a date in Athena.
+"""
 
 import re
 import uuid
@@ -19,6 +22,7 @@ from .types import AthenaError, result_type
 NAME = r'[`"]?([\w$-]+)[`"]?'
 TABLE = rf"(?:{NAME}\.)?{NAME}"  # two groups: the database or nothing, the table
 
+TERMINAL_COLOURS = re.compile(r"\x1b\[\d+m")
 CTAS_PROPERTIES = {"external_location", "format", "parquet_compression", "write_compression"}
 
 
@@ -65,7 +69,7 @@ class Statements:
         try:
             tree = sqlglot.parse_one(sql, read="athena")
         except sqlglot.errors.SqlglotError as error:
-            raise AthenaError(f"SYNTAX_ERROR: {error}") from error
+            raise AthenaError(f"SYNTAX_ERROR: {TERMINAL_COLOURS.sub('', str(error))}") from error
         if isinstance(tree, exp.Create) and tree.kind == "TABLE" and isinstance(tree.expression, exp.Query):
             return self._create_table_as(tree, database, output, query_id)
         if not isinstance(tree, exp.Query):

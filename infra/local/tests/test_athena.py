@@ -1,0 +1,362 @@
+"""Athena: queries over what Glue defines, results as Athena gives them, and the errors that Athena would give."""
+
+import datetime as dt
+import decimal
+import io
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import LocalCloud
+
+DATABASE = "athena_test"
+WORK_GROUP = "athena-test"
+PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("name", pa.string()),
+        ("lat", pa.float64()),
+        ("ok", pa.bool_()),
+        ("d", pa.date32()),
+        ("ts", pa.timestamp("ms")),
+        ("amt", pa.decimal128(10, 2)),
+        ("tags", pa.list_(pa.string())),
+        ("st", pa.struct([("a", pa.int32()), ("b", pa.string())])),
+    ]
+)
+COLUMNS = {
+    "id": "bigint",
+    "name": "string",
+    "lat": "double",
+    "ok": "boolean",
+    "d": "date",
+    "ts": "timestamp",
+    "amt": "decimal(10,2)",
+    "tags": "array<string>",
+    "st": "struct<a:int,b:string>",
+}
+
+
+def rows(count: int) -> pa.Table:
+    data = {
+        "id": list(range(count)),
+        "name": [f'n"{number},é' if number else None for number in range(count)],
+        "lat": [51.5 + number for number in range(count)],
+        "ok": [number % 2 == 0 for number in range(count)],
+        "d": [dt.date(2024, 1, 1)] * count,
+        "ts": [dt.datetime(2024, 1, 1, 12, 0, 0, 123000)] * count,
+        "amt": [decimal.Decimal("1.50")] * count,
+        "tags": [["a", "b"]] * count,
+        "st": [{"a": 1, "b": "x"}] * count,
+    }
+    return pa.table(data, schema=SCHEMA)
+
+
+class Athena:
+    """A client that waits."""
+
+    def __init__(self, cloud: LocalCloud):
+        self.cloud = cloud
+        self.bucket = cloud.bucket()
+        self.results = cloud.bucket()
+        output = {"OutputLocation": f"s3://{self.results}/results/"}
+        configuration = {"EnforceWorkGroupConfiguration": True, "ResultConfiguration": output}
+        cloud.athena.create_work_group(Name=WORK_GROUP, Configuration=configuration)
+        cloud.glue.create_database(DatabaseInput={"Name": DATABASE})
+
+    def put(self, key: str, table: pa.Table) -> None:
+        body = io.BytesIO()
+        pq.write_table(table, body)
+        self.cloud.s3.put_object(Bucket=self.bucket, Key=key, Body=body.getvalue())
+
+    def define(self, name: str, columns: dict[str, str], folder: str, partitions: dict[str, str] | None = None):
+        glue = self.cloud.glue
+        descriptor = {
+            "Columns": [{"Name": column, "Type": kind} for column, kind in columns.items()],
+            "Location": f"s3://{self.bucket}/{folder}/",
+            "InputFormat": f"{PARQUET}.MapredParquetInputFormat",
+            "OutputFormat": f"{PARQUET}.MapredParquetOutputFormat",
+            "SerdeInfo": {"SerializationLibrary": f"{PARQUET}.serde.ParquetHiveSerDe"},
+        }
+        keys = [{"Name": column, "Type": kind} for column, kind in (partitions or {}).items()]
+        definition = {"Name": name, "StorageDescriptor": descriptor, "PartitionKeys": keys}
+        glue.create_table(DatabaseName=DATABASE, TableInput=definition)
+
+    def execute(self, sql: str, **arguments) -> dict:
+        athena = self.cloud.athena
+        context = {"Database": DATABASE}
+        query_id = athena.start_query_execution(
+            QueryString=sql, QueryExecutionContext=context, WorkGroup=WORK_GROUP, **arguments
+        )["QueryExecutionId"]
+        while True:
+            execution = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+            if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
+                return execution
+            time.sleep(0.01)
+
+    def query(self, sql: str, **arguments) -> list[list[str | None]]:
+        """The rows, without the header of a SELECT."""
+        execution = self.execute(sql, **arguments)
+        status = execution["Status"]
+        assert status["State"] == "SUCCEEDED", status.get("StateChangeReason")
+        pages = self.cloud.athena.get_paginator("get_query_results").paginate(
+            QueryExecutionId=execution["QueryExecutionId"]
+        )
+        found = [row["Data"] for page in pages for row in page["ResultSet"]["Rows"]]
+        values = [[cell.get("VarCharValue") for cell in row] for row in found]
+        return values[1:] if execution["StatementType"] == "DML" else values
+
+    def error(self, sql: str, **arguments) -> str:
+        status = self.execute(sql, **arguments)["Status"]
+        assert status["State"] == "FAILED"
+        return status["StateChangeReason"]
+
+
+@pytest.fixture(scope="module")
+def athena(cloud) -> Athena:
+    client = Athena(cloud)
+    client.put("t/day=2024-01-01/part-0.parquet", rows(3))
+    client.put("t/day=2024-01-02/part-0.parquet", rows(2))
+    client.put("t/day=2024-01-02/_hidden", rows(2))
+    client.define("t", COLUMNS, "t", {"day": "date"})
+    assert client.query("SELECT COUNT(*) FROM t") == [["0"]]  # no partition is registered yet
+    client.query("MSCK REPAIR TABLE t")
+    return client
+
+
+# -- partitions --------------------------------------------------------------------------------------------------------
+
+
+def test_repair_adds_what_is_there_and_nothing_twice(athena):
+    assert athena.query("SHOW PARTITIONS t") == [["day=2024-01-01"], ["day=2024-01-02"]]
+    assert athena.query(f"MSCK REPAIR TABLE `{DATABASE}`.`t`") == []
+    assert athena.query("SELECT COUNT(*) FROM t") == [["5"]]
+
+
+def test_repair_says_what_it_added(athena):
+    athena.put("repaired/day=2024-03-01/part-0.parquet", rows(1))
+    athena.define("repaired", COLUMNS, "repaired", {"day": "date"})
+    assert athena.query("MSCK REPAIR TABLE repaired") == [
+        ["Partitions not in metastore: repaired:day=2024-03-01"],
+        ["Repair: Added partition to metastore repaired:day=2024-03-01"],
+    ]
+
+
+def test_repair_of_a_table_without_partitions_fails(athena):
+    athena.define("flat", COLUMNS, "flat")
+    assert "DDLTask" in athena.error("MSCK REPAIR TABLE flat")
+
+
+def test_partition_columns_have_their_declared_type(athena):
+    sql = "SELECT day, COUNT(*) FROM t WHERE day >= DATE '2024-01-02' GROUP BY 1"
+    assert athena.query(sql) == [["2024-01-02", "2"]]
+
+
+def test_the_hidden_table_of_partitions(athena):
+    assert athena.query('SELECT * FROM "t$partitions" ORDER BY 1') == [["2024-01-01"], ["2024-01-02"]]
+
+
+def test_a_partition_is_where_the_catalog_says(athena):
+    athena.put("moved/run-2/day=1/part-0.parquet", rows(4))
+    athena.define("moved", COLUMNS, "moved/run-1", {"day": "int"})
+    descriptor = athena.cloud.glue.get_table(DatabaseName=DATABASE, Name="moved")["Table"]["StorageDescriptor"]
+    descriptor["Location"] = f"s3://{athena.bucket}/moved/run-2/day=1/"
+    partition = {"Values": ["1"], "StorageDescriptor": descriptor}
+    athena.cloud.glue.create_partition(DatabaseName=DATABASE, TableName="moved", PartitionInput=partition)
+    assert athena.query("SELECT day, COUNT(*) FROM moved GROUP BY 1") == [["1", "4"]]
+
+
+# -- queries -----------------------------------------------------------------------------------------------------------
+
+
+def test_values_are_written_as_athena_writes_them(athena):
+    sql = "SELECT * FROM t WHERE day = DATE '2024-01-01' AND id < 2 ORDER BY id"
+    common = ["2024-01-01", "2024-01-01 12:00:00.123", "1.50", "[a, b]", "{a=1, b=x}", "2024-01-01"]
+    assert athena.query(sql) == [
+        ["0", None, "51.5", "true", *common],
+        ["1", 'n"1,é', "52.5", "false", *common],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("1e7", "1.0E7"),
+        ("1.5e-5", "1.5E-5"),
+        ("123456.0e0", "123456.0"),
+        ("element_at(ARRAY['a','b'], 2)", "b"),
+        ("cardinality(ARRAY[1,2,3])", "3"),
+        ("regexp_like('n1', '^n')", "true"),
+        ("coalesce(NULL, '-')", "-"),
+        ("TRY_CAST('x' AS integer)", None),
+        ("json_extract_scalar('{\"a\":{\"b\":1}}', '$.a.b')", "1"),
+        ("substr('abc', 2)", "bc"),
+        ("date_diff('day', DATE '2024-01-01', DATE '2024-01-03')", "2"),
+        ("date_trunc('month', TIMESTAMP '2024-01-15 12:00:00')", "2024-01-01 00:00:00.000"),
+        ("CAST(3 AS varchar)", "3"),
+        ("sum(x) FROM (VALUES 1, 2) AS v(x)", "3"),
+    ],
+)
+def test_functions(athena, expression, expected):
+    assert athena.query(f"SELECT {expression}") == [[expected]]
+
+
+def test_a_sum_of_integers_is_a_bigint(athena):
+    execution = athena.execute("SELECT SUM(id) AS total, AVG(lat) FROM t")
+    answer = athena.cloud.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])
+    columns = answer["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
+    assert [(c["Name"], c["Type"]) for c in columns] == [("total", "bigint"), ("_col1", "double")]
+
+
+def test_unnest_with_and_subqueries(athena):
+    sql = """
+        WITH few AS (SELECT * FROM t WHERE id = 1)
+        SELECT few.id, x.tag FROM few CROSS JOIN UNNEST(tags) AS x(tag) WHERE day = DATE '2024-01-01' ORDER BY 2
+    """
+    assert athena.query(sql) == [["1", "a"], ["1", "b"]]
+    sql = f"SELECT COUNT(*) FROM {DATABASE}.t AS a JOIN (SELECT id FROM t) AS b ON a.id = b.id"
+    assert athena.query(sql) == [["9"]]
+
+
+def test_parameters(athena):
+    sql = "SELECT COUNT(*) FROM t WHERE id = ? AND name <> ?"
+    assert athena.query(sql, ExecutionParameters=["1", "'?'"]) == [["2"]]
+    assert "INVALID_PARAMETER_USAGE" in athena.error(sql, ExecutionParameters=["1"])
+
+
+def test_results_come_in_pages(athena):
+    found = athena.query("SELECT x FROM UNNEST(sequence(1, 2500)) AS t(x)")
+    assert [int(row[0]) for row in found] == list(range(1, 2501))
+
+
+def test_the_result_file(athena):
+    execution = athena.execute("SELECT id, name FROM t WHERE day = DATE '2024-01-01' AND id < 2 ORDER BY id")
+    location = execution["ResultConfiguration"]["OutputLocation"]
+    assert location == f"s3://{athena.results}/results/{execution['QueryExecutionId']}.csv"
+    key = location.split("/", 3)[3]
+    body = athena.cloud.s3.get_object(Bucket=athena.results, Key=key)["Body"].read().decode()
+    assert body == '"id","name"\n"0",\n"1","n""1,é"\n'
+
+
+def test_a_workgroup_that_enforces_its_place_for_results_decides(athena):
+    client = {"OutputLocation": f"s3://{athena.bucket}/mine/"}
+    execution = athena.execute("SELECT 1", ResultConfiguration=client)
+    assert execution["ResultConfiguration"]["OutputLocation"].startswith(f"s3://{athena.results}/results/")
+
+
+def test_a_query_without_a_place_for_results_fails(athena):
+    client = athena.cloud.athena
+    query_id = client.start_query_execution(QueryString="SELECT 1", WorkGroup="primary")["QueryExecutionId"]
+    status = client.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]
+    assert "No output location provided" in status["StateChangeReason"]
+
+
+# -- schema on read ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "field"),
+    [
+        ("bad_int", {"id": "bigint", "name": "int"}, "name's type BINARY"),
+        ("narrow", {"id": "int"}, "id's type INT64"),
+        ("text_from_int", {"id": "string"}, "id's type INT64"),
+        ("int_from_double", {"lat": "bigint"}, "lat's type DOUBLE"),
+        ("date_as_text", {"d": "string"}, "d's type INT32"),
+        ("nested", {"st": "struct<a:string,b:string>"}, "st's type STRUCT"),
+    ],
+)
+def test_a_file_of_other_types_is_bad_data(athena, name, columns, field):
+    athena.define(name, columns, "t/day=2024-01-01")
+    error = athena.error(f"SELECT * FROM {name}")
+    assert error.startswith(f"HIVE_BAD_DATA: Field {field}")
+    assert f"s3://{athena.bucket}/t/day=2024-01-01/part-0.parquet" in error
+
+
+def test_a_column_that_a_file_lacks_is_null(athena):
+    athena.define("missing_column", {"id": "bigint", "new": "string"}, "t/day=2024-01-01")
+    assert athena.query("SELECT id, new FROM missing_column ORDER BY 1 LIMIT 1") == [["0", None]]
+
+
+def test_columns_go_by_name_not_by_place(athena):
+    athena.define("reordered", {"lat": "double", "id": "bigint"}, "t/day=2024-01-01")
+    assert athena.query("SELECT * FROM reordered ORDER BY id LIMIT 1") == [["51.5", "0"]]
+
+
+def test_a_file_that_is_no_parquet_is_bad_data(athena):
+    athena.cloud.s3.put_object(Bucket=athena.bucket, Key="broken/part-0.parquet", Body=b"not Parquet at all")
+    athena.define("broken", COLUMNS, "broken")
+    assert "HIVE_BAD_DATA" in athena.error("SELECT * FROM broken")
+
+
+def test_other_formats_are_not_supported_and_it_says_so(athena):
+    athena.define("lines", {"a": "string"}, "lines")
+    table = athena.cloud.glue.get_table(DatabaseName=DATABASE, Name="lines")["Table"]
+    descriptor = table["StorageDescriptor"]
+    descriptor["SerdeInfo"]["SerializationLibrary"] = "org.openx.data.jsonserde.JsonSerDe"
+    definition = {"Name": "lines", "StorageDescriptor": descriptor}
+    athena.cloud.glue.update_table(DatabaseName=DATABASE, TableInput=definition)
+    assert "reads Parquet only" in athena.error("SELECT * FROM lines")
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("SELECT nope FROM t", "SYNTAX_ERROR"),
+        ("SELECT * FROM missing", "TABLE_NOT_FOUND"),
+        ("SELEC 1", "SYNTAX_ERROR"),
+        ("SELECT (", "SYNTAX_ERROR"),
+        ("VACUUM t", "NOT_SUPPORTED"),
+        ("SELECT CAST('x' AS integer)", "INVALID_CAST_ARGUMENT"),
+        ("INSERT INTO t SELECT * FROM t", "NOT_SUPPORTED"),
+        ("DELETE FROM t", "NOT_SUPPORTED"),
+        ("SHOW PARTITIONS missing", "TABLE_NOT_FOUND"),
+        ("DROP TABLE missing", "Table not found"),
+    ],
+)
+def test_errors(athena, sql, error):
+    assert error in athena.error(sql)
+
+
+# -- other statements --------------------------------------------------------------------------------------------------
+
+
+def test_create_table_as(athena):
+    location = f"s3://{athena.bucket}/made/"
+    sql = (
+        f"CREATE TABLE made WITH (external_location = '{location}', format = 'PARQUET') AS SELECT id, name, day FROM t"
+    )
+    execution = athena.execute(sql)
+    assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
+    assert execution["Statistics"]["DataManifestLocation"].endswith("-manifest.csv")
+    assert athena.query("SELECT COUNT(*), COUNT(name), MAX(day) FROM made") == [["5", "3", "2024-01-02"]]
+    assert "HIVE_PATH_ALREADY_EXISTS" in athena.error(sql)
+    athena.query("DROP TABLE made")
+    assert "TABLE_NOT_FOUND" in athena.error("SELECT * FROM made")
+
+
+def test_create_table_as_of_what_is_not_supported(athena):
+    assert "NOT_SUPPORTED" in athena.error("CREATE TABLE x WITH (format = 'ORC') AS SELECT 1 AS a")
+    assert "NOT_SUPPORTED" in athena.error("CREATE TABLE x WITH (partitioned_by = ARRAY['a']) AS SELECT 1 AS a")
+
+
+def test_databases_and_tables(athena):
+    athena.query("CREATE DATABASE IF NOT EXISTS scratch")
+    athena.query("CREATE DATABASE IF NOT EXISTS scratch")
+    assert "already exists" in athena.error("CREATE DATABASE scratch")
+    assert ["scratch"] in athena.query("SHOW DATABASES")
+    assert athena.query("SHOW TABLES IN scratch") == []
+    assert ["t"] in athena.query("SHOW TABLES")
+    athena.query("DROP DATABASE scratch")
+    assert "does not exist" in athena.error("DROP DATABASE scratch")
+
+
+def test_describe(athena):
+    described = [row[0].split() for row in athena.query("DESCRIBE t")]
+    assert ["id", "bigint"] in described
+    assert ["day", "date"] in described
