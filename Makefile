@@ -114,7 +114,11 @@ clean: ## Remove everything that was made here
 # pip and cargo side by side: both take minutes the first time.
 .PHONY: ready
 ready:
-	@$(MAKE) --no-print-directory -j2 $(VENV)/.ready functions
+	@$(MAKE) --no-print-directory -j2 venv functions
+
+.PHONY: venv
+venv: $(VENV)/.ready
+	@:
 
 # Each function as Lambda finds it: a folder with `bootstrap` and `meta_data`. The binary is put in place by a rename: a
 # running one cannot be overwritten ("Text file busy"), and no half-written one is ever started.
