@@ -1,0 +1,171 @@
+//! Athena: one query at a time to its end, within a bound. A query that failed, was cancelled or did not end in time is a
+//! failure with Athena's own reason, never an empty answer.
+
+use std::time::Duration;
+
+use aws_sdk_athena::Client;
+use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, QueryExecutionStatus};
+use contract::{Failure, FailureKind};
+use tokio::time::Instant;
+
+/// The first pause between two looks at a query; each next one is half as long again.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two looks at a query.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Athena, as the pipeline uses it.
+#[derive(Clone, Debug)]
+pub struct Athena {
+    /// The client.
+    pub client: Client,
+    /// The workgroup, which also says where results go.
+    pub workgroup: String,
+    /// How long one query may take, waiting in the queue included.
+    pub timeout: Duration,
+}
+
+impl Athena {
+    /// Runs a statement to its end, at the latest at the deadline. Gives the id under which its result lies.
+    pub async fn run(&self, database: &str, sql: &str, deadline: Instant) -> Result<String, Failure> {
+        let started = Instant::now();
+        let give_up = deadline.min(started + self.timeout);
+        // The client gives each start a request token of its own, the same for its own repetitions: a start whose answer
+        // is lost runs once. A token that outlives the call would give a later review the counts of an earlier one.
+        let start = self
+            .client
+            .start_query_execution()
+            .work_group(&self.workgroup)
+            .query_execution_context(QueryExecutionContext::builder().database(database).build())
+            .query_string(sql)
+            .send()
+            .await
+            .map_err(|error| boot::aws::failure(&error).context(format!("starting the query `{sql}`")))?;
+        let id = start.query_execution_id().unwrap_or_default().to_owned();
+        let ended = self.wait(&id, give_up).await;
+        match ended {
+            Ok(()) => {
+                let ms = started.elapsed().as_millis() as u64;
+                tracing::debug!(query = id, sql, ms, "query succeeded");
+                Ok(id)
+            }
+            Err(failure) => Err(failure.context(format!("query {id} `{sql}`"))),
+        }
+    }
+
+    /// Runs a SELECT that answers one row of numbers.
+    pub async fn numbers(&self, database: &str, sql: &str, deadline: Instant) -> Result<Vec<u64>, Failure> {
+        let id = self.run(database, sql, deadline).await?;
+        let context = |failure: Failure| failure.context(format!("reading the result of query {id} `{sql}`"));
+        let results = self.client.get_query_results().query_execution_id(&id).max_results(2).send().await;
+        let results = results.map_err(|error| context(boot::aws::failure(&error)))?;
+        // the first row holds the names
+        let row = results.result_set().and_then(|set| set.rows().get(1));
+        let texts = row.map(|row| row.data().iter().map(|cell| cell.var_char_value().unwrap_or_default()));
+        let numbers = texts.and_then(|texts| texts.map(|text| text.parse().ok()).collect::<Option<Vec<u64>>>());
+        numbers.ok_or_else(|| context(Failure::internal(format!("expected one row of numbers, found {row:?}"))))
+    }
+
+    async fn wait(&self, id: &str, give_up: Instant) -> Result<(), Failure> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let state = match self.client.get_query_execution().query_execution_id(id).send().await {
+                Ok(found) => {
+                    let status = found.query_execution().and_then(|query| query.status());
+                    match status.map(ended) {
+                        Some(Some(end)) => return end,
+                        _ => status.and_then(|s| s.state()).map_or("unknown", QueryExecutionState::as_str).to_owned(),
+                    }
+                }
+                Err(error) => {
+                    self.stop(id).await;
+                    return Err(boot::aws::failure(&error).context("asking for its state"));
+                }
+            };
+            let left = give_up.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.stop(id).await;
+                return Err(Failure::timeout(format!("was still {state} when its time was up; it was stopped")));
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A query that nobody waits for costs money all the same. That it cannot be stopped is not the failure to report.
+    async fn stop(&self, id: &str) {
+        if let Err(error) = self.client.stop_query_execution().query_execution_id(id).send().await {
+            tracing::warn!(query = id, error = %boot::aws::failure(&error), "query cannot be stopped");
+        }
+    }
+}
+
+/// How a query ended, or `None` while it has not.
+fn ended(status: &QueryExecutionStatus) -> Option<Result<(), Failure>> {
+    let reason = status.state_change_reason().unwrap_or("Athena gave no reason");
+    match status.state()? {
+        QueryExecutionState::Succeeded => Some(Ok(())),
+        QueryExecutionState::Failed => {
+            let retryable = status.athena_error().is_some_and(|error| error.retryable());
+            Some(Err(Failure { kind: kind(reason, retryable), message: format!("failed: {reason}") }))
+        }
+        // by a person or by the workgroup's limits: neither wants to see it again at once
+        QueryExecutionState::Cancelled => Some(Err(Failure::internal(format!("was cancelled: {reason}")))),
+        _ => None,
+    }
+}
+
+/// What a failed query is to the pipeline. Athena has no codes, only the beginnings of its messages.
+fn kind(reason: &str, retryable: bool) -> FailureKind {
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if says(&["Throttl", "throttl", "Rate exceeded", "SlowDown", "Slow Down", "TooManyRequests", "exhausted resources"])
+    {
+        FailureKind::Throttled
+    } else if says(&["Query timeout", "EXCEEDED_TIME_LIMIT"]) {
+        FailureKind::Timeout
+    } else if retryable {
+        FailureKind::Unavailable
+    } else if reason.contains("HIVE_") {
+        FailureKind::BadData
+    } else {
+        FailureKind::Internal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_athena::types::AthenaError;
+
+    use super::*;
+
+    fn end_of(state: QueryExecutionState, reason: &str, retryable: bool) -> Option<Result<(), Failure>> {
+        let error = AthenaError::builder().retryable(retryable).build();
+        ended(&QueryExecutionStatus::builder().state(state).state_change_reason(reason).athena_error(error).build())
+    }
+
+    #[test]
+    fn only_success_is_success() {
+        assert_eq!(end_of(QueryExecutionState::Succeeded, "", false), Some(Ok(())));
+        assert_eq!(end_of(QueryExecutionState::Queued, "", false), None);
+        assert_eq!(end_of(QueryExecutionState::Running, "", false), None);
+        let cancelled = end_of(QueryExecutionState::Cancelled, "by the user", false).unwrap().unwrap_err();
+        assert_eq!(cancelled, Failure::internal("was cancelled: by the user"));
+        let failed = end_of(QueryExecutionState::Failed, "HIVE_BAD_DATA: Field n", false).unwrap().unwrap_err();
+        assert_eq!(failed, Failure::bad_data("failed: HIVE_BAD_DATA: Field n"));
+    }
+
+    #[test]
+    fn the_reason_says_whether_to_try_again() {
+        for (reason, retryable, expected) in [
+            ("HIVE_PARTITION_SCHEMA_MISMATCH: There is a mismatch", false, FailureKind::BadData),
+            ("HIVE_CANNOT_OPEN_SPLIT: Error opening: SlowDown (Status Code: 503)", false, FailureKind::Throttled),
+            ("HIVE_METASTORE_ERROR: Rate exceeded", false, FailureKind::Throttled),
+            ("Query exhausted resources at this scale factor", false, FailureKind::Throttled),
+            ("Query timeout", false, FailureKind::Timeout),
+            ("GENERIC_INTERNAL_ERROR: io", true, FailureKind::Unavailable),
+            ("GENERIC_INTERNAL_ERROR: io", false, FailureKind::Internal),
+            ("SYNTAX_ERROR: line 1:8: Column 'x' cannot be resolved", false, FailureKind::Internal),
+        ] {
+            assert_eq!(kind(reason, retryable), expected, "{reason}");
+        }
+    }
+}

@@ -1,0 +1,526 @@
+//! A table's definition in Glue, made of its metadata and of what a run wrote. Pure and synchronous.
+//!
+//! The definition equals etl_manager's for the same metadata, with our own parameters added. A table's own
+//! `glue_specific` is merged over it, but cannot touch what publishing relies on.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_glue::types::{Column as GlueColumn, Order, SerDeInfo, StorageDescriptor, Table as GlueTable, TableInput};
+use contract::{Column, Failure, Manifest, Table, TableOutput};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Characters that Glue takes in a column's comment.
+const COMMENT_LENGTH: usize = 255;
+/// Characters that Glue takes in the description of a table or database.
+const DESCRIPTION_LENGTH: usize = 2048;
+
+/// The only type of table that catalog makes and touches.
+pub const EXTERNAL_TABLE: &str = "EXTERNAL_TABLE";
+
+/// Our parameters begin with this.
+const OURS: &str = "landfall_";
+/// Parameter: the run that the table points at.
+pub const RUN: &str = "landfall_run";
+/// Parameter: the version of the pipeline that built the run.
+const VERSION: &str = "landfall_version";
+/// Parameter of tables and partitions: where they pointed before this run; absent when this run created them. Kept in
+/// Glue itself, so that whoever repeats a publication that died half-way still knows the way back.
+pub const PREVIOUS_LOCATION: &str = "landfall_previous_location";
+
+/// What catalog says about a table: the keys of Glue's TableInput that mean something for an external table, under
+/// Glue's names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct TableDefinition {
+    /// Table name.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Always `owner`, as with etl_manager, unless `glue_specific` says otherwise.
+    pub owner: String,
+    /// Days; 0 is for ever.
+    pub retention: i32,
+    /// Columns, location and format.
+    pub storage_descriptor: Storage,
+    /// The columns that are in the path.
+    pub partition_keys: Vec<ColumnDefinition>,
+    /// [`EXTERNAL_TABLE`].
+    pub table_type: String,
+    /// Table properties.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Glue's StorageDescriptor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct Storage {
+    /// The columns that are in the files.
+    pub columns: Vec<ColumnDefinition>,
+    /// `s3://…/`
+    pub location: String,
+    /// Java class.
+    pub input_format: String,
+    /// Java class.
+    pub output_format: String,
+    /// Whether the files are compressed as a whole.
+    pub compressed: bool,
+    /// -1 for a table without buckets.
+    pub number_of_buckets: i32,
+    /// How rows are read.
+    pub serde_info: Serde,
+    /// Hive bucketing.
+    pub bucket_columns: Vec<String>,
+    /// Hive sorting.
+    pub sort_columns: Vec<SortColumn>,
+    /// Storage properties.
+    pub parameters: BTreeMap<String, String>,
+    /// For skewed tables.
+    pub stored_as_sub_directories: bool,
+}
+
+/// Glue's Column.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct ColumnDefinition {
+    /// Column name.
+    pub name: String,
+    /// Glue type.
+    #[serde(rename = "Type")]
+    pub column_type: String,
+    /// For people.
+    pub comment: String,
+}
+
+/// Glue's SerDeInfo.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct Serde {
+    /// Free.
+    pub name: String,
+    /// Java class.
+    pub serialization_library: String,
+    /// SerDe properties.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Glue's Order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct SortColumn {
+    /// Column name.
+    pub column: String,
+    /// 1 ascending, 0 descending.
+    pub sort_order: i32,
+}
+
+impl TableDefinition {
+    /// The definition of a table whose files a run wrote to `output.location`.
+    pub fn new(table: &Table, output: &TableOutput, manifest: &Manifest) -> Result<Self, Failure> {
+        let base = Self {
+            name: table.name.clone(),
+            description: description(&table.description),
+            owner: "owner".into(),
+            retention: 0,
+            storage_descriptor: Storage {
+                location: output.location.clone(),
+                columns: table.data_columns().iter().map(ColumnDefinition::new).collect(),
+                ..Storage::parquet()
+            },
+            partition_keys: table.partition_columns().iter().map(ColumnDefinition::new).collect(),
+            table_type: EXTERNAL_TABLE.into(),
+            parameters: parameters([
+                ("EXTERNAL", "TRUE"),
+                ("classification", "parquet"),
+                (RUN, manifest.run.as_str()),
+                (VERSION, &manifest.dea_version),
+            ]),
+        };
+        let merged = base
+            .merged_with(&table.glue_specific)
+            .map_err(|reason| Failure::bad_metadata(format!("{}: glue_specific{reason}", table.file.display())))?;
+        Ok(merged)
+    }
+
+    /// Deep-merges JSON over this definition: objects by key, anything else replaces.
+    fn merged_with(&self, specific: &Value) -> Result<Self, String> {
+        let mut merged = serde_json::to_value(self).map_err(|error| format!(": {error}"))?;
+        merge(&mut merged, specific);
+        let merged: Self =
+            serde_path_to_error::deserialize(merged).map_err(|error| match error.path().to_string() {
+                path if path == "." => format!(": {}", error.inner()),
+                path => format!(".{path}: {}", error.inner()),
+            })?;
+        let ours = |definition: &Self| -> BTreeMap<String, String> {
+            definition.parameters.clone().into_iter().filter(|(name, _)| name.starts_with(OURS)).collect()
+        };
+        let fixed = [
+            ("Name", merged.name == self.name, "the table's name is its `name`"),
+            ("TableType", merged.table_type == self.table_type, "only external tables are published"),
+            (
+                "StorageDescriptor.Location",
+                merged.storage_descriptor.location == self.storage_descriptor.location,
+                "each run writes under its own location",
+            ),
+            (
+                "StorageDescriptor.Columns",
+                merged.storage_descriptor.columns == self.storage_descriptor.columns,
+                "columns are described in `columns`",
+            ),
+            (
+                "PartitionKeys",
+                merged.partition_keys == self.partition_keys,
+                "partition columns are named in `partitions`",
+            ),
+            (
+                "Parameters",
+                ours(&merged) == ours(self),
+                "parameters that begin with `landfall_` are the pipeline's own",
+            ),
+        ];
+        match fixed.into_iter().find(|(_, kept, _)| !kept) {
+            Some((path, _, why)) => Err(format!(".{path}: cannot be set here: {why}")),
+            None => Ok(merged),
+        }
+    }
+
+    /// What Glue holds of a table, as far as catalog has a say in it. Absent and empty are the same.
+    pub fn of(table: &GlueTable) -> Self {
+        let storage = table.storage_descriptor().map(Storage::of).unwrap_or_default();
+        Self {
+            name: table.name().into(),
+            description: table.description().unwrap_or_default().into(),
+            owner: table.owner().unwrap_or_default().into(),
+            retention: table.retention(),
+            storage_descriptor: storage,
+            partition_keys: table.partition_keys().iter().map(ColumnDefinition::of).collect(),
+            table_type: table.table_type().unwrap_or_default().into(),
+            parameters: sorted(table.parameters()),
+        }
+    }
+
+    /// Whether a table in Glue already is as described. Parameters that Glue, Athena or a crawler added do not count.
+    pub fn describes(&self, found: &TableDefinition) -> bool {
+        let mut comparable = found.clone();
+        comparable.parameters.retain(|name, _| self.parameters.contains_key(name));
+        comparable == *self
+    }
+
+    /// As Glue takes it, with the way back.
+    pub fn input(&self, previous_location: Option<&str>) -> Result<TableInput, Failure> {
+        let mut parameters = self.parameters.clone();
+        parameters.extend(previous_location.map(|location| (PREVIOUS_LOCATION.to_owned(), location.to_owned())));
+        TableInput::builder()
+            .name(&self.name)
+            .description(&self.description)
+            .owner(&self.owner)
+            .retention(self.retention)
+            .storage_descriptor(self.storage_descriptor.descriptor(&self.storage_descriptor.location)?)
+            .set_partition_keys(Some(glue_columns(&self.partition_keys)?))
+            .table_type(&self.table_type)
+            .set_parameters(Some(parameters.into_iter().collect()))
+            .build()
+            .map_err(Failure::internal)
+    }
+}
+
+impl Storage {
+    /// Parquet as etl_manager describes it. The files compress inside: as a whole they are not compressed.
+    fn parquet() -> Self {
+        Self {
+            input_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat".into(),
+            output_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat".into(),
+            number_of_buckets: -1,
+            serde_info: Serde {
+                name: String::new(),
+                serialization_library: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe".into(),
+                parameters: parameters([("serialization.format", "1")]),
+            },
+            parameters: parameters([("classification", "parquet"), ("compressionType", "none")]),
+            ..Self::default()
+        }
+    }
+
+    fn of(found: &StorageDescriptor) -> Self {
+        let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
+        Self {
+            columns: found.columns().iter().map(ColumnDefinition::of).collect(),
+            location: text(found.location()),
+            input_format: text(found.input_format()),
+            output_format: text(found.output_format()),
+            compressed: found.compressed(),
+            number_of_buckets: found.number_of_buckets(),
+            serde_info: found.serde_info().map_or_else(Serde::default, |serde| Serde {
+                name: text(serde.name()),
+                serialization_library: text(serde.serialization_library()),
+                parameters: sorted(serde.parameters()),
+            }),
+            bucket_columns: found.bucket_columns().to_vec(),
+            sort_columns: found
+                .sort_columns()
+                .iter()
+                .map(|order| SortColumn { column: order.column().into(), sort_order: order.sort_order() })
+                .collect(),
+            parameters: sorted(found.parameters()),
+            stored_as_sub_directories: found.stored_as_sub_directories(),
+        }
+    }
+
+    /// As Glue takes it, at the table's location or at that of one of its partitions.
+    pub fn descriptor(&self, location: &str) -> Result<StorageDescriptor, Failure> {
+        let serde = SerDeInfo::builder()
+            .set_name(Some(self.serde_info.name.clone()).filter(|name| !name.is_empty()))
+            .serialization_library(&self.serde_info.serialization_library)
+            .set_parameters(Some(self.serde_info.parameters.clone().into_iter().collect()))
+            .build();
+        let order = |sort: &SortColumn| Order::builder().column(&sort.column).sort_order(sort.sort_order).build();
+        let sort_columns = self.sort_columns.iter().map(order).collect::<Result<_, _>>().map_err(Failure::internal)?;
+        Ok(StorageDescriptor::builder()
+            .set_columns(Some(glue_columns(&self.columns)?))
+            .location(location)
+            .input_format(&self.input_format)
+            .output_format(&self.output_format)
+            .compressed(self.compressed)
+            .number_of_buckets(self.number_of_buckets)
+            .serde_info(serde)
+            .set_bucket_columns(Some(self.bucket_columns.clone()))
+            .set_sort_columns(Some(sort_columns))
+            .set_parameters(Some(self.parameters.clone().into_iter().collect()))
+            .stored_as_sub_directories(self.stored_as_sub_directories)
+            .build())
+    }
+}
+
+impl ColumnDefinition {
+    fn new(column: &Column) -> Self {
+        // Glue takes a comment of one line only
+        let line: String = column.description.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        Self { name: column.name.clone(), column_type: column.column_type.glue(), comment: cut(&line, COMMENT_LENGTH) }
+    }
+
+    fn of(found: &GlueColumn) -> Self {
+        Self {
+            name: found.name().into(),
+            column_type: found.r#type().unwrap_or_default().into(),
+            comment: found.comment().unwrap_or_default().into(),
+        }
+    }
+}
+
+/// A table that Glue holds, as Glue takes it back. Unlike [`TableDefinition`] it loses nothing that is not ours.
+pub fn input_of(table: &GlueTable) -> Result<TableInput, Failure> {
+    TableInput::builder()
+        .name(table.name())
+        .set_description(table.description.clone())
+        .set_owner(table.owner.clone())
+        .set_last_access_time(table.last_access_time)
+        .set_last_analyzed_time(table.last_analyzed_time)
+        .retention(table.retention())
+        .set_storage_descriptor(table.storage_descriptor.clone())
+        .set_partition_keys(table.partition_keys.clone())
+        .set_view_original_text(table.view_original_text.clone())
+        .set_view_expanded_text(table.view_expanded_text.clone())
+        .set_table_type(table.table_type.clone())
+        .set_parameters(table.parameters.clone())
+        .set_target_table(table.target_table.clone())
+        .build()
+        .map_err(Failure::internal)
+}
+
+/// The description of a table or database, as long as Glue takes it.
+pub fn description(text: &str) -> String {
+    let allowed: String = text.chars().map(|c| if c.is_control() && !"\r\n\t".contains(c) { ' ' } else { c }).collect();
+    cut(&allowed, DESCRIPTION_LENGTH)
+}
+
+/// The longest beginning of a text that Glue takes. Counted in UTF-16 units, the stricter reading of "characters".
+fn cut(text: &str, length: usize) -> String {
+    let mut units = 0;
+    text.chars()
+        .take_while(|c| {
+            units += c.len_utf16();
+            units <= length
+        })
+        .collect()
+}
+
+fn merge(base: &mut Value, over: &Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over.clone(),
+    }
+}
+
+fn glue_columns(columns: &[ColumnDefinition]) -> Result<Vec<GlueColumn>, Failure> {
+    let column = |column: &ColumnDefinition| {
+        GlueColumn::builder().name(&column.name).r#type(&column.column_type).comment(&column.comment).build()
+    };
+    columns.iter().map(column).collect::<Result<_, _>>().map_err(Failure::internal)
+}
+
+fn parameters<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn sorted(found: Option<&std::collections::HashMap<String, String>>) -> BTreeMap<String, String> {
+    found.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::example;
+
+    fn definition(glue_specific: Value) -> Result<TableDefinition, Failure> {
+        let manifest = example::manifest();
+        let mut table = example::table("calculated");
+        table.glue_specific = glue_specific;
+        TableDefinition::new(&table, &manifest.tables[1], &manifest)
+    }
+
+    fn reason(glue_specific: Value) -> String {
+        let failure = definition(glue_specific).unwrap_err();
+        assert_eq!(failure.kind, contract::FailureKind::BadMetadata);
+        let (file, reason) = failure.message.split_once(": ").unwrap();
+        assert!(file.ends_with("curated/calculated.json"), "{file}");
+        reason.to_owned()
+    }
+
+    #[test]
+    fn the_whole_definition() {
+        let expected = json!({
+            "Name": "calculated",
+            "Description": "Number of postcodes by European electoral region, a snapshot a day",
+            "Owner": "owner",
+            "Retention": 0,
+            "StorageDescriptor": {
+                "Columns": [
+                    {
+                        "Name": "european_electoral_region",
+                        "Type": "string",
+                        "Comment": "European electoral region, lower case"
+                    },
+                    {"Name": "n", "Type": "bigint", "Comment": "Number of postcodes"},
+                    {"Name": "dea_version", "Type": "string", "Comment": "Version of the pipeline that built the row"}
+                ],
+                "Location": "s3://curated/database/calculated/20261123T034500123Z-aaaa/",
+                "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+                "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+                "Compressed": false,
+                "NumberOfBuckets": -1,
+                "SerdeInfo": {
+                    "Name": "",
+                    "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+                    "Parameters": {"serialization.format": "1"}
+                },
+                "BucketColumns": [],
+                "SortColumns": [],
+                "Parameters": {"classification": "parquet", "compressionType": "none"},
+                "StoredAsSubDirectories": false
+            },
+            "PartitionKeys": [
+                {"Name": "dea_snapshot_date", "Type": "date", "Comment": "Date of the run that counted"}
+            ],
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": {
+                "EXTERNAL": "TRUE",
+                "classification": "parquet",
+                "landfall_run": "20261123T034500123Z-aaaa",
+                "landfall_version": "v0.1.0"
+            }
+        });
+        assert_eq!(serde_json::to_value(definition(json!({})).unwrap()).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_input_for_glue_says_the_same_and_the_way_back() {
+        let definition = definition(json!({})).unwrap();
+        let input = definition.input(Some("s3://curated/before/")).unwrap();
+        assert_eq!(input.parameters().unwrap()[PREVIOUS_LOCATION], "s3://curated/before/");
+        assert!(!definition.input(None).unwrap().parameters().unwrap().contains_key(PREVIOUS_LOCATION));
+
+        let found = example::glue_table(&input, "7");
+        assert!(definition.describes(&TableDefinition::of(&found)));
+        assert_eq!(input_of(&found).unwrap(), input);
+    }
+
+    #[test]
+    fn what_others_add_to_the_parameters_is_no_difference() {
+        let definition = definition(json!({})).unwrap();
+        let mut found = definition.clone();
+        found.parameters.insert("transient_lastDdlTime".into(), "1".into());
+        assert!(definition.describes(&found));
+        found.parameters.remove("classification");
+        assert!(!definition.describes(&found));
+    }
+
+    #[test]
+    fn glue_specific_is_merged_over_the_definition() {
+        let merged = definition(json!({
+            "Owner": "analytics",
+            "StorageDescriptor": {
+                "SerdeInfo": {"Parameters": {"parquet.column.index.access": "false"}},
+                "SortColumns": [{"Column": "n", "SortOrder": 1}]
+            },
+            "Parameters": {"projection.enabled": "true"},
+            // the same as ours is no attempt to change it
+            "TableType": "EXTERNAL_TABLE"
+        }))
+        .unwrap();
+        assert_eq!(merged.owner, "analytics");
+        let serde = &merged.storage_descriptor.serde_info;
+        assert_eq!(serde.parameters.len(), 2);
+        assert!(serde.serialization_library.ends_with("ParquetHiveSerDe"));
+        assert_eq!(merged.parameters["projection.enabled"], "true");
+        assert_eq!(merged.parameters["classification"], "parquet");
+        let input = merged.input(None).unwrap();
+        assert_eq!(input.storage_descriptor().unwrap().sort_columns()[0].column(), "n");
+    }
+
+    #[test]
+    fn glue_specific_cannot_say_what_glue_does_not_know() {
+        let found = reason(json!({"Ownr": "x"}));
+        assert!(found.starts_with("glue_specific.Ownr: unknown field `Ownr`, expected one of `Name`"), "{found}");
+        let found = reason(json!({"StorageDescriptor": {"SerdeInfo": {"Class": "x"}}}));
+        assert!(found.starts_with("glue_specific.StorageDescriptor.SerdeInfo.Class: unknown field `Class`"), "{found}");
+        let found = reason(json!({"Parameters": {"skip.header.line.count": 1}}));
+        assert!(found.contains("skip.header.line.count: invalid type: integer `1`, expected a string"), "{found}");
+    }
+
+    #[test]
+    fn glue_specific_cannot_touch_what_publishing_relies_on() {
+        for (specific, path) in [
+            (json!({"Name": "other"}), "Name"),
+            (json!({"TableType": "VIRTUAL_VIEW"}), "TableType"),
+            (json!({"StorageDescriptor": {"Location": "s3://elsewhere/"}}), "StorageDescriptor.Location"),
+            (json!({"StorageDescriptor": {"Columns": []}}), "StorageDescriptor.Columns"),
+            (json!({"PartitionKeys": []}), "PartitionKeys"),
+            (json!({"Parameters": {"landfall_run": "x"}}), "Parameters"),
+            (json!({"Parameters": {"landfall_previous_location": "x"}}), "Parameters"),
+        ] {
+            let found = reason(specific);
+            assert!(found.starts_with(&format!("glue_specific.{path}: cannot be set here")), "{found}");
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_to_what_glue_takes() {
+        let mut column = example::table("calculated").columns[0].clone();
+        column.description = format!("one\ntwo\t{}", "ò".repeat(300));
+        let comment = ColumnDefinition::new(&column).comment;
+        assert_eq!(comment.chars().count(), 255);
+        assert!(comment.starts_with("one two òò"));
+
+        assert_eq!(description(&"x".repeat(3000)).len(), 2048);
+        assert_eq!(description("a\nb\0c"), "a\nb c");
+        // a character outside the basic plane counts twice, and is not cut in two
+        assert_eq!(cut("🏴🏴", 3), "🏴");
+        assert_eq!(cut("abc", 3), "abc");
+    }
+}
