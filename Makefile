@@ -39,7 +39,7 @@ EVENT ?= $(firstword $(sort $(wildcard infra/events/$(FUNCTION).json infra/event
 
 .PHONY: invoke
 invoke: $(VENV)/.ready ## Invoke a function of the running `make up` (FUNCTION=extract EVENT=infra/events/extract.json)
-	@$(LANDFALL_LOCAL) invoke $(FUNCTION) $(EVENT)
+	@$(LANDFALL_LOCAL) invoke $(FUNCTION) '$(EVENT)'
 
 # --------------------------------------------------------------------------------------------------------- to work on it
 

@@ -11,7 +11,7 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
-use rows::{Misfit, RowReader};
+use rows::{Misfit, ReadError, RowReader};
 use store::{Object, Store};
 use tokio::sync::mpsc::Sender;
 
@@ -111,10 +111,15 @@ impl RawTable {
     ) -> Result<Option<u64>, Failure> {
         let url = file.object.url();
         let place = |what: String| Failure::bad_data(format!("table `{}`, {url}: {what}", self.table.name));
+        let broken = |error: ReadError| match error {
+            // says nothing about the file
+            ReadError::Io { .. } => Failure::unavailable(format!("reading {url}: {error}")),
+            error => place(error.to_string()),
+        };
         let mut rows = RowReader::new(reader, file.key.format, file.key.compression, &self.table, Default::default())
-            .map_err(|error| place(error.to_string()))?;
+            .map_err(broken)?;
         let mut count = 0;
-        while let Some(batch) = rows.next_batch().map_err(|error| place(error.to_string()))? {
+        while let Some(batch) = rows.next_batch().map_err(broken)? {
             if let Some(misfit) = batch.misfits.iter().find(|misfit| !self.is_history(misfit)) {
                 return Err(place(format!("{misfit}; the metadata no longer fits this file of raw-hist")));
             }

@@ -17,6 +17,11 @@ pub(crate) fn start(level: Option<String>) {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     });
+    // it would tell of every failure a second time
+    let filter = match "lambda_runtime::layers::panic=off".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     // a second start in one process (tests) keeps the first
     let _ = tracing_subscriber::fmt()
         .json()
