@@ -227,7 +227,9 @@ impl Requester {
         if status.is_redirection() {
             let to = header(LOCATION).unwrap_or_default();
             let file = self.plan.file.display();
-            message = format!("{message}, a redirect to `{to}`: another host, or one too many; put it into {file}");
+            message = format!(
+                "{message}, a redirect to `{to}` that is not followed (another host, or one too many); name the final URL in {file}"
+            );
         }
         // the status says enough should the body not come
         let (Body::Whole(body) | Body::Cut(body)) = body(response, MAX_ERROR_BODY_BYTES).await.unwrap_or_default();
