@@ -78,13 +78,26 @@ def is_number(text: str) -> bool:
 
 
 def log_tail(path: Path) -> str:
-    """The end of a function's log, without the lines of the platform."""
+    """The end of a function's log: what the function itself said, without metrics and the platform's lines."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
-        return "  (nothing)"
-    own = [line for line in lines if '"type": "platform.' not in line][-LOG_LINES:]
-    return "\n".join(f"  {line[:LOG_LINE_CHARS]}" for line in own) or "  (nothing)"
+        lines = []
+    own = [line for line in lines if '"type": "platform.' not in line and '"CloudWatchMetrics"' not in line]
+    return "\n".join(f"  {readable(line)[:LOG_LINE_CHARS]}" for line in own[-LOG_LINES:]) or "  (nothing)"
+
+
+def readable(line: str) -> str:
+    """A line of JSON as LEVEL message name=value ...; any other line as it is."""
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(fields, dict) or "message" not in fields:
+        return line
+    message = f"{fields.pop('level', '')} {fields.pop('message')}"
+    rest = {name: value for name, value in fields.items() if name not in ("timestamp", "span", "spans", "target")}
+    return " ".join([message, *(f"{name}={value}" for name, value in rest.items())])
 
 
 class StageFailedError(Exception):

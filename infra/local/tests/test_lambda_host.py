@@ -89,7 +89,7 @@ def test_a_timeout_ends_the_process(invoke, cloud, stack):
         error, body = invoke("extract", {"sleep": 30})
         assert error == "Sandbox.Timedout"
         assert "timed out after 1.00 seconds" in body["errorMessage"]
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
         assert not any(p["busy"] for p in processes(cloud, "extract"))
     finally:
         cloud.functions.update_function_configuration(FunctionName="fake-extract", Timeout=600)

@@ -138,7 +138,7 @@ def test_a_thousand_requests_are_quick(serve):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: get(server)["result"]["postcode"], range(1000)))
     assert sorted(found) == sorted(answer(number)["result"]["postcode"] for number in range(1000))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 def test_given_responses_are_served_in_order(serve, tmp_path):
