@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 import json
 import queue
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -155,12 +154,3 @@ def as_json(payload: bytes) -> object:
         return json.loads(payload)
     except ValueError:
         return payload.decode(errors="replace")
-
-
-def wait_until_idle(invoker: AsyncInvoker, timeout_seconds: float) -> bool:
-    deadline = time.monotonic() + timeout_seconds
-    while invoker.pending:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

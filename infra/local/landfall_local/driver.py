@@ -17,7 +17,6 @@ from pathlib import Path
 from . import scheduler
 from .account import environment
 from .cloudformation import DeployError, deploy
-from .cloudformation.sam import read
 from .narrator import Narrator, StageFailedError, counted, log_tail, say, table
 from .running import Refusal, shown, write_whole
 from .server import TEMPLATE, Cloud, PortInUseError
@@ -30,20 +29,6 @@ EXPECTED = (DeployError, PortInUseError, Refusal)  # their message says it all
 
 
 # -- the pieces --------------------------------------------------------------------------------------------------------
-
-
-def check_functions(functions: Path) -> None:
-    """Says what is missing before anything starts, rather than at the first invocation."""
-    names = [
-        Path(resource["Properties"]["CodeUri"]).name
-        for resource in read(TEMPLATE)["Resources"].values()
-        if resource["Type"] == "AWS::Serverless::Function"
-    ]
-    missing = [name for name in names if not os.access(functions / name / "bootstrap", os.X_OK)]
-    if missing:
-        raise Refusal(
-            f"not built: {', '.join(missing)} (no bootstrap in {shown(functions)}); `make functions` builds them"
-        )
 
 
 class StandIn:
@@ -75,7 +60,6 @@ class Pipeline:
 
     def __init__(self, port: int, state: Path, functions: Path, api: str | None, started: float):
         """`started`: when the user's command did (time.monotonic); importing moto is most of the cloud's start."""
-        check_functions(functions)
         self._stand_in = None if api else StandIn()  # starts while the cloud does
         try:
             self.cloud = Cloud(port, state)
@@ -88,6 +72,7 @@ class Pipeline:
             self.outputs: dict[str, str] = deployed["outputs"]
             text = f"{shown(TEMPLATE)} as stack {STACK}: {counted(deployed['resources'], 'resource')}"
             say("deploy", time.monotonic() - started, text)
+            self.cloud.athena.warm_up()  # while functions work; before, it would only compete with the deployment
         except BaseException:
             self.stop()
             raise

@@ -77,7 +77,6 @@ class Cloud:
             fd=self._socket.fileno(),
         )
         threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
-        self.athena.warm_up()
 
     def stop(self) -> None:
         """Ends all processes of functions and stops answering."""

@@ -77,6 +77,7 @@ def test_a_process_that_is_killed_is_an_exit_error(invoke):
 def test_an_idle_process_that_was_killed_is_replaced(invoke, cloud):
     _, before = invoke("curate", {})
     os.kill(before["pid"], signal.SIGKILL)
+    wait_for(lambda: before["pid"] not in [p["pid"] for p in processes(cloud, "curate")], "its end")
     error, after = invoke("curate", {})
     assert error is None
     assert after["pid"] != before["pid"]

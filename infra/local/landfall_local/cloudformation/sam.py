@@ -1,6 +1,7 @@
 """SAM -> CloudFormation, by AWS's own translator: what `sam package` and the Serverless transform do in AWS."""
 
 import json
+import os
 from pathlib import Path
 
 from samtranslator.model.exceptions import InvalidDocumentException
@@ -33,13 +34,20 @@ def translate(template: dict, base: Path, parameters: dict, functions: Path) -> 
 
     `base` is the folder that the template's paths start from. The SAM template is changed on the way.
     """
+    not_built = []
     for name, resource in template.get("Resources", {}).items():
         properties = resource.get("Properties") or {}
         if resource["Type"] == "AWS::Serverless::Function":
-            properties["CodeUri"] = code_location(functions / function_folder(name, properties))
+            folder = functions / function_folder(name, properties)
+            if not os.access(folder / "bootstrap", os.X_OK):
+                not_built.append(folder.name)
+            properties["CodeUri"] = code_location(folder)
         if resource["Type"] == "AWS::Serverless::StateMachine" and "DefinitionUri" in properties:
             definition = base / properties.pop("DefinitionUri")
             properties["Definition"] = json.loads(definition.read_text())
+    if not_built:
+        names = ", ".join(not_built)
+        raise TemplateError(f"not built: {names} (no bootstrap in {functions}); `make functions` builds them")
     values = {name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()}
     values |= parameters
     values |= {"AWS::Region": REGION, "AWS::Partition": PARTITION}
