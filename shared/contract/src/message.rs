@@ -49,6 +49,62 @@ pub struct ExtractedFile {
     pub bytes: u64,
 }
 
+/// Asks validate, by hand, to handle what lies in land. An S3 event asks the same for the objects that it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidateRequest {
+    /// The keys in land that begin so; the whole base folder when absent.
+    #[serde(default)]
+    pub prefix: Option<String>,
+}
+
+/// What validate did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidateResponse {
+    /// The files, in the order in which they were handled.
+    pub files: Vec<ValidatedFile>,
+    /// The execution of the state machine that builds the files that passed; null when none did.
+    pub execution: Option<String>,
+    /// Files under the prefix for which no time was left: ask again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub remaining: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A file that validate looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidatedFile {
+    /// The object key in land.
+    pub key: String,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Rows in it, as far as it could be read.
+    pub rows: u64,
+    /// Compressed bytes.
+    pub bytes: u64,
+    /// In one sentence or two.
+    pub summary: String,
+    /// Where the whole report is, as `s3://…`; null when there was nothing to report on.
+    pub report: Option<String>,
+}
+
+/// What became of a file in land.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is in raw-hist.
+    Passed,
+    /// It is in quarantine, with a report.
+    Quarantined,
+    /// The version that the event names is no longer in land: an earlier event dealt with it.
+    AlreadyHandled,
+    /// No file that validate could look at: an object of another bucket, a folder's marker, a record it cannot read.
+    Ignored,
+}
+
 /// Starts the state machine, and reaches curate as it is. All fields may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -36,6 +36,8 @@ mod reader;
 mod scalar;
 mod schema;
 mod split;
+#[cfg(test)]
+mod tests;
 
 pub use misfit::{Misfit, MisfitKind, Tally};
 pub use read_error::ReadError;

@@ -224,6 +224,14 @@ impl Tallies {
         }
     }
 
+    /// A field that is not described, inside a column's value. The names of fields may be data: those of a sensitive
+    /// column are not told.
+    pub(crate) fn unexpected_inside(&mut self, line: u64, column: usize, place: &dyn fmt::Display) {
+        let Known { name, sensitive } = &self.columns[column];
+        let name = if *sensitive { format!("{name}.…") } else { format!("{name}{place}") };
+        self.unexpected(line, &name);
+    }
+
     /// The line was a row: what was unexpected in it counts.
     pub(crate) fn row(&mut self, line: u64) {
         for n in self.unexpected_in_row.drain(..) {

@@ -225,9 +225,7 @@ impl Rows {
                         Fault::Duplicate { place } => {
                             tallies.value(MisfitKind::DuplicateColumn, line, n, &place, "", &"the field once");
                         }
-                        Fault::Unexpected { place } => {
-                            tallies.unexpected(line, &format!("{}{place}", self.schema.field(n).name()));
-                        }
+                        Fault::Unexpected { place } => tallies.unexpected_inside(line, n, &place),
                     };
                     if column.append(&text[range.clone()], Place::Value, &mut tell) {
                         continue;

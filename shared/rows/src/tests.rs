@@ -11,7 +11,8 @@ use base64::prelude::BASE64_STANDARD;
 use contract::{Checks, Column, ColumnType, Compression, DataFormat, FileFormat, Mode, Table};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
-use rows::{Batch, MisfitKind, Options, ReadError, RowReader, Summary, Tally};
+
+use crate::{Batch, MisfitKind, Options, ReadError, RowReader, Summary, Tally};
 
 fn table(columns: &[(&str, ColumnType)]) -> Table {
     let columns = columns.iter().map(|(name, column_type)| Column {
@@ -223,6 +224,14 @@ fn a_sensitive_column_shows_no_value() {
     assert_eq!(reading.summary.tallies.len(), 5, "{:?}", reading.shown());
     let shown = format!("{:?}", reading.summary);
     assert!(!shown.contains("secret") && shown.contains("open"), "{shown}");
+}
+
+#[test]
+fn fields_inside_a_sensitive_column_have_no_names() {
+    let mut table = one("a", ColumnType::Struct(vec![("x".into(), ColumnType::Int32)]));
+    table.columns[0].sensitive = true;
+    let reading = read(b"{\"a\":{\"x\":1,\"secret\":2}}", &table);
+    assert_eq!(reading.counts(), [(MisfitKind::UnexpectedColumn, Some("a.…"), 1)]);
 }
 
 #[test]
@@ -552,7 +561,7 @@ fn narrow_numbers_have_arrays_of_their_own() {
     let table = table(&[("s", ColumnType::Int16), ("f", ColumnType::Float32)]);
     let reading = read(b"{\"s\":-7,\"f\":0.1}", &table);
     let batch = &reading.batches[0].batch;
-    assert_eq!(batch.schema(), rows::schema(&table));
+    assert_eq!(batch.schema(), crate::schema(&table));
     assert_eq!(batch.column(0).as_primitive::<Int16Type>().value(0), -7);
     assert_eq!(batch.column(1).as_primitive::<Float32Type>().value(0), 0.1);
 }

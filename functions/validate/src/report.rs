@@ -1,0 +1,303 @@
+//! The report on a file: what was checked, what was found, what became of it. It lies in the reports bucket for every
+//! file, and beside the file in quarantine.
+//!
+//! ```json
+//! {
+//!   "report_version": 1,
+//!   "verdict": "quarantined",
+//!   "summary": "quarantined: 2 rules are broken in 1,000 rows: …",
+//!   "table": "random_postcodes",
+//!   "object": {"bucket": "…", "key": "…", "version_id": "…", "etag": "…", "bytes": 81923, "checksum": "crc64nvme:…",
+//!              "landed_at": "2026-11-23T06:00:04Z"},
+//!   "filed_at": {"bucket": "…", "key": "…"},
+//!   "rows": 1000, "lines": 1000, "inflated_bytes": 1812345,
+//!   "failures": [
+//!     {"rule": "enum", "column": "country", "expected": "one of `England`, …", "count": 2, "percent": 0.2,
+//!      "examples": [{"line": 17, "value": "Narnia"}, {"line": 40, "value": "Mordor"}]}
+//!   ],
+//!   "metadata_sha256": "…"
+//! }
+//! ```
+//!
+//! Version 1. Fields may be added; none is renamed or removed, and none changes its meaning, without a new version.
+//!
+//! - `verdict` is `passed` or `quarantined`; `filed_at` is where the file is now.
+//! - `rows` makes rows; `lines` counts blank lines and those that make no row too. After a failure that ends the
+//!   reading (`gzip`, `line_length`, `text_size`) both count what came before it.
+//! - `rule` is the metadata's word (`nullable`, `enum`, `pattern`, `minimum`, `maximum`, `minLength`, `maxLength`,
+//!   `minimum_rows`, `maximum_rows`) or one of `key`, `table`, `file_name`, `size`, `format`, `gzip`, `line_length`,
+//!   `text_size`, `utf8`, `json`, `json_object`, `missing_column`, `unexpected_column`, `duplicate_column`, `type`,
+//!   `history`.
+//! - `count` is rows (lines for `utf8`, `json` and `json_object`) and `percent` that of all of them; a rule about the
+//!   file as a whole has neither. `column` is null for a rule about the file or its lines.
+//! - `examples` are the first rows that break the rule. `line` counts from 1. `value` is cut; it is the JSON text for
+//!   `type`, so that `1` and `"1"` differ, and it is absent for a null and for a sensitive column. `path` is the place
+//!   inside a struct or array.
+//!
+//! The same file and metadata give the same bytes: a report that is written again after a crash replaces itself.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, SecondsFormat};
+use contract::message::{ObjectName, Verdict};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use store::Object;
+
+/// The version of the report's schema.
+const REPORT_VERSION: u32 = 1;
+/// Broken rules that the summary names.
+const SUMMARISED: usize = 3;
+/// The longest key that S3 takes, in bytes.
+const MAXIMUM_KEY: usize = 1024;
+
+/// See the [module](self).
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    report_version: u32,
+    verdict: Verdict,
+    /// In one paragraph.
+    pub summary: String,
+    table: Option<String>,
+    object: ObjectFacts,
+    filed_at: ObjectName,
+    rows: u64,
+    lines: u64,
+    inflated_bytes: u64,
+    failures: Vec<Broken>,
+    metadata_sha256: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ObjectFacts {
+    bucket: String,
+    key: String,
+    version_id: Option<String>,
+    etag: String,
+    bytes: u64,
+    checksum: Option<String>,
+    landed_at: Option<String>,
+}
+
+/// What the checks found in a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings {
+    /// Rows read.
+    pub rows: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// Bytes of text read.
+    pub inflated_bytes: u64,
+    /// Every rule that is broken; none when the file is good.
+    pub failures: Vec<Broken>,
+}
+
+/// A rule that a file breaks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Broken {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// The column, if it is a rule of one.
+    pub column: Option<String>,
+    /// What should have been there.
+    pub expected: String,
+    /// Rows or lines that break it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// That of all rows or lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    /// The first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<Example>,
+}
+
+/// A row that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Example {
+    /// From 1.
+    pub line: u64,
+    /// Where inside the column's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+impl Broken {
+    /// A rule about the file as a whole.
+    pub fn whole(rule: &'static str, expected: impl Into<String>) -> Self {
+        Self { rule, column: None, expected: expected.into(), count: None, percent: None, examples: Vec::new() }
+    }
+
+    /// A rule about rows or lines, of which there are `of` in all.
+    pub fn counted(
+        rule: &'static str,
+        column: Option<&str>,
+        expected: &str,
+        count: u64,
+        of: u64,
+        examples: Vec<Example>,
+    ) -> Self {
+        let percent = 100.0 * count as f64 / of.max(count) as f64;
+        Self {
+            rule,
+            column: column.map(str::to_owned),
+            expected: expected.to_owned(),
+            count: Some(count),
+            percent: Some((percent * 10_000.0).round() / 10_000.0),
+            examples,
+        }
+    }
+
+    /// In a few words, for the summary.
+    fn describe(&self) -> String {
+        let mut text = format!("`{}`", self.rule);
+        if let Some(column) = &self.column {
+            let _ = write!(text, " of `{column}`");
+        }
+        if let (Some(count), Some(percent)) = (self.count, self.percent) {
+            let _ = write!(text, " in {} ({percent}%)", counted(count, self.thing()));
+        }
+        let _ = write!(text, ": {}", if self.count.is_some() { "expected " } else { "" });
+        text.push_str(&self.expected);
+        match self.examples.first() {
+            Some(Example { line, path, value: Some(value) }) => {
+                let path = path.as_ref().map(|path| format!(" at `{path}`")).unwrap_or_default();
+                let _ = write!(text, ", found `{value}`{path} on line {line}");
+            }
+            Some(Example { line, .. }) => {
+                let _ = write!(text, ", first on line {line}");
+            }
+            None => {}
+        }
+        text
+    }
+
+    fn thing(&self) -> &'static str {
+        if matches!(self.rule, "utf8" | "json" | "json_object") { "line" } else { "row" }
+    }
+}
+
+impl Report {
+    /// The report on a file that is at `filed_at` now.
+    pub fn new(
+        object: &Object,
+        table: Option<&str>,
+        findings: &Findings,
+        filed_at: ObjectName,
+        metadata_sha256: &str,
+    ) -> Self {
+        let passed = findings.failures.is_empty();
+        let landed = i64::try_from(object.last_modified).ok().and_then(|time| DateTime::from_timestamp(time, 0));
+        Self {
+            report_version: REPORT_VERSION,
+            verdict: if passed { Verdict::Passed } else { Verdict::Quarantined },
+            summary: summary(findings),
+            table: table.map(str::to_owned),
+            object: ObjectFacts {
+                bucket: object.bucket.clone(),
+                key: object.key.clone(),
+                version_id: object.version_id.clone(),
+                etag: object.etag.clone(),
+                bytes: object.bytes,
+                checksum: object.checksum.clone(),
+                landed_at: landed.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            },
+            filed_at,
+            rows: findings.rows,
+            lines: findings.lines,
+            inflated_bytes: findings.inflated_bytes,
+            failures: findings.failures.clone(),
+            metadata_sha256: metadata_sha256.to_owned(),
+        }
+    }
+
+    /// As it is written.
+    pub fn json(&self) -> Result<Vec<u8>, contract::Failure> {
+        let mut json = serde_json::to_vec_pretty(self).map_err(contract::Failure::internal)?;
+        json.push(b'\n');
+        Ok(json)
+    }
+}
+
+fn summary(findings: &Findings) -> String {
+    let rows = counted(findings.rows, "row");
+    if findings.failures.is_empty() {
+        return format!("passed: {rows}, {} of text", counted(findings.inflated_bytes, "byte"));
+    }
+    let described: Vec<String> = findings.failures.iter().take(SUMMARISED).map(Broken::describe).collect();
+    let more = findings.failures.len() - described.len();
+    let more = if more > 0 { format!("; and {more} more, see the report") } else { String::new() };
+    let read = if findings.lines > 0 { format!(" in a file of {rows}") } else { String::new() };
+    format!("quarantined: {}{read}: {}{more}", broken(findings.failures.len()), described.join("; "))
+}
+
+fn broken(rules: usize) -> String {
+    if rules == 1 { "1 rule is broken".into() } else { format!("{rules} rules are broken") }
+}
+
+/// `1 row`, `1,000 rows`
+fn counted(number: u64, thing: &str) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{text} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What tells the versions of a key apart: the version, or the entity tag where the bucket keeps no versions.
+pub fn version_word(object: &Object) -> &str {
+    object.version_id.as_deref().unwrap_or(object.etag.trim_matches('"'))
+}
+
+/// The key of the report in the reports bucket.
+pub fn report_key(object: &Object) -> String {
+    with_suffix(&format!("validation/{}", object.key), &format!(".{}.json", version_word(object)))
+}
+
+/// A key with something after it. One that would be too long for S3 is cut, and told apart by its digest.
+pub fn with_suffix(key: &str, suffix: &str) -> String {
+    if key.len() + suffix.len() <= MAXIMUM_KEY {
+        return format!("{key}{suffix}");
+    }
+    let digest: String = Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let mut end = MAXIMUM_KEY - suffix.len() - digest.len() - 1;
+    while !key.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}-{digest}{suffix}", &key[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_within_s3_s_limit() {
+        assert_eq!(with_suffix("a/b", ".json"), "a/b.json");
+        let long = "é".repeat(512);
+        let (one, other) =
+            (with_suffix(&long, ".report.json"), with_suffix(&format!("{}e", &long[2..]), ".report.json"));
+        assert!(one.len() <= MAXIMUM_KEY && one.ends_with(".report.json") && one != other, "{one}");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(counted(1, "row"), "1 row");
+        assert_eq!(counted(0, "row"), "0 rows");
+        assert_eq!(counted(123_456, "byte"), "123,456 bytes");
+        assert_eq!(counted(1_000, "row"), "1,000 rows");
+    }
+
+    #[test]
+    fn a_good_file_s_summary() {
+        let findings = Findings { rows: 1_000, lines: 1_000, inflated_bytes: 1_812_345, failures: Vec::new() };
+        assert_eq!(summary(&findings), "passed: 1,000 rows, 1,812,345 bytes of text");
+    }
+}
