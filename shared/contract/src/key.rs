@@ -314,10 +314,10 @@ mod tests {
 
         #[test]
         fn any_key_is_parsed_or_refused_without_a_panic(key in "\\PC{0,60}") {
-            if let Ok(parsed) = LandKey::parse(BASE, &format!("{BASE}/{key}")) {
-                if parsed.file_land_timestamp.is_some() {
-                    prop_assert_eq!(parsed.filed(0).format(BASE), format!("{BASE}/{key}"));
-                }
+            if let Ok(parsed) = LandKey::parse(BASE, &format!("{BASE}/{key}"))
+                && parsed.file_land_timestamp.is_some()
+            {
+                prop_assert_eq!(parsed.filed(0).format(BASE), format!("{BASE}/{key}"));
             }
             let _ = decode_event_key(&key);
         }
