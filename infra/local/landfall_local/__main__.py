@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .running import Refusal, running_cloud, write_whole
-from .server import REPOSITORY, TEMPLATE, Cloud, PortInUseError, read_region_lists_once
+from .server import REPOSITORY, TEMPLATE, Cloud, PortInUseError, prepare_for_moto
 
 DEFAULT_PORT = 4566
 DEFAULT_STATE = REPOSITORY / ".local"
@@ -124,7 +124,7 @@ def run_or_up(options: argparse.Namespace) -> int:
             "use that one, or stop it with Ctrl-C in its terminal"
         )
     print("Landfall, on this machine: no AWS account, no Docker.\n", flush=True)
-    read_region_lists_once()
+    prepare_for_moto()
     from . import driver  # imports moto
 
     try:

@@ -6,6 +6,7 @@
 - It takes the end of a multipart upload for the deletion of an object.
 """
 
+import functools
 import json
 from urllib.parse import parse_qs, urlparse
 
@@ -35,12 +36,15 @@ def install() -> None:
 
 
 def unconditional_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
-    if bucket.policy is None:
-        return PermissionResult.NEUTRAL
-    document = json.loads(bucket.policy)
+    policy = unconditional(bucket.policy) if bucket.policy is not None else None
+    return policy.is_action_permitted(action, resource) if policy else PermissionResult.NEUTRAL
+
+
+@functools.cache
+def unconditional(policy: bytes | str) -> IAMPolicy | None:
+    """The policy without what has a condition; each request asks."""
+    document = json.loads(policy)
     statements = document["Statement"]
     statements = statements if isinstance(statements, list) else [statements]
     document["Statement"] = [found for found in statements if "Condition" not in found]
-    if not document["Statement"]:
-        return PermissionResult.NEUTRAL
-    return IAMPolicy(json.dumps(document)).is_action_permitted(action, resource)
+    return IAMPolicy(json.dumps(document)) if document["Statement"] else None
