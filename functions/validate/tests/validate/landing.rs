@@ -1,0 +1,351 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sfn::config::Credentials;
+use boot::{Boot, Env, Invocation, env};
+use contract::message::{ValidateResponse, Verdict};
+use contract::{Failure, FailureKind};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use validate::App;
+
+use crate::aws::Aws;
+
+const FOLDER: &str = "base/t/file_land_timestamp=7";
+
+/// The function over an account of its own.
+struct World {
+    aws: Aws,
+    app: App,
+}
+
+impl World {
+    async fn new() -> Self {
+        let aws = Aws::start().await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |file: &str, json: Value| {
+            let file = folder.path().join(file);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+            fs::write(file, json.to_string()).expect("a file");
+        };
+        let columns = json!([{"name": "n", "type": "int", "maximum": 100}]);
+        let table = |name: &str, to_raw: bool| json!({"name": name, "data_format": "json", "location": name, "columns": columns, "copy_to_raw": to_raw});
+        write("raw/t.json", table("t", false));
+        write("raw/messy.json", table("messy", true));
+        write("curated/database.json", json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"}));
+        let metadata = folder.path().to_string_lossy().into_owned();
+        let env = Env::new(move |name| {
+            let value = match name {
+                env::META_DATA => metadata.as_str(),
+                env::BASE_FOLDER => "base",
+                env::LAND_BUCKET => "land",
+                env::RAW_HIST_BUCKET => "raw-hist",
+                env::RAW_BUCKET => "raw",
+                env::QUARANTINE_BUCKET => "quarantine",
+                env::REPORTS_BUCKET => "reports",
+                env::STATE_MACHINE_ARN => "arn:aws:states:eu-west-2:1:stateMachine:m",
+                env::REBUILD_WINDOW_SECONDS => "1000000",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .endpoint_url(&aws.endpoint)
+            .region(Region::from_static("eu-west-2"))
+            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+            .load()
+            .await;
+        let app = App::new(&mut Boot { env, aws: config }).expect("the function starts");
+        Self { aws, app }
+    }
+
+    fn land(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
+        let version = self.aws.account().put("land", key, bytes);
+        record(key, &version)
+    }
+
+    async fn handle(&self, event: Value) -> Result<ValidateResponse, Failure> {
+        let deadline = SystemTime::now() + Duration::from_secs(60);
+        self.app.handle(event, &Invocation { request_id: "r".into(), deadline }).await
+    }
+
+    async fn verdicts(&self, records: Vec<Value>) -> Vec<Verdict> {
+        let answer = self.handle(json!({"Records": records})).await.expect("an answer");
+        answer.files.iter().map(|file| file.verdict).collect()
+    }
+
+    fn keys(&self, bucket: &str) -> Vec<String> {
+        let inventory = self.aws.account().inventory();
+        let start = format!("{bucket}/");
+        inventory.into_iter().filter_map(|(place, _)| Some(place.strip_prefix(&start)?.to_owned())).collect()
+    }
+
+    fn json(&self, bucket: &str, key: &str) -> Value {
+        let bytes = self.aws.account().read(bucket, key).unwrap_or_else(|| panic!("{bucket}/{key}"));
+        serde_json::from_slice(&bytes).expect("JSON")
+    }
+}
+
+fn record(key: &str, version: &str) -> Value {
+    let object = json!({"key": key.replace('=', "%3D").replace(' ', "+"), "versionId": version, "size": 1});
+    json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "land"}, "object": object}})
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn file(n: u32) -> String {
+    format!("{FOLDER}/t_{n}_7.jsonl.gz")
+}
+
+#[tokio::test]
+async fn a_good_file_goes_to_history_and_a_rebuild_is_asked_for_before_it_leaves_land() {
+    let world = World::new().await;
+    let bytes = gzip("{\"n\":1}\n{\"n\":2}\n");
+    let record = world.land(&file(0), bytes.clone());
+    let answer = world.handle(json!({"Records": [record.clone()]})).await.unwrap();
+    let done = world.aws.account().done.clone();
+    let (start, version) = (done[2].clone(), "v1");
+    assert!(start.starts_with("start d-"), "{done:?}");
+    let report = format!("validation/{}.{version}.json", file(0));
+    assert_eq!(
+        done,
+        [
+            format!("copy raw-hist/{}", file(0)),
+            format!("put reports/{report}"),
+            start.clone(),
+            format!("delete land/{}", file(0)),
+        ]
+    );
+    assert!(answer.execution.unwrap().ends_with(start.strip_prefix("start ").unwrap()));
+    assert_eq!(answer.files[0].summary, "passed: 2 rows, 16 bytes of text");
+    assert_eq!(answer.files[0].report.as_deref(), Some(format!("s3://reports/{report}").as_str()));
+    assert_eq!(world.aws.account().read("raw-hist", &file(0)), Some(bytes));
+    assert_eq!(world.json("reports", &report)["filed_at"], json!({"bucket": "raw-hist", "key": file(0)}));
+
+    // the event again: nothing happens
+    assert_eq!(world.verdicts(vec![record]).await, [Verdict::AlreadyHandled]);
+    assert_eq!(world.aws.account().done.len(), 4);
+}
+
+#[tokio::test]
+async fn bad_files_go_to_quarantine_with_a_report_and_keep_nobody_waiting() {
+    let world = World::new().await;
+    let records = vec![
+        world.land(&file(0), gzip("{\"n\":1}\n{\"n\":101}\n")),
+        world.land(&file(1), "no gzip"),
+        world.land("base/t/readme.txt", "x"),
+        world.land("base/u/file_land_timestamp=7/u_7.jsonl", "{}"),
+        world.land("base/t/../t_7.jsonl", "{}"),
+        world.land(&file(2), ""),
+        json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "land"}, "object": {"key": "%zz"}}}),
+        world.land("base/t/", ""),
+        world.land(&file(3), gzip("{\"n\":1}\n")),
+    ];
+    use Verdict::{Ignored, Passed, Quarantined};
+    let expected =
+        [Quarantined, Quarantined, Quarantined, Quarantined, Quarantined, Quarantined, Ignored, Ignored, Passed];
+    assert_eq!(world.verdicts(records).await, expected);
+    assert_eq!(world.keys("raw-hist"), [file(3)]);
+    assert_eq!(world.keys("land"), ["base/t/"]);
+    for (key, rule) in [
+        (file(0), "maximum"),
+        (file(1), "gzip"),
+        ("base/t/readme.txt".into(), "key"),
+        ("base/u/file_land_timestamp=7/u_7.jsonl".into(), "table"),
+        ("base/t/../t_7.jsonl".into(), "key"),
+        (file(2), "size"),
+    ] {
+        let report = world.json("quarantine", &format!("{key}.report.json"));
+        assert_eq!(report["failures"][0]["rule"], rule, "{report:#}");
+        assert!(world.keys("quarantine").contains(&key));
+    }
+    assert_eq!(world.keys("quarantine").len(), 12);
+}
+
+#[tokio::test]
+async fn history_is_compared_before_anything_counts_as_done() {
+    for checksums in [true, false] {
+        let world = World::new().await;
+        world.aws.account().checksums = checksums;
+        let (first, same, other) = (gzip("{\"n\":1}\n"), gzip("{\"n\":1}\n"), gzip("{\"n\":2}\n"));
+        assert_eq!(first.len(), other.len());
+        let record = world.land(&file(0), first.clone());
+        assert_eq!(world.verdicts(vec![record]).await, [Verdict::Passed]);
+        let record = world.land(&file(0), same);
+        assert_eq!(world.verdicts(vec![record]).await, [Verdict::Passed]);
+        let record = world.land(&file(0), other.clone());
+        assert_eq!(world.verdicts(vec![record]).await, [Verdict::Quarantined]);
+        assert_eq!(world.json("quarantine", &format!("{}.report.json", file(0)))["failures"][0]["rule"], "history");
+        // once more with yet other bytes: the one in quarantine stays too
+        let third = gzip("{\"n\":3}\n");
+        let version = world.aws.account().put("land", &file(0), third.clone());
+        assert_eq!(world.verdicts(vec![record_of(&version)]).await, [Verdict::Quarantined]);
+        let account = world.aws.account();
+        assert_eq!(account.read("raw-hist", &file(0)), Some(first));
+        assert_eq!(account.read("quarantine", &file(0)), Some(other));
+        assert_eq!(account.read("quarantine", &format!("{}.{version}", file(0))), Some(third));
+        assert!(account.inventory().iter().all(|(place, _)| !place.starts_with("land/")));
+    }
+}
+
+fn record_of(version: &str) -> Value {
+    record(&file(0), version)
+}
+
+#[tokio::test]
+async fn an_overwritten_object_is_two_files() {
+    let world = World::new().await;
+    let (old, new) = (gzip("{\"n\":1}\n"), gzip("{\"n\":2}\n"));
+    let first = world.land(&file(0), old.clone());
+    let second = world.land(&file(0), new);
+    // the newer one's event comes first, and the older one is a conflict then
+    assert_eq!(world.verdicts(vec![second]).await, [Verdict::Passed]);
+    assert_eq!(world.verdicts(vec![first]).await, [Verdict::Quarantined]);
+    assert_eq!(world.aws.account().read("quarantine", &file(0)), Some(old));
+    assert_eq!(world.keys("land"), [""; 0]);
+}
+
+#[tokio::test]
+async fn by_hand_everything_under_a_prefix_is_handled() {
+    let world = World::new().await;
+    world.land(&file(0), gzip("{\"n\":1}\n"));
+    world.land("base/t/t_9.jsonl", "{\"n\":1}\n");
+    world.land("base/messy/file_land_timestamp=7/messy_7.jsonl", "{\"n\":1}\n");
+    let answer = world.handle(json!({"prefix": "base/t/"})).await.unwrap();
+    assert_eq!(answer.files.len(), 2);
+    // without a folder of its own, a file is filed under the time of its landing
+    let filed = "base/t/file_land_timestamp=1795413604/t_9.jsonl";
+    assert_eq!(world.keys("raw-hist"), [filed.to_owned(), file(0)]);
+    let answer = world.handle(json!({})).await.unwrap();
+    assert_eq!(answer.files.len(), 1);
+    assert_eq!(world.keys("raw"), ["base/messy/file_land_timestamp=7/messy_7.jsonl"]);
+    assert_eq!(world.keys("land"), [""; 0]);
+    assert_eq!(world.handle(json!({})).await.unwrap(), ValidateResponse::default());
+}
+
+#[tokio::test]
+async fn what_a_service_refuses_is_left_for_the_retry() {
+    for (request, handled) in [
+        ("HEAD land/base/t/file_land_timestamp=7/t_0_", true),
+        ("GET land/base/t/file_land_timestamp=7/t_0_", true),
+        ("PUT raw-hist/base/t/file_land_timestamp=7/t_0_", true),
+        ("PUT reports/validation/base/t/file_land_timestamp=7/t_0_", true),
+        ("POST ", false),
+    ] {
+        let world = World::new().await;
+        let records = [world.land(&file(0), gzip("{\"n\":1}\n")), world.land(&file(1), gzip("{\"n\":1}\n"))];
+        world.aws.account().fail = Some((request, 503));
+        let failure = world.handle(json!({"Records": records})).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unavailable, "{request}: {failure}");
+        // the other file is done, unless no rebuild could be asked for
+        let left = if handled { vec![file(0)] } else { vec![file(0), file(1)] };
+        assert_eq!(world.keys("land"), left, "{request}");
+        world.aws.account().fail = None;
+        world.handle(json!({"Records": records})).await.unwrap();
+        assert_eq!(world.keys("land"), [""; 0]);
+        assert_eq!(world.keys("raw-hist"), [file(0), file(1)]);
+    }
+}
+
+#[tokio::test]
+async fn a_closed_execution_lists_nothing_so_the_next_window_is_asked_for() {
+    let world = World::new().await;
+    let first = world.land(&file(0), gzip("{\"n\":1}\n"));
+    world.verdicts(vec![first]).await;
+    let name = world.aws.account().executions.keys().next().unwrap().clone();
+    // still waiting for its window's end: it will list the second file too
+    let second = world.land(&file(1), gzip("{\"n\":1}\n"));
+    world.verdicts(vec![second]).await;
+    assert_eq!(world.aws.account().executions.len(), 1);
+    // stopped by somebody
+    world.aws.account().closed.push(name.clone());
+    let third = world.land(&file(2), gzip("{\"n\":1}\n"));
+    world.verdicts(vec![third]).await;
+    let names: Vec<String> = world.aws.account().executions.keys().cloned().collect();
+    let start: u64 = name.strip_prefix("d-").unwrap().parse().unwrap();
+    assert_eq!(names, [name, format!("d-{}", start + 1_000_000)]);
+}
+
+/// The process dies at every request in turn, before or after it took effect, and the event comes again.
+#[tokio::test]
+async fn a_process_may_die_at_any_point() {
+    let messy = "base/messy/file_land_timestamp=7/messy_7.jsonl";
+    for late in [false, true] {
+        for requests in 0.. {
+            let world = World::new().await;
+            world.aws.account().put("raw-hist", &file(3), gzip("{\"n\":9}\n"));
+            let records = vec![
+                world.land(&file(0), gzip("{\"n\":1}\n")),
+                world.land(&file(1), gzip("{\"n\":101}\n")),
+                world.land(messy, "{\"n\":1}\n"),
+                world.land(&file(3), gzip("{\"n\":1}\n")),
+                world.land("base/t/readme.txt", "x"),
+            ];
+            {
+                let mut account = world.aws.account();
+                (account.stop_after, account.stop_late) = (Some(requests), late);
+            }
+            let event = json!({"Records": records});
+            let died = tokio::select! {
+                answer = world.handle(event.clone()) => { answer.unwrap(); false }
+                () = world.aws.stopped() => true,
+            };
+            world.aws.account().stop_after = None;
+            if died {
+                world.handle(event).await.unwrap();
+            }
+
+            assert_eq!(world.keys("land"), [""; 0], "after {requests} requests");
+            assert_eq!(world.keys("raw"), [messy]);
+            assert_eq!(world.keys("raw-hist"), [messy.to_owned(), file(0), file(3)]);
+            let rejected = [file(1), file(3), "base/t/readme.txt".to_owned()];
+            let expected: BTreeSet<String> =
+                rejected.iter().flat_map(|key| [key.clone(), format!("{key}.report.json")]).collect();
+            assert_eq!(world.keys("quarantine").into_iter().collect::<BTreeSet<_>>(), expected);
+            assert_eq!(world.keys("reports").len(), 5);
+            let account = world.aws.account();
+            // nothing but reports is ever written twice
+            let twice = account.inventory().into_iter().filter(|(place, versions)| {
+                *versions > 1 && !place.starts_with("reports/") && !place.ends_with(".report.json")
+            });
+            assert_eq!(twice.collect::<Vec<_>>(), []);
+            // no file that passed leaves land before an execution was asked for after its copy
+            for key in [file(0), messy.to_owned()] {
+                let at = |step: String| account.done.iter().position(|done| *done == step).expect("it was done");
+                let (copied, deleted) = (at(format!("copy raw-hist/{key}")), at(format!("delete land/{key}")));
+                let asked = account.done[copied..deleted].iter().any(|done| done.starts_with("start "));
+                assert!(asked, "{:?}", account.done);
+            }
+            if !died {
+                assert!(requests > 30, "{requests}");
+                break;
+            }
+        }
+    }
+}
+
+/// Two invocations for the same event, each waiting for the other at every step in turn.
+#[tokio::test]
+async fn two_invocations_may_cross() {
+    let world = World::new().await;
+    let records: Vec<Value> = (0..20).map(|n| world.land(&file(n), gzip("{\"n\":1}\n"))).collect();
+    let bad: Vec<Value> = (20..30).map(|n| world.land(&file(n), gzip("{\"n\":101}\n"))).collect();
+    let both = [records, bad].concat();
+    let event = json!({"Records": both});
+    let (one, other) = tokio::join!(world.handle(event.clone()), world.handle(event));
+    for file in one.unwrap().files.iter().chain(&other.unwrap().files) {
+        assert_ne!(file.verdict, Verdict::Ignored);
+    }
+    assert_eq!(world.keys("land"), [""; 0]);
+    assert_eq!((world.keys("raw-hist").len(), world.keys("quarantine").len()), (20, 20));
+}
