@@ -215,6 +215,7 @@ impl App {
             rows: findings.rows,
             bytes: object.bytes,
             summary: report.summary,
+            filed_at: Some(store::url(&filed_at.bucket, &filed_at.key)),
             report: Some(place),
         };
         Ok(Outcome { file, promoted: passed.then_some(object) })
@@ -283,7 +284,7 @@ fn is_named(notice: &Notice, object: &Object) -> bool {
 }
 
 fn unread(key: String, verdict: Verdict, bytes: u64, summary: &str) -> Outcome {
-    let file = ValidatedFile { key, verdict, rows: 0, bytes, summary: summary.to_owned(), report: None };
+    let file = ValidatedFile { key, verdict, rows: 0, bytes, summary: summary.into(), filed_at: None, report: None };
     Outcome { file, promoted: None }
 }
 

@@ -10,7 +10,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .account import ACCOUNT_ID
 from .functions import Invocation
 from .server import Cloud
 from .step_functions import ExecutionChange
@@ -212,8 +211,7 @@ class Narrator:
         for file in answer.get("files") or []:
             verdict = file.get("verdict", "?")
             text = f"{verdict}: {counted(file.get('rows') or 0, 'row')}, {size(file.get('bytes') or 0)}"
-            area = {"passed": "raw-hist", "quarantined": "quarantine"}.get(verdict)
-            where = [f"s3://{self._bucket(area)}/{file['key']}"] if area else [file["key"]]
+            where = [file.get("filed_at") or file["key"]]
             why = [file["summary"]] if verdict != "passed" and file.get("summary") else []
             say("validate", duration, text, *where, *why)
             self.seen.handled.add(file["key"])
@@ -284,6 +282,3 @@ class Narrator:
 
     def _log(self, stage: str) -> Path:
         return self._cloud.host.log_file(f"{self._prefix}{stage}")
-
-    def _bucket(self, area: str) -> str:
-        return f"{self._prefix}{area}-{ACCOUNT_ID}"

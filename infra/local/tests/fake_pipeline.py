@@ -55,6 +55,7 @@ def validate(event: dict) -> dict:
         except (OSError, ValueError, KeyError) as error:
             file |= {"verdict": "quarantined", "summary": f"not rows of postcodes: {error}"}
             target = ENV["QUARANTINE_BUCKET"]
+        file["filed_at"] = f"s3://{target}/{key}"
         source = {"Bucket": ENV["LAND_BUCKET"], "Key": key}
         s3.copy_object(Bucket=target, Key=key, CopySource=source, IfNoneMatch="*")
         s3.delete_object(Bucket=ENV["LAND_BUCKET"], Key=key)

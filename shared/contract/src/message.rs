@@ -87,6 +87,8 @@ pub struct ValidatedFile {
     pub bytes: u64,
     /// In one sentence or two.
     pub summary: String,
+    /// Where the file went, as `s3://…`; null when it went nowhere.
+    pub filed_at: Option<String>,
     /// Where the whole report is, as `s3://…`; null when there was nothing to report on.
     pub report: Option<String>,
 }
