@@ -12,6 +12,8 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two looks at a query.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long an answer about a query is waited for when the query's own time is up.
+pub const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Athena, as the pipeline uses it.
 #[derive(Clone, Debug)]
@@ -68,23 +70,32 @@ impl Athena {
     async fn wait(&self, id: &str, give_up: Instant) -> Result<(), Failure> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let state = match self.client.get_query_execution().query_execution_id(id).send().await {
-                Ok(found) => {
+            // a call that hangs must not outlast the query's time
+            let patience = give_up.saturating_duration_since(Instant::now()).max(LAST_ANSWER);
+            let ask = self.client.get_query_execution().query_execution_id(id).send();
+            let state = match tokio::time::timeout(patience, ask).await {
+                Ok(Ok(found)) => {
                     let status = found.query_execution().and_then(|query| query.status());
-                    match status.map(ended) {
-                        Some(Some(end)) => return end,
-                        _ => status.and_then(|s| s.state()).map_or("unknown", QueryExecutionState::as_str).to_owned(),
+                    if let Some(end) = status.and_then(ended) {
+                        return end;
                     }
+                    status
+                        .and_then(|status| status.state())
+                        .map_or("in no known state", |state| state.as_str())
+                        .to_owned()
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     self.stop(id).await;
                     return Err(boot::aws::failure(&error).context("asking for its state"));
                 }
+                Err(_) => "of unknown state (Athena did not answer)".to_owned(),
             };
             let left = give_up.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 self.stop(id).await;
-                return Err(Failure::timeout(format!("was still {state} when its time was up; it was stopped")));
+                return Err(Failure::timeout(format!(
+                    "was still {state} when its time was up; Athena was asked to stop it"
+                )));
             }
             tokio::time::sleep(pause.min(left)).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
@@ -93,9 +104,13 @@ impl Athena {
 
     /// A query that nobody waits for costs money all the same. That it cannot be stopped is not the failure to report.
     async fn stop(&self, id: &str) {
-        if let Err(error) = self.client.stop_query_execution().query_execution_id(id).send().await {
-            tracing::warn!(query = id, error = %boot::aws::failure(&error), "query cannot be stopped");
-        }
+        let stop = self.client.stop_query_execution().query_execution_id(id).send();
+        let problem = match tokio::time::timeout(LAST_ANSWER, stop).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => boot::aws::failure(&error),
+            Err(_) => Failure::timeout("Athena did not answer in time"),
+        };
+        tracing::warn!(query = id, error = %problem, "query cannot be stopped");
     }
 }
 

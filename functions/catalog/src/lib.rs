@@ -21,10 +21,11 @@ mod table_input;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_sdk_glue::config::timeout::TimeoutConfig;
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
 use contract::message::{CatalogResponse, CurateResponse, PublishAction, PublishedTable};
-use contract::{Failure, FailureKind, Manifest, MetaData};
+use contract::{Failure, FailureKind, Manifest, MetaData, Mode};
 use futures::StreamExt;
 use store::Store;
 use tokio::time::Instant;
@@ -35,8 +36,12 @@ use crate::review::Finding;
 
 /// Kept of an invocation's time to take a publication back and to answer.
 const RESERVE: Duration = Duration::from_secs(60);
-/// Queries end this much earlier, to be stopped in good order.
-const STOPPING: Duration = Duration::from_secs(10);
+/// Queries end this much earlier: a last answer is waited for, and one to the request to stop.
+const STOPPING: Duration = Duration::from_secs(2 * athena::LAST_ANSWER.as_secs());
+/// Until a call to Glue or Athena that is not answered is made again. The clients know no bound of their own.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Until a call is given up, all its attempts included.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tables under review at once: Athena runs 20 queries of an account at once and queues the others.
 const REVIEWS_AT_ONCE: usize = 5;
 
@@ -56,12 +61,16 @@ impl App {
         let workgroup = boot.env.text(env::ATHENA_WORKGROUP);
         let timeout = Duration::from_secs(boot.env.number(env::ATHENA_TIMEOUT_SECONDS));
         let metadata = boot.metadata()?;
+        let timeouts =
+            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
+        let glue = aws_sdk_glue::config::Builder::from(&boot.aws).timeout_config(timeouts.clone()).build();
+        let athena = aws_sdk_athena::config::Builder::from(&boot.aws).timeout_config(timeouts).build();
         Ok(Self {
             metadata,
             curated_bucket,
             store: Store::new(&boot.aws),
-            glue: aws_sdk_glue::Client::new(&boot.aws),
-            athena: Athena { client: aws_sdk_athena::Client::new(&boot.aws), workgroup, timeout },
+            glue: aws_sdk_glue::Client::from_conf(glue),
+            athena: Athena { client: aws_sdk_athena::Client::from_conf(athena), workgroup, timeout },
         })
     }
 
@@ -121,24 +130,25 @@ impl App {
     async fn put_table_back(&self, publication: &Publication, wrong: bool) -> Result<(), Failure> {
         // before the table: one that this run created is deleted, and its partitions would outlive it for a while
         partitions::put_back(&self.glue, publication, wrong).await?;
-        sync::put_back(&self.glue, publication, wrong).await
+        let only_location_known = sync::put_back(&self.glue, publication, wrong).await?;
+        if only_location_known && publication.is_partitioned() && publication.output.mode == Mode::Rebuild {
+            // partitions that the earlier invocation removed are forgotten, but they all lie under that location
+            partitions::repair(&self.athena, publication, Instant::now() + RESERVE / 2).await?;
+        }
+        Ok(())
     }
 
     fn report(&self, manifest: &Manifest, publications: &[Publication], findings: Vec<Finding>) -> CatalogResponse {
         let tables: Vec<_> = publications.iter().zip(findings).map(|(one, finding)| published(one, finding)).collect();
         for table in &tables {
-            tracing::info!(
-                table = table.table,
-                run = manifest.run.as_str(),
-                action = ?table.action,
-                rows = table.rows,
-                partitions = table.partitions,
-                location = table.location,
-                "published table"
-            );
-            if table.action != PublishAction::Superseded {
-                metrics::emit(Some(&table.table), &[("RowsPublished", Unit::Count, table.rows as f64)]);
+            let (name, run, location) = (&table.table, manifest.run.as_str(), &table.location);
+            if table.action == PublishAction::Superseded {
+                tracing::warn!(table = name, run, location, "table left at a newer run");
+                continue;
             }
+            let (rows, partitions) = (table.rows, table.partitions);
+            tracing::info!(table = name, run, action = ?table.action, rows, partitions, location, "table published");
+            metrics::emit(Some(name), &[("RowsPublished", Unit::Count, rows as f64)]);
         }
         let published_any = tables.iter().any(|table| table.action != PublishAction::Superseded);
         if let Some(newest) = manifest.newest_file_land_timestamp.filter(|_| published_any) {

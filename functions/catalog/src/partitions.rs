@@ -11,7 +11,7 @@ use aws_sdk_glue::types::{
     PartitionValueList, StorageDescriptor,
 };
 use contract::message::PublishAction;
-use contract::{Failure, Mode, PartitionOutput, RunId, TableOutput};
+use contract::{Failure, FailureKind, Mode, PartitionOutput, RunId, TableOutput};
 use tokio::time::Instant;
 
 use crate::athena::Athena;
@@ -147,13 +147,22 @@ pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> 
     if publication.output.mode == Mode::Rebuild && is_superseded(glue, publication).await? {
         return Ok(());
     }
-    let now = list(glue, publication).await?;
-    let undo = undo(before, &now, publication, wrong);
-    let moves = undo.move_back.into_iter().map(update_entry).collect::<Result<_, _>>()?;
-    let mut refusals = update(glue, publication, moves).await?;
-    refusals.extend(create(glue, publication, undo.add_again).await?);
-    refusals.extend(delete(glue, publication, undo.remove).await?);
-    if refusals.is_empty() { Ok(()) } else { Err(Failure::unavailable(refusals.join("; "))) }
+    let mut refusals = Vec::new();
+    for round in 0..ROUNDS {
+        if round > 0 {
+            tokio::time::sleep(Duration::from_millis(100 << round)).await;
+        }
+        let now = list(glue, publication).await?;
+        let undo = undo(before, &now, publication, wrong);
+        if undo == Undo::default() {
+            return Ok(());
+        }
+        let moves = undo.move_back.into_iter().map(update_entry).collect::<Result<_, _>>()?;
+        refusals = update(glue, publication, moves).await?;
+        refusals.extend(create(glue, publication, undo.add_again).await?);
+        refusals.extend(delete(glue, publication, undo.remove).await?);
+    }
+    Err(Failure::unavailable(format!("not all partitions are back after {ROUNDS} rounds: {}", refusals.join("; "))))
 }
 
 /// The way back from a publication.
@@ -182,7 +191,13 @@ fn undo(before: &[Partition], now: &[Partition], publication: &Publication, wron
             },
         }
     }
-    undo.add_again = before.into_values().filter(|p| !now.contains_key(p.values())).map(input_of).collect();
+    // one that an earlier invocation had published at this run's location does not come back when the run is wrong
+    let goes = |partition: &Partition| {
+        let ours = publication.output.partitions.iter().find(|ours| ours.values == partition.values());
+        wrong && ours.is_some_and(|ours| same_location(location(partition), &ours.location))
+    };
+    let gone = before.into_values().filter(|partition| !now.contains_key(partition.values()));
+    undo.add_again = gone.filter(|partition| !goes(partition)).map(input_of).collect();
     undo
 }
 
@@ -257,8 +272,15 @@ async fn update(
             .table_name(&publication.output.table)
             .set_entries(Some(batch.to_vec()))
             .send()
-            .await
-            .map_err(|error| boot::aws::failure(&error).context("moving partitions"))?;
+            .await;
+        let answer = match answer.map_err(|error| boot::aws::failure(&error).context("moving partitions")) {
+            Ok(answer) => answer,
+            Err(failure) if failure.kind == FailureKind::Conflict => {
+                refusals.push(failure.message);
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         refusals.extend(answer.errors().iter().map(|refused: &BatchUpdatePartitionFailureEntry| {
             refusal("moving", refused.partition_value_list(), refused.error_detail())
         }));
@@ -275,8 +297,15 @@ async fn create(glue: &Client, publication: &Publication, inputs: Vec<PartitionI
             .table_name(&publication.output.table)
             .set_partition_input_list(Some(batch.to_vec()))
             .send()
-            .await
-            .map_err(|error| boot::aws::failure(&error).context("adding partitions"))?;
+            .await;
+        let answer = match answer.map_err(|error| boot::aws::failure(&error).context("adding partitions")) {
+            Ok(answer) => answer,
+            Err(failure) if failure.kind == FailureKind::Conflict => {
+                refusals.push(failure.message);
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         refusals.extend(
             answer
                 .errors()
@@ -302,8 +331,15 @@ async fn delete(
             .table_name(&publication.output.table)
             .set_partitions_to_delete(Some(batch))
             .send()
-            .await
-            .map_err(|error| boot::aws::failure(&error).context("removing partitions"))?;
+            .await;
+        let answer = match answer.map_err(|error| boot::aws::failure(&error).context("removing partitions")) {
+            Ok(answer) => answer,
+            Err(failure) if failure.kind == FailureKind::Conflict => {
+                refusals.push(failure.message);
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         refusals.extend(
             answer
                 .errors()
@@ -425,6 +461,8 @@ mod tests {
         // what an earlier invocation published goes too when the data is wrong
         let found = undo(&before, &now, &publication, true);
         assert_eq!(found.remove, [["added"], ["held"]]);
+        let undone = [before[0].clone(), before[3].clone(), now[3].clone(), now[4].clone()];
+        assert_eq!(undo(&before, &undone, &publication, true), Undo::default(), "and once undone it stays undone");
         let mut now = now;
         now[2].parameters = Some(HashMap::from([(PREVIOUS_LOCATION.to_owned(), "s3://curated/older/".to_owned())]));
         let found = undo(&before, &now, &publication, true);

@@ -159,18 +159,21 @@ fn way_back<'a>(table: &'a GlueTable, publication: &Publication) -> Option<&'a s
 /// Takes the table back to what it was, unless a newer run was published over it meanwhile.
 ///
 /// `wrong` says that this run's data is known to be wrong, and not only that its publication failed. Then the run goes
-/// even where an earlier invocation had published it; of that one's way back only the location is known.
-pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> Result<(), Failure> {
-    let Some(before) = &publication.table_before else { return Ok(()) };
+/// even where an earlier invocation had published it; of that one's way back only the location is known, and whether that
+/// was so is the answer.
+pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> Result<bool, Failure> {
+    let Some(before) = &publication.table_before else { return Ok(false) };
     let doing = format!("putting table `{}` back", publication.name());
     for attempt in 0..ATTEMPTS {
         pause(attempt).await;
-        let Some(found) = get_table(glue, publication).await? else { return Ok(()) };
+        let Some(found) = get_table(glue, publication).await? else { return Ok(false) };
         if !publication.is_at(&found) {
-            return Ok(());
+            return Ok(false);
         }
-        let changed = match earlier(before, publication, wrong)? {
-            Some(input) if input == table_input::input_of(&found)? => return Ok(()),
+        let input = earlier(before, publication, wrong)?;
+        let by_location = input.is_some() && matches!(before, TableBefore::Was(table) if publication.is_at(table));
+        let changed = match input {
+            Some(input) if input == table_input::input_of(&found)? => return Ok(false),
             Some(input) => update(glue, publication, input, found.version_id()).await,
             // DeleteTable knows no version: a newer run that takes the table over between the look and this call loses
             // it until the next run.
@@ -179,7 +182,7 @@ pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> 
         match changed {
             Ok(()) => {
                 tracing::warn!(table = publication.output.table, run = publication.run.as_str(), "table put back");
-                return Ok(());
+                return Ok(by_location && wrong);
             }
             Err(failure) if is_lost_race(&failure) => {}
             Err(failure) => return Err(failure.context(doing)),
