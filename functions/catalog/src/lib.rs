@@ -61,8 +61,8 @@ impl App {
         let workgroup = boot.env.text(env::ATHENA_WORKGROUP);
         let timeout = Duration::from_secs(boot.env.number(env::ATHENA_TIMEOUT_SECONDS));
         let metadata = boot.metadata()?;
-        let timeouts =
-            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
+        let timeouts = boot.aws.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+        let timeouts = timeouts.operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
         let glue = aws_sdk_glue::config::Builder::from(&boot.aws).timeout_config(timeouts.clone()).build();
         let athena = aws_sdk_athena::config::Builder::from(&boot.aws).timeout_config(timeouts).build();
         Ok(Self {
