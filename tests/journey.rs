@@ -21,7 +21,7 @@ async fn a_scheduled_extract_becomes_tables_in_athena() {
 
     // what landed is in raw-hist, byte for byte, and nowhere else
     let key = format!("{TABLE}/file_land_timestamp=1665425864/random_postcodes_1665425864.jsonl.gz");
-    assert_eq!(stack.keys("raw-hist").await, [key.clone()]);
+    assert_eq!(stack.keys("raw-hist").await, std::slice::from_ref(&key));
     assert_eq!(stack.keys("land").await, [""; 0]);
     assert_eq!(stack.keys("quarantine").await, [""; 0]);
     let rows: Vec<serde_json::Value> =
