@@ -131,6 +131,8 @@ mod tests {
             maximum: None,
             min_length: None,
             max_length: None,
+            unique: false,
+            datetime_format: None,
             sensitive: *sensitive,
         });
         Table {

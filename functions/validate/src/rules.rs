@@ -108,11 +108,18 @@ impl Rules {
                 })?;
                 add("pattern", expected, Test::Matches(regex));
             }
-            if let Some(least) = column.minimum {
-                add("minimum", format!("at least {least}"), Test::AtLeast(Bound::new(least, column, Round::Up)));
+            let bound = |bound: &str, round| {
+                let parsed = bound.parse().map_err(|_| {
+                    let place = format!("{}: bound of column `{}`", table.file.display(), column.name);
+                    Failure::bad_metadata(format!("{place}: `{bound}` is not a number"))
+                });
+                parsed.map(|bound| Bound::new(bound, column, round))
+            };
+            if let Some(least) = &column.minimum {
+                add("minimum", format!("at least {least}"), Test::AtLeast(bound(least, Round::Up)?));
             }
-            if let Some(most) = column.maximum {
-                add("maximum", format!("at most {most}"), Test::AtMost(Bound::new(most, column, Round::Down)));
+            if let Some(most) = &column.maximum {
+                add("maximum", format!("at most {most}"), Test::AtMost(bound(most, Round::Down)?));
             }
             if let Some(least) = column.min_length.filter(|_| is_text) {
                 add("minLength", format!("at least {least} characters"), Test::CharactersAtLeast(least as usize));

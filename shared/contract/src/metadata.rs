@@ -457,12 +457,9 @@ impl TableReader<'_> {
                 None
             }
         });
-        let (minimum, maximum) = (self.number(item, "minimum", path), self.number(item, "maximum", path));
-        for (key, bound) in [("minimum", minimum), ("maximum", maximum)] {
-            if bound.is_some() && !column_type.is_number() {
-                self.problem(format!("{path}.{key}"), format!("bounds are for numbers; `{name}` is a {column_type}"));
-            }
-        }
+        let minimum = self.bound(item, "minimum", path, &column_type);
+        let maximum = self.bound(item, "maximum", path, &column_type);
+        let datetime_format = self.datetime_format(item, path, &column_type);
         let length = |reader: &mut Self, key: &str| {
             let number = reader.number(item, key, path)?;
             if number < 0.0 || number.fract() != 0.0 {
@@ -485,6 +482,8 @@ impl TableReader<'_> {
             maximum,
             min_length,
             max_length,
+            unique: self.flag(item, "unique", path).unwrap_or(false),
+            datetime_format,
             sensitive: self.flag(item, "redacted", path).unwrap_or(false)
                 || self.flag(item, "sensitive", path).unwrap_or(false)
                 || self.sensitivity(item, path),
@@ -524,6 +523,45 @@ impl TableReader<'_> {
             Value::Null => None,
             other => {
                 self.problem(format!("{path}.{key}"), format!("expected true or false, found {other}"));
+                None
+            }
+        }
+    }
+
+    /// A bound as text. Whether the text is a value of the column is for the checks, which read the files' values.
+    fn bound(&mut self, item: &Map<String, Value>, key: &str, path: &str, column_type: &ColumnType) -> Option<String> {
+        let is_time = matches!(column_type, ColumnType::Date | ColumnType::Timestamp);
+        let expected = match item.get(key)? {
+            Value::Null => return None,
+            Value::Number(number) if column_type.is_number() => return Some(number.to_string()),
+            Value::String(text) if is_time || matches!(column_type, ColumnType::Decimal { .. }) => {
+                return Some(text.clone());
+            }
+            _ if column_type.is_number() => "a number",
+            _ if is_time => "a text like the column's values",
+            _ => {
+                let message = format!("bounds are for numbers, dates and timestamps; the column is a {column_type}");
+                self.problem(format!("{path}.{key}"), message);
+                return None;
+            }
+        };
+        self.problem(format!("{path}.{key}"), format!("expected {expected}, found {}", item[key]));
+        None
+    }
+
+    fn datetime_format(&mut self, item: &Map<String, Value>, path: &str, column_type: &ColumnType) -> Option<String> {
+        let path = format!("{path}.datetime_format");
+        match item.get("datetime_format")? {
+            Value::Null => None,
+            Value::String(format) if matches!(column_type, ColumnType::Date | ColumnType::Timestamp) => {
+                Some(format.clone())
+            }
+            Value::String(_) => {
+                self.problem(path, format!("is for dates and timestamps; the column is a {column_type}"));
+                None
+            }
+            other => {
+                self.problem(path, format!("expected a text in the words of strptime, found {other}"));
                 None
             }
         }

@@ -55,14 +55,19 @@ pub struct Column {
     pub pattern: Option<String>,
     /// The only values allowed (as text), besides null in a nullable column.
     pub enumeration: Option<Vec<String>>,
-    /// The least number allowed, inclusive.
-    pub minimum: Option<f64>,
-    /// The greatest number allowed, inclusive.
-    pub maximum: Option<f64>,
+    /// The least value allowed, inclusive: a number's text; for a date or timestamp its text in the column's format.
+    pub minimum: Option<String>,
+    /// The greatest value allowed, inclusive.
+    pub maximum: Option<String>,
     /// The least length of a text, in characters.
     pub min_length: Option<u64>,
     /// The greatest length of a text, in characters.
     pub max_length: Option<u64>,
+    /// Whether a value may be in a file only once. Nulls do not count.
+    pub unique: bool,
+    /// How dates and timestamps are written in text files, in the words of strptime (data_linter's `datetime_format`);
+    /// `%Y-%m-%d` and `%Y-%m-%d %H:%M:%S` when absent.
+    pub datetime_format: Option<String>,
     /// Personal data by the metadata's word: values appear in no log, report, metric or payload.
     pub sensitive: bool,
 }
@@ -124,14 +129,28 @@ pub struct Checks {
     pub minimum_rows: u64,
     /// The greatest number of rows in a file.
     pub maximum_rows: Option<u64>,
+    /// The least size of a file as it lands, in bytes.
+    pub minimum_bytes: u64,
+    /// The greatest size of a file as it lands, in bytes.
+    pub maximum_bytes: Option<u64>,
+    /// Whether a sweep by hand over land must find a file of the table.
+    pub required: bool,
     /// Whether a column of the metadata may be absent from the file; it then reads as null.
     pub allow_missing_columns: bool,
     /// Whether the file may have columns that the metadata does not; they are not read.
     pub allow_unexpected_columns: bool,
+    /// Whether the names of columns in a file may differ from the metadata's in upper and lower case.
+    pub ignore_header_case: bool,
+    /// Whether the first record of a CSV file names its columns; else they come in the metadata's order.
+    pub header: bool,
+    /// Whether no two rows of a file may agree in all columns of the primary key, which then may not be null.
+    pub unique_primary_key: bool,
     /// A regular expression for the whole file name, in place of `<table>[_<chunk>]_<unix seconds>`.
     pub file_name_pattern: Option<String>,
     /// Where a column's `pattern` must match.
     pub pattern_anchor: Anchor,
+    /// How many offending rows a report shows for each rule of each column.
+    pub examples: usize,
 }
 
 impl Default for Checks {
@@ -139,10 +158,17 @@ impl Default for Checks {
         Self {
             minimum_rows: 1,
             maximum_rows: None,
+            minimum_bytes: 1,
+            maximum_bytes: None,
+            required: false,
             allow_missing_columns: false,
             allow_unexpected_columns: false,
+            ignore_header_case: false,
+            header: true,
+            unique_primary_key: false,
             file_name_pattern: None,
             pattern_anchor: Anchor::Start,
+            examples: 5,
         }
     }
 }

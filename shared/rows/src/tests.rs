@@ -26,6 +26,8 @@ fn table(columns: &[(&str, ColumnType)]) -> Table {
         maximum: None,
         min_length: None,
         max_length: None,
+        unique: false,
+        datetime_format: None,
         sensitive: false,
     });
     Table {
