@@ -83,7 +83,6 @@ def serve(options: argparse.Namespace) -> int:
     print(f"ready at {cloud.endpoint}", flush=True)
     if options.ready_file:
         write_whole(options.ready_file, json.dumps({"endpoint": cloud.endpoint, "pid": os.getpid()}))
-    cloud.athena.warm_up()
     stop.wait()
     cloud.stop()
     return 0

@@ -72,7 +72,6 @@ class Pipeline:
             self.outputs: dict[str, str] = deployed["outputs"]
             text = f"{shown(TEMPLATE)} as stack {STACK}: {counted(deployed['resources'], 'resource')}"
             say("deploy", time.monotonic() - started, text)
-            self.cloud.athena.warm_up()  # while functions work; before, it would only compete with the deployment
         except BaseException:
             self.stop()
             raise

@@ -12,6 +12,7 @@ from pathlib import Path
 import boto3
 
 from .account import ACCOUNT_ID, HOST, Clients, environment, forget_the_real_account
+from .athena.engine import Engine
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TEMPLATE = REPOSITORY / "infra" / "template.yaml"
@@ -40,6 +41,8 @@ class Cloud:
         self.endpoint = f"http://{HOST}:{self.port}"
         prepare_environment(self.port)
         prepare_state(self.state)
+        self._engine = Engine(self.endpoint)
+        self._engine.start()  # beside the rest
         self._start()
 
     def _start(self) -> None:
@@ -63,8 +66,7 @@ class Cloud:
         glue_fidelity.install()
         notifications.install(self.functions)
         self.executions = step_functions.install(self.clients)
-        self.athena = Athena(self.clients)
-        self.athena.install()
+        Athena(self._engine).install()
         resources.install(self.clients)
 
         aws = DomainDispatcherApplication(create_backend_app)
@@ -81,6 +83,7 @@ class Cloud:
     def stop(self) -> None:
         """Ends all processes of functions and stops answering."""
         self.host.stop()
+        self._engine.stop()
         self._server.shutdown()
         self._server.server_close()
         self._socket.close()

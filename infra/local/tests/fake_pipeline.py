@@ -4,6 +4,7 @@
 One file is the bootstrap of all four; its function's name says which it is.
 """
 
+import contextlib
 import gzip
 import io
 import json
@@ -108,9 +109,8 @@ def curate(_event: dict) -> dict:
 
 def catalog(event: dict) -> dict:
     glue = boto3.client("glue")
-    if DATABASE not in [found["Name"] for found in glue.get_databases()["DatabaseList"]]:
+    with contextlib.suppress(glue.exceptions.AlreadyExistsException):
         glue.create_database(DatabaseInput={"Name": DATABASE})
-    known = [found["Name"] for found in glue.get_tables(DatabaseName=DATABASE)["TableList"]]
     published = []
     for table in event["tables"]:
         definition = {
@@ -124,8 +124,12 @@ def catalog(event: dict) -> dict:
                 "SerdeInfo": {"SerializationLibrary": f"{PARQUET}.serde.ParquetHiveSerDe"},
             },
         }
-        action = "updated" if table["table"] in known else "created"
-        (glue.update_table if action == "updated" else glue.create_table)(DatabaseName=DATABASE, TableInput=definition)
+        try:
+            glue.create_table(DatabaseName=DATABASE, TableInput=definition)
+            action = "created"
+        except glue.exceptions.AlreadyExistsException:
+            glue.update_table(DatabaseName=DATABASE, TableInput=definition)
+            action = "updated"
         published.append({key: table[key] for key in ("table", "rows", "location", "partitions")} | {"action": action})
     return {"run": event["run"], "database": DATABASE, "tables": published}
 

@@ -4,11 +4,14 @@ import datetime as dt
 import decimal
 import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import LocalCloud
+from conftest import LocalCloud, wait_for
+
+from landfall_local.athena.engine import Engine, EngineEndedError
 
 DATABASE = "athena_test"
 WORK_GROUP = "athena-test"
@@ -360,3 +363,28 @@ def test_describe(athena):
     described = [row[0].split() for row in athena.query("DESCRIBE t")]
     assert ["id", "bigint"] in described
     assert ["day", "date"] in described
+
+
+# -- the engine's process ----------------------------------------------------------------------------------------------
+
+
+def test_many_queries_at_once(athena):
+    sql = ["SELECT COUNT(*) FROM t", "SELECT COUNT(*) FROM (SELECT id FROM t LIMIT 1)"] * 20
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(athena.query, sql)) == [[["5"]], [["1"]]] * 20
+
+
+def test_an_engine_that_ends_fails_its_queries_and_is_started_again(cloud, athena):
+    engine = Engine(cloud.endpoint)
+    request = {"sql": "SELECT 1 AS one", "database": DATABASE, "parameters": []}
+    request["output"] = f"s3://{athena.results}/results/"
+    assert engine.execute({"id": "first", **request})["rows"] == [["1"]]
+    with ThreadPoolExecutor(1) as pool:
+        slow = "SELECT COUNT(*) FROM UNNEST(sequence(1, 100000)) AS a(x), UNNEST(sequence(1, 100000)) AS b(y)"
+        lost = pool.submit(engine.execute, {"id": "lost", **request, "sql": slow})
+        wait_for(lambda: "lost" in engine._waiting, "the slow query")
+        engine._process.kill()
+        with pytest.raises(EngineEndedError):
+            lost.result(timeout=30)
+    assert engine.execute({"id": "second", **request})["rows"] == [["1"]]
+    engine.stop()

@@ -3,7 +3,8 @@
     types       types of Hive, Arrow and Athena's results, and how Athena writes a value
     tables      a table of the Glue catalog as an Arrow dataset over its objects; what Athena would refuse to read
     statements  what a statement does: queries, MSCK REPAIR TABLE, SHOW, CREATE TABLE AS, ...
-    service     the API: StartQueryExecution, GetQueryExecution, GetQueryResults, and the result files
+    worker      the process that runs them and keeps their results; engine is the server's end of it
+    service     the API: StartQueryExecution, GetQueryExecution, GetQueryResults
 
 DuckDB is not Trino. sqlglot translates the dialect; what neither knows fails with an error.
 """

@@ -1,6 +1,5 @@
 """Athena's API: queries run in threads of their own, and their results go to S3, as in AWS."""
 
-import io
 import json
 import threading
 import time
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from moto.athena.models import AthenaBackend, WorkGroup
 from moto.athena.responses import AthenaResponse
 
-from ..account import Clients
+from .engine import Engine, EngineEndedError
 
 ROWS_PER_PAGE = 1000  # Athena's most
 ENGINE = "Athena engine version 3"
@@ -43,10 +42,8 @@ class Query:
 
 
 class Athena:
-    def __init__(self, clients: Clients):
-        self._clients = clients
-        self._statements = None
-        self._ready = threading.Lock()
+    def __init__(self, engine: Engine):
+        self._engine = engine
 
     def install(self) -> None:
         athena = self
@@ -68,19 +65,6 @@ class Athena:
         AthenaResponse.get_query_results = get_query_results
         AthenaResponse.stop_query_execution = stop_query_execution
         AthenaResponse.batch_get_query_execution = athena._batch_get()
-
-    @property
-    def statements(self):
-        """DuckDB, Arrow and sqlglot take a second to import: while others work, or when the first query comes."""
-        with self._ready:
-            if self._statements is None:
-                from .statements import Statements
-
-                self._statements = Statements(self._clients)
-            return self._statements
-
-    def warm_up(self) -> None:
-        threading.Thread(target=lambda: self.statements.catalog.filesystem, daemon=True).start()
 
     def _start(
         self,
@@ -112,44 +96,27 @@ class Athena:
         return query.id
 
     def _run(self, query: Query) -> None:
-        statements = self.statements
-        from .types import AthenaError
-
         query.status = "RUNNING"
+        request = {
+            "id": query.id,
+            "sql": query.sql,
+            "database": query.database,
+            "output": query.output,
+            "parameters": query.parameters,
+        }
         try:
-            result = statements.execute(query.sql, query.database, query.output, query.id, query.parameters)
-            self._keep(query, result)
-        except AthenaError as error:
-            fail(query, str(error))
-        except Exception as error:  # whatever it is, a client waits for the end of its query
-            fail(query, f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}")
-        else:
-            query.completed = time.time()
-            if query.status == "RUNNING":
-                query.status = "SUCCEEDED"
-
-    def _keep(self, query: Query, result) -> None:
-        from .types import as_text, result_type
-
-        query.kind, query.subkind = result.kind, result.subkind
-        query.manifest, query.written_rows = result.manifest, result.written_rows
-        if result.location:  # a table was written, and that is the result
-            query.location = f"{query.output}tables/{query.id}"
+            answer = self._engine.execute(request)
+        except EngineEndedError as error:
+            answer = {"error": f"GENERIC_INTERNAL_ERROR: {error}"}
+        if query.status == "CANCELLED":
             return
-        if result.table is None:
-            query.location = f"{query.output}{query.id}.txt"
-            query.rows = [[line] for line in result.lines]
-            body = "".join(f"{line}\n" for line in result.lines)
-        else:
-            query.header = result.table.column_names
-            query.types = [result_type(column.type)[0] for column in result.table.schema]
-            columns = [column.to_pylist() for column in result.table.columns]
-            query.rows = [[as_text(value) for value in row] for row in zip(*columns, strict=True)]
-            body = as_csv([query.header, *query.rows])
-        bucket, key = query.location.removeprefix("s3://").split("/", 1)
-        s3 = self._clients.get("s3")
-        s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
-        s3.put_object(Bucket=bucket, Key=f"{key}.metadata", Body=b"")
+        if "error" in answer:
+            fail(query, answer["error"])
+            return
+        for name, value in answer.items():
+            setattr(query, name, value)
+        query.completed = time.time()
+        query.status = "SUCCEEDED"
 
     def _answer(self, response: AthenaResponse, answer):
         query_id = response._get_param("QueryExecutionId")
@@ -182,15 +149,6 @@ def output_folder(work_group: WorkGroup, config: dict) -> str:
 
 def fail(query: Query, reason: str) -> None:
     query.status, query.reason, query.completed = "FAILED", reason, time.time()
-
-
-def as_csv(rows: list[list[str | None]]) -> str:
-    """Every value in quotes; a null is nothing at all, so that it differs from empty text."""
-    text = io.StringIO()
-    for row in rows:
-        cells = ["" if value is None else '"' + value.replace('"', '""') + '"' for value in row]
-        text.write(",".join(cells) + "\n")
-    return text.getvalue()
 
 
 def execution(query: Query) -> dict:
