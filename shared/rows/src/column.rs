@@ -155,6 +155,17 @@ impl ColumnBuilder {
         fits.is_some()
     }
 
+    /// Adds a text that is not as JSON, without quotes and escapes, if this is a column of texts.
+    pub(crate) fn append_plain(&mut self, text: &str) -> bool {
+        match &mut self.values {
+            Values::String(values) => {
+                values.append_value(text);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Adds a null.
     pub(crate) fn append_null(&mut self) {
         match &mut self.values {
@@ -221,6 +232,7 @@ impl StructValues {
             let place = Place::Field(&place, field.name());
             match slot {
                 Slot::Value(range) => drop(child.append(&json[range.clone()], place, tell)),
+                Slot::Text(range) => drop(child.append(&json[range.start - 1..range.end + 1], place, tell)),
                 Slot::Absent => child.append_null(),
                 Slot::Twice => {
                     child.append_null();

@@ -8,6 +8,7 @@ use arrow::error::ArrowError;
 use contract::{Compression, FileFormat, Table};
 
 use crate::column::{ColumnBuilder, Fault, Place};
+use crate::layout::Layout;
 use crate::lines::{Line, Lines};
 use crate::misfit::Tallies;
 use crate::split::{Names, Slot, split};
@@ -164,6 +165,7 @@ impl<R: Read + Send> RowReader<R> {
 struct Rows {
     schema: SchemaRef,
     names: Names,
+    layout: Layout,
     slots: Vec<Slot>,
     columns: Vec<ColumnBuilder>,
     tallies: Tallies,
@@ -181,6 +183,7 @@ impl Rows {
             schema: schema(table),
             slots: vec![Slot::Absent; names.len()],
             names,
+            layout: Layout::default(),
             columns: columns.iter().map(|column| ColumnBuilder::new(&column.column_type)).collect(),
             tallies: Tallies::new(columns, examples),
             lines: Vec::new(),
@@ -196,6 +199,10 @@ impl Rows {
             self.tallies.line(MisfitKind::NotUtf8, number, line.bytes, "UTF-8");
             return;
         };
+        if self.layout.follow(text, &mut self.slots) {
+            self.append(number, text);
+            return;
+        }
         match text.trim_ascii_start().as_bytes().first() {
             None => return,
             Some(b'{') => {}
@@ -205,10 +212,17 @@ impl Rows {
             }
         }
         let tallies = &mut self.tallies;
-        let mut unexpected = |name: &str| tallies.unexpected(number, name);
+        let mut surprise = false;
+        let mut unexpected = |name: &str| {
+            surprise = true;
+            tallies.unexpected(number, name);
+        };
         if let Err(error) = split(text, &mut self.names, &mut self.slots, &mut unexpected) {
             self.tallies.line(MisfitKind::NotJson, number, line.bytes, JsonError(&error));
             return;
+        }
+        if !surprise {
+            self.layout.learn(text, &self.slots);
         }
         self.append(number, text);
     }
@@ -216,33 +230,36 @@ impl Rows {
     fn append(&mut self, line: u64, text: &str) {
         let (row, tallies) = (self.lines.len(), &mut self.tallies);
         for (n, (column, slot)) in self.columns.iter_mut().zip(&self.slots).enumerate() {
-            let missing = match slot {
-                Slot::Value(range) => {
-                    let mut tell = |fault: Fault<'_>| match fault {
-                        Fault::WrongType { place, text, expected } => {
-                            tallies.value(MisfitKind::WrongType, line, n, &place, text, expected);
-                        }
-                        Fault::Duplicate { place } => {
-                            tallies.value(MisfitKind::DuplicateColumn, line, n, &place, "", &"the field once");
-                        }
-                        Fault::Unexpected { place } => tallies.unexpected_inside(line, n, &place),
-                    };
-                    if column.append(&text[range.clone()], Place::Value, &mut tell) {
-                        continue;
-                    }
-                    false
-                }
-                Slot::Absent => {
-                    column.append_null();
-                    tallies.missing(line, n);
-                    true
-                }
-                Slot::Twice => {
-                    column.append_null();
-                    tallies.value(MisfitKind::DuplicateColumn, line, n, &Place::Value, "", &"the column once in a row");
-                    false
-                }
+            let json = match slot {
+                Slot::Text(range) if column.append_plain(&text[range.clone()]) => continue,
+                Slot::Text(range) => Some(range.start - 1..range.end + 1),
+                Slot::Value(range) => Some(range.clone()),
+                Slot::Absent | Slot::Twice => None,
             };
+            if let Some(json) = json {
+                let mut tell = |fault: Fault<'_>| match fault {
+                    Fault::WrongType { place, text, expected } => {
+                        tallies.value(MisfitKind::WrongType, line, n, &place, text, expected);
+                    }
+                    Fault::Duplicate { place } => {
+                        tallies.value(MisfitKind::DuplicateColumn, line, n, &place, "", &"the field once");
+                    }
+                    Fault::Unexpected { place } => tallies.unexpected_inside(line, n, &place),
+                };
+                if column.append(&text[json], Place::Value, &mut tell) {
+                    continue;
+                }
+            } else {
+                column.append_null();
+            }
+            match slot {
+                Slot::Absent => tallies.missing(line, n),
+                Slot::Twice => {
+                    tallies.value(MisfitKind::DuplicateColumn, line, n, &Place::Value, "", &"the column once in a row");
+                }
+                Slot::Value(_) | Slot::Text(_) => {}
+            }
+            let missing = *slot == Slot::Absent;
             self.gaps[n].push(Gap { row, missing });
         }
         tallies.row(line);

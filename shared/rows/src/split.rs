@@ -1,5 +1,5 @@
 //! A line of JSON taken apart: which piece of its text is the value of which column. The values themselves are read
-//! from their pieces by `column`, so that a quicker way of finding the pieces cannot read them differently.
+//! from their pieces by `column`, so that the quicker way of finding the pieces (`layout`) cannot read them differently.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +15,10 @@ pub(crate) enum Slot {
     Absent,
     /// The key is there more than once.
     Twice,
+    /// A value as JSON.
     Value(Range<usize>),
+    /// What is between the quotes of a text that has no escapes.
+    Text(Range<usize>),
 }
 
 /// The names that an object may have, and the order in which the last one had them: the next one most likely has the
@@ -94,7 +97,7 @@ impl<'de> Visitor<'de> for Object<'_> {
                     let slot = &mut self.slots[column];
                     *slot = match slot {
                         Slot::Absent => Slot::Value(start..start + value.len()),
-                        Slot::Twice | Slot::Value(_) => Slot::Twice,
+                        Slot::Twice | Slot::Value(_) | Slot::Text(_) => Slot::Twice,
                     };
                 }
             }
