@@ -46,8 +46,8 @@ const MAXIMUM_CELLS: usize = 1 << 20;
 
 /// Reads the rows of one file of a table.
 #[derive(Debug)]
-pub struct RowReader<R> {
-    lines: Lines<R>,
+pub struct RowReader {
+    lines: Lines,
     rows: Rows,
     options: Options,
     failed: Option<ReadError>,
@@ -99,10 +99,10 @@ impl Batch {
     }
 }
 
-impl<R: Read + Send> RowReader<R> {
+impl RowReader {
     /// Nothing is read yet.
     pub fn new(
-        reader: R,
+        reader: impl Read + Send + 'static,
         format: FileFormat,
         compression: Compression,
         table: &Table,
@@ -111,7 +111,7 @@ impl<R: Read + Send> RowReader<R> {
         if format != FileFormat::JsonLines {
             return Err(ReadError::UnsupportedFormat { format: format.to_string() });
         }
-        let lines = Lines::new(reader, compression, options.maximum_line_bytes, options.maximum_bytes);
+        let lines = Lines::new(Box::new(reader), compression, options.maximum_line_bytes, options.maximum_bytes)?;
         Ok(Self { lines, rows: Rows::new(table, options.examples), options, failed: None })
     }
 
