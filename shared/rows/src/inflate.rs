@@ -11,6 +11,10 @@ use flate2::bufread::MultiGzDecoder;
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 /// Chunks of text that wait to be read.
 const AHEAD: usize = 4;
+/// A stream that has given [`BOMB_BYTES`] of text, and this many times its own size, is a decompression bomb: DEFLATE
+/// packs up to 1,032 bytes into one, JSON rows that differ at all come to 10 or 50.
+const BOMB_RATIO: u64 = 500;
+const BOMB_BYTES: u64 = 1 << 30;
 
 /// The text of a gzip stream, of any number of members.
 #[derive(Debug)]
@@ -45,11 +49,17 @@ impl Inflating {
         // room for all chunks that there ever are: those that wait, the one being filled and the one being read
         let (spent, empty) = sync_channel(AHEAD + 2);
         let inflate = move || {
-            let source = Source { reader: source, failed: false };
+            let source = Source { reader: source, bytes: 0, failed: false };
             let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK_BYTES, source));
+            let mut inflated = 0;
             loop {
                 let mut chunk = empty.try_recv().unwrap_or_else(|_| vec![0; CHUNK_BYTES]);
-                let (length, end) = fill(&mut decoder, &mut chunk);
+                let (length, mut end) = fill(&mut decoder, &mut chunk);
+                inflated += length as u64;
+                if inflated > BOMB_BYTES && inflated / decoder.get_ref().get_ref().bytes.max(1) > BOMB_RATIO {
+                    let what = format!("it inflates to more than {BOMB_RATIO} times its size: a decompression bomb");
+                    end = Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, what)));
+                }
                 chunk.truncate(length);
                 if length > 0 && filled.send(Ok(Piece::Text(chunk))).is_err() {
                     return;
@@ -115,12 +125,14 @@ fn fill(decoder: &mut impl Read, chunk: &mut [u8]) -> (usize, Option<io::Result<
 #[derive(Debug)]
 struct Source<R> {
     reader: R,
+    bytes: u64,
     failed: bool,
 }
 
 impl<R: Read> Read for Source<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(into);
+        self.bytes += *read.as_ref().unwrap_or(&0) as u64;
         self.failed |= read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
         read
     }

@@ -171,6 +171,7 @@ fn damage(error: &io::Error, byte: u64) -> String {
         io::ErrorKind::InvalidInput if error.to_string() == "invalid gzip header" && byte > 0 => {
             "something that is not gzip follows the end of the gzip stream".into()
         }
+        io::ErrorKind::FileTooLarge => error.to_string(),
         _ => format!("the gzip stream is damaged: {error}"),
     }
 }

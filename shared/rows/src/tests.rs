@@ -312,6 +312,24 @@ fn limits_hold() {
     let reading = read_from(Cursor::new(bomb), Compression::Gzip, &table, options);
     assert!(matches!(reading.error, Some(ReadError::TooLarge { limit: 1_048_576, .. })), "{:?}", reading.error);
 
+    // blank lines, however many, are not the end
+    let gap = format!("{{\"c\":\"a\"}}\n{}{{\"c\":\"b\"}}\n", "\n".repeat(20 << 20));
+    assert_eq!(read(gap.as_bytes(), &table).rows(), 2);
+    let wrong = format!("{}1\n{{\"c\":\"b\"}}\n", "\n".repeat(20 << 20));
+    assert_eq!(read(wrong.as_bytes(), &table).rows(), 1);
+
+    // a small file of blank lines without end, as members that are all the same
+    let mut member = GzEncoder::new(Vec::new(), flate2::Compression::best());
+    member.write_all(&vec![b'\n'; 64 << 20]).unwrap();
+    let bomb = member.finish().unwrap().repeat(40);
+    let reading = read_from(Cursor::new(bomb), Compression::Gzip, &table, Options::default());
+    assert!(
+        matches!(&reading.error, Some(ReadError::Gzip { reason, .. }) if reason.contains("500 times")),
+        "{:?}",
+        reading.error
+    );
+    assert!(reading.summary.bytes < 2 << 30, "{}", reading.summary.bytes);
+
     let deep = format!("{{\"c\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
     assert_eq!(read(deep.as_bytes(), &table).counts(), [(MisfitKind::WrongType, Some("c"), 1)]);
 
