@@ -32,6 +32,7 @@ fn table(columns: &[(&str, ColumnType)]) -> Table {
     });
     Table {
         file: PathBuf::new(),
+        dialect: contract::Dialect::EtlManager,
         name: "t".into(),
         description: String::new(),
         location: "t".into(),
