@@ -29,6 +29,7 @@
 //! value that could be trusted: it reads as null and is a misfit.
 
 mod column;
+mod inferred;
 mod inflate;
 mod layout;
 mod lines;
@@ -41,6 +42,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub use inferred::Inferred;
 pub use misfit::{Misfit, MisfitKind, Tally};
 pub use read_error::ReadError;
 pub use reader::{Batch, Gap, Options, RowReader, Summary};

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use contract::Column;
+
+use crate::Inferred;
 
 /// In what way something does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,6 +89,8 @@ pub struct Tally {
     pub count: u64,
     /// The first of them.
     pub examples: Vec<Misfit>,
+    /// What the values look like; of an unexpected column that is one of the row's own.
+    pub inferred: Option<Inferred>,
     last_line: u64,
 }
 
@@ -106,7 +111,9 @@ pub(crate) struct Tallies {
     unexpected: Vec<Tally>,
     unexpected_names: HashMap<Box<str>, usize>,
     /// Those of the row under way, by place in `unexpected`: the row may yet turn out not to be one.
-    unexpected_in_row: Vec<usize>,
+    unexpected_in_row: Vec<(usize, Option<Range<usize>>)>,
+    /// Whether the last of them is the one whose value comes next.
+    awaits_value: bool,
     fresh: Vec<Misfit>,
 }
 
@@ -118,7 +125,7 @@ struct Known {
 
 impl Tally {
     fn new(kind: MisfitKind, column: Option<Arc<str>>) -> Self {
-        Self { kind, column, count: 0, examples: Vec::new(), last_line: 0 }
+        Self { kind, column, count: 0, examples: Vec::new(), inferred: None, last_line: 0 }
     }
 }
 
@@ -140,6 +147,7 @@ impl Tallies {
             unexpected: Vec::new(),
             unexpected_names: HashMap::new(),
             unexpected_in_row: Vec::new(),
+            awaits_value: false,
             fresh: Vec::new(),
         }
     }
@@ -218,9 +226,18 @@ impl Tallies {
             }
         };
         // once per row: a hostile line repeats a name without end
-        if self.unexpected[n].last_line != line {
+        self.awaits_value = self.unexpected[n].last_line != line;
+        if self.awaits_value {
             self.unexpected[n].last_line = line;
-            self.unexpected_in_row.push(n);
+            self.unexpected_in_row.push((n, None));
+        }
+    }
+
+    /// The value of the last of them, which is a part of the row's text.
+    pub(crate) fn unexpected_value(&mut self, text: &str, json: &str) {
+        if let (true, Some((_, value))) = (self.awaits_value, self.unexpected_in_row.last_mut()) {
+            let start = json.as_ptr().addr() - text.as_ptr().addr();
+            *value = Some(start..start + json.len());
         }
     }
 
@@ -233,9 +250,13 @@ impl Tallies {
     }
 
     /// The line was a row: what was unexpected in it counts.
-    pub(crate) fn row(&mut self, line: u64) {
-        for n in self.unexpected_in_row.drain(..) {
+    pub(crate) fn row(&mut self, line: u64, text: &str) {
+        for (n, value) in self.unexpected_in_row.drain(..) {
             let tally = &mut self.unexpected[n];
+            // the names beyond the limit share one tally, which is of no one type
+            if let Some(value) = value.filter(|_| tally.column.is_some()) {
+                tally.inferred.get_or_insert_default().see(&text[value]);
+            }
             let column = tally.column.clone();
             tally.last_line = 0;
             tally.add(line, self.examples, &mut self.fresh, || Misfit {
