@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use contract::{Anchor, Failure, KeyError, LandKey, MetaData, Problems, Table};
+use contract::{Anchor, Failure, LandKey, MetaData, Problems, Table};
 use regex::Regex;
 use rows::{MisfitKind, Options, ReadError, RowReader, Tally};
 
@@ -131,11 +131,6 @@ pub fn datasets(metadata: &MetaData) -> Result<BTreeMap<String, Arc<Dataset>>, P
         }
     }
     if problems.is_empty() { Ok(datasets) } else { Err(problems) }
-}
-
-/// A key that is not one of ours.
-pub fn wrong_key(error: &KeyError) -> Broken {
-    Broken::whole("key", error.reason.clone())
 }
 
 fn unreadable(error: ReadError) -> Result<Broken, Failure> {

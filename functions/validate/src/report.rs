@@ -73,7 +73,8 @@ const MAXIMUM_KEY: usize = 1024;
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     report_version: u32,
-    verdict: Verdict,
+    /// What becomes of the file.
+    pub verdict: Verdict,
     /// In one paragraph.
     pub summary: String,
     table: Option<String>,
