@@ -9,10 +9,12 @@
 
 mod areas;
 mod check;
+pub mod command;
 mod drift;
 mod event;
 mod literal;
 mod notify;
+mod printed;
 mod rebuild;
 mod report;
 mod rules;

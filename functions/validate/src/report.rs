@@ -77,24 +77,34 @@ pub struct Report {
     pub verdict: Verdict,
     /// In one paragraph.
     pub summary: String,
-    table: Option<String>,
-    object: ObjectFacts,
+    /// The raw table, if the file is one of a table.
+    pub table: Option<String>,
+    /// The file.
+    pub object: ObjectFacts,
     filed_at: Option<ObjectName>,
-    rows: u64,
-    lines: u64,
-    inflated_bytes: u64,
-    failures: Vec<Broken>,
-    drift: Drift,
+    /// Rows read.
+    pub rows: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// Bytes of text read.
+    pub inflated_bytes: u64,
+    /// Every rule that is broken.
+    pub failures: Vec<Broken>,
+    /// How the columns differ from the metadata's.
+    pub drift: Drift,
     metadata_sha256: String,
 }
 
+/// The file as it landed.
 #[derive(Clone, Debug, Serialize)]
-struct ObjectFacts {
+pub struct ObjectFacts {
     bucket: String,
-    key: String,
+    /// The key; of a local file its path.
+    pub key: String,
     version_id: Option<String>,
     etag: String,
-    bytes: u64,
+    /// Its size, compressed or not.
+    pub bytes: u64,
     checksum: Option<String>,
     landed_at: Option<String>,
 }
@@ -278,12 +288,18 @@ pub fn percent(count: u64, of: u64) -> f64 {
     (percent * 10_000.0).round() / 10_000.0
 }
 
-fn broken(rules: usize) -> String {
+/// How many rules are broken, in words.
+pub fn broken(rules: usize) -> String {
     if rules == 1 { "1 rule is broken".into() } else { format!("{rules} rules are broken") }
 }
 
 /// `1 row`, `1,000 rows`
-fn counted(number: u64, thing: &str) -> String {
+pub fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// `1,000`
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {
@@ -292,7 +308,7 @@ fn counted(number: u64, thing: &str) -> String {
         }
         text.push(digit);
     }
-    format!("{text} {thing}{}", if number == 1 { "" } else { "s" })
+    text
 }
 
 /// What tells the versions of a key apart: the version, or the entity tag where the bucket keeps no versions.
