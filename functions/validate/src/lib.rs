@@ -70,7 +70,7 @@ struct Leaves {
 /// A file before anything was done with it.
 enum Looked {
     /// Nothing is to be done.
-    Done(Outcome),
+    Done(ValidatedFile),
     /// It was read.
     Checked(Box<Checked>),
 }
@@ -145,7 +145,7 @@ impl App {
                 }
                 let outcome = match self.look(record).await {
                     Ok(Looked::Checked(checked)) => self.settle(*checked).await,
-                    Ok(Looked::Done(outcome)) => Ok(outcome),
+                    Ok(Looked::Done(file)) => Ok(Outcome { file, leaves: None }),
                     Err(failure) => Err(failure),
                 };
                 work.note(outcome);
@@ -202,7 +202,7 @@ impl App {
                 return Err(Failure::timeout(format!("{what} was promoted; ask for a smaller prefix")));
             }
             match self.look(record).await? {
-                Looked::Done(outcome) => work.note(Ok(outcome)),
+                Looked::Done(file) => work.note(Ok(Outcome { file, leaves: None })),
                 Looked::Checked(mut file) => {
                     self.find_conflict(&mut file).await?;
                     checked.push(*file);
@@ -297,7 +297,10 @@ impl App {
         };
         match filed {
             Filed::There(filed_at) => self.report(checked, Verdict::Quarantined, filed_at).await,
-            Filed::Gone => Ok(unhandled(object.key.clone(), Verdict::AlreadyHandled, object.bytes, GONE)),
+            Filed::Gone => {
+                let file = unhandled(object.key.clone(), Verdict::AlreadyHandled, object.bytes, GONE);
+                Ok(Outcome { file, leaves: None })
+            }
             Filed::Taken(other) => {
                 let what = format!("{} cannot go to quarantine: {} is there", object.url(), other.url());
                 Err(Failure::conflict(what))
@@ -311,8 +314,8 @@ impl App {
         if findings.failures.is_empty() {
             let summary = "passed its checks, and stays in land: another file of the request did not pass";
             tracing::info!(key = object.key, version = object.version_id, "file held");
-            let outcome = unhandled(object.key.clone(), Verdict::Held, object.bytes, summary);
-            return Ok(Outcome { file: ValidatedFile { rows: findings.rows, ..outcome.file }, ..outcome });
+            let file = unhandled(object.key.clone(), Verdict::Held, object.bytes, summary);
+            return Ok(Outcome { file: ValidatedFile { rows: findings.rows, ..file }, leaves: None });
         }
         let filed_at = ObjectName { bucket: object.bucket.clone(), key: object.key.clone() };
         self.report(checked, Verdict::Failed, filed_at).await
@@ -419,9 +422,8 @@ fn conflict(other: &Object) -> Broken {
 }
 
 /// A file that nothing is done with.
-fn unhandled(key: String, verdict: Verdict, bytes: u64, summary: &str) -> Outcome {
-    let file = ValidatedFile { key, verdict, rows: 0, bytes, summary: summary.into(), filed_at: None, report: None };
-    Outcome { file, leaves: None }
+fn unhandled(key: String, verdict: Verdict, bytes: u64, summary: &str) -> ValidatedFile {
+    ValidatedFile { key, verdict, rows: 0, bytes, summary: summary.into(), filed_at: None, report: None }
 }
 
 fn unread(key: String, verdict: Verdict, bytes: u64, summary: &str) -> Looked {

@@ -31,7 +31,7 @@
 //!
 //! - `verdict` is `passed`, `quarantined`, or `failed` for a file that stays where it is: in land, because all files of
 //!   the request had to pass, or on the machine where `bootstrap check` read it. `filed_at` is where the file is now, and
-//!   null for one that is in no bucket.
+//!   null for one that is in no bucket: its `object` has a path as its `key`, and was written rather than `landed_at`.
 //! - `rows` makes rows; `lines` counts blank lines and those that make no row too. After a failure that ends the
 //!   reading (`gzip`, `line_length`, `text_size`) both count what came before it.
 //! - `rule` is the metadata's word (`nullable`, `enum`, `pattern`, `minimum`, `maximum`, `minLength`, `maxLength`,
