@@ -33,8 +33,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             batch_rows: 1024,
-            batch_bytes: 8 << 20,
-            maximum_line_bytes: 16 << 20,
+            batch_bytes: 2 << 20,
+            maximum_line_bytes: contract::MAXIMUM_ROW_BYTES,
             maximum_bytes: 64 << 30,
             examples: 5,
         }
