@@ -144,8 +144,8 @@ impl Seen {
     }
 
     fn see_text(&mut self, json: &str) {
-        let is_date = || scalar::date(json).is_some();
-        let is_timestamp = || scalar::timestamp(json).is_some();
+        let is_date = || scalar::date(json, None).is_some();
+        let is_timestamp = || scalar::timestamp(json, None).is_some();
         self.kind = match &self.kind {
             Kind::Nothing if is_date() => Kind::Date,
             Kind::Nothing if is_timestamp() => Kind::Timestamp,
