@@ -105,7 +105,7 @@ impl RawTable {
     /// Decodes one file; gives its rows, or `None` when nobody wants more.
     fn send_file(
         &self,
-        reader: impl std::io::Read + Send,
+        reader: impl std::io::Read + Send + 'static,
         file: &RawFile,
         to: &Sender<Result<RecordBatch, DataFusionError>>,
     ) -> Result<Option<u64>, Failure> {

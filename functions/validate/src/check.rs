@@ -53,7 +53,7 @@ impl Dataset {
 
     /// Reads a file to its end, or as far as it goes, and applies every rule. Fails only when the bytes cannot be
     /// fetched: that says nothing about the file.
-    pub fn check_rows(&self, source: impl Read + Send, key: &LandKey) -> Result<Findings, Failure> {
+    pub fn check_rows(&self, source: impl Read + Send + 'static, key: &LandKey) -> Result<Findings, Failure> {
         let options = Options { examples: EXAMPLES, ..Options::default() };
         let mut reader = match RowReader::new(source, key.format, key.compression, &self.table, options) {
             Ok(reader) => reader,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn check(dataset: &Dataset, text: &str) -> Findings {
-        dataset.check_rows(text.as_bytes(), &key("t_7.jsonl")).unwrap()
+        dataset.check_rows(std::io::Cursor::new(text.to_owned()), &key("t_7.jsonl")).unwrap()
     }
 
     /// `rule(column) × count`
@@ -309,7 +309,7 @@ mod tests {
         encoder.write_all(b"{\"a\":\"x\"}\n").unwrap();
         let whole = encoder.finish().unwrap();
         let dataset = dataset(&columns, &bounds).unwrap();
-        let findings = dataset.check_rows(&whole[..whole.len() - 1], &key("t_7.jsonl.gz")).unwrap();
+        let findings = dataset.check_rows(std::io::Cursor::new(whole[..whole.len() - 1].to_vec()), &key("t_7.jsonl.gz")).unwrap();
         let rules: Vec<_> = findings.failures.iter().map(|failure| failure.rule).collect();
         assert_eq!((rules, findings.rows), (vec!["gzip", "type"], 1));
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
+    Array, ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
     Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, ListArray, NullBufferBuilder, StringBuilder,
     StructArray, TimestampMillisecondBuilder,
 };
@@ -195,7 +195,13 @@ impl ColumnBuilder {
     /// The values so far; the next ones begin a new array.
     pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         Ok(match &mut self.values {
-            Values::String(values) => ArrayBuilder::finish(values),
+            Values::String(values) => {
+                let array = StringBuilder::finish(values);
+                // the next batch is most likely as large: grown step by step, its values would be moved again and again
+                let bytes = array.value_data().len();
+                *values = StringBuilder::with_capacity(Array::len(&array), bytes + bytes / 8);
+                Arc::new(array)
+            }
             Values::Int8(values) => ArrayBuilder::finish(values),
             Values::Int16(values) => ArrayBuilder::finish(values),
             Values::Int32(values) => ArrayBuilder::finish(values),

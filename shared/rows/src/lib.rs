@@ -29,6 +29,7 @@
 //! value that could be trusted: it reads as null and is a misfit.
 
 mod column;
+mod inflate;
 mod layout;
 mod lines;
 mod misfit;

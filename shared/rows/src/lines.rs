@@ -1,19 +1,17 @@
 //! Lines of text out of a stream of bytes, compressed or not, through one buffer that grows to the longest line.
 
-use std::io::{self, BufReader, Read};
+use std::fmt;
+use std::io::{self, Read};
 
 use contract::Compression;
-use flate2::bufread::MultiGzDecoder;
 
 use crate::ReadError;
+use crate::inflate::{CHUNK_BYTES, Inflating};
 
-/// Bytes that are fetched, and inflated, at once.
-const CHUNK_BYTES: usize = 256 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-#[derive(Debug)]
-pub(crate) struct Lines<R> {
-    input: Input<R>,
+pub(crate) struct Lines {
+    input: Input,
     maximum_line_bytes: usize,
     maximum_bytes: u64,
     buffer: Vec<u8>,
@@ -35,29 +33,29 @@ pub(crate) struct Line<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-#[derive(Debug)]
-enum Input<R> {
-    Plain(Source<R>),
-    Gzip(Box<MultiGzDecoder<BufReader<Source<R>>>>),
+enum Input {
+    Plain(Box<dyn Read + Send>),
+    Gzip(Inflating),
 }
 
-/// Remembers whether it was the source that failed: a decoder's errors look the same.
-#[derive(Debug)]
-struct Source<R> {
-    reader: R,
-    failed: bool,
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("lines", &self.lines).field("bytes", &self.bytes).finish_non_exhaustive()
+    }
 }
 
-impl<R: Read> Lines<R> {
-    pub(crate) fn new(reader: R, compression: Compression, maximum_line_bytes: usize, maximum_bytes: u64) -> Self {
-        let source = Source { reader, failed: false };
+impl Lines {
+    pub(crate) fn new(
+        reader: Box<dyn Read + Send>,
+        compression: Compression,
+        maximum_line_bytes: usize,
+        maximum_bytes: u64,
+    ) -> Result<Self, ReadError> {
         let input = match compression {
-            Compression::None => Input::Plain(source),
-            Compression::Gzip => {
-                Input::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK_BYTES, source))))
-            }
+            Compression::None => Input::Plain(reader),
+            Compression::Gzip => Input::Gzip(Inflating::start(reader).map_err(|error| not_fetched(1, 0, &error))?),
         };
-        Self {
+        Ok(Self {
             input,
             maximum_line_bytes,
             maximum_bytes,
@@ -67,7 +65,7 @@ impl<R: Read> Lines<R> {
             ended: false,
             lines: 0,
             bytes: 0,
-        }
+        })
     }
 
     /// The next line, blank ones too.
@@ -126,63 +124,54 @@ impl<R: Read> Lines<R> {
         if self.buffer.len() < self.end + CHUNK_BYTES {
             self.buffer.resize(self.end + CHUNK_BYTES, 0);
         }
-        match self.input.read(&mut self.buffer[self.end..]) {
-            Ok(0) => self.ended = true,
-            Ok(n) => {
+        let (line, byte) = (self.lines + 1, self.bytes);
+        let into = &mut self.buffer[self.end..];
+        let read = match &mut self.input {
+            Input::Plain(reader) => read_some(reader, into).map_err(|error| not_fetched(line, byte, &error)),
+            Input::Gzip(inflating) => inflating.read(into).map_err(|torn| {
+                if torn.source_failed {
+                    not_fetched(line, byte, &torn.error)
+                } else {
+                    ReadError::Gzip { line, byte, reason: damage(&torn.error, byte) }
+                }
+            }),
+        };
+        match read? {
+            0 => self.ended = true,
+            n => {
                 self.end += n;
                 self.bytes += n as u64;
             }
-            Err(error) => return Err(self.failure(&error)),
         }
         if self.bytes > self.maximum_bytes {
             return Err(ReadError::TooLarge { line: self.lines + 1, limit: self.maximum_bytes });
         }
         Ok(())
     }
+}
 
-    fn failure(&self, error: &io::Error) -> ReadError {
-        let (line, byte) = (self.lines + 1, self.bytes);
-        let gzip = match &self.input {
-            Input::Plain(_) => None,
-            Input::Gzip(decoder) => Some(decoder.get_ref().get_ref()),
-        };
-        match gzip {
-            Some(source) if !source.failed => {
-                let reason = match error.kind() {
-                    io::ErrorKind::UnexpectedEof => {
-                        "the gzip stream does not come to its end: the file is cut off or damaged".into()
-                    }
-                    io::ErrorKind::InvalidInput if error.to_string() == "invalid gzip header" && byte > 0 => {
-                        "something that is not gzip follows the end of the gzip stream".into()
-                    }
-                    _ => format!("the gzip stream is damaged: {error}"),
-                };
-                ReadError::Gzip { line, byte, reason }
-            }
-            _ => ReadError::Io { line, byte, kind: error.kind(), message: error.to_string() },
+fn read_some(reader: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(into) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
         }
     }
 }
 
-impl<R: Read> Input<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = match self {
-                Self::Plain(source) => source.read(into),
-                Self::Gzip(decoder) => decoder.read(into),
-            };
-            match read {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read,
-            }
-        }
-    }
+fn not_fetched(line: u64, byte: u64, error: &io::Error) -> ReadError {
+    ReadError::Io { line, byte, kind: error.kind(), message: error.to_string() }
 }
 
-impl<R: Read> Read for Source<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(into);
-        self.failed |= read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
-        read
+fn damage(error: &io::Error, byte: u64) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            "the gzip stream does not come to its end: the file is cut off or damaged".into()
+        }
+        io::ErrorKind::InvalidInput if error.to_string() == "invalid gzip header" && byte > 0 => {
+            "something that is not gzip follows the end of the gzip stream".into()
+        }
+        io::ErrorKind::FileTooLarge => error.to_string(),
+        _ => format!("the gzip stream is damaged: {error}"),
     }
 }

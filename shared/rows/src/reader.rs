@@ -46,8 +46,8 @@ const MAXIMUM_CELLS: usize = 1 << 20;
 
 /// Reads the rows of one file of a table.
 #[derive(Debug)]
-pub struct RowReader<R> {
-    lines: Lines<R>,
+pub struct RowReader {
+    lines: Lines,
     rows: Rows,
     options: Options,
     failed: Option<ReadError>,
@@ -99,10 +99,10 @@ impl Batch {
     }
 }
 
-impl<R: Read + Send> RowReader<R> {
+impl RowReader {
     /// Nothing is read yet.
     pub fn new(
-        reader: R,
+        reader: impl Read + Send + 'static,
         format: FileFormat,
         compression: Compression,
         table: &Table,
@@ -111,7 +111,7 @@ impl<R: Read + Send> RowReader<R> {
         if format != FileFormat::JsonLines {
             return Err(ReadError::UnsupportedFormat { format: format.to_string() });
         }
-        let lines = Lines::new(reader, compression, options.maximum_line_bytes, options.maximum_bytes);
+        let lines = Lines::new(Box::new(reader), compression, options.maximum_line_bytes, options.maximum_bytes)?;
         Ok(Self { lines, rows: Rows::new(table, options.examples), options, failed: None })
     }
 
@@ -125,17 +125,20 @@ impl<R: Read + Send> RowReader<R> {
     pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
         let most_rows = self.options.batch_rows.min(MAXIMUM_CELLS / self.rows.columns.len().max(1)).max(1);
         let bytes = self.lines.bytes();
+        let mut ended = false;
+        // a batch has something in it: blank lines, however many, do not end the file
         while self.failed.is_none()
+            && !ended
             && self.rows.lines.len() < most_rows
-            && self.lines.bytes() - bytes < self.options.batch_bytes as u64
+            && (self.is_empty() || self.lines.bytes() - bytes < self.options.batch_bytes as u64)
         {
             match self.lines.next() {
                 Ok(Some(line)) => self.rows.take(line),
-                Ok(None) => break,
+                Ok(None) => ended = true,
                 Err(error) => self.failed = Some(error),
             }
         }
-        if !self.rows.lines.is_empty() || self.rows.tallies.has_fresh() {
+        if !self.is_empty() {
             return self.rows.finish().map(Some).map_err(|error| ReadError::Io {
                 line: self.lines.lines(),
                 byte: self.lines.bytes(),
@@ -147,6 +150,11 @@ impl<R: Read + Send> RowReader<R> {
             Some(error) => Err(error.clone()),
             None => Ok(None),
         }
+    }
+
+    /// Whether there is nothing to make a batch of.
+    fn is_empty(&self) -> bool {
+        self.rows.lines.is_empty() && !self.rows.tallies.has_fresh()
     }
 
     /// What was seen so far; of the whole file once [`Self::next_batch`] has ended.
@@ -195,6 +203,9 @@ impl Rows {
     /// Makes a row of a line, or a misfit.
     fn take(&mut self, line: Line<'_>) {
         let number = line.number;
+        if line.bytes.is_empty() {
+            return;
+        }
         let Ok(text) = std::str::from_utf8(line.bytes) else {
             self.tallies.line(MisfitKind::NotUtf8, number, line.bytes, "UTF-8");
             return;

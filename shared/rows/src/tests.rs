@@ -1,6 +1,6 @@
 //! The reader over JSON Lines, by example and by property.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::path::PathBuf;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -68,7 +68,7 @@ impl Reading {
     }
 }
 
-fn read_from(source: impl Read + Send, compression: Compression, table: &Table, options: Options) -> Reading {
+fn read_from(source: impl Read + Send + 'static, compression: Compression, table: &Table, options: Options) -> Reading {
     let mut reader = RowReader::new(source, FileFormat::JsonLines, compression, table, options).unwrap();
     let mut batches = Vec::new();
     let error = loop {
@@ -83,11 +83,11 @@ fn read_from(source: impl Read + Send, compression: Compression, table: &Table, 
 }
 
 fn read(text: &[u8], table: &Table) -> Reading {
-    read_from(text, Compression::None, table, Options::default())
+    read_from(Cursor::new(text.to_vec()), Compression::None, table, Options::default())
 }
 
 fn read_gzip(bytes: &[u8], table: &Table) -> Reading {
-    read_from(bytes, Compression::Gzip, table, Options::default())
+    read_from(Cursor::new(bytes.to_vec()), Compression::Gzip, table, Options::default())
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {
@@ -297,10 +297,10 @@ fn limits_hold() {
     let table = one("c", ColumnType::String);
     let options = || Options { maximum_line_bytes: 100, ..Options::default() };
     let long = format!("{{\"c\":\"a\"}}\n{{\"c\":\"{}\"}}\n{{\"c\":\"b\"}}\n", "x".repeat(92));
-    let reading = read_from(long.as_bytes(), Compression::None, &table, options());
+    let reading = read_from(Cursor::new(long.clone()), Compression::None, &table, options());
     assert_eq!(reading.rows(), 3);
     let long = long.replacen('x', "xx", 1);
-    let reading = read_from(long.as_bytes(), Compression::None, &table, options());
+    let reading = read_from(Cursor::new(long.clone()), Compression::None, &table, options());
     assert_eq!(reading.rows(), 1);
     assert_eq!(reading.error, Some(ReadError::LineTooLong { line: 2, byte: 10, limit: 100 }));
     // an endless line is given up without being held
@@ -309,8 +309,26 @@ fn limits_hold() {
 
     let bomb = gzip(&vec![b'\n'; 4 << 20]);
     let options = Options { maximum_bytes: 1 << 20, ..Options::default() };
-    let reading = read_from(&bomb[..], Compression::Gzip, &table, options);
+    let reading = read_from(Cursor::new(bomb), Compression::Gzip, &table, options);
     assert!(matches!(reading.error, Some(ReadError::TooLarge { limit: 1_048_576, .. })), "{:?}", reading.error);
+
+    // blank lines, however many, are not the end
+    let gap = format!("{{\"c\":\"a\"}}\n{}{{\"c\":\"b\"}}\n", "\n".repeat(20 << 20));
+    assert_eq!(read(gap.as_bytes(), &table).rows(), 2);
+    let wrong = format!("{}1\n{{\"c\":\"b\"}}\n", "\n".repeat(20 << 20));
+    assert_eq!(read(wrong.as_bytes(), &table).rows(), 1);
+
+    // a small file of blank lines without end, as members that are all the same
+    let mut member = GzEncoder::new(Vec::new(), flate2::Compression::best());
+    member.write_all(&vec![b'\n'; 64 << 20]).unwrap();
+    let bomb = member.finish().unwrap().repeat(40);
+    let reading = read_from(Cursor::new(bomb), Compression::Gzip, &table, Options::default());
+    assert!(
+        matches!(&reading.error, Some(ReadError::Gzip { reason, .. }) if reason.contains("500 times")),
+        "{:?}",
+        reading.error
+    );
+    assert!(reading.summary.bytes < 2 << 30, "{}", reading.summary.bytes);
 
     let deep = format!("{{\"c\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
     assert_eq!(read(deep.as_bytes(), &table).counts(), [(MisfitKind::WrongType, Some("c"), 1)]);
@@ -475,18 +493,15 @@ fn values(batches: &[Batch]) -> Vec<Vec<Value>> {
 }
 
 /// Gives its bytes in pieces of every size.
-struct Pieces<'a> {
-    bytes: &'a [u8],
+struct Pieces {
+    bytes: Cursor<Vec<u8>>,
     sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,
 }
 
-impl Read for Pieces<'_> {
+impl Read for Pieces {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let size = self.sizes.next().unwrap().min(into.len()).min(self.bytes.len());
-        let (now, later) = self.bytes.split_at(size);
-        into[..size].copy_from_slice(now);
-        self.bytes = later;
-        Ok(size)
+        let size = self.sizes.next().unwrap().min(into.len());
+        self.bytes.read(&mut into[..size])
     }
 }
 
@@ -518,7 +533,7 @@ proptest! {
         }
         let options = Options { batch_rows, ..Options::default() };
         let packed = gzip(text.as_bytes());
-        let source = Pieces { bytes: &packed, sizes: sizes.into_iter().cycle() };
+        let source = Pieces { bytes: Cursor::new(packed), sizes: sizes.into_iter().cycle() };
         let reading = read_from(source, Compression::Gzip, &table, options);
         prop_assert_eq!(reading.error, None);
         prop_assert_eq!(reading.summary.tallies, Vec::<Tally>::new());
@@ -547,13 +562,13 @@ proptest! {
     ) {
         let table = table(&[("a", ColumnType::Int32), ("b", ColumnType::List(Box::new(ColumnType::String)))]);
         let options = || Options { maximum_line_bytes: 64, batch_rows: 3, ..Options::default() };
-        let reading = read_from(&bytes[..], Compression::None, &table, options());
+        let reading = read_from(Cursor::new(bytes.clone()), Compression::None, &table, options());
         prop_assert_eq!(reading.rows() as u64, reading.summary.rows);
         let mut packed = gzip(&bytes);
         packed.truncate(cut.index(packed.len()) + 1);
         let at = flip.index(packed.len());
         packed[at] ^= 1;
-        read_from(&packed[..], Compression::Gzip, &table, options());
+        read_from(Cursor::new(packed), Compression::Gzip, &table, options());
         read_gzip(&bytes, &table);
     }
 }
