@@ -309,7 +309,8 @@ mod tests {
         encoder.write_all(b"{\"a\":\"x\"}\n").unwrap();
         let whole = encoder.finish().unwrap();
         let dataset = dataset(&columns, &bounds).unwrap();
-        let findings = dataset.check_rows(std::io::Cursor::new(whole[..whole.len() - 1].to_vec()), &key("t_7.jsonl.gz")).unwrap();
+        let findings =
+            dataset.check_rows(std::io::Cursor::new(whole[..whole.len() - 1].to_vec()), &key("t_7.jsonl.gz")).unwrap();
         let rules: Vec<_> = findings.failures.iter().map(|failure| failure.rule).collect();
         assert_eq!((rules, findings.rows), (vec!["gzip", "type"], 1));
     }

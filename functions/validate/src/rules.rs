@@ -307,7 +307,8 @@ impl Values {
         let text: String = allowed.iter().map(line).collect();
         let alone = Table { columns: vec![column.clone()], partitions: Vec::new(), ..table.clone() };
         let options = Options { batch_rows: usize::MAX, batch_bytes: usize::MAX, ..Options::default() };
-        let reader = RowReader::new(std::io::Cursor::new(text), FileFormat::JsonLines, Compression::None, &alone, options);
+        let reader =
+            RowReader::new(std::io::Cursor::new(text), FileFormat::JsonLines, Compression::None, &alone, options);
         let read = reader.and_then(|mut reader| reader.next_batch()).map_err(|error| fail(error.to_string()))?;
         // a list without values allows null alone
         let Some(batch) = read else { return Ok(Self::Texts(HashSet::new())) };
