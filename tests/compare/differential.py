@@ -95,9 +95,9 @@ def listed() -> list[Listed]:
     """The rows of all tables: kind, formats, data_linter's verdict, ours, reason."""
     rows = []
     for line in DISAGREEMENTS.read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if not line.startswith("|") or cells[0] in ("what is in the file", "---"):
+        if not line.startswith("|") or line.startswith(("|---", "| what is in the file |")):
             continue
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
         if len(cells) != 5 or not cells[4]:
             sys.exit(f"{DISAGREEMENTS.name}: expected five cells, the last of them a reason: {line}")
         kind, formats, linter, own, _ = cells
