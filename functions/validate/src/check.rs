@@ -111,14 +111,18 @@ fn unreadable(error: ReadError) -> Result<Broken, Failure> {
     match error {
         ReadError::UnsupportedFormat { .. } => Ok(Broken::whole("format", message)),
         ReadError::Gzip { .. } => Ok(Broken::whole("gzip", message)),
+        ReadError::Header { .. } => Ok(Broken::whole("header", message)),
+        ReadError::Parquet { .. } => Ok(Broken::whole("parquet", message)),
         ReadError::LineTooLong { .. } => Ok(Broken::whole("line_length", message)),
         ReadError::TooLarge { .. } => Ok(Broken::whole("text_size", message)),
         ReadError::Io { .. } => Err(Failure::unavailable(message)),
+        ReadError::DatetimeFormat { .. } => Err(Failure::bad_metadata(message)),
     }
 }
 
 fn is_of_lines(kind: MisfitKind) -> bool {
-    matches!(kind, MisfitKind::NotUtf8 | MisfitKind::NotJson | MisfitKind::NotAnObject)
+    use MisfitKind::{NotAnObject, NotCsv, NotJson, NotUtf8, RaggedRow};
+    matches!(kind, NotUtf8 | NotJson | NotAnObject | NotCsv | RaggedRow)
 }
 
 fn misfit(tally: &Tally, of: u64) -> Broken {
@@ -126,6 +130,8 @@ fn misfit(tally: &Tally, of: u64) -> Broken {
         MisfitKind::NotUtf8 => "utf8",
         MisfitKind::NotJson => "json",
         MisfitKind::NotAnObject => "json_object",
+        MisfitKind::NotCsv => "csv",
+        MisfitKind::RaggedRow => "fields",
         MisfitKind::MissingColumn => "missing_column",
         MisfitKind::UnexpectedColumn => "unexpected_column",
         MisfitKind::DuplicateColumn => "duplicate_column",
@@ -321,7 +327,9 @@ mod tests {
         assert_eq!(broken(columns.clone(), json!({}), "{\"a\":1\n[]\n{\"a\":2}"), ["json × 1", "json_object × 1"]);
         let dataset = dataset(&columns, &json!({})).unwrap();
         let csv = dataset.check_rows(&b"a\n1\n"[..], &key("t_7.csv")).unwrap();
-        assert_eq!((csv.failures.len(), csv.failures[0].rule), (1, "format"));
+        assert_eq!((csv.rows, csv.failures.len()), (1, 0));
+        let csv = dataset.check_rows(&b"a\n1\n1,2\n\"\n"[..], &key("t_7.csv")).unwrap();
+        assert_eq!((csv.failures[0].rule, csv.failures[1].rule), ("csv", "fields"));
 
         struct Lost;
         impl io::Read for Lost {

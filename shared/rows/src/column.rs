@@ -14,6 +14,7 @@ use arrow::error::ArrowError;
 use contract::ColumnType;
 use serde_json::value::RawValue;
 
+use crate::datetime::DatetimeFormat;
 use crate::scalar;
 use crate::schema::arrow_type;
 use crate::split::{Names, Slot, split};
@@ -21,6 +22,8 @@ use crate::split::{Names, Slot, split};
 #[derive(Debug)]
 pub(crate) struct ColumnBuilder {
     column_type: ColumnType,
+    /// How dates and timestamps are written, if not as always.
+    format: Option<DatetimeFormat>,
     values: Values,
 }
 
@@ -117,7 +120,12 @@ impl ColumnBuilder {
             })),
             _ => Values::String(StringBuilder::new()),
         };
-        Self { column_type: column_type.clone(), values }
+        Self { column_type: column_type.clone(), format: None, values }
+    }
+
+    /// Reads dates and timestamps by a format of their own.
+    pub(crate) fn with_format(self, format: Option<DatetimeFormat>) -> Self {
+        Self { format, ..self }
     }
 
     /// Adds the value that a JSON text stands for. Where it is none of the type, adds a null, tells, and gives false.
@@ -141,18 +149,66 @@ impl ColumnBuilder {
                 }
                 _ => None,
             },
-            Values::Date(values) => scalar::date(json).map(|value| values.append_value(value)),
-            Values::Timestamp(values) => scalar::timestamp(json).map(|value| values.append_value(value)),
+            Values::Date(values) => scalar::date(json, self.format.as_ref()).map(|value| values.append_value(value)),
+            Values::Timestamp(values) => {
+                scalar::timestamp(json, self.format.as_ref()).map(|value| values.append_value(value))
+            }
             Values::Boolean(values) => scalar::boolean(json).map(|value| values.append_value(value)),
             Values::Binary(values) => scalar::binary(json).map(|value| values.append_value(value)),
             Values::Struct(values) => values.append(json, place, tell),
             Values::List(values) => values.append(json, place, tell),
         };
         if fits.is_none() {
-            self.append_null();
-            tell(Fault::WrongType { place, text: json, expected: &Expected(&self.column_type) });
+            self.append_unfit(json, place, tell);
         }
         fits.is_some()
+    }
+
+    /// Adds a null in place of something that is no value of the type, and tells.
+    pub(crate) fn append_unfit(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) {
+        self.append_null();
+        let expected = Expected(&self.column_type, self.format.as_ref());
+        tell(Fault::WrongType { place, text, expected: &expected });
+    }
+
+    /// As [`Self::append`], from a text that is not JSON: the field of a CSV record. Values are written as in JSON, but
+    /// texts without quotes and escapes, and `true` and `false` in any letter case. A struct or an array is JSON.
+    pub(crate) fn append_field(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
+        let number = || scalar::number(text);
+        let format = self.format.as_ref();
+        let fits = match &mut self.values {
+            Values::String(values) => {
+                values.append_value(text);
+                Some(())
+            }
+            Values::Int8(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
+            Values::Int16(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
+            Values::Int32(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
+            Values::Int64(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
+            Values::Float32(values) => number().and_then(scalar::float).map(|value| values.append_value(value)),
+            Values::Float64(values) => number().and_then(scalar::double).map(|value| values.append_value(value)),
+            Values::Decimal(values) => match self.column_type {
+                ColumnType::Decimal { precision, scale } => {
+                    scalar::decimal_of(text, precision, scale).map(|value| values.append_value(value))
+                }
+                _ => None,
+            },
+            Values::Date(values) => scalar::date_of(text, format).map(|value| values.append_value(value)),
+            Values::Timestamp(values) => scalar::timestamp_of(text, format).map(|value| values.append_value(value)),
+            Values::Boolean(values) => scalar::boolean_of(text).map(|value| values.append_value(value)),
+            Values::Binary(values) => scalar::binary_of(text).map(|value| values.append_value(value)),
+            Values::Struct(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
+            Values::List(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
+        };
+        if fits.is_none() {
+            self.append_unfit(text, place, tell);
+        }
+        fits.is_some()
+    }
+
+    /// Whether the empty text is a value, and not the lack of one.
+    pub(crate) fn has_empty_value(&self) -> bool {
+        matches!(self.values, Values::String(_) | Values::Binary(_))
     }
 
     /// Adds a text that is not as JSON, without quotes and escapes, if this is a column of texts.
@@ -268,7 +324,7 @@ impl ListValues {
 }
 
 /// What a value of a type looks like, for the person who must repair the file.
-struct Expected<'a>(&'a ColumnType);
+struct Expected<'a>(&'a ColumnType, Option<&'a DatetimeFormat>);
 
 impl fmt::Display for Expected<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -288,6 +344,9 @@ impl fmt::Display for Expected<'_> {
                 self.0,
                 precision - scale
             ),
+            ColumnType::Date | ColumnType::Timestamp if let Some(format) = self.1 => {
+                write!(f, "{}: a text as `{format}`", self.0)
+            }
             ColumnType::Date => write!(f, "date: a text YYYY-MM-DD"),
             ColumnType::Timestamp => write!(f, "timestamp: a text YYYY-MM-DD HH:MM:SS[.fff] without a zone"),
             ColumnType::Boolean => write!(f, "boolean: true or false"),

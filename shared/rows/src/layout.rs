@@ -147,8 +147,8 @@ fn plain_length(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + in_rest.unwrap_or(rest.len())
 }
 
-/// Where a number ends, if it is one by JSON's grammar.
-fn number_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+/// Where a number that begins at a place of the bytes ends, if it is one by JSON's grammar.
+pub(crate) fn number_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     let digits = |at: usize| at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     at += usize::from(bytes[at] == b'-');
     let whole = digits(at);

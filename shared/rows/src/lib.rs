@@ -29,10 +29,13 @@
 //! value that could be trusted: it reads as null and is a misfit.
 
 mod column;
+mod csv;
+mod datetime;
 mod inflate;
 mod layout;
 mod lines;
 mod misfit;
+mod ranges;
 mod read_error;
 mod reader;
 mod scalar;
@@ -40,8 +43,12 @@ mod schema;
 mod split;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_csv;
 
+pub use datetime::check_datetime_format;
 pub use misfit::{Misfit, MisfitKind, Tally};
+pub use ranges::{Input, Ranges};
 pub use read_error::ReadError;
 pub use reader::{Batch, Gap, Options, RowReader, Summary};
 pub use schema::{arrow_type, schema};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use contract::Column;
 
+use crate::column::Fault;
+
 /// In what way something does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MisfitKind {
@@ -15,6 +17,10 @@ pub enum MisfitKind {
     NotJson,
     /// A line is JSON, or begins like it, but not an object. It makes no row.
     NotAnObject,
+    /// A record of a CSV file has quotes where they mean nothing, or that do not end. It makes no row.
+    NotCsv,
+    /// A record of a CSV file has fewer or more fields than the header names. It makes no row.
+    RaggedRow,
     /// A row lacks a column. It reads as null.
     MissingColumn,
     /// A row has a column that is not described. It is not read.
@@ -100,13 +106,15 @@ pub(crate) struct Tallies {
     columns: Vec<Known>,
     lines_shown: bool,
     examples: usize,
-    whole_lines: [Tally; 3],
+    whole_lines: [Tally; 5],
     /// Per column: missing, duplicate, wrong type.
     known: Vec<[Tally; 3]>,
     unexpected: Vec<Tally>,
     unexpected_names: HashMap<Box<str>, usize>,
     /// Those of the row under way, by place in `unexpected`: the row may yet turn out not to be one.
     unexpected_in_row: Vec<usize>,
+    /// Those that every row of the file has.
+    unexpected_in_all: Vec<usize>,
     fresh: Vec<Misfit>,
 }
 
@@ -124,7 +132,7 @@ impl Tally {
 
 impl Tallies {
     pub(crate) fn new(columns: &[Column], examples: usize) -> Self {
-        use MisfitKind::{DuplicateColumn, MissingColumn, NotAnObject, NotJson, NotUtf8, WrongType};
+        use MisfitKind::{DuplicateColumn, MissingColumn, NotAnObject, NotCsv, NotJson, NotUtf8, RaggedRow, WrongType};
         let names =
             columns.iter().map(|column| Known { name: column.name.as_str().into(), sensitive: column.sensitive });
         let names: Vec<Known> = names.collect();
@@ -136,10 +144,11 @@ impl Tallies {
             lines_shown: !columns.iter().any(|column| column.sensitive),
             columns: names,
             examples,
-            whole_lines: [NotUtf8, NotJson, NotAnObject].map(|kind| Tally::new(kind, None)),
+            whole_lines: [NotUtf8, NotJson, NotAnObject, NotCsv, RaggedRow].map(|kind| Tally::new(kind, None)),
             unexpected: Vec::new(),
             unexpected_names: HashMap::new(),
             unexpected_in_row: Vec::new(),
+            unexpected_in_all: Vec::new(),
             fresh: Vec::new(),
         }
     }
@@ -151,6 +160,8 @@ impl Tallies {
         let tally = match kind {
             MisfitKind::NotUtf8 => &mut self.whole_lines[0],
             MisfitKind::NotJson => &mut self.whole_lines[1],
+            MisfitKind::NotCsv => &mut self.whole_lines[3],
+            MisfitKind::RaggedRow => &mut self.whole_lines[4],
             _ => &mut self.whole_lines[2],
         };
         tally.add(line, self.examples, &mut self.fresh, || Misfit {
@@ -202,10 +213,45 @@ impl Tallies {
         });
     }
 
+    /// Something inside a value that does not fit.
+    pub(crate) fn fault(&mut self, line: u64, column: usize, fault: Fault<'_>) {
+        match fault {
+            Fault::WrongType { place, text, expected } => {
+                self.value(MisfitKind::WrongType, line, column, &place, text, expected);
+            }
+            Fault::Duplicate { place } => {
+                self.value(MisfitKind::DuplicateColumn, line, column, &place, "", &"the field once");
+            }
+            Fault::Unexpected { place } => self.unexpected_inside(line, column, &place),
+        }
+    }
+
+    /// A column that a row has twice.
+    pub(crate) fn duplicate(&mut self, line: u64, column: usize) {
+        self.value(MisfitKind::DuplicateColumn, line, column, &"", "", &"the column once in a row");
+    }
+
     /// A name that is not described; counts when the row turns out to be one.
     pub(crate) fn unexpected(&mut self, line: u64, name: &str) {
+        let n = self.unexpected_place(name);
+        // once per row: a hostile line repeats a name without end
+        if self.unexpected[n].last_line != line {
+            self.unexpected[n].last_line = line;
+            self.unexpected_in_row.push(n);
+        }
+    }
+
+    /// A name that is not described, in every row of the file.
+    pub(crate) fn unexpected_everywhere(&mut self, name: &str) {
+        let n = self.unexpected_place(name);
+        if !self.unexpected_in_all.contains(&n) {
+            self.unexpected_in_all.push(n);
+        }
+    }
+
+    fn unexpected_place(&mut self, name: &str) -> usize {
         let shown = shown_part(name);
-        let n = match self.unexpected_names.get(shown) {
+        match self.unexpected_names.get(shown) {
             Some(n) => *n,
             None => {
                 if self.unexpected.len() < MAXIMUM_UNEXPECTED_NAMES {
@@ -216,11 +262,6 @@ impl Tallies {
                 }
                 self.unexpected.len() - 1
             }
-        };
-        // once per row: a hostile line repeats a name without end
-        if self.unexpected[n].last_line != line {
-            self.unexpected[n].last_line = line;
-            self.unexpected_in_row.push(n);
         }
     }
 
@@ -234,10 +275,12 @@ impl Tallies {
 
     /// The line was a row: what was unexpected in it counts.
     pub(crate) fn row(&mut self, line: u64) {
-        for n in self.unexpected_in_row.drain(..) {
+        for n in &self.unexpected_in_row {
+            self.unexpected[*n].last_line = 0;
+        }
+        for n in self.unexpected_in_row.drain(..).chain(self.unexpected_in_all.iter().copied()) {
             let tally = &mut self.unexpected[n];
             let column = tally.column.clone();
-            tally.last_line = 0;
             tally.add(line, self.examples, &mut self.fresh, || Misfit {
                 kind: MisfitKind::UnexpectedColumn,
                 line,

@@ -6,7 +6,7 @@ use std::io;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// Not a format that the reader knows.
-    #[error("unsupported format: {format}; supported are jsonl and jsonl.gz")]
+    #[error("unsupported format: {format}; supported are jsonl, jsonl.gz, csv, csv.gz and parquet")]
     UnsupportedFormat {
         /// As in the extension.
         format: String,
@@ -18,6 +18,30 @@ pub enum ReadError {
         line: u64,
         /// Inflated bytes that came before.
         byte: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The record that names the columns of a CSV file cannot be read, and so no other.
+    #[error("line {line}: the header cannot be read: expected {expected}")]
+    Header {
+        /// Where it begins.
+        line: u64,
+        /// What should have been there.
+        expected: String,
+    },
+    /// A Parquet file is damaged, cut off, or asks for what cannot be done.
+    #[error("row {row}: {reason}")]
+    Parquet {
+        /// The row that would have come next, from 1; 1 also for the file's own description.
+        row: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The metadata describes dates or timestamps in a way that nothing can be read by.
+    #[error("datetime_format of column `{column}`: {reason}")]
+    DatetimeFormat {
+        /// The column.
+        column: String,
         /// What is wrong.
         reason: String,
     },

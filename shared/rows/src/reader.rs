@@ -1,18 +1,18 @@
 //! The reader: lines in, batches out.
 
-use std::io::Read;
-
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use contract::{Compression, FileFormat, Table};
+use contract::{Column, Compression, FileFormat, Table};
 
 use crate::column::{ColumnBuilder, Fault, Place};
+use crate::csv::{Csv, Records};
+use crate::datetime::DatetimeFormat;
 use crate::layout::Layout;
 use crate::lines::{Line, Lines};
 use crate::misfit::Tallies;
 use crate::split::{Names, Slot, split};
-use crate::{Misfit, MisfitKind, ReadError, Tally, schema};
+use crate::{Input, Misfit, MisfitKind, ReadError, Tally, schema};
 
 /// The limits of a reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             batch_rows: 1024,
-            batch_bytes: 8 << 20,
-            maximum_line_bytes: 16 << 20,
+            batch_bytes: 2 << 20,
+            maximum_line_bytes: contract::MAXIMUM_ROW_BYTES,
             maximum_bytes: 64 << 30,
             examples: 5,
         }
@@ -47,10 +47,16 @@ const MAXIMUM_CELLS: usize = 1 << 20;
 /// Reads the rows of one file of a table.
 #[derive(Debug)]
 pub struct RowReader {
-    lines: Lines,
+    source: Source,
     rows: Rows,
     options: Options,
     failed: Option<ReadError>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Json(Lines),
+    Csv(Csv),
 }
 
 /// Rows of a file in its order.
@@ -100,19 +106,27 @@ impl Batch {
 }
 
 impl RowReader {
-    /// Nothing is read yet.
+    /// Nothing of the rows is read yet. Text comes from any [`Input`], Parquet from [`Ranges`](crate::Ranges).
     pub fn new(
-        reader: impl Read + Send + 'static,
+        input: impl Into<Input>,
         format: FileFormat,
         compression: Compression,
         table: &Table,
         options: Options,
     ) -> Result<Self, ReadError> {
-        if format != FileFormat::JsonLines {
-            return Err(ReadError::UnsupportedFormat { format: format.to_string() });
-        }
-        let lines = Lines::new(Box::new(reader), compression, options.maximum_line_bytes, options.maximum_bytes)?;
-        Ok(Self { lines, rows: Rows::new(table, options.examples), options, failed: None })
+        let lines = |input: Input| {
+            Lines::new(input.into_reader(), compression, options.maximum_line_bytes, options.maximum_bytes)
+        };
+        let rows = Rows::new(table, options.examples)?;
+        let source = match format {
+            FileFormat::JsonLines => Source::Json(lines(input.into())?),
+            FileFormat::Csv => {
+                let records = Records::new(lines(input.into())?, options.maximum_line_bytes);
+                Source::Csv(Csv::new(records, table.checks.header, rows.columns.len()))
+            }
+            FileFormat::Parquet => return Err(ReadError::UnsupportedFormat { format: format.to_string() }),
+        };
+        Ok(Self { source, rows, options, failed: None })
     }
 
     /// The columns of the batches.
@@ -124,24 +138,23 @@ impl RowReader {
     /// at every call.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
         let most_rows = self.options.batch_rows.min(MAXIMUM_CELLS / self.rows.columns.len().max(1)).max(1);
-        let bytes = self.lines.bytes();
+        let bytes = self.source.bytes();
         let mut ended = false;
         // a batch has something in it: blank lines, however many, do not end the file
         while self.failed.is_none()
             && !ended
             && self.rows.lines.len() < most_rows
-            && (self.is_empty() || self.lines.bytes() - bytes < self.options.batch_bytes as u64)
+            && (self.is_empty() || self.source.bytes() - bytes < self.options.batch_bytes as u64)
         {
-            match self.lines.next() {
-                Ok(Some(line)) => self.rows.take(line),
-                Ok(None) => ended = true,
+            match self.source.take(&mut self.rows) {
+                Ok(more) => ended = !more,
                 Err(error) => self.failed = Some(error),
             }
         }
         if !self.is_empty() {
             return self.rows.finish().map(Some).map_err(|error| ReadError::Io {
-                line: self.lines.lines(),
-                byte: self.lines.bytes(),
+                line: self.source.lines(),
+                byte: self.source.bytes(),
                 kind: std::io::ErrorKind::Other,
                 message: error.to_string(),
             });
@@ -161,22 +174,49 @@ impl RowReader {
     pub fn summary(&self) -> Summary {
         Summary {
             rows: self.rows.count,
-            lines: self.lines.lines(),
-            bytes: self.lines.bytes(),
+            lines: self.source.lines(),
+            bytes: self.source.bytes(),
             tallies: self.rows.tallies.all().cloned().collect(),
+        }
+    }
+}
+
+impl Source {
+    /// Takes the next line or record. Gives false when there is none.
+    fn take(&mut self, rows: &mut Rows) -> Result<bool, ReadError> {
+        match self {
+            Self::Json(lines) => {
+                let line = lines.next()?;
+                Ok(line.map(|line| rows.take(line)).is_some())
+            }
+            Self::Csv(csv) => csv.take(rows),
+        }
+    }
+
+    fn lines(&self) -> u64 {
+        match self {
+            Self::Json(lines) => lines.lines(),
+            Self::Csv(csv) => csv.lines().lines(),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Json(lines) => lines.bytes(),
+            Self::Csv(csv) => csv.lines().bytes(),
         }
     }
 }
 
 /// The rows of the batch under way.
 #[derive(Debug)]
-struct Rows {
+pub(crate) struct Rows {
     schema: SchemaRef,
-    names: Names,
+    pub(crate) names: Names,
     layout: Layout,
     slots: Vec<Slot>,
-    columns: Vec<ColumnBuilder>,
-    tallies: Tallies,
+    pub(crate) columns: Vec<ColumnBuilder>,
+    pub(crate) tallies: Tallies,
     /// The line of each row.
     lines: Vec<u64>,
     gaps: Vec<Vec<Gap>>,
@@ -184,20 +224,25 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(table: &Table, examples: usize) -> Self {
+    fn new(table: &Table, examples: usize) -> Result<Self, ReadError> {
         let columns = table.data_columns();
         let names = Names::new(columns.iter().map(|column| column.name.as_str()));
-        Self {
+        let builder = |column: &Column| {
+            let wrong = |reason| ReadError::DatetimeFormat { column: column.name.clone(), reason };
+            let format = column.datetime_format.as_deref().map(DatetimeFormat::new).transpose().map_err(wrong)?;
+            Ok(ColumnBuilder::new(&column.column_type).with_format(format))
+        };
+        Ok(Self {
             schema: schema(table),
             slots: vec![Slot::Absent; names.len()],
-            names,
+            names: if table.checks.ignore_header_case { names.in_any_case() } else { names },
             layout: Layout::default(),
-            columns: columns.iter().map(|column| ColumnBuilder::new(&column.column_type)).collect(),
+            columns: columns.iter().map(builder).collect::<Result<_, _>>()?,
             tallies: Tallies::new(columns, examples),
             lines: Vec::new(),
             gaps: vec![Vec::new(); columns.len()],
             count: 0,
-        }
+        })
     }
 
     /// Makes a row of a line, or a misfit.
@@ -248,15 +293,7 @@ impl Rows {
                 Slot::Absent | Slot::Twice => None,
             };
             if let Some(json) = json {
-                let mut tell = |fault: Fault<'_>| match fault {
-                    Fault::WrongType { place, text, expected } => {
-                        tallies.value(MisfitKind::WrongType, line, n, &place, text, expected);
-                    }
-                    Fault::Duplicate { place } => {
-                        tallies.value(MisfitKind::DuplicateColumn, line, n, &place, "", &"the field once");
-                    }
-                    Fault::Unexpected { place } => tallies.unexpected_inside(line, n, &place),
-                };
+                let mut tell = |fault: Fault<'_>| tallies.fault(line, n, fault);
                 if column.append(&text[json], Place::Value, &mut tell) {
                     continue;
                 }
@@ -265,17 +302,25 @@ impl Rows {
             }
             match slot {
                 Slot::Absent => tallies.missing(line, n),
-                Slot::Twice => {
-                    tallies.value(MisfitKind::DuplicateColumn, line, n, &Place::Value, "", &"the column once in a row");
-                }
+                Slot::Twice => tallies.duplicate(line, n),
                 Slot::Value(_) | Slot::Text(_) => {}
             }
             let missing = *slot == Slot::Absent;
             self.gaps[n].push(Gap { row, missing });
         }
-        tallies.row(line);
+        self.row(line);
+    }
+
+    /// The columns are one value longer: a row of a line.
+    pub(crate) fn row(&mut self, line: u64) {
+        self.tallies.row(line);
         self.lines.push(line);
         self.count += 1;
+    }
+
+    /// A column's latest value is a null that the reader put there.
+    pub(crate) fn gap(&mut self, column: usize, missing: bool) {
+        self.gaps[column].push(Gap { row: self.lines.len(), missing });
     }
 
     fn finish(&mut self) -> Result<Batch, ArrowError> {

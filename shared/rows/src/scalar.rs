@@ -5,7 +5,11 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use serde_json::value::RawValue;
+
+use crate::datetime::DatetimeFormat;
+use crate::layout::number_end;
 
 /// A JSON text without its quotes and escapes.
 pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
@@ -15,6 +19,17 @@ pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
         // half a surrogate pair is JSON, but no text
         Some(_) => serde_json::from_str(json).ok().map(Cow::Owned),
     }
+}
+
+/// A text that is a number by JSON's grammar.
+pub(crate) fn number(text: &str) -> Option<&str> {
+    (!text.is_empty() && number_end(text.as_bytes(), 0)? == text.len()).then_some(text)
+}
+
+/// A text that is an object or an array as JSON, with nothing around it.
+pub(crate) fn nested(text: &str) -> Option<&str> {
+    let json: &RawValue = text.starts_with(['{', '[']).then(|| serde_json::from_str(text).ok())??;
+    (json.get().len() == text.len()).then_some(text)
 }
 
 /// A whole number. JSON's own grammar has excluded what Rust would accept besides (`+1`, `007`).
@@ -40,16 +55,34 @@ pub(crate) fn boolean(json: &str) -> Option<bool> {
     }
 }
 
+/// As [`boolean`], in any letter case.
+pub(crate) fn boolean_of(text: &str) -> Option<bool> {
+    match text {
+        _ if text.eq_ignore_ascii_case("true") => Some(true),
+        _ if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
 pub(crate) fn binary(json: &str) -> Option<Vec<u8>> {
-    BASE64_STANDARD.decode(text(json)?.as_bytes()).ok()
+    binary_of(&text(json)?)
+}
+
+/// From base64.
+pub(crate) fn binary_of(text: &str) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(text.as_bytes()).ok()
 }
 
 /// A number, or a text that holds one, as units of the last digit. Never rounds.
 pub(crate) fn decimal(json: &str, precision: u8, scale: u8) -> Option<i128> {
-    let text = if json.starts_with('"') { text(json)? } else { Cow::Borrowed(json) };
+    decimal_of(&if json.starts_with('"') { text(json)? } else { Cow::Borrowed(json) }, precision, scale)
+}
+
+/// As [`decimal`], from a text that is not JSON but just the number.
+pub(crate) fn decimal_of(text: &str, precision: u8, scale: u8) -> Option<i128> {
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
-        None => (false, &*text),
+        None => (false, text),
     };
     let (mantissa, exponent) = match rest.find(['e', 'E']) {
         Some(e) => (&rest[..e], Some(&rest[e + 1..])),
@@ -93,23 +126,43 @@ pub(crate) fn decimal(json: &str, precision: u8, scale: u8) -> Option<i128> {
 }
 
 /// Days since 1970-01-01.
-pub(crate) fn date(json: &str) -> Option<i32> {
-    let day = calendar_date(text(json)?.as_bytes())?;
+pub(crate) fn date(json: &str, format: Option<&DatetimeFormat>) -> Option<i32> {
+    date_of(&text(json)?, format)
+}
+
+/// As [`date`], from a text that is not JSON. A format's time of day must be midnight.
+pub(crate) fn date_of(text: &str, format: Option<&DatetimeFormat>) -> Option<i32> {
+    let day = match format {
+        None => calendar_date(text.as_bytes())?,
+        Some(format) => {
+            let point = format.read(text)?;
+            (point.time() == NaiveTime::MIN).then(|| point.date())?
+        }
+    };
     i32::try_from(day.signed_duration_since(NaiveDate::default()).num_days()).ok()
 }
 
 /// Milliseconds since 1970-01-01 00:00:00.
-pub(crate) fn timestamp(json: &str) -> Option<i64> {
-    let text = text(json)?;
+pub(crate) fn timestamp(json: &str, format: Option<&DatetimeFormat>) -> Option<i64> {
+    timestamp_of(&text(json)?, format)
+}
+
+/// As [`timestamp`], from a text that is not JSON.
+pub(crate) fn timestamp_of(text: &str, format: Option<&DatetimeFormat>) -> Option<i64> {
+    if let Some(format) = format {
+        return Some(format.read(text)?.and_utc().timestamp_millis());
+    }
     let text = text.as_bytes();
     let (day, time) = (text.get(..10)?, text.get(10..)?);
     let [b' ' | b'T', h1, h2, b':', m1, m2, b':', s1, s2, fraction @ ..] = time else { return None };
     let milliseconds = match fraction {
         [] => 0,
-        [b'.', digits @ ..] if (1..=3).contains(&digits.len()) => number(digits)? * 10_u32.pow(3 - digits.len() as u32),
+        [b'.', digits @ ..] if (1..=3).contains(&digits.len()) => {
+            digits_of(digits)? * 10_u32.pow(3 - digits.len() as u32)
+        }
         _ => return None,
     };
-    let (hour, minute, second) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?);
+    let (hour, minute, second) = (digits_of(&[*h1, *h2])?, digits_of(&[*m1, *m2])?, digits_of(&[*s1, *s2])?);
     let point: NaiveDateTime = calendar_date(day)?.and_hms_milli_opt(hour, minute, second, milliseconds)?;
     Some(point.and_utc().timestamp_millis())
 }
@@ -117,11 +170,11 @@ pub(crate) fn timestamp(json: &str) -> Option<i64> {
 /// `YYYY-MM-DD` to the letter. There was no year 0.
 fn calendar_date(text: &[u8]) -> Option<NaiveDate> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
-    let year = number(&[*y1, *y2, *y3, *y4]).filter(|year| *year > 0)?;
-    NaiveDate::from_ymd_opt(year as i32, number(&[*m1, *m2])?, number(&[*d1, *d2])?)
+    let year = digits_of(&[*y1, *y2, *y3, *y4]).filter(|year| *year > 0)?;
+    NaiveDate::from_ymd_opt(year as i32, digits_of(&[*m1, *m2])?, digits_of(&[*d1, *d2])?)
 }
 
-fn number(digits: &[u8]) -> Option<u32> {
+fn digits_of(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
 }
 
@@ -166,13 +219,13 @@ mod tests {
 
     #[test]
     fn days_and_times() {
-        assert_eq!(date("\"1970-01-02\""), Some(1));
-        assert_eq!(date("\"1969-12-31\""), Some(-1));
-        assert_eq!(date("\"2024-02-29\""), Some(19_782));
+        assert_eq!(date("\"1970-01-02\"", None), Some(1));
+        assert_eq!(date("\"1969-12-31\"", None), Some(-1));
+        assert_eq!(date("\"2024-02-29\"", None), Some(19_782));
         for wrong in
             ["\"2023-02-29\"", "\"2023-2-9\"", "\"20230209\"", "\"2023-02-09 00:00:00\"", "20230209", "\"0000-01-01\""]
         {
-            assert_eq!(date(wrong), None, "{wrong}");
+            assert_eq!(date(wrong, None), None, "{wrong}");
         }
         for (json, expected) in [
             ("\"1970-01-01 00:00:01\"", Some(1000)),
@@ -187,7 +240,7 @@ mod tests {
             ("\"1970-01-01\"", None),
             ("0", None),
         ] {
-            assert_eq!(timestamp(json), expected, "{json}");
+            assert_eq!(timestamp(json, None), expected, "{json}");
         }
     }
 

@@ -28,13 +28,25 @@ pub(crate) struct Names {
     names: Vec<Box<str>>,
     places: HashMap<Box<str>, usize>,
     order: Vec<usize>,
+    /// The places are of the names in lower case.
+    any_case: bool,
 }
+
+/// Longer names are not looked for in any letter case. Glue's are up to 255 bytes.
+const LONGEST_NAME_BYTES: usize = 1 << 10;
 
 impl Names {
     pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let names: Vec<Box<str>> = names.map(Box::from).collect();
         let places = names.iter().enumerate().map(|(n, name)| (name.clone(), n)).collect();
-        Self { order: (0..names.len()).collect(), names, places }
+        Self { order: (0..names.len()).collect(), names, places, any_case: false }
+    }
+
+    /// Finds names that differ in upper and lower case alone.
+    pub(crate) fn in_any_case(mut self) -> Self {
+        self.any_case = true;
+        self.places = self.names.iter().enumerate().map(|(n, name)| (name.to_lowercase().into(), n)).collect();
+        self
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -42,13 +54,17 @@ impl Names {
     }
 
     /// The place of a name, given as how many-th key of its object it comes.
-    fn find(&mut self, nth: usize, name: &str) -> Option<usize> {
+    pub(crate) fn find(&mut self, nth: usize, name: &str) -> Option<usize> {
         if let Some(expected) = self.order.get(nth)
             && *self.names[*expected] == *name
         {
             return Some(*expected);
         }
-        let found = *self.places.get(name)?;
+        let found = match self.any_case {
+            false => *self.places.get(name)?,
+            true if name.len() > LONGEST_NAME_BYTES => return None,
+            true => *self.places.get(&*name.to_lowercase())?,
+        };
         if let Some(expected) = self.order.get_mut(nth) {
             *expected = found;
         }

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use crate::{Batch, MisfitKind, Options, ReadError, RowReader, Summary, Tally};
 
-fn table(columns: &[(&str, ColumnType)]) -> Table {
+pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
     let columns = columns.iter().map(|(name, column_type)| Column {
         name: (*name).into(),
         column_type: column_type.clone(),
@@ -48,28 +48,31 @@ fn table(columns: &[(&str, ColumnType)]) -> Table {
     }
 }
 
-struct Reading {
-    batches: Vec<Batch>,
-    summary: Summary,
-    error: Option<ReadError>,
+pub(crate) struct Reading {
+    pub(crate) batches: Vec<Batch>,
+    pub(crate) summary: Summary,
+    pub(crate) error: Option<ReadError>,
 }
 
 impl Reading {
-    fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.batches.iter().map(|batch| batch.batch.num_rows()).sum()
     }
 
-    fn counts(&self) -> Vec<(MisfitKind, Option<&str>, u64)> {
+    pub(crate) fn counts(&self) -> Vec<(MisfitKind, Option<&str>, u64)> {
         self.summary.tallies.iter().map(|tally| (tally.kind, tally.column.as_deref(), tally.count)).collect()
     }
 
-    fn shown(&self) -> Vec<String> {
+    pub(crate) fn shown(&self) -> Vec<String> {
         self.summary.tallies.iter().flat_map(|tally| tally.examples.iter().map(ToString::to_string)).collect()
     }
 }
 
 fn read_from(source: impl Read + Send + 'static, compression: Compression, table: &Table, options: Options) -> Reading {
-    let mut reader = RowReader::new(source, FileFormat::JsonLines, compression, table, options).unwrap();
+    drain(RowReader::new(source, FileFormat::JsonLines, compression, table, options).unwrap())
+}
+
+pub(crate) fn drain(mut reader: RowReader) -> Reading {
     let mut batches = Vec::new();
     let error = loop {
         match reader.next_batch() {
@@ -90,13 +93,13 @@ fn read_gzip(bytes: &[u8], table: &Table) -> Reading {
     read_from(Cursor::new(bytes.to_vec()), Compression::Gzip, table, Options::default())
 }
 
-fn gzip(text: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
 
-fn one(name: &str, column_type: ColumnType) -> Table {
+pub(crate) fn one(name: &str, column_type: ColumnType) -> Table {
     table(&[(name, column_type)])
 }
 
@@ -354,18 +357,9 @@ fn misfits_are_counted_and_the_first_are_shown() {
     assert_eq!((text.chars().count(), text.chars().last()), (81, Some('…')));
 }
 
-#[test]
-fn other_formats_are_named() {
-    for (format, name) in [(FileFormat::Csv, "csv"), (FileFormat::Parquet, "parquet")] {
-        let table = one("c", ColumnType::Int32);
-        let error = RowReader::new(&b""[..], format, Compression::None, &table, Options::default()).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("unsupported format: {name}")), "{error}");
-    }
-}
-
 /// A value as a test knows it.
 #[derive(Clone, Debug, PartialEq)]
-enum Value {
+pub(crate) enum Value {
     Null,
     Text(String),
     Whole(i64),
@@ -379,7 +373,7 @@ enum Value {
     Items(Vec<Value>),
 }
 
-fn column_type() -> impl Strategy<Value = ColumnType> {
+pub(crate) fn column_type() -> impl Strategy<Value = ColumnType> {
     let scalar = prop_oneof![
         Just(ColumnType::String),
         Just(ColumnType::Int8),
@@ -404,7 +398,7 @@ fn column_type() -> impl Strategy<Value = ColumnType> {
     })
 }
 
-fn value(column_type: &ColumnType) -> BoxedStrategy<Value> {
+pub(crate) fn value(column_type: &ColumnType) -> BoxedStrategy<Value> {
     let whole = |least: i64, greatest: i64| (least..=greatest).prop_map(Value::Whole).boxed();
     let some = match column_type {
         ColumnType::Int8 => whole(i8::MIN.into(), i8::MAX.into()),
@@ -429,7 +423,7 @@ fn value(column_type: &ColumnType) -> BoxedStrategy<Value> {
     prop_oneof![1 => Just(Value::Null), 5 => some].boxed()
 }
 
-fn json(column_type: &ColumnType, value: &Value) -> String {
+pub(crate) fn json(column_type: &ColumnType, value: &Value) -> String {
     match (column_type, value) {
         (_, Value::Null) => "null".into(),
         (_, Value::Text(text)) => serde_json::to_string(text).unwrap(),
@@ -457,11 +451,11 @@ fn json(column_type: &ColumnType, value: &Value) -> String {
     }
 }
 
-fn date(milliseconds: i64) -> chrono::NaiveDateTime {
+pub(crate) fn date(milliseconds: i64) -> chrono::NaiveDateTime {
     chrono::DateTime::from_timestamp_millis(milliseconds).unwrap().naive_utc()
 }
 
-fn value_of(array: &dyn Array, row: usize) -> Value {
+pub(crate) fn value_of(array: &dyn Array, row: usize) -> Value {
     if array.is_null(row) {
         return Value::Null;
     }
@@ -487,15 +481,15 @@ fn value_of(array: &dyn Array, row: usize) -> Value {
     }
 }
 
-fn values(batches: &[Batch]) -> Vec<Vec<Value>> {
+pub(crate) fn values(batches: &[Batch]) -> Vec<Vec<Value>> {
     let row = |batch: &RecordBatch, row| batch.columns().iter().map(|column| value_of(column, row)).collect();
     batches.iter().flat_map(|batch| (0..batch.batch.num_rows()).map(|n| row(&batch.batch, n))).collect()
 }
 
 /// Gives its bytes in pieces of every size.
-struct Pieces {
-    bytes: Cursor<Vec<u8>>,
-    sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,
+pub(crate) struct Pieces {
+    pub(crate) bytes: Cursor<Vec<u8>>,
+    pub(crate) sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,
 }
 
 impl Read for Pieces {
@@ -505,7 +499,7 @@ impl Read for Pieces {
     }
 }
 
-fn rows_of_a_table() -> impl Strategy<Value = (Vec<ColumnType>, Vec<(Vec<Value>, usize)>)> {
+pub(crate) fn rows_of_a_table() -> impl Strategy<Value = (Vec<ColumnType>, Vec<(Vec<Value>, usize)>)> {
     prop::collection::vec(column_type(), 1..5).prop_flat_map(|types| {
         let row: Vec<_> = types.iter().map(value).collect();
         // with each row, where its keys begin: another order for every row

@@ -1,0 +1,373 @@
+//! Dates and timestamps as `datetime_format` describes them: in the words of strptime, read as Python reads them.
+
+use std::fmt;
+
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
+
+/// A checked `datetime_format`.
+#[derive(Clone, Debug)]
+pub(crate) struct DatetimeFormat {
+    text: Box<str>,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Any white space, at least one character.
+    Space,
+    Letter(char),
+    Year,
+    ShortYear,
+    Month,
+    MonthName,
+    MonthShort,
+    Day,
+    DayOfYear,
+    WeekdayName,
+    WeekdayShort,
+    Hour,
+    Hour12,
+    HalfDay,
+    Minute,
+    Second,
+    Fraction,
+}
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+const WEEKDAYS: [(&str, Weekday); 7] = [
+    ("monday", Weekday::Mon),
+    ("tuesday", Weekday::Tue),
+    ("wednesday", Weekday::Wed),
+    ("thursday", Weekday::Thu),
+    ("friday", Weekday::Fri),
+    ("saturday", Weekday::Sat),
+    ("sunday", Weekday::Sun),
+];
+const KNOWN: &str = "%Y %y %m %b %B %d %j %a %A %H %I %p %M %S %f %F %T %R %%";
+
+/// Whether a column's `datetime_format` is one that the reader can read by; if not, why.
+pub fn check_datetime_format(format: &str) -> Result<(), String> {
+    DatetimeFormat::new(format).map(drop)
+}
+
+impl fmt::Display for DatetimeFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl DatetimeFormat {
+    pub(crate) fn new(format: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut letters = format.chars();
+        while let Some(letter) = letters.next() {
+            if letter.is_whitespace() {
+                if parts.last() != Some(&Part::Space) {
+                    parts.push(Part::Space);
+                }
+                continue;
+            }
+            if letter != '%' {
+                parts.push(Part::Letter(letter));
+                continue;
+            }
+            match letters.next() {
+                Some('%') => parts.push(Part::Letter('%')),
+                Some('Y') => parts.push(Part::Year),
+                Some('y') => parts.push(Part::ShortYear),
+                Some('m') => parts.push(Part::Month),
+                Some('B') => parts.push(Part::MonthName),
+                Some('b') => parts.push(Part::MonthShort),
+                Some('d') => parts.push(Part::Day),
+                Some('j') => parts.push(Part::DayOfYear),
+                Some('A') => parts.push(Part::WeekdayName),
+                Some('a') => parts.push(Part::WeekdayShort),
+                Some('H') => parts.push(Part::Hour),
+                Some('I') => parts.push(Part::Hour12),
+                Some('p') => parts.push(Part::HalfDay),
+                Some('M') => parts.push(Part::Minute),
+                Some('S') => parts.push(Part::Second),
+                Some('f') => parts.push(Part::Fraction),
+                Some('F') => {
+                    parts.extend([Part::Year, Part::Letter('-'), Part::Month, Part::Letter('-'), Part::Day]);
+                }
+                Some('R') => parts.extend([Part::Hour, Part::Letter(':'), Part::Minute]),
+                Some('T') => {
+                    parts.extend([Part::Hour, Part::Letter(':'), Part::Minute, Part::Letter(':'), Part::Second]);
+                }
+                Some(zone @ ('z' | 'Z')) => {
+                    return Err(format!("`%{zone}` is a time zone, and timestamps here have none"));
+                }
+                Some(other) => return Err(format!("`%{other}` is not known; known are {KNOWN}")),
+                None => return Err("ends with a single `%`".into()),
+            }
+        }
+        complete(&parts)?;
+        Ok(Self { text: format.into(), parts })
+    }
+
+    /// The point in time that a text stands for; None where it is none, or has more of a second than milliseconds.
+    pub(crate) fn read(&self, text: &str) -> Option<NaiveDateTime> {
+        let mut found = Found::default();
+        let mut rest = text;
+        for part in &self.parts {
+            rest = found.take(*part, rest)?;
+        }
+        if rest.is_empty() { found.point() } else { None }
+    }
+}
+
+/// Every part at most once, and together a day.
+fn complete(parts: &[Part]) -> Result<(), String> {
+    use Part::{
+        Day, DayOfYear, Fraction, HalfDay, Hour, Hour12, Minute, Month, MonthName, MonthShort, Second, ShortYear,
+        WeekdayName, WeekdayShort, Year,
+    };
+    let count = |some: &[Part]| parts.iter().filter(|part| some.contains(part)).count();
+    let day = (count(&[Month, MonthName, MonthShort]), count(&[Day]), count(&[DayOfYear]));
+    for (what, some) in [
+        ("the year", &[Year, ShortYear][..]),
+        ("the month", &[Month, MonthName, MonthShort]),
+        ("the day", &[Day, DayOfYear]),
+        ("the weekday", &[WeekdayName, WeekdayShort]),
+        ("the hour", &[Hour, Hour12]),
+        ("AM or PM", &[HalfDay]),
+        ("the minute", &[Minute]),
+        ("the second", &[Second]),
+        ("the fraction of a second", &[Fraction]),
+    ] {
+        if count(some) > 1 {
+            return Err(format!("says {what} twice"));
+        }
+    }
+    if count(&[Year, ShortYear]) == 0 {
+        return Err("says no year (%Y or %y)".into());
+    }
+    if !matches!(day, (1, 1, 0) | (0, 0, 1)) {
+        return Err("says no day: expected a month (%m, %b or %B) and a day (%d), or the day of the year (%j)".into());
+    }
+    if count(&[Hour12]) != count(&[HalfDay]) {
+        return Err("has one of %I and %p without the other".into());
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Found {
+    year: i32,
+    month: u32,
+    day: u32,
+    day_of_year: Option<u32>,
+    weekday: Option<Weekday>,
+    hour: u32,
+    half_day: Option<u32>,
+    minute: u32,
+    second: u32,
+    microseconds: u32,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            year: 0,
+            month: 1,
+            day: 1,
+            day_of_year: None,
+            weekday: None,
+            hour: 0,
+            half_day: None,
+            minute: 0,
+            second: 0,
+            microseconds: 0,
+        }
+    }
+}
+
+impl Found {
+    /// Takes one part off a text and gives the rest.
+    fn take<'a>(&mut self, part: Part, text: &'a str) -> Option<&'a str> {
+        let number = |least: u32, greatest: u32| digits(text, 2, least, greatest);
+        let (into, (value, rest)) = match part {
+            Part::Space => {
+                let rest = text.trim_start();
+                return (rest.len() < text.len()).then_some(rest);
+            }
+            Part::Letter(letter) => return letter_off(text, letter),
+            Part::Year => {
+                // four digits, as Python has it; there was no year 0
+                let (year, rest) = digits(text, 4, 1, 9999).filter(|(_, rest)| text.len() - rest.len() == 4)?;
+                self.year = year as i32;
+                return Some(rest);
+            }
+            Part::ShortYear => {
+                let (year, rest) = digits(text, 2, 0, 99).filter(|(_, rest)| text.len() - rest.len() == 2)?;
+                // POSIX's century
+                self.year = year as i32 + if year < 69 { 2000 } else { 1900 };
+                return Some(rest);
+            }
+            Part::MonthName | Part::MonthShort => {
+                let short = part == Part::MonthShort;
+                let (n, rest) = name(text, MONTHS.iter().map(|name| if short { &name[..3] } else { name }))?;
+                (&mut self.month, (n as u32 + 1, rest))
+            }
+            Part::WeekdayName | Part::WeekdayShort => {
+                let short = part == Part::WeekdayShort;
+                let (n, rest) = name(text, WEEKDAYS.iter().map(|(name, _)| if short { &name[..3] } else { name }))?;
+                self.weekday = Some(WEEKDAYS[n].1);
+                return Some(rest);
+            }
+            Part::HalfDay => {
+                let (n, rest) = name(text, ["am", "pm"].into_iter())?;
+                self.half_day = Some(n as u32);
+                return Some(rest);
+            }
+            Part::DayOfYear => {
+                let (day, rest) = digits(text, 3, 1, 366)?;
+                self.day_of_year = Some(day);
+                return Some(rest);
+            }
+            Part::Fraction => {
+                let (fraction, rest) = digits(text, 6, 0, 999_999)?;
+                let written = (text.len() - rest.len()) as u32;
+                (&mut self.microseconds, (fraction * 10_u32.pow(6 - written), rest))
+            }
+            Part::Month => (&mut self.month, number(1, 12)?),
+            Part::Day => (&mut self.day, number(1, 31)?),
+            Part::Hour => (&mut self.hour, number(0, 23)?),
+            Part::Hour12 => (&mut self.hour, number(1, 12)?),
+            Part::Minute => (&mut self.minute, number(0, 59)?),
+            Part::Second => (&mut self.second, number(0, 59)?),
+        };
+        *into = value;
+        Some(rest)
+    }
+
+    fn point(self) -> Option<NaiveDateTime> {
+        let day = match self.day_of_year {
+            Some(day) => NaiveDate::from_yo_opt(self.year, day)?,
+            None => NaiveDate::from_ymd_opt(self.year, self.month, self.day)?,
+        };
+        // what contradicts itself cannot be trusted
+        if self.weekday.is_some_and(|weekday| weekday != day.weekday()) || !self.microseconds.is_multiple_of(1000) {
+            return None;
+        }
+        let hour = self.half_day.map_or(self.hour, |half| self.hour % 12 + 12 * half);
+        let time = NaiveTime::from_hms_milli_opt(hour, self.minute, self.second, self.microseconds / 1000)?;
+        Some(day.and_time(time))
+    }
+}
+
+/// A number of up to so many digits: as many as there are, one less where that is too large, as Python reads
+/// `%H%M` of `930`.
+fn digits(text: &str, most: usize, least: u32, greatest: u32) -> Option<(u32, &str)> {
+    let there = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    (1..=there).rev().find_map(|length| {
+        let (digits, rest) = text.split_at(length);
+        digits.parse().ok().filter(|number| (least..=greatest).contains(number)).map(|number| (number, rest))
+    })
+}
+
+/// Which of some names a text begins with, in any letter case.
+fn name<'a, 'n>(text: &'a str, mut names: impl Iterator<Item = &'n str>) -> Option<(usize, &'a str)> {
+    let begins = |name: &str| text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    let mut length = 0;
+    let n = names.position(|name| {
+        length = name.len();
+        begins(name)
+    })?;
+    Some((n, &text[length..]))
+}
+
+fn letter_off(text: &str, letter: char) -> Option<&str> {
+    let mut letters = text.chars();
+    let found = letters.next()?;
+    (found == letter || found.eq_ignore_ascii_case(&letter)).then_some(letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(format: &str, text: &str) -> Option<String> {
+        DatetimeFormat::new(format).unwrap().read(text).map(|point| point.format("%Y-%m-%d %H:%M:%S%.3f").to_string())
+    }
+
+    #[test]
+    fn texts_are_read_as_python_reads_them() {
+        for (format, text, expected) in [
+            ("%d/%m/%Y", "29/02/2024", "2024-02-29 00:00:00.000"),
+            ("%d/%m/%Y", "1/2/2024", "2024-02-01 00:00:00.000"),
+            ("%Y%m%d", "20240229", "2024-02-29 00:00:00.000"),
+            ("%Y-%m-%dT%H:%M:%S.%f", "2024-02-29T01:02:03.123", "2024-02-29 01:02:03.123"),
+            ("%Y-%m-%dT%H:%M:%S.%f", "2024-02-29T01:02:03.120000", "2024-02-29 01:02:03.120"),
+            ("%d %b %y", "29 Feb 24", "2024-02-29 00:00:00.000"),
+            ("%d %b %y", "01  jan  69", "1969-01-01 00:00:00.000"),
+            ("%A, %B %d, %Y", "thursday, FEBRUARY 29, 2024", "2024-02-29 00:00:00.000"),
+            ("%a %d.%m.%Y", "Thu 29.02.2024", "2024-02-29 00:00:00.000"),
+            ("%Y %j", "2024 060", "2024-02-29 00:00:00.000"),
+            ("%F %I:%M %p", "2024-02-29 12:30 AM", "2024-02-29 00:30:00.000"),
+            ("%F %I:%M %p", "2024-02-29 12:30 pm", "2024-02-29 12:30:00.000"),
+            ("%F %T", "2024-02-29 23:59:59", "2024-02-29 23:59:59.000"),
+            ("%F %H%M", "2024-02-29 930", "2024-02-29 09:30:00.000"),
+            ("%F 100%%", "2024-02-29 100%", "2024-02-29 00:00:00.000"),
+        ] {
+            assert_eq!(read(format, text).as_deref(), Some(expected), "{format}: {text}");
+        }
+        for (format, text) in [
+            ("%d/%m/%Y", "30/02/2024"),
+            ("%d/%m/%Y", "29/02/24"),
+            ("%d/%m/%Y", "29/02/2024 "),
+            ("%d/%m/%Y", " 29/02/2024"),
+            ("%d/%m/%Y", "2024-02-29"),
+            ("%d/%m/%Y", "+1/02/2024"),
+            ("%d/%m/%Y", "01/02/0000"),
+            ("%d/%m/%Y", ""),
+            ("%d %b %Y", "29 Février 2024"),
+            ("%d %b %Y", "29Feb2024"),
+            ("%a %F", "Mon 2024-02-29"),
+            ("%F %T", "2024-02-29 24:00:00"),
+            ("%F %T", "2024-02-29 23:59:60"),
+            ("%F %T.%f", "2024-02-29 23:59:59.1234"),
+            ("%F %T.%f", "2024-02-29 23:59:59."),
+            ("%F %I:%M %p", "2024-02-29 13:30 PM"),
+            ("%Y %j", "2023 366"),
+        ] {
+            assert_eq!(read(format, text), None, "{format}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_format_that_cannot_be_read_by_is_refused() {
+        for (format, reason) in [
+            ("%F %T%z", "`%z` is a time zone"),
+            ("%F %Z", "`%Z` is a time zone"),
+            ("%F %Q", "`%Q` is not known; known are %Y %y"),
+            ("%F %", "ends with a single `%`"),
+            ("%d/%m", "says no year"),
+            ("%Y-%m", "says no day"),
+            ("%Y", "says no day"),
+            ("%Y %j %d", "says the day twice"),
+            ("%F %d", "says the day twice"),
+            ("%F %y", "says the year twice"),
+            ("%F %I:%M", "has one of %I and %p without the other"),
+            ("%F %H %p", "has one of %I and %p without the other"),
+        ] {
+            let refused = check_datetime_format(format).unwrap_err();
+            assert!(refused.starts_with(reason), "{format}: {refused}");
+        }
+        assert_eq!(check_datetime_format("%d/%m/%Y"), Ok(()));
+    }
+}
