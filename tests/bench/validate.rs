@@ -41,8 +41,8 @@ const READER: &str = "reader";
 /// data_linter takes a minute for files larger than this, so it runs once.
 const SLOW_ROWS: u64 = 100_000;
 const MEMORY_BUDGET_BYTES: f64 = 64e6;
-/// The reader's limit of 16 MiB, less the newline.
-const LONGEST_LINE_BYTES: usize = (16 << 20) - 1;
+/// What a row may have, less the newline.
+const LONGEST_LINE_BYTES: usize = contract::MAXIMUM_ROW_BYTES - 1;
 const LONG_LINES: u64 = 6;
 const STARTS: usize = 25;
 
