@@ -9,10 +9,14 @@
 
 mod areas;
 mod check;
+mod drift;
 mod event;
+mod literal;
 mod rebuild;
 mod report;
 mod rules;
+mod unique;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,11 +74,7 @@ impl App {
             let what = format!("the function's environment: {} is 0, expected at least 1", env::REBUILD_WINDOW_SECONDS);
             return Err(Failure::bad_input(what));
         }
-        let datasets = metadata.raw.iter().map(|(name, table)| {
-            let dataset = Dataset::new(table.clone())?;
-            Ok((name.clone(), Arc::new(dataset)))
-        });
-        let datasets = datasets.collect::<Result<_, Failure>>()?;
+        let datasets = check::datasets(&metadata)?;
         let client = aws_sdk_sfn::Client::new(&boot.aws);
         let rebuild = Rebuild::new(client, state_machine, metadata.database.name.clone(), window_seconds);
         Ok(Self { areas, rebuild, land, base_folder, metadata, datasets })
@@ -203,7 +203,8 @@ impl App {
             }
         };
         let passed = findings.failures.is_empty();
-        let report = Report::new(&object, table, &findings, filed_at.clone(), &self.metadata.sha256);
+        let report =
+            Report::new(&object, table, &findings, Verdict::Quarantined, Some(filed_at.clone()), &self.metadata.sha256);
         let place = self.areas.report(&object, &report, &filed_at).await?;
         tell(&object, table, &findings, &report, &place, checked);
         if !passed {
@@ -223,8 +224,9 @@ impl App {
 
     /// All checks of the table; `None` when the version went away meanwhile.
     async fn check(&self, object: &Object, key: &LandKey, dataset: &Arc<Dataset>) -> Result<Option<Findings>, Failure> {
-        let mut failures = dataset.check_name_and_size(key, object.bytes);
-        if failures.iter().any(|broken| broken.rule == "size") {
+        let mut failures: Vec<Broken> = dataset.check_name(key).into_iter().collect();
+        failures.extend(dataset.check_size(object.bytes));
+        if failures.iter().any(|broken| matches!(broken.rule, "size" | "maximum_bytes")) {
             return Ok(Some(Findings { failures, ..Findings::default() }));
         }
         let body = match self.areas.store.read(object).await {

@@ -31,6 +31,7 @@
 mod column;
 mod csv;
 mod datetime;
+mod inferred;
 mod inflate;
 mod layout;
 mod lines;
@@ -47,6 +48,7 @@ mod tests;
 mod tests_csv;
 
 pub use datetime::check_datetime_format;
+pub use inferred::Inferred;
 pub use misfit::{Misfit, MisfitKind, Tally};
 pub use ranges::{Input, Ranges};
 pub use read_error::ReadError;
