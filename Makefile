@@ -42,6 +42,14 @@ EVENT ?= $(firstword $(sort $(wildcard infra/events/$(FUNCTION).json infra/event
 invoke: $(VENV)/.ready ## Invoke a function of the running `make up` (FUNCTION=extract EVENT=infra/events/extract.json)
 	@$(LANDFALL_LOCAL) invoke $(FUNCTION) '$(EVENT)'
 
+FILE ?=
+# May be left out when the file's name begins with the table's.
+TABLE ?=
+
+.PHONY: validate
+validate: functions ## Check a file of yours as validate checks one that lands (FILE=orders.jsonl.gz TABLE=orders; JSON=1 for the report)
+	@.local/functions/validate/bootstrap check $(if $(FILE),'$(FILE)') $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json)
+
 # --------------------------------------------------------------------------------------------------------- to work on it
 
 .PHONY: test

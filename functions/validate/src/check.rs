@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use contract::{Anchor, Failure, KeyError, LandKey, MetaData, Problems, Table};
+use contract::{Anchor, Failure, LandKey, MetaData, Problems, Table};
 use regex::Regex;
 use rows::{MisfitKind, Options, ReadError, RowReader, Tally};
 
 use crate::drift::{Drift, Empty};
-use crate::report::{Broken, Example, Findings};
+use crate::report::{Broken, Example, Findings, counted, grouped};
 use crate::rules::{Rules, anchored};
 
 /// Larger files take longer than a function may run. extract closes its files at 1 GB.
@@ -56,12 +56,13 @@ impl Dataset {
         let (rule, expected) = if bytes == 0 && checks.minimum_bytes > 0 {
             ("size", "the file is empty".to_owned())
         } else if bytes > MAXIMUM_FILE_BYTES {
-            ("size", format!("{bytes} bytes; a file has at most {MAXIMUM_FILE_BYTES}: split it"))
+            let most = counted(MAXIMUM_FILE_BYTES, "byte");
+            ("size", format!("found {}; a file has at most {most}: split it", counted(bytes, "byte")))
         } else if bytes < checks.minimum_bytes {
-            ("minimum_bytes", format!("expected at least {} bytes, found {bytes}", checks.minimum_bytes))
+            ("minimum_bytes", expected("least", checks.minimum_bytes, bytes, "byte"))
         } else {
             let most = checks.maximum_bytes.filter(|most| bytes > *most)?;
-            ("maximum_bytes", format!("expected at most {most} bytes, found {bytes}"))
+            ("maximum_bytes", expected("most", most, bytes, "byte"))
         };
         Some(Broken::whole(rule, expected))
     }
@@ -112,12 +113,16 @@ impl Dataset {
     fn row_count(&self, rows: u64) -> Option<Broken> {
         let checks = &self.table.checks;
         if rows < checks.minimum_rows {
-            let expected = format!("expected at least {} rows, found {rows}", checks.minimum_rows);
-            return Some(Broken::whole("minimum_rows", expected));
+            return Some(Broken::whole("minimum_rows", expected("least", checks.minimum_rows, rows, "row")));
         }
         let most = checks.maximum_rows.filter(|most| rows > *most)?;
-        Some(Broken::whole("maximum_rows", format!("expected at most {most} rows, found {rows}")))
+        Some(Broken::whole("maximum_rows", expected("most", most, rows, "row")))
     }
+}
+
+/// `expected at least 2 rows, found 1`
+fn expected(which: &str, bound: u64, found: u64, thing: &str) -> String {
+    format!("expected at {which} {}, found {}", counted(bound, thing), grouped(found))
 }
 
 /// Every raw table with its rules. Fails with everything in the metadata that cannot be checked.
@@ -131,11 +136,6 @@ pub fn datasets(metadata: &MetaData) -> Result<BTreeMap<String, Arc<Dataset>>, P
         }
     }
     if problems.is_empty() { Ok(datasets) } else { Err(problems) }
-}
-
-/// A key that is not one of ours.
-pub fn wrong_key(error: &KeyError) -> Broken {
-    Broken::whole("key", error.reason.clone())
 }
 
 fn unreadable(error: ReadError) -> Result<Broken, Failure> {
@@ -670,6 +670,83 @@ mod tests {
         // beyond what memory keeps: the lines are known, the value is not
         let example = Example { line: 300_000, first_line: Some(1), path: None, value: None };
         assert_eq!((failure.count, &failure.examples[..]), (Some(1), &[example][..]));
+    }
+
+    /// The rows of all tables in the documents that have this heading, by cell.
+    fn documented(heading: &str) -> Vec<Vec<Vec<String>>> {
+        let text = include_str!("../../../docs/rules.md");
+        let tables = text.split(heading).skip(1);
+        let rows = tables.flat_map(|table| table.lines().skip(2).take_while(|line| line.starts_with('|')));
+        rows.map(|row| row.trim_matches('|').split(" | ").map(spans).collect()).collect()
+    }
+
+    /// What stands between backticks.
+    fn spans(cell: &str) -> Vec<String> {
+        let (mut found, mut rest) = (Vec::new(), cell);
+        while let Some(start) = rest.find('`') {
+            let fence = if rest[start..].starts_with("``") { "``" } else { "`" };
+            let inner = &rest[start + fence.len()..];
+            let end = inner.find(fence).unwrap_or_else(|| panic!("no end of {inner}"));
+            let inner_text = if fence == "``" { inner[..end].trim() } else { &inner[..end] };
+            found.push(inner_text.replace("\\|", "|"));
+            rest = &inner[end + fence.len()..];
+        }
+        found
+    }
+
+    /// A column, or several, or a table with them.
+    fn described(json: &str) -> Value {
+        let value: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"));
+        match value {
+            Value::Array(columns) => json!({"columns": columns}),
+            table if table.get("columns").is_some() => table,
+            column if column.get("name").is_some() => json!({"columns": [column]}),
+            checks => json!({"columns": [{"name": "a", "type": "int"}], "checks": checks}),
+        }
+    }
+
+    /// What a row of the documents would have to say, if it says something else.
+    fn difference(row: &[Vec<String>], report: &[String], found: &[Broken]) -> Option<String> {
+        let lines: Vec<String> = found.iter().map(Broken::describe).collect();
+        let lines = if lines.is_empty() { vec!["passed".into()] } else { lines };
+        (lines != report).then(|| format!("{row:?}\n  should say {lines:?}"))
+    }
+
+    #[test]
+    fn every_rule_of_the_documents_says_what_they_say() {
+        let rows = documented("| rule | metadata | file | report |");
+        assert!(rows.len() > 50, "{}", rows.len());
+        let mut wrong = Vec::new();
+        for row in rows {
+            let [rule, metadata, file, report] = &row[..] else { panic!("{row:?}") };
+            let dataset = dataset_of(&described(&metadata[0])).unwrap_or_else(|failure| panic!("{row:?}: {failure}"));
+            // bytes that are no text are written in hexadecimal, after the file's name
+            let (name, bytes) = match &file[..] {
+                [name, hexadecimal] if hexadecimal.starts_with("0x") => {
+                    let digit = |n: usize| u8::from_str_radix(&hexadecimal[n..n + 2], 16).unwrap();
+                    (name.as_str(), (2..hexadecimal.len()).step_by(2).map(digit).collect::<Vec<u8>>())
+                }
+                lines => ("t_7.jsonl", lines.iter().flat_map(|line| [line, "\n"].concat().into_bytes()).collect()),
+            };
+            let findings = dataset.check_rows(io::Cursor::new(bytes), &key(name)).unwrap();
+            wrong.extend(difference(&row, report, &findings.failures));
+            let is_named = findings.failures.iter().all(|broken| rule.iter().any(|rule| rule == broken.rule));
+            assert!(is_named, "{row:?}: {:?}", findings.failures);
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn every_rule_of_names_and_sizes_says_what_the_documents_say() {
+        let mut wrong = Vec::new();
+        for row in documented("| rule | checks | file | report |") {
+            let [_, checks, file, report] = &row[..] else { panic!("{row:?}") };
+            let dataset = dataset_of(&described(&checks[0])).unwrap();
+            let bytes = file.get(1).map_or(1, |bytes| bytes.parse().unwrap());
+            let found = [dataset.check_name(&key(&file[0])), dataset.check_size(bytes)];
+            wrong.extend(difference(&row, report, &found.into_iter().flatten().collect::<Vec<_>>()));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     #[test]

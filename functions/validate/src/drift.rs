@@ -46,7 +46,8 @@ struct Snippet {
 /// A described column without values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unfilled {
-    column: String,
+    /// The column.
+    pub column: String,
     count: u64,
 }
 

@@ -31,7 +31,7 @@
 //!
 //! - `verdict` is `passed`, `quarantined`, or `failed` for a file that stays where it is: in land, because all files of
 //!   the request had to pass, or on the machine where `bootstrap check` read it. `filed_at` is where the file is now, and
-//!   null for one that is in no bucket.
+//!   null for one that is in no bucket: its `object` has a path as its `key`, and was written rather than `landed_at`.
 //! - `rows` makes rows; `lines` counts blank lines and those that make no row too. After a failure that ends the
 //!   reading (`gzip`, `line_length`, `text_size`) both count what came before it.
 //! - `rule` is the metadata's word (`nullable`, `enum`, `pattern`, `minimum`, `maximum`, `minLength`, `maxLength`,
@@ -73,27 +73,38 @@ const MAXIMUM_KEY: usize = 1024;
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     report_version: u32,
-    verdict: Verdict,
+    /// What becomes of the file.
+    pub verdict: Verdict,
     /// In one paragraph.
     pub summary: String,
-    table: Option<String>,
-    object: ObjectFacts,
+    /// The raw table, if the file is one of a table.
+    pub table: Option<String>,
+    /// The file.
+    pub object: ObjectFacts,
     filed_at: Option<ObjectName>,
-    rows: u64,
-    lines: u64,
-    inflated_bytes: u64,
-    failures: Vec<Broken>,
-    drift: Drift,
+    /// Rows read.
+    pub rows: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// Bytes of text read.
+    pub inflated_bytes: u64,
+    /// Every rule that is broken.
+    pub failures: Vec<Broken>,
+    /// How the columns differ from the metadata's.
+    pub drift: Drift,
     metadata_sha256: String,
 }
 
+/// The file as it landed.
 #[derive(Clone, Debug, Serialize)]
-struct ObjectFacts {
+pub struct ObjectFacts {
     bucket: String,
-    key: String,
+    /// The key; of a local file its path.
+    pub key: String,
     version_id: Option<String>,
     etag: String,
-    bytes: u64,
+    /// Its size, compressed or not.
+    pub bytes: u64,
     checksum: Option<String>,
     landed_at: Option<String>,
 }
@@ -277,12 +288,18 @@ pub fn percent(count: u64, of: u64) -> f64 {
     (percent * 10_000.0).round() / 10_000.0
 }
 
-fn broken(rules: usize) -> String {
+/// How many rules are broken, in words.
+pub fn broken(rules: usize) -> String {
     if rules == 1 { "1 rule is broken".into() } else { format!("{rules} rules are broken") }
 }
 
 /// `1 row`, `1,000 rows`
-fn counted(number: u64, thing: &str) -> String {
+pub fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// `1,000`
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {
@@ -291,7 +308,7 @@ fn counted(number: u64, thing: &str) -> String {
         }
         text.push(digit);
     }
-    format!("{text} {thing}{}", if number == 1 { "" } else { "s" })
+    text
 }
 
 /// What tells the versions of a key apart: the version, or the entity tag where the bucket keeps no versions.
