@@ -11,7 +11,7 @@ use arrow::array::{Array, ArrayRef};
 use arrow::util::display::array_value_to_string;
 use contract::{Anchor, Column, Failure, Problems, Table};
 use regex::Regex;
-use rows::Batch;
+use rows::{Batch, check_datetime_format};
 
 use crate::literal::{Allowed, Bound, End, bits};
 use crate::report::{Broken, Example};
@@ -102,6 +102,11 @@ impl Rules {
                 add("nullable", "a value: the column is a part of the primary key".into(), Test::NotNull);
             } else if !column.nullable {
                 add("nullable", "a value: the column may not be null".into(), Test::NotNull);
+            }
+            if let Some(Err(message)) = column.datetime_format.as_deref().map(check_datetime_format) {
+                problem("datetime_format", message);
+                // and none of its values can be read
+                continue;
             }
             if let Some(texts) = &column.enumeration {
                 match Allowed::new(table, column, texts) {
