@@ -1,12 +1,12 @@
 //! All checks of one file: its key and size, and every row of it, read once.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+
 use std::sync::Arc;
 
 use contract::{Anchor, Failure, LandKey, MetaData, Problems, Table};
 use regex::Regex;
-use rows::{MisfitKind, Options, ReadError, RowReader, Tally};
+use rows::{Input, MisfitKind, Options, ReadError, RowReader, Tally};
 
 use crate::drift::{Drift, Empty};
 use crate::report::{Broken, Example, Findings, counted, grouped};
@@ -69,9 +69,9 @@ impl Dataset {
 
     /// Reads a file to its end, or as far as it goes, and applies every rule. Fails only when the bytes cannot be
     /// fetched, or there is no room for what must be remembered of them: that says nothing about the file.
-    pub fn check_rows(&self, source: impl Read + Send + 'static, key: &LandKey) -> Result<Findings, Failure> {
+    pub fn check_rows(&self, input: impl Into<Input>, key: &LandKey) -> Result<Findings, Failure> {
         let options = Options { examples: self.table.checks.examples, ..Options::default() };
-        let mut reader = match RowReader::new(source, key.format, key.compression, &self.table, options) {
+        let mut reader = match RowReader::new(input, key.format, key.compression, &self.table, options) {
             Ok(reader) => reader,
             Err(error) => return Ok(Findings { failures: vec![unreadable(error)?], ..Findings::default() }),
         };

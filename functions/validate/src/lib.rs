@@ -12,6 +12,8 @@ mod check;
 pub mod command;
 mod drift;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod literal;
 mod notify;
 mod printed;
