@@ -83,6 +83,11 @@ impl Inferred {
     pub(crate) fn see(&mut self, json: &str) {
         self.root.see(json, &mut self.nodes, 0);
     }
+
+    /// Takes a field of a CSV file into account: a text that may look like a value of another type.
+    pub(crate) fn see_field(&mut self, text: &str, quoted: bool) {
+        self.root.see_field(text, quoted);
+    }
 }
 
 impl Seen {
@@ -154,6 +159,33 @@ impl Seen {
             Kind::Nothing | Kind::Date | Kind::Timestamp | Kind::Text => Kind::Text,
             _ => Kind::Mixed,
         };
+    }
+
+    fn see_field(&mut self, text: &str, quoted: bool) {
+        if text.is_empty() && !quoted {
+            self.null = true;
+            return;
+        }
+        if self.kind == Kind::Text {
+            return;
+        }
+        let seen = if let Some(number) = scalar::number(text) {
+            Kind::Number(Number::of(number))
+        } else if scalar::boolean_of(text).is_some() {
+            Kind::Boolean
+        } else if scalar::date_of(text, None).is_some() {
+            Kind::Date
+        } else if scalar::timestamp_of(text, None).is_some() {
+            Kind::Timestamp
+        } else {
+            Kind::Text
+        };
+        match (&mut self.kind, seen) {
+            (Kind::Number(number), Kind::Number(other)) => number.widen(other),
+            (kind, seen) if *kind == Kind::Nothing || *kind == seen => *kind = seen,
+            // every field is a text
+            (kind, _) => *kind = Kind::Text,
+        }
     }
 
     fn become_or_mix(&mut self, kind: Kind) {
@@ -294,6 +326,30 @@ mod tests {
         ] {
             assert_eq!(inferred(values), expected, "{values:?}");
         }
+    }
+
+    #[test]
+    fn a_field_is_a_text_unless_all_of_them_look_alike() {
+        for (fields, expected) in [
+            (&["1", "2147483648", ""][..], "long"),
+            (&["1", "1.5"], "double"),
+            (&["012"], "character"),
+            (&["TRUE", "false"], "boolean"),
+            (&["true", "1"], "character"),
+            (&["2024-02-29"], "date"),
+            (&["2024-02-29 00:00:00", ""], "datetime"),
+            (&["2024-02-29", "x", "2024-02-29"], "character"),
+            (&["[1]"], "character"),
+            (&[""], "character"),
+        ] {
+            let mut inferred = Inferred::default();
+            fields.iter().for_each(|field| inferred.see_field(field, false));
+            assert_eq!(inferred.column_type().unwrap().name(Dialect::EtlManager), expected, "{fields:?}");
+            assert_eq!(inferred.saw_null(), fields.contains(&""));
+        }
+        let mut inferred = Inferred::default();
+        inferred.see_field("", true);
+        assert!(!inferred.saw_null());
     }
 
     #[test]
