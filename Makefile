@@ -1,5 +1,6 @@
 # What a user calls. `make help` lists it.
-# Needs Rust, Python 3.11 or later and make; everything else is fetched into .venv (and .venv-build for a deployment).
+# Needs Rust, Python 3.11 or later and make; everything else is fetched into .venv (.venv-build for a deployment,
+# .venv-compare for a comparison).
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -41,6 +42,14 @@ EVENT ?= $(firstword $(sort $(wildcard infra/events/$(FUNCTION).json infra/event
 invoke: $(VENV)/.ready ## Invoke a function of the running `make up` (FUNCTION=extract EVENT=infra/events/extract.json)
 	@$(LANDFALL_LOCAL) invoke $(FUNCTION) '$(EVENT)'
 
+FILE ?=
+# May be left out when the file's name begins with the table's.
+TABLE ?=
+
+.PHONY: validate
+validate: functions ## Check a file of yours as validate checks one that lands (FILE=orders.jsonl.gz TABLE=orders; JSON=1 for the report)
+	@.local/functions/validate/bootstrap check $(if $(FILE),'$(FILE)') $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json)
+
 # --------------------------------------------------------------------------------------------------------- to work on it
 
 .PHONY: test
@@ -65,8 +74,8 @@ check: $(VENV)/.ready-dev ## Check format, lints, what each function links, the 
 	@$(call must_not_link,extract,arrow|parquet|datafusion)
 	@$(call must_not_link,catalog,arrow|parquet|datafusion)
 	@$(call must_not_link,validate,datafusion)
-	$(VENV)/bin/ruff format --check --config infra/local/pyproject.toml infra
-	$(VENV)/bin/ruff check --config infra/local/pyproject.toml infra
+	$(VENV)/bin/ruff format --check --config infra/local/pyproject.toml infra tests/compare
+	$(VENV)/bin/ruff check --config infra/local/pyproject.toml infra tests/compare
 	$(VENV)/bin/cfn-lint infra/template.yaml
 
 # $(call must_not_link,<function>,<families of crates, joined by |>)
@@ -78,6 +87,22 @@ linked=$$(awk '$$1 ~ /^($(2))([-_]|$$)/ { print $$1 }' <<<"$$crates" | sort -u |
 if [ -n "$$linked" ]; then echo "$(1) must not link: $$linked" >&2; exit 1; fi; \
 echo "$(1) links no $(subst |, or ,$(2))"
 endef
+
+# Options of the bench, e.g. BENCH="--rows 1000 --rounds 3"; BENCH=--help lists them.
+BENCH ?=
+
+.PHONY: bench
+bench: ## Measure validate against its floor and, after a `make compare`, against other checkers (BENCH="--rounds 3")
+	$(CARGO) build --release --locked -p validate
+	$(CARGO) bench --locked -p bench --bench validate -- --validate $(abspath $(TARGET))/release/validate $(BENCH)
+
+# Of the generated files.
+SEED ?= 1
+
+.PHONY: compare
+compare: .venv-compare/.ready ## Compare validate's verdicts with data_linter's over generated files (SEED=1)
+	@$(MAKE) --no-print-directory functions FUNCTIONS=validate
+	.venv-compare/bin/python tests/compare/differential.py --validate .local/functions/validate/bootstrap --seed $(SEED)
 
 # ----------------------------------------------------------------------------------------------------------- to deploy
 
@@ -107,7 +132,7 @@ deploy: build .venv-build/.ready-deploy ## Build, then deploy to the AWS account
 
 .PHONY: clean
 clean: ## Remove everything that was made here
-	rm -rf .local .venv .venv-build build target
+	rm -rf .local .venv .venv-build .venv-compare build target
 
 # -------------------------------------------------------------------------------------------------------- what they need
 
@@ -149,6 +174,11 @@ $(VENV)/.ready-dev: infra/local/requirements-dev.txt $(VENV)/.ready
 
 .venv-build/.ready-deploy: infra/requirements-deploy.txt .venv-build/.ready
 	@.venv-build/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# data_linter 6.3.6 and what it is measured with: users' programs, nothing that the project itself needs.
+.venv-compare/.ready: tests/compare/requirements.txt
+	@$(call make_venv,.venv-compare,$<)
 	@touch $@
 
 # $(call make_venv,<folder>,<requirements>)

@@ -31,8 +31,11 @@ fn key(seconds: u64) -> String {
 }
 
 async fn report(stack: &Stack, key: &str) -> Value {
-    let report = format!("{key}.report.json");
-    stack.eventually("the report", async || stack.keys("quarantine").await.contains(&report).then_some(())).await;
+    // beside the file; a key that would be too long for S3 is cut
+    let begins: String = key.chars().take(400).collect();
+    let is_report = |found: &String| found.starts_with(&begins) && found.ends_with(".report.json");
+    let report = stack.eventually("the report", async || stack.keys("quarantine").await.into_iter().find(is_report));
+    let report = report.await;
     stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
     stack.read_json("quarantine", &report).await
 }
@@ -76,6 +79,9 @@ async fn a_bad_file_goes_to_quarantine_with_a_report_and_history_stays_as_it_was
 async fn files_that_are_no_data_are_quarantined_under_their_own_keys() {
     let stack = Stack::deploy("strays", Options::default()).await;
     let base = "open_data/postcodes_example";
+    // S3 takes keys of 1,024 bytes; that of the report is cut
+    let mut longest = format!("{base}/random_postcodes/");
+    longest += &"é".repeat((1024 - longest.len()) / 2);
     let strays = [
         (
             format!("{base}/random_postcodes/file_land_timestamp=2018-01-01T00:00:00/random_postcodes_1.jsonl.gz"),
@@ -87,6 +93,9 @@ async fn files_that_are_no_data_are_quarantined_under_their_own_keys() {
         ),
         (format!("{base}/random_postcodes/file_land_timestamp=1/read me+%41.txt"), "extensions"),
         (key(1), "gzip"),
+        (format!("{base}/random_postcodes/../../random_postcodes_1.jsonl.gz"), "`..` segment"),
+        (format!("{base}/random_postcodes/file_land_timestamp=1/100% Steòrnabhagh + 😀.jsonl.gz"), "Steòrnabhagh"),
+        (longest, "extensions"),
     ];
     for (key, _) in &strays {
         stack.land(key, b"no gzip at all".to_vec()).await;

@@ -137,6 +137,7 @@ mod tests {
         });
         Table {
             file: "t.json".into(),
+            dialect: contract::Dialect::EtlManager,
             name: "t".into(),
             description: String::new(),
             location: "t".into(),

@@ -190,6 +190,7 @@ mod tests {
     fn metadata(tables: &[(&str, Option<&str>)]) -> MetaData {
         let table = |name: &str, url: Option<&str>| Table {
             file: format!("meta_data/raw/{name}.json").into(),
+            dialect: contract::Dialect::EtlManager,
             name: name.into(),
             description: String::new(),
             location: name.into(),

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use contract::MAXIMUM_ROW_BYTES;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -12,8 +13,6 @@ use serde_json::value::RawValue;
 const MAX_DEPTH: usize = 32;
 /// Glue takes no longer names. A limit is needed in any case: a long name is repeated for all that is nested in it.
 const MAX_NAME_BYTES: usize = 255;
-/// A row of a body of the permitted size cannot be larger, unless it is made to be.
-const MAX_ROW_BYTES: usize = 16 << 20;
 /// What of a body a message shows.
 const EXCERPT_BYTES: usize = 200;
 
@@ -165,8 +164,8 @@ impl Flat<'_> {
                         _ => self.text.push_str(value.get()),
                     }
                     self.paths.insert(name, path);
-                    if self.text.len() > MAX_ROW_BYTES {
-                        return Err(format!("the row is larger than {MAX_ROW_BYTES} bytes"));
+                    if self.text.len() > MAXIMUM_ROW_BYTES {
+                        return Err(format!("the row is larger than {MAXIMUM_ROW_BYTES} bytes"));
                     }
                 }
             }

@@ -91,24 +91,37 @@ impl Areas {
             let what = format!("{} is not there, although it was just copied", store::url(bucket, key));
             return Err(Failure::unavailable(what));
         };
-        let same = match (compare(object, &target), copied) {
-            (Comparison::Same, _) | (Comparison::Unknown, Copied::Now) => true,
-            (Comparison::Different, Copied::TargetExists) => false,
-            (Comparison::Different, Copied::Now) => {
+        if copied == Copied::Now && compare(object, &target) == Comparison::Unknown {
+            return Ok(Filed::There(ObjectName { bucket: target.bucket, key: target.key }));
+        }
+        Ok(match (self.same(object, &target).await?, copied) {
+            (Some(true), _) => Filed::There(ObjectName { bucket: target.bucket, key: target.key }),
+            (Some(false), Copied::TargetExists) => Filed::Taken(target),
+            (Some(false), Copied::Now) => {
                 // two invocations may have crossed: the next look tells what is there
                 let what = format!("{} is not what was copied there from {}", target.url(), object.url());
                 return Err(Failure::unavailable(what));
             }
-            (Comparison::Unknown, Copied::TargetExists) => {
-                let Some(here) = self.digest(object).await? else { return Ok(Filed::Gone) };
-                Some(here) == self.digest(&target).await?
-            }
-        };
-        Ok(if same {
-            Filed::There(ObjectName { bucket: target.bucket, key: target.key })
-        } else {
-            Filed::Taken(target)
+            (None, _) => Filed::Gone,
         })
+    }
+
+    /// What history has under a key, if it is not the file: promoting the file would be a conflict.
+    pub async fn other_in_history(&self, object: &Object, key: &str) -> Result<Option<Object>, Failure> {
+        let Some(target) = self.store.head(&self.raw_hist, key, None).await? else { return Ok(None) };
+        Ok((self.same(object, &target).await? == Some(false)).then_some(target))
+    }
+
+    /// Whether two objects have the same bytes; `None` when the one in land is gone.
+    async fn same(&self, object: &Object, target: &Object) -> Result<Option<bool>, Failure> {
+        match compare(object, target) {
+            Comparison::Same => Ok(Some(true)),
+            Comparison::Different => Ok(Some(false)),
+            Comparison::Unknown => {
+                let Some(here) = self.digest(object).await? else { return Ok(None) };
+                Ok(Some(Some(here) == self.digest(target).await?))
+            }
+        }
     }
 
     /// Whether exactly this version is still there.

@@ -1,13 +1,16 @@
 //! All checks of one file: its key and size, and every row of it, read once.
 
-use std::io::Read;
+use std::collections::BTreeMap;
 
-use contract::{Failure, KeyError, LandKey, Table};
+use std::sync::Arc;
+
+use contract::{Anchor, Failure, LandKey, MetaData, Problems, Table};
 use regex::Regex;
-use rows::{MisfitKind, Options, ReadError, RowReader, Tally};
+use rows::{Input, MisfitKind, Options, ReadError, RowReader, Tally};
 
-use crate::report::{Broken, Example, Findings};
-use crate::rules::{EXAMPLES, Rules};
+use crate::drift::{Drift, Empty};
+use crate::report::{Broken, Example, Findings, counted, grouped};
+use crate::rules::{Rules, anchored};
 
 /// Larger files take longer than a function may run. extract closes its files at 1 GB.
 const MAXIMUM_FILE_BYTES: u64 = 5_000_000_000;
@@ -22,47 +25,63 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Fails when the metadata asks for what cannot be checked.
-    pub fn new(table: Table) -> Result<Self, Failure> {
-        let rules = Rules::new(&table)?;
-        let file_name = table.checks.file_name_pattern.as_ref().map(|pattern| {
-            Regex::new(&format!(r"\A(?:{pattern})\z")).map_err(|error| {
-                Failure::bad_metadata(format!("{}: checks.file_name_pattern: {error}", table.file.display()))
-            })
-        });
-        Ok(Self { file_name: file_name.transpose()?, rules, table })
+    /// Fails with everything in the metadata that cannot be checked.
+    pub fn new(table: Table) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let rules = Rules::new(&table, &mut problems);
+        let file_name = match table.checks.file_name_pattern.as_ref().map(|pattern| anchored(pattern, Anchor::Whole)) {
+            Some(Err(message)) => {
+                problems.add(&table.file, "checks.file_name_pattern", message);
+                None
+            }
+            Some(Ok((regex, _))) => Some(regex),
+            None => None,
+        };
+        if problems.is_empty() { Ok(Self { file_name, rules, table }) } else { Err(problems) }
     }
 
-    /// What can be said of a file before it is read.
-    pub fn check_name_and_size(&self, key: &LandKey, bytes: u64) -> Vec<Broken> {
-        let name = match (&self.file_name, &self.table.checks.file_name_pattern) {
-            (Some(regex), Some(pattern)) if !regex.is_match(&key.file_name) => {
-                Some(format!("file name `{}`: expected one that is `{pattern}`", key.file_name))
-            }
-            (Some(_), _) => None,
-            (None, _) => key.check_name().err(),
+    /// Whether a file is called as it should be.
+    pub fn check_name(&self, key: &LandKey) -> Option<Broken> {
+        let wrong = match (&self.file_name, &self.table.checks.file_name_pattern) {
+            (Some(regex), Some(pattern)) => (!regex.is_match(&key.file_name))
+                .then(|| format!("file name `{}`: expected one that is `{pattern}`", key.file_name)),
+            _ => key.check_name().err(),
         };
-        let size = match bytes {
-            0 => Some("the file is empty".to_owned()),
-            1..=MAXIMUM_FILE_BYTES => None,
-            _ => Some(format!("{bytes} bytes; a file has at most {MAXIMUM_FILE_BYTES}: split it")),
+        wrong.map(|expected| Broken::whole("file_name", expected))
+    }
+
+    /// Whether a file is as large as it should be.
+    pub fn check_size(&self, bytes: u64) -> Option<Broken> {
+        let checks = &self.table.checks;
+        let (rule, expected) = if bytes == 0 && checks.minimum_bytes > 0 {
+            ("size", "the file is empty".to_owned())
+        } else if bytes > MAXIMUM_FILE_BYTES {
+            let most = counted(MAXIMUM_FILE_BYTES, "byte");
+            ("size", format!("found {}; a file has at most {most}: split it", counted(bytes, "byte")))
+        } else if bytes < checks.minimum_bytes {
+            ("minimum_bytes", expected("least", checks.minimum_bytes, bytes, "byte"))
+        } else {
+            let most = checks.maximum_bytes.filter(|most| bytes > *most)?;
+            ("maximum_bytes", expected("most", most, bytes, "byte"))
         };
-        let name = name.map(|expected| Broken::whole("file_name", expected));
-        name.into_iter().chain(size.map(|expected| Broken::whole("size", expected))).collect()
+        Some(Broken::whole(rule, expected))
     }
 
     /// Reads a file to its end, or as far as it goes, and applies every rule. Fails only when the bytes cannot be
-    /// fetched: that says nothing about the file.
-    pub fn check_rows(&self, source: impl Read + Send + 'static, key: &LandKey) -> Result<Findings, Failure> {
-        let options = Options { examples: EXAMPLES, ..Options::default() };
-        let mut reader = match RowReader::new(source, key.format, key.compression, &self.table, options) {
+    /// fetched, or there is no room for what must be remembered of them: that says nothing about the file.
+    pub fn check_rows(&self, input: impl Into<Input>, key: &LandKey) -> Result<Findings, Failure> {
+        let options = Options { examples: self.table.checks.examples, ..Options::default() };
+        let mut reader = match RowReader::new(input, key.format, key.compression, &self.table, options) {
             Ok(reader) => reader,
             Err(error) => return Ok(Findings { failures: vec![unreadable(error)?], ..Findings::default() }),
         };
-        let mut tallies = self.rules.start();
+        let (mut tallies, mut empty) = (self.rules.start(), Empty::new(&self.table));
         let end = loop {
             match reader.next_batch() {
-                Ok(Some(batch)) => tallies.add(&batch),
+                Ok(Some(batch)) => {
+                    tallies.add(&batch)?;
+                    empty.add(&batch);
+                }
                 Ok(None) => break None,
                 Err(error) => break Some(unreadable(error)?),
             }
@@ -74,12 +93,13 @@ impl Dataset {
             let of = if tally.column.is_none() && is_of_lines(tally.kind) { read.lines } else { read.rows };
             misfit(tally, of)
         }));
-        failures.extend(tallies.broken(read.rows));
+        failures.extend(tallies.broken(read.rows)?);
         if whole {
             // of a file that cannot be read to its end nobody knows the rows
             failures.extend(self.row_count(read.rows));
         }
-        Ok(Findings { rows: read.rows, lines: read.lines, inflated_bytes: read.bytes, failures })
+        let drift = Drift::new(&self.table, &read, &empty);
+        Ok(Findings { rows: read.rows, lines: read.lines, inflated_bytes: read.bytes, failures, drift })
     }
 
     fn is_allowed(&self, kind: MisfitKind) -> bool {
@@ -93,17 +113,29 @@ impl Dataset {
     fn row_count(&self, rows: u64) -> Option<Broken> {
         let checks = &self.table.checks;
         if rows < checks.minimum_rows {
-            let expected = format!("expected at least {} rows, found {rows}", checks.minimum_rows);
-            return Some(Broken::whole("minimum_rows", expected));
+            return Some(Broken::whole("minimum_rows", expected("least", checks.minimum_rows, rows, "row")));
         }
         let most = checks.maximum_rows.filter(|most| rows > *most)?;
-        Some(Broken::whole("maximum_rows", format!("expected at most {most} rows, found {rows}")))
+        Some(Broken::whole("maximum_rows", expected("most", most, rows, "row")))
     }
 }
 
-/// A key that is not one of ours.
-pub fn wrong_key(error: &KeyError) -> Broken {
-    Broken::whole("key", error.reason.clone())
+/// `expected at least 2 rows, found 1`
+fn expected(which: &str, bound: u64, found: u64, thing: &str) -> String {
+    format!("expected at {which} {}, found {}", counted(bound, thing), grouped(found))
+}
+
+/// Every raw table with its rules. Fails with everything in the metadata that cannot be checked.
+pub fn datasets(metadata: &MetaData) -> Result<BTreeMap<String, Arc<Dataset>>, Problems> {
+    let mut problems = Problems::default();
+    let mut datasets = BTreeMap::new();
+    for (name, table) in &metadata.raw {
+        match Dataset::new(table.clone()) {
+            Ok(dataset) => drop(datasets.insert(name.clone(), Arc::new(dataset))),
+            Err(more) => problems.0.extend(more.0),
+        }
+    }
+    if problems.is_empty() { Ok(datasets) } else { Err(problems) }
 }
 
 fn unreadable(error: ReadError) -> Result<Broken, Failure> {
@@ -144,6 +176,7 @@ fn misfit(tally: &Tally, of: u64) -> Broken {
     };
     let examples = tally.examples.iter().map(|misfit| Example {
         line: misfit.line,
+        first_line: None,
         path: (!misfit.path.is_empty()).then(|| misfit.path.clone()),
         value: misfit.text.clone(),
     });
@@ -155,7 +188,7 @@ mod tests {
     use std::fs;
     use std::io::{self, Write};
 
-    use contract::message::ObjectName;
+    use contract::message::{ObjectName, Verdict};
     use contract::{LandKey, MetaData};
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -167,15 +200,26 @@ mod tests {
 
     /// The table `t`, described by its columns and checks.
     fn dataset(columns: &Value, checks: &Value) -> Result<Dataset, Failure> {
+        dataset_of(&json!({"columns": columns, "checks": checks}))
+    }
+
+    /// The table `t`, in etl_manager's words unless it has a `file_format`.
+    fn dataset_of(described: &Value) -> Result<Dataset, Failure> {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("raw")).unwrap();
         fs::create_dir_all(folder.path().join("curated")).unwrap();
-        let table = json!({"name": "t", "data_format": "json", "location": "t", "columns": columns, "checks": checks});
+        let mut table = json!({"name": "t"});
+        if described.get("file_format").is_none() {
+            (table["data_format"], table["location"]) = ("json".into(), "t".into());
+        }
+        for (key, value) in described.as_object().unwrap() {
+            table[key] = value.clone();
+        }
         let database = json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"});
         fs::write(folder.path().join("raw/t.json"), table.to_string()).unwrap();
         fs::write(folder.path().join("curated/database.json"), database.to_string()).unwrap();
-        let metadata = MetaData::read(folder.path()).unwrap();
-        Dataset::new(metadata.raw["t"].clone())
+        let metadata = MetaData::read(folder.path())?;
+        Ok(Dataset::new(metadata.raw["t"].clone())?)
     }
 
     fn key(file: &str) -> LandKey {
@@ -282,7 +326,185 @@ mod tests {
         assert_eq!(failure.kind, contract::FailureKind::BadMetadata);
         assert!(failure.message.contains("enum of column `c`: `two` is not a value of the column"), "{failure}");
         let columns = json!([{"name": "c", "type": "array<int>", "enum": ["[1]"]}]);
-        assert!(dataset(&columns, &json!({})).unwrap_err().message.contains("cannot be compared"));
+        assert!(dataset(&columns, &json!({})).unwrap_err().message.contains("not compared"));
+    }
+
+    #[test]
+    fn what_the_metadata_asks_must_be_possible() {
+        for (column, message) in [
+            (json!({"type": "date", "minimum": "2024-02-30"}), "minimum of column `c`: `2024-02-30` is not a value"),
+            (json!({"type": "decimal(5,2)", "maximum": "1,5"}), "maximum of column `c`: `1,5` is not a number"),
+            (json!({"type": "int", "minimum": 1e21}), "minimum of column `c`: no int is as great as `1e+21`"),
+            (json!({"type": "decimal(3,1)", "maximum": -100}), "maximum of column `c`: no decimal(3,1) is as small as"),
+            (json!({"type": "float", "minimum": 1e39}), "minimum of column `c`: no float is as great as"),
+            (json!({"type": "int", "minimum": 0.2, "maximum": 0.8}), "minimum of column `c`: is more than the maximum"),
+            (json!({"type": "double", "minimum": 2, "maximum": 1}), "minimum of column `c`: is more than the maximum"),
+            (json!({"type": "date", "minimum": "2024-02-02", "maximum": "2024-02-01"}), "is more than the maximum"),
+            (json!({"type": "binary", "enum": ["AQI="]}), "enum of column `c`: values of type binary are not compared"),
+            (
+                json!({"type": "character", "pattern": "(?x) a # b"}),
+                "pattern of column `c`: `(?x) a # b` cannot be used",
+            ),
+        ] {
+            let mut column = column;
+            column["name"] = "c".into();
+            let failure = dataset(&json!([column]), &json!({})).unwrap_err();
+            assert_eq!(failure.kind, contract::FailureKind::BadMetadata);
+            assert!(failure.message.contains(message), "{column}: {failure}");
+        }
+        // all at once
+        let columns = json!([
+            {"name": "a", "type": "int", "enum": ["x"], "minimum": 1e99},
+            {"name": "b", "type": "date", "maximum": "soon"},
+        ]);
+        let failure = dataset(&columns, &json!({"file_name_pattern": "(?x)a # b"})).unwrap_err();
+        assert!(failure.message.starts_with("4 problems"), "{failure}");
+    }
+
+    #[test]
+    fn times_and_great_decimals_have_bounds_too() {
+        for (column, fitting, breaking) in [
+            (json!({"type": "date", "minimum": "2024-02-29"}), "\"2024-02-29\"", "\"2024-02-28\""),
+            (
+                json!({"type": "datetime", "maximum": "2024-02-29 12:00:00.5"}),
+                "\"2024-02-29 12:00:00.5\"",
+                "\"2024-02-29 12:00:00.501\"",
+            ),
+            (json!({"type": "decimal(38,0)", "maximum": 1e21}), "1e21", "1000000000000000000001"),
+            (
+                json!({"type": "decimal(38,2)", "minimum": "-12345678901234567890.12"}),
+                "-12345678901234567890.12",
+                "-12345678901234567890.13",
+            ),
+        ] {
+            let mut column = column;
+            column["name"] = "c".into();
+            let columns = json!([column]);
+            // a null between is on neither side
+            for (value, count) in [(fitting, 0), (breaking, 1)] {
+                let text = format!("{{\"c\":null}}\n{{\"c\":{value}}}\n");
+                assert_eq!(broken(columns.clone(), json!({}), &text).len(), count, "{columns} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_must_be_unique_is_looked_up_in_the_whole_file() {
+        let columns = json!([
+            {"name": "id", "type": "long", "unique": true},
+            {"name": "who", "type": "character", "sensitivity": "personal_data", "unique": true},
+            {"name": "x", "type": "double", "unique": true},
+        ]);
+        let rows: Vec<Value> = (0..3_000)
+            .map(|n| json!({"id": n % 2_999, "who": format!("secret-{}", n.max(1)), "x": if n < 2 { -0.0 * n as f64 } else { n as f64 }}))
+            .chain([json!({"id": null, "who": null, "x": null}), json!({"id": null, "who": null, "x": null})])
+            .collect();
+        let findings = check(&dataset(&columns, &json!({})).unwrap(), &lines(&rows));
+        let found: Vec<_> = findings.failures.iter().map(|f| (f.rule, f.column.as_deref(), f.count)).collect();
+        assert_eq!(
+            found,
+            [("unique", Some("id"), Some(1)), ("unique", Some("who"), Some(1)), ("unique", Some("x"), Some(1))]
+        );
+        let example = |n: usize| findings.failures[n].examples[0].clone();
+        let shown = |line, first, value: Option<&str>| Example {
+            line,
+            first_line: Some(first),
+            path: None,
+            value: value.map(str::to_owned),
+        };
+        assert_eq!(example(0), shown(3_000, 1, Some("0")));
+        assert_eq!(example(1), shown(2, 1, None));
+        assert_eq!((example(2).line, example(2).first_line), (2, Some(1)));
+    }
+
+    #[test]
+    fn a_primary_key_is_whole_and_unique_where_that_is_asked() {
+        let table = json!({
+            "primary_key": ["a", "b"],
+            "checks": {"unique_primary_key": true},
+            "columns": [
+                {"name": "a", "type": "character"},
+                {"name": "b", "type": "date", "sensitivity": "personal_data"},
+                {"name": "n", "type": "int"},
+            ],
+        });
+        let rows = lines(&[
+            json!({"a": "x", "b": "2024-01-01", "n": 1}),
+            json!({"a": "x", "b": "2024-01-02", "n": 2}),
+            json!({"a": null, "b": "2024-01-01", "n": 3}),
+            json!({"a": null, "b": "2024-01-01", "n": 4}),
+            json!({"a": "x", "b": "2024-01-01", "n": 5}),
+        ]);
+        let dataset = dataset_of(&table).unwrap();
+        let described: Vec<_> = check(&dataset, &rows).failures.iter().map(Broken::describe).collect();
+        assert_eq!(
+            described,
+            [
+                "`nullable` of `a` in 2 rows (40%): expected a value: the column is a part of the primary key, first on \
+                 line 3",
+                "`unique_primary_key` in 1 row (20%): expected a primary key (`a`, `b`) that no earlier row has, found \
+                 `a: x` on line 5 as on line 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn drift_is_told_whether_it_is_allowed_or_not() {
+        let columns = json!([
+            {"name": "a", "type": "int"},
+            {"name": "gone", "type": "int"},
+            {"name": "empty", "type": "int"},
+            {"name": "wrong", "type": "int"},
+        ]);
+        let rows = lines(&[
+            json!({"a": 1, "empty": null, "wrong": "x", "new": 1, "Odd name": 1}),
+            json!({"a": 2, "empty": null, "new": 3_000_000_000_u64, "when": {"day": "2024-02-29", "n": [1.5]}}),
+            json!({"a": 3, "new": 3}),
+        ]);
+        let allowed = json!({"allow_unexpected_columns": true, "allow_missing_columns": true});
+        let findings = check(&dataset(&columns, &allowed).unwrap(), &rows);
+        assert_eq!(findings.failures.len(), 1);
+        let drift = serde_json::to_value(&findings.drift).unwrap();
+        assert_eq!(
+            drift,
+            json!({
+                "new": [
+                    {"column": "new", "count": 3, "percent": 100.0,
+                     "snippet": {"name": "new", "type": "long", "description": "", "nullable": false}},
+                    {"column": "Odd name", "count": 1, "percent": 33.3333},
+                    {"column": "when", "count": 1, "percent": 33.3333,
+                     "snippet": {"name": "when", "type": "struct<day:date,n:array<double>>", "description": "",
+                                 "nullable": true}},
+                ],
+                "gone": [{"column": "gone", "count": 3}],
+                "always_null": [{"column": "empty", "count": 3}],
+            })
+        );
+        assert_eq!(
+            findings.drift.describe().unwrap(),
+            "new: `new`, `Odd name`, `when`; gone: `gone`; always null: `empty`"
+        );
+        assert_eq!(check(&dataset(&columns, &json!({})).unwrap(), &rows).drift, findings.drift);
+
+        // the snippets make the file pass
+        let mut table = json!({"columns": [{"name": "a", "type": "int64"}], "file_format": "json"});
+        let text = "{\"a\":1,\"b\":true,\"c\":[1.25,null]}\n{\"a\":1,\"b\":null,\"c\":[]}\n";
+        let drift = check(&dataset_of(&table).unwrap(), text).drift;
+        let snippets = drift.snippets().map(|snippet| serde_json::from_str::<Value>(&snippet).unwrap());
+        table["columns"].as_array_mut().unwrap().extend(snippets);
+        assert_eq!(table["columns"][2]["type"], "list<float64>");
+        assert_eq!(check(&dataset_of(&table).unwrap(), text).failures, []);
+    }
+
+    #[test]
+    fn the_number_of_examples_is_the_metadata_s() {
+        let columns = json!([{"name": "n", "type": "int", "maximum": 0}]);
+        for examples in [0, 7] {
+            let dataset = dataset(&columns, &json!({"examples": examples})).unwrap();
+            let findings = check(&dataset, &"{\"n\":1,\"z\":2}\n{\"n\":\"x\"}\n".repeat(10));
+            let shown: Vec<_> = findings.failures.iter().map(|failure| failure.examples.len()).collect();
+            assert_eq!(shown, [examples; 3], "{findings:?}");
+        }
     }
 
     #[test]
@@ -346,7 +568,8 @@ mod tests {
         let columns = json!([{"name": "a", "type": "int"}]);
         let strict = dataset(&columns, &json!({})).unwrap();
         let rules = |dataset: &Dataset, file: &str, bytes| -> Vec<&str> {
-            dataset.check_name_and_size(&key(file), bytes).iter().map(|broken| broken.rule).collect()
+            let found = [dataset.check_name(&key(file)), dataset.check_size(bytes)];
+            found.into_iter().flatten().map(|broken| broken.rule).collect()
         };
         assert_eq!(rules(&strict, "t_7.jsonl", 1), [""; 0]);
         assert_eq!(rules(&strict, "t_0_7.jsonl.gz", 5_000_000_000), [""; 0]);
@@ -356,6 +579,14 @@ mod tests {
         assert_eq!(rules(&own, "u_8.jsonl", 1), [""; 0]);
         assert_eq!(rules(&own, "xu_8.jsonl", 1), ["file_name"]);
         assert_eq!(rules(&own, "v.jsonl.gz", 1), ["file_name"]);
+        let sized = dataset(&columns, &json!({"minimum_bytes": 10, "maximum_bytes": 20})).unwrap();
+        for (bytes, expected) in
+            [(0, "size"), (9, "minimum_bytes"), (10, ""), (20, ""), (21, "maximum_bytes"), (6_000_000_000, "size")]
+        {
+            assert_eq!(rules(&sized, "t_7.jsonl", bytes).join(","), expected, "{bytes}");
+        }
+        let empty = dataset(&columns, &json!({"minimum_bytes": 0, "minimum_rows": 0})).unwrap();
+        assert_eq!(rules(&empty, "t_7.jsonl", 0), [""; 0]);
     }
 
     #[test]
@@ -382,7 +613,7 @@ mod tests {
             checksum: Some("crc64nvme:AA==".into()),
         };
         let filed_at = ObjectName { bucket: "quarantine".into(), key: object.key.clone() };
-        let report = Report::new(&object, Some("t"), &findings, filed_at, "abc");
+        let report = Report::new(&object, Some("t"), &findings, Verdict::Quarantined, Some(filed_at), "abc");
         let text = String::from_utf8(report.json().unwrap()).unwrap();
         assert!(!text.contains("secret"), "{text}");
         let written: Value = serde_json::from_str(&text).unwrap();
@@ -424,9 +655,98 @@ mod tests {
                     {"rule": "enum", "column": "country", "count": 1, "percent": 33.3333,
                      "examples": [{"line": 1, "value": "Narnia"}], "expected": "one of `England`"},
                 ],
+                "drift": {"new": [], "gone": [], "always_null": []},
                 "metadata_sha256": "abc",
             })
         );
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_compared_on_disk() {
+        let columns = json!([{"name": "n", "type": "long", "unique": true}]);
+        let text: String = (0..300_000).map(|n| format!("{{\"n\":{}}}\n", n % 299_999)).collect();
+        let findings = check(&dataset(&columns, &json!({})).unwrap(), &text);
+        let [failure] = &findings.failures[..] else { panic!("{findings:?}") };
+        // beyond what memory keeps: the lines are known, the value is not
+        let example = Example { line: 300_000, first_line: Some(1), path: None, value: None };
+        assert_eq!((failure.count, &failure.examples[..]), (Some(1), &[example][..]));
+    }
+
+    /// The rows of all tables in the documents that have this heading, by cell.
+    fn documented(heading: &str) -> Vec<Vec<Vec<String>>> {
+        let text = include_str!("../../../docs/rules.md");
+        let tables = text.split(heading).skip(1);
+        let rows = tables.flat_map(|table| table.lines().skip(2).take_while(|line| line.starts_with('|')));
+        rows.map(|row| row.trim_matches('|').split(" | ").map(spans).collect()).collect()
+    }
+
+    /// What stands between backticks.
+    fn spans(cell: &str) -> Vec<String> {
+        let (mut found, mut rest) = (Vec::new(), cell);
+        while let Some(start) = rest.find('`') {
+            let fence = if rest[start..].starts_with("``") { "``" } else { "`" };
+            let inner = &rest[start + fence.len()..];
+            let end = inner.find(fence).unwrap_or_else(|| panic!("no end of {inner}"));
+            let inner_text = if fence == "``" { inner[..end].trim() } else { &inner[..end] };
+            found.push(inner_text.replace("\\|", "|"));
+            rest = &inner[end + fence.len()..];
+        }
+        found
+    }
+
+    /// A column, or several, or a table with them.
+    fn described(json: &str) -> Value {
+        let value: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"));
+        match value {
+            Value::Array(columns) => json!({"columns": columns}),
+            table if table.get("columns").is_some() => table,
+            column if column.get("name").is_some() => json!({"columns": [column]}),
+            checks => json!({"columns": [{"name": "a", "type": "int"}], "checks": checks}),
+        }
+    }
+
+    /// What a row of the documents would have to say, if it says something else.
+    fn difference(row: &[Vec<String>], report: &[String], found: &[Broken]) -> Option<String> {
+        let lines: Vec<String> = found.iter().map(Broken::describe).collect();
+        let lines = if lines.is_empty() { vec!["passed".into()] } else { lines };
+        (lines != report).then(|| format!("{row:?}\n  should say {lines:?}"))
+    }
+
+    #[test]
+    fn every_rule_of_the_documents_says_what_they_say() {
+        let rows = documented("| rule | metadata | file | report |");
+        assert!(rows.len() > 50, "{}", rows.len());
+        let mut wrong = Vec::new();
+        for row in rows {
+            let [rule, metadata, file, report] = &row[..] else { panic!("{row:?}") };
+            let dataset = dataset_of(&described(&metadata[0])).unwrap_or_else(|failure| panic!("{row:?}: {failure}"));
+            // bytes that are no text are written in hexadecimal, after the file's name
+            let (name, bytes) = match &file[..] {
+                [name, hexadecimal] if hexadecimal.starts_with("0x") => {
+                    let digit = |n: usize| u8::from_str_radix(&hexadecimal[n..n + 2], 16).unwrap();
+                    (name.as_str(), (2..hexadecimal.len()).step_by(2).map(digit).collect::<Vec<u8>>())
+                }
+                lines => ("t_7.jsonl", lines.iter().flat_map(|line| [line, "\n"].concat().into_bytes()).collect()),
+            };
+            let findings = dataset.check_rows(io::Cursor::new(bytes), &key(name)).unwrap();
+            wrong.extend(difference(&row, report, &findings.failures));
+            let is_named = findings.failures.iter().all(|broken| rule.iter().any(|rule| rule == broken.rule));
+            assert!(is_named, "{row:?}: {:?}", findings.failures);
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn every_rule_of_names_and_sizes_says_what_the_documents_say() {
+        let mut wrong = Vec::new();
+        for row in documented("| rule | checks | file | report |") {
+            let [_, checks, file, report] = &row[..] else { panic!("{row:?}") };
+            let dataset = dataset_of(&described(&checks[0])).unwrap();
+            let bytes = file.get(1).map_or(1, |bytes| bytes.parse().unwrap());
+            let found = [dataset.check_name(&key(&file[0])), dataset.check_size(bytes)];
+            wrong.extend(difference(&row, report, &found.into_iter().flatten().collect::<Vec<_>>()));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     #[test]

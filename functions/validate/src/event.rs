@@ -139,8 +139,9 @@ mod tests {
     #[test]
     fn requests_by_hand_and_tests_of_the_notification() {
         assert_eq!(Event::read(json!({}), "land").unwrap(), Event::Sweep(ValidateRequest::default()));
-        let request = ValidateRequest { prefix: Some("b/t/".into()) };
-        assert_eq!(Event::read(json!({"prefix": "b/t/"}), "land").unwrap(), Event::Sweep(request));
+        let request = ValidateRequest { prefix: Some("b/t/".into()), all_must_pass: true };
+        let event = Event::read(json!({"prefix": "b/t/", "all_must_pass": true}), "land").unwrap();
+        assert_eq!(event, Event::Sweep(request));
         let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "land"});
         assert_eq!(Event::read(test, "land").unwrap(), Event::Test);
         let message = Event::read(json!({"prefx": "b"}), "land").unwrap_err().message;

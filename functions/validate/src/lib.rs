@@ -1,18 +1,27 @@
 //! validate: land → raw-hist, or quarantine with a report.
 //!
 //! For every object that an event names: key → table → name and size → one streaming read of exactly that version →
-//! every rule over every row → report → copy to raw-hist or quarantine. Then, once for all files of the invocation, a
-//! rebuild is asked for, and only then are the files deleted from land. A process that dies anywhere before leaves them
-//! there, and the event's retry repeats every step to the same end.
+//! every rule over every row → report → copy to raw-hist or quarantine. Then, once for all files of the invocation, people
+//! are told of those that did not pass, a rebuild is asked for, and only then are the files deleted from land. A process
+//! that dies anywhere before leaves them there, and the event's retry repeats every step to the same end.
 //!
 //! What is wrong with a file is never a failure of the function. Services that do not answer are: Lambda retries then.
 
 mod areas;
 mod check;
+pub mod command;
+mod drift;
 mod event;
+#[cfg(test)]
+mod fuzz;
+mod literal;
+mod notify;
+mod printed;
 mod rebuild;
 mod report;
 mod rules;
+mod unique;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,14 +29,15 @@ use std::time::{Duration, Instant};
 
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
-use contract::message::{ValidateResponse, ValidatedFile, Verdict};
-use contract::{Failure, LandKey, MetaData};
+use contract::message::{ObjectName, ValidateRequest, ValidateResponse, ValidatedFile, Verdict};
+use contract::{Failure, LandKey, MetaData, key};
 use serde_json::Value;
 use store::{Object, Store};
 
 use areas::{Areas, Filed};
 use check::Dataset;
 use event::{Event, Notice, Record};
+use notify::Notify;
 use rebuild::Rebuild;
 use report::{Broken, Findings, Report};
 
@@ -39,16 +49,41 @@ const RESERVE: Duration = Duration::from_secs(60);
 pub struct App {
     areas: Areas,
     rebuild: Rebuild,
+    notify: Notify,
     land: String,
     base_folder: String,
     metadata: MetaData,
     datasets: BTreeMap<String, Arc<Dataset>>,
 }
 
-/// What became of one file, and what is left to do once a rebuild has been asked for.
+/// What became of one file, and what is left to do.
 struct Outcome {
     file: ValidatedFile,
-    promoted: Option<Object>,
+    leaves: Option<Leaves>,
+}
+
+/// A file that is where it belongs, and still in land.
+struct Leaves {
+    object: Object,
+    /// Whether a rebuild must be asked for first.
+    promoted: bool,
+}
+
+/// A file before anything was done with it.
+enum Looked {
+    /// Nothing is to be done.
+    Done(ValidatedFile),
+    /// It was read.
+    Checked(Box<Checked>),
+}
+
+/// A file with what was found in it.
+struct Checked {
+    object: Object,
+    /// Where it belongs, if it is a file of a table.
+    belongs: Option<(LandKey, Arc<Dataset>)>,
+    findings: Findings,
+    took: Duration,
 }
 
 impl App {
@@ -58,6 +93,7 @@ impl App {
         let base_folder = boot.env.text(env::BASE_FOLDER);
         let state_machine = boot.env.text(env::STATE_MACHINE_ARN);
         let window_seconds = boot.env.number(env::REBUILD_WINDOW_SECONDS);
+        let topic = boot.env.text(env::ALERTS_TOPIC_ARN);
         let areas = Areas {
             store: Store::new(&boot.aws),
             raw_hist: boot.env.text(env::RAW_HIST_BUCKET),
@@ -70,24 +106,28 @@ impl App {
             let what = format!("the function's environment: {} is 0, expected at least 1", env::REBUILD_WINDOW_SECONDS);
             return Err(Failure::bad_input(what));
         }
-        let datasets = metadata.raw.iter().map(|(name, table)| {
-            let dataset = Dataset::new(table.clone())?;
-            Ok((name.clone(), Arc::new(dataset)))
-        });
-        let datasets = datasets.collect::<Result<_, Failure>>()?;
+        let datasets = check::datasets(&metadata)?;
         let client = aws_sdk_sfn::Client::new(&boot.aws);
         let rebuild = Rebuild::new(client, state_machine, metadata.database.name.clone(), window_seconds);
-        Ok(Self { areas, rebuild, land, base_folder, metadata, datasets })
+        let notify = Notify::new(aws_sdk_sns::Client::new(&boot.aws), topic);
+        Ok(Self { areas, rebuild, notify, land, base_folder, metadata, datasets })
     }
 
     /// Handles everything that the event names. One file's failure does not keep the others from being handled: it is
     /// returned after them.
     pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<ValidateResponse, Failure> {
         let event = Event::read(payload, &self.land)?;
-        let by_hand = matches!(event, Event::Sweep(_));
+        let mut missing = Vec::new();
+        let mut request = None;
         let records = match event {
             Event::Objects(records) => records,
-            Event::Sweep(request) => self.list(request.prefix).await?,
+            Event::Sweep(asked) => {
+                let prefix = asked.prefix.clone().unwrap_or_else(|| self.base());
+                let records = self.list(&prefix).await?;
+                missing = self.missing_tables(&prefix, &records);
+                request = Some(asked);
+                records
+            }
             Event::Test => {
                 tracing::info!("test event of the bucket notification");
                 Vec::new()
@@ -95,39 +135,50 @@ impl App {
         };
 
         let reserve = RESERVE.min(invocation.time_left(Duration::ZERO) / 4);
-        let mut response = ValidateResponse::default();
-        let mut promoted = Vec::new();
-        let mut failures: Vec<Failure> = Vec::new();
+        let mut work = Work::default();
         let many = records.len();
-        for (n, record) in records.into_iter().enumerate() {
-            if n > 0 && invocation.time_left(reserve).is_zero() {
-                response.remaining = (many - n) as u64;
-                break;
-            }
-            match self.record(record).await {
-                Ok(outcome) => {
-                    promoted.extend(outcome.promoted);
-                    response.files.push(outcome.file);
+        if matches!(request, Some(ValidateRequest { all_must_pass: true, .. })) {
+            self.all_or_none(records, || invocation.time_left(reserve).is_zero(), &mut work).await?;
+        } else {
+            for (n, record) in records.into_iter().enumerate() {
+                if n > 0 && invocation.time_left(reserve).is_zero() {
+                    work.response.remaining = (many - n) as u64;
+                    break;
                 }
-                Err(failure) => failures.push(failure),
+                let outcome = match self.look(record).await {
+                    Ok(Looked::Checked(checked)) => self.settle(*checked).await,
+                    Ok(Looked::Done(file)) => Ok(Outcome { file, leaves: None }),
+                    Err(failure) => Err(failure),
+                };
+                work.note(outcome);
             }
         }
+        let Work { mut response, leaves, mut failures } = work;
 
-        if !promoted.is_empty() {
+        self.notify.tell(&response.files).await;
+        let mut asked = Ok(());
+        if leaves.iter().any(|leaves| leaves.promoted) {
             match self.rebuild.ask().await {
                 Ok(execution) => {
-                    tracing::info!(execution, files = promoted.len(), "rebuild asked for");
+                    tracing::info!(execution, "rebuild asked for");
                     response.execution = Some(execution);
-                    for object in &promoted {
-                        failures.extend(self.delete(object).await.err());
-                    }
                 }
-                Err(failure) => failures.push(failure),
+                Err(failure) => asked = Err(failure),
             }
         }
-        if response.remaining > 0 && !by_hand {
+        for Leaves { object, promoted } in &leaves {
+            // what was promoted stays in land until a rebuild is sure: the retry asks again
+            if asked.is_ok() || !promoted {
+                failures.extend(self.delete(object).await.err());
+            }
+        }
+        failures.extend(asked.err());
+        if response.remaining > 0 && request.is_none() {
             let what = format!("no time left for {} of {many} objects of the event", response.remaining);
             failures.push(Failure::timeout(what));
+        }
+        if !missing.is_empty() {
+            failures.push(Failure::not_found(format!("no file in land of required tables: {}", missing.join(", "))));
         }
         for failure in &failures {
             tracing::error!(error_type = failure.kind.name(), error = %failure, "not done, left for the next attempt");
@@ -137,19 +188,65 @@ impl App {
         failures.into_iter().next().map_or(Ok(response), Err)
     }
 
-    async fn list(&self, prefix: Option<String>) -> Result<Vec<Record>, Failure> {
-        let base = match self.base_folder.trim_matches('/') {
+    /// Promotes every file, or none when one does not pass. Fails, with nothing done, when not every file could be
+    /// looked at.
+    async fn all_or_none(
+        &self,
+        records: Vec<Record>,
+        is_late: impl Fn() -> bool,
+        work: &mut Work,
+    ) -> Result<(), Failure> {
+        let many = records.len();
+        let mut checked = Vec::with_capacity(many);
+        for (n, record) in records.into_iter().enumerate() {
+            if n > 0 && is_late() {
+                let what = format!("no time left for {} of {many} files that must all pass, so that none", many - n);
+                return Err(Failure::timeout(format!("{what} was promoted; ask for a smaller prefix")));
+            }
+            match self.look(record).await? {
+                Looked::Done(file) => work.note(Ok(Outcome { file, leaves: None })),
+                Looked::Checked(mut file) => {
+                    self.find_conflict(&mut file).await?;
+                    checked.push(*file);
+                }
+            }
+        }
+        let all_pass = checked.iter().all(|file| file.findings.failures.is_empty());
+        for file in checked {
+            work.note(if all_pass { self.settle(file).await } else { self.leave(file).await });
+        }
+        Ok(())
+    }
+
+    /// The base folder as a prefix.
+    fn base(&self) -> String {
+        match self.base_folder.trim_matches('/') {
             "" => String::new(),
             base => format!("{base}/"),
-        };
-        let objects = self.areas.store.list(&self.land, &prefix.unwrap_or(base)).await?;
+        }
+    }
+
+    /// Required tables whose whole folder is under the prefix, and of which there is no file.
+    fn missing_tables(&self, prefix: &str, records: &[Record]) -> Vec<String> {
+        let required = self.metadata.raw.values().filter(|table| table.checks.required).filter(|table| {
+            let folder = key::table_prefix(&self.base_folder, &table.name);
+            let is_file = |key: &str| key.starts_with(&folder) && !key.ends_with('/');
+            let found = records.iter().any(|r| matches!(r, Record::Created(notice) if is_file(&notice.key)));
+            folder.starts_with(prefix) && !found
+        });
+        required.map(|table| format!("`{}`", table.name)).collect()
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Record>, Failure> {
+        let objects = self.areas.store.list(&self.land, prefix).await?;
         let notice = |object: Object| Record::Created(Notice { key: object.key, version_id: None, etag: None });
         Ok(objects.into_iter().map(notice).collect())
     }
 
-    async fn record(&self, record: Record) -> Result<Outcome, Failure> {
+    /// Reads what a record names and changes nothing.
+    async fn look(&self, record: Record) -> Result<Looked, Failure> {
         match record {
-            Record::Created(notice) => self.file(notice).await,
+            Record::Created(notice) => self.look_at(notice).await,
             Record::Unusable { key, reason } => {
                 tracing::error!(key, reason, "record of the event ignored");
                 Ok(unread(key, Verdict::Ignored, 0, &reason))
@@ -157,7 +254,7 @@ impl App {
         }
     }
 
-    async fn file(&self, notice: Notice) -> Result<Outcome, Failure> {
+    async fn look_at(&self, notice: Notice) -> Result<Looked, Failure> {
         let found = self.areas.store.head(&self.land, &notice.key, notice.version_id.as_deref()).await?;
         let Some(object) = found.filter(|object| is_named(&notice, object)) else {
             tracing::info!(key = notice.key, version = notice.version_id, "already handled");
@@ -170,61 +267,99 @@ impl App {
         }
 
         let started = Instant::now();
-        let key = LandKey::parse(&self.base_folder, &object.key);
-        let (dataset, findings) = match &key {
-            Err(error) => (None, Findings::of(check::wrong_key(error))),
+        let broken = |rule, reason: String| (None, Findings::of(Broken::whole(rule, reason)));
+        let (belongs, findings) = match LandKey::parse(&self.base_folder, &object.key) {
+            Err(error) => broken("key", error.reason),
             Ok(key) => match self.metadata.raw_table(&key.table).map(|table| self.datasets.get(&table.name)) {
-                Ok(Some(dataset)) => match self.check(&object, key, dataset).await? {
-                    Some(findings) => (Some(dataset), findings),
+                Ok(Some(dataset)) => match self.check(&object, &key, dataset).await? {
+                    Some(findings) => (Some((key, Arc::clone(dataset))), findings),
                     None => return Ok(unread(object.key, Verdict::AlreadyHandled, object.bytes, GONE)),
                 },
-                Ok(None) => (None, Findings::of(Broken::whole("table", format!("no raw table `{}`", key.table)))),
-                Err(reason) => (None, Findings::of(Broken::whole("table", reason))),
+                Ok(None) => broken("table", format!("no raw table `{}`", key.table)),
+                Err(reason) => broken("table", reason),
             },
         };
-        let checked = started.elapsed();
+        Ok(Looked::Checked(Box::new(Checked { object, belongs, findings, took: started.elapsed() })))
+    }
 
-        let table = dataset.map(|dataset| dataset.table.name.as_str());
-        let (filed, findings) = match (&key, dataset) {
-            (Ok(key), Some(dataset)) if findings.failures.is_empty() => {
-                self.promote(&object, key, dataset, findings).await?
+    /// Files a file where it belongs, with its report.
+    async fn settle(&self, mut checked: Checked) -> Result<Outcome, Failure> {
+        let object = &checked.object;
+        let mut filed = None;
+        if let (Some((key, dataset)), true) = (&checked.belongs, checked.findings.failures.is_empty()) {
+            let target = key.filed(object.last_modified).format(&self.base_folder);
+            match self.areas.promote(object, &target, dataset.table.copy_to_raw).await? {
+                Filed::Taken(other) => checked.findings.failures.push(conflict(&other)),
+                promoted => filed = Some(promoted),
             }
-            _ => (self.areas.quarantine(&object).await?, findings),
-        };
-        let filed_at = match filed {
-            Filed::There(filed_at) => filed_at,
-            Filed::Gone => return Ok(unread(object.key, Verdict::AlreadyHandled, object.bytes, GONE)),
-            Filed::Taken(other) => {
-                return Err(Failure::conflict(format!(
-                    "{} cannot go to quarantine: {} is there",
-                    object.url(),
-                    other.url()
-                )));
-            }
-        };
-        let passed = findings.failures.is_empty();
-        let report = Report::new(&object, table, &findings, filed_at.clone(), &self.metadata.sha256);
-        let place = self.areas.report(&object, &report, &filed_at).await?;
-        tell(&object, table, &findings, &report, &place, checked);
-        if !passed {
-            self.delete(&object).await?;
         }
+        let filed = match filed {
+            Some(filed) => filed,
+            None => self.areas.quarantine(object).await?,
+        };
+        match filed {
+            Filed::There(filed_at) => self.report(checked, Verdict::Quarantined, filed_at).await,
+            Filed::Gone => {
+                let file = unhandled(object.key.clone(), Verdict::AlreadyHandled, object.bytes, GONE);
+                Ok(Outcome { file, leaves: None })
+            }
+            Filed::Taken(other) => {
+                let what = format!("{} cannot go to quarantine: {} is there", object.url(), other.url());
+                Err(Failure::conflict(what))
+            }
+        }
+    }
+
+    /// Leaves a file in land, because not all of the files pass that must; with its report if it is one that does not.
+    async fn leave(&self, checked: Checked) -> Result<Outcome, Failure> {
+        let Checked { object, findings, .. } = &checked;
+        if findings.failures.is_empty() {
+            let summary = "passed its checks, and stays in land: another file of the request did not pass";
+            tracing::info!(key = object.key, version = object.version_id, "file held");
+            let file = unhandled(object.key.clone(), Verdict::Held, object.bytes, summary);
+            return Ok(Outcome { file: ValidatedFile { rows: findings.rows, ..file }, leaves: None });
+        }
+        let filed_at = ObjectName { bucket: object.bucket.clone(), key: object.key.clone() };
+        self.report(checked, Verdict::Failed, filed_at).await
+    }
+
+    /// Writes the report on a file, and tells the log. `broken` is the verdict on a file that breaks a rule.
+    async fn report(&self, checked: Checked, broken: Verdict, filed_at: ObjectName) -> Result<Outcome, Failure> {
+        let Checked { object, belongs, findings, took } = checked;
+        let table = belongs.as_ref().map(|(_, dataset)| dataset.table.name.as_str());
+        let report = Report::new(&object, table, &findings, broken, Some(filed_at.clone()), &self.metadata.sha256);
+        let place = self.areas.report(&object, &report, &filed_at).await?;
+        tell(&object, table, &findings, &report, &place, took);
+        let verdict = report.verdict;
         let file = ValidatedFile {
             key: object.key.clone(),
-            verdict: if passed { Verdict::Passed } else { Verdict::Quarantined },
+            verdict,
             rows: findings.rows,
             bytes: object.bytes,
             summary: report.summary,
             filed_at: Some(store::url(&filed_at.bucket, &filed_at.key)),
             report: Some(place),
         };
-        Ok(Outcome { file, promoted: passed.then_some(object) })
+        let leaves = (verdict != Verdict::Failed).then(|| Leaves { object, promoted: verdict == Verdict::Passed });
+        Ok(Outcome { file, leaves })
+    }
+
+    /// Finds before anything is done what would be a conflict with history.
+    async fn find_conflict(&self, checked: &mut Checked) -> Result<(), Failure> {
+        let Checked { object, belongs: Some((key, _)), findings, .. } = checked else { return Ok(()) };
+        if findings.failures.is_empty() {
+            let target = key.filed(object.last_modified).format(&self.base_folder);
+            let other = self.areas.other_in_history(object, &target).await?;
+            findings.failures.extend(other.map(|other| conflict(&other)));
+        }
+        Ok(())
     }
 
     /// All checks of the table; `None` when the version went away meanwhile.
     async fn check(&self, object: &Object, key: &LandKey, dataset: &Arc<Dataset>) -> Result<Option<Findings>, Failure> {
-        let mut failures = dataset.check_name_and_size(key, object.bytes);
-        if failures.iter().any(|broken| broken.rule == "size") {
+        let mut failures: Vec<Broken> = dataset.check_name(key).into_iter().collect();
+        failures.extend(dataset.check_size(object.bytes));
+        if failures.iter().any(|broken| matches!(broken.rule, "size" | "maximum_bytes")) {
             return Ok(Some(Findings { failures, ..Findings::default() }));
         }
         let body = match self.areas.store.read(object).await {
@@ -240,27 +375,6 @@ impl App {
         Ok(Some(Findings { failures, ..findings }))
     }
 
-    /// To history; to quarantine when history has the key with other bytes.
-    async fn promote(
-        &self,
-        object: &Object,
-        key: &LandKey,
-        dataset: &Dataset,
-        mut findings: Findings,
-    ) -> Result<(Filed, Findings), Failure> {
-        let target = key.filed(object.last_modified).format(&self.base_folder);
-        let filed = self.areas.promote(object, &target, dataset.table.copy_to_raw).await?;
-        let Filed::Taken(other) = filed else { return Ok((filed, findings)) };
-        findings.failures.push(Broken::whole(
-            "history",
-            format!(
-                "{} is there with other bytes, and history is immutable: land the file under another time",
-                other.url()
-            ),
-        ));
-        Ok((self.areas.quarantine(object).await?, findings))
-    }
-
     async fn delete(&self, object: &Object) -> Result<(), Failure> {
         match self.areas.store.delete(object).await {
             // without versions: it was overwritten, and the new one has an event of its own
@@ -271,6 +385,26 @@ impl App {
 }
 
 const GONE: &str = "this version is no longer in land: an earlier event dealt with it";
+
+/// What an invocation has done so far.
+#[derive(Default)]
+struct Work {
+    response: ValidateResponse,
+    leaves: Vec<Leaves>,
+    failures: Vec<Failure>,
+}
+
+impl Work {
+    fn note(&mut self, outcome: Result<Outcome, Failure>) {
+        match outcome {
+            Ok(Outcome { file, leaves }) => {
+                self.leaves.extend(leaves);
+                self.response.files.push(file);
+            }
+            Err(failure) => self.failures.push(failure),
+        }
+    }
+}
 
 impl Findings {
     fn of(broken: Broken) -> Self {
@@ -283,9 +417,19 @@ fn is_named(notice: &Notice, object: &Object) -> bool {
     notice.version_id.is_some() || notice.etag.as_ref().is_none_or(|etag| etag == object.etag.trim_matches('"'))
 }
 
-fn unread(key: String, verdict: Verdict, bytes: u64, summary: &str) -> Outcome {
-    let file = ValidatedFile { key, verdict, rows: 0, bytes, summary: summary.into(), filed_at: None, report: None };
-    Outcome { file, promoted: None }
+/// Other bytes have the file's key in history.
+fn conflict(other: &Object) -> Broken {
+    let what = "is there with other bytes, and history is immutable: land the file under another time";
+    Broken::whole("history", format!("{} {what}", other.url()))
+}
+
+/// A file that nothing is done with.
+fn unhandled(key: String, verdict: Verdict, bytes: u64, summary: &str) -> ValidatedFile {
+    ValidatedFile { key, verdict, rows: 0, bytes, summary: summary.into(), filed_at: None, report: None }
+}
+
+fn unread(key: String, verdict: Verdict, bytes: u64, summary: &str) -> Looked {
+    Looked::Done(unhandled(key, verdict, bytes, summary))
 }
 
 /// The log line and the metrics of a file.
@@ -294,12 +438,21 @@ fn tell(object: &Object, table: Option<&str>, findings: &Findings, report: &Repo
     let (rows, text, seconds) = (findings.rows, findings.inflated_bytes, took.as_secs_f64());
     let passed = findings.failures.is_empty();
     if passed {
-        tracing::info!(key, version, table, rows, bytes, text, seconds, report = place, "file passed");
+        let drift = findings.drift.describe();
+        tracing::info!(key, version, table, rows, bytes, text, seconds, drift, report = place, "file passed");
     } else {
         let reason = &report.summary;
-        tracing::warn!(key, version, table, rows, bytes, text, seconds, reason, report = place, "file quarantined");
+        if report.verdict == Verdict::Failed {
+            tracing::warn!(key, version, table, rows, bytes, text, seconds, reason, report = place, "file failed");
+        } else {
+            tracing::warn!(key, version, table, rows, bytes, text, seconds, reason, report = place, "file quarantined");
+        }
     }
-    let outcome = if passed { "FilesPassed" } else { "FilesQuarantined" };
+    let outcome = match report.verdict {
+        Verdict::Passed => "FilesPassed",
+        Verdict::Failed => "FilesFailed",
+        _ => "FilesQuarantined",
+    };
     let mut values = vec![
         (outcome, Unit::Count, 1.0),
         ("RowsRead", Unit::Count, rows as f64),

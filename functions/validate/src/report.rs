@@ -13,26 +13,42 @@
 //!   "rows": 1000, "lines": 1000, "inflated_bytes": 1812345,
 //!   "failures": [
 //!     {"rule": "enum", "column": "country", "expected": "one of `England`, …", "count": 2, "percent": 0.2,
-//!      "examples": [{"line": 17, "value": "Narnia"}, {"line": 40, "value": "Mordor"}]}
+//!      "examples": [{"line": 17, "value": "Narnia"}, {"line": 40, "value": "Mordor"}]},
+//!     {"rule": "unique", "column": "id", "expected": "a value that no earlier row has", "count": 1, "percent": 0.1,
+//!      "examples": [{"line": 33, "first_line": 4, "value": "1007"}]}
 //!   ],
+//!   "drift": {
+//!     "new": [{"column": "ward_2026", "count": 1000, "percent": 100.0,
+//!              "snippet": {"name": "ward_2026", "type": "character", "description": "", "nullable": false}}],
+//!     "gone": [{"column": "parish", "count": 1000}],
+//!     "always_null": []
+//!   },
 //!   "metadata_sha256": "…"
 //! }
 //! ```
 //!
 //! Version 1. Fields may be added; none is renamed or removed, and none changes its meaning, without a new version.
 //!
-//! - `verdict` is `passed` or `quarantined`; `filed_at` is where the file is now.
+//! - `verdict` is `passed`, `quarantined`, or `failed` for a file that stays where it is: in land, because all files of
+//!   the request had to pass, or on the machine where `bootstrap check` read it. `filed_at` is where the file is now, and
+//!   null for one that is in no bucket: its `object` has a path as its `key`, and was written rather than `landed_at`.
 //! - `rows` makes rows; `lines` counts blank lines and those that make no row too. After a failure that ends the
 //!   reading (`gzip`, `line_length`, `text_size`) both count what came before it.
 //! - `rule` is the metadata's word (`nullable`, `enum`, `pattern`, `minimum`, `maximum`, `minLength`, `maxLength`,
-//!   `minimum_rows`, `maximum_rows`) or one of `key`, `table`, `file_name`, `size`, `format`, `gzip`, `line_length`,
+//!   `unique`, `unique_primary_key`, `minimum_rows`, `maximum_rows`, `minimum_bytes`, `maximum_bytes`) or one of `key`, `table`, `file_name`, `size`, `format`, `gzip`, `line_length`,
 //!   `text_size`, `utf8`, `json`, `json_object`, `missing_column`, `unexpected_column`, `duplicate_column`, `type`,
 //!   `history`.
 //! - `count` is rows (lines for `utf8`, `json` and `json_object`) and `percent` that of all of them; a rule about the
 //!   file as a whole has neither. `column` is null for a rule about the file or its lines.
 //! - `examples` are the first rows that break the rule. `line` counts from 1. `value` is cut; it is the JSON text for
 //!   `type`, so that `1` and `"1"` differ, and it is absent for a null and for a sensitive column. `path` is the place
-//!   inside a struct or array.
+//!   inside a struct or array. `first_line` is where the value was first that a row repeats; the repeated value is absent
+//!   where the file has too many values to keep them in memory.
+//! - `drift` lists columns, whether or not the metadata allows them to differ: `new` ones are not described, `gone` ones
+//!   are in no row, `always_null` ones are in some row and have no value in any. `count` is the rows with the new column;
+//!   for the others it is all rows. A `snippet` is the new column in the words of the table's own metadata file, its type
+//!   inferred from all its values. There is none for a field inside a column, for a name that metadata cannot have, and
+//!   where no one type reads all values.
 //!
 //! The same file and metadata give the same bytes: a report that is written again after a crash replaces itself.
 
@@ -43,6 +59,8 @@ use contract::message::{ObjectName, Verdict};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::Object;
+
+use crate::drift::Drift;
 
 /// The version of the report's schema.
 const REPORT_VERSION: u32 = 1;
@@ -55,26 +73,38 @@ const MAXIMUM_KEY: usize = 1024;
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     report_version: u32,
-    verdict: Verdict,
+    /// What becomes of the file.
+    pub verdict: Verdict,
     /// In one paragraph.
     pub summary: String,
-    table: Option<String>,
-    object: ObjectFacts,
-    filed_at: ObjectName,
-    rows: u64,
-    lines: u64,
-    inflated_bytes: u64,
-    failures: Vec<Broken>,
+    /// The raw table, if the file is one of a table.
+    pub table: Option<String>,
+    /// The file.
+    pub object: ObjectFacts,
+    filed_at: Option<ObjectName>,
+    /// Rows read.
+    pub rows: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// Bytes of text read.
+    pub inflated_bytes: u64,
+    /// Every rule that is broken.
+    pub failures: Vec<Broken>,
+    /// How the columns differ from the metadata's.
+    pub drift: Drift,
     metadata_sha256: String,
 }
 
+/// The file as it landed.
 #[derive(Clone, Debug, Serialize)]
-struct ObjectFacts {
+pub struct ObjectFacts {
     bucket: String,
-    key: String,
+    /// The key; of a local file its path.
+    pub key: String,
     version_id: Option<String>,
     etag: String,
-    bytes: u64,
+    /// Its size, compressed or not.
+    pub bytes: u64,
     checksum: Option<String>,
     landed_at: Option<String>,
 }
@@ -90,6 +120,8 @@ pub struct Findings {
     pub inflated_bytes: u64,
     /// Every rule that is broken; none when the file is good.
     pub failures: Vec<Broken>,
+    /// How the columns differ from the metadata's.
+    pub drift: Drift,
 }
 
 /// A rule that a file breaks.
@@ -117,6 +149,9 @@ pub struct Broken {
 pub struct Example {
     /// From 1.
     pub line: u64,
+    /// Where the value that it repeats was first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_line: Option<u64>,
     /// Where inside the column's value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -140,19 +175,18 @@ impl Broken {
         of: u64,
         examples: Vec<Example>,
     ) -> Self {
-        let percent = 100.0 * count as f64 / of.max(count) as f64;
         Self {
             rule,
             column: column.map(str::to_owned),
             expected: expected.to_owned(),
             count: Some(count),
-            percent: Some((percent * 10_000.0).round() / 10_000.0),
+            percent: Some(percent(count, of)),
             examples,
         }
     }
 
     /// In a few words, for the summary.
-    fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         let mut text = format!("`{}`", self.rule);
         if let Some(column) = &self.column {
             let _ = write!(text, " of `{column}`");
@@ -163,7 +197,7 @@ impl Broken {
         let _ = write!(text, ": {}", if self.count.is_some() { "expected " } else { "" });
         text.push_str(&self.expected);
         match self.examples.first() {
-            Some(Example { line, path, value: Some(value) }) => {
+            Some(Example { line, path, value: Some(value), .. }) => {
                 let path = path.as_ref().map(|path| format!(" at `{path}`")).unwrap_or_default();
                 let _ = write!(text, ", found `{value}`{path} on line {line}");
             }
@@ -171,6 +205,9 @@ impl Broken {
                 let _ = write!(text, ", first on line {line}");
             }
             None => {}
+        }
+        if let Some(first) = self.examples.first().and_then(|example| example.first_line) {
+            let _ = write!(text, " as on line {first}");
         }
         text
     }
@@ -181,20 +218,21 @@ impl Broken {
 }
 
 impl Report {
-    /// The report on a file that is at `filed_at` now.
+    /// The report on a file that is at `filed_at` now. A file that breaks a rule has the verdict that is given.
     pub fn new(
         object: &Object,
         table: Option<&str>,
         findings: &Findings,
-        filed_at: ObjectName,
+        broken: Verdict,
+        filed_at: Option<ObjectName>,
         metadata_sha256: &str,
     ) -> Self {
-        let passed = findings.failures.is_empty();
+        let verdict = if findings.failures.is_empty() { Verdict::Passed } else { broken };
         let landed = i64::try_from(object.last_modified).ok().and_then(|time| DateTime::from_timestamp(time, 0));
         Self {
             report_version: REPORT_VERSION,
-            verdict: if passed { Verdict::Passed } else { Verdict::Quarantined },
-            summary: summary(findings),
+            verdict,
+            summary: summary(findings, verdict),
             table: table.map(str::to_owned),
             object: ObjectFacts {
                 bucket: object.bucket.clone(),
@@ -210,6 +248,7 @@ impl Report {
             lines: findings.lines,
             inflated_bytes: findings.inflated_bytes,
             failures: findings.failures.clone(),
+            drift: findings.drift.clone(),
             metadata_sha256: metadata_sha256.to_owned(),
         }
     }
@@ -222,24 +261,45 @@ impl Report {
     }
 }
 
-fn summary(findings: &Findings) -> String {
+fn summary(findings: &Findings, verdict: Verdict) -> String {
     let rows = counted(findings.rows, "row");
+    let drift = findings.drift.describe();
     if findings.failures.is_empty() {
-        return format!("passed: {rows}, {} of text", counted(findings.inflated_bytes, "byte"));
+        let drift = drift.map(|drift| format!("; columns differ from the metadata: {drift}")).unwrap_or_default();
+        return format!("passed: {rows}, {} of text{drift}", counted(findings.inflated_bytes, "byte"));
     }
+    let verdict = if verdict == Verdict::Quarantined { "quarantined" } else { "failed" };
     let described: Vec<String> = findings.failures.iter().take(SUMMARISED).map(Broken::describe).collect();
     let more = findings.failures.len() - described.len();
     let more = if more > 0 { format!("; and {more} more, see the report") } else { String::new() };
     let read = if findings.lines > 0 { format!(" in a file of {rows}") } else { String::new() };
-    format!("quarantined: {}{read}: {}{more}", broken(findings.failures.len()), described.join("; "))
+    // what is new or gone breaks a rule or is none of the reasons; only the cure is worth a word
+    let snippets = match findings.drift.snippets().count() {
+        0 => String::new(),
+        1 => ". The report describes the new column for the metadata".into(),
+        new => format!(". The report describes the {new} new columns for the metadata"),
+    };
+    format!("{verdict}: {}{read}: {}{more}{snippets}", broken(findings.failures.len()), described.join("; "))
 }
 
-fn broken(rules: usize) -> String {
+/// To four digits after the point.
+pub fn percent(count: u64, of: u64) -> f64 {
+    let percent = 100.0 * count as f64 / of.max(count).max(1) as f64;
+    (percent * 10_000.0).round() / 10_000.0
+}
+
+/// How many rules are broken, in words.
+pub fn broken(rules: usize) -> String {
     if rules == 1 { "1 rule is broken".into() } else { format!("{rules} rules are broken") }
 }
 
 /// `1 row`, `1,000 rows`
-fn counted(number: u64, thing: &str) -> String {
+pub fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// `1,000`
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {
@@ -248,7 +308,7 @@ fn counted(number: u64, thing: &str) -> String {
         }
         text.push(digit);
     }
-    format!("{text} {thing}{}", if number == 1 { "" } else { "s" })
+    text
 }
 
 /// What tells the versions of a key apart: the version, or the entity tag where the bucket keeps no versions.
@@ -297,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_good_file_s_summary() {
-        let findings = Findings { rows: 1_000, lines: 1_000, inflated_bytes: 1_812_345, failures: Vec::new() };
-        assert_eq!(summary(&findings), "passed: 1,000 rows, 1,812,345 bytes of text");
+        let findings = Findings { rows: 1_000, lines: 1_000, inflated_bytes: 1_812_345, ..Findings::default() };
+        assert_eq!(summary(&findings, Verdict::Passed), "passed: 1,000 rows, 1,812,345 bytes of text");
     }
 }

@@ -26,6 +26,8 @@ pub const CURATED_BUCKET: &str = "CURATED_BUCKET";
 pub const STATE_MACHINE_ARN: &str = "STATE_MACHINE_ARN";
 /// Seconds whose files are rebuilt together.
 pub const REBUILD_WINDOW_SECONDS: &str = "REBUILD_WINDOW_SECONDS";
+/// The SNS topic for people.
+pub const ALERTS_TOPIC_ARN: &str = "ALERTS_TOPIC_ARN";
 /// Replaces scheme, host and port of the sources' URLs; empty for the metadata's own.
 pub const SOURCE_ORIGIN: &str = "SOURCE_ORIGIN";
 /// The version that the version column holds.
@@ -59,6 +61,7 @@ pub const BY_FUNCTION: &[(&str, &[&str])] = &[
             REPORTS_BUCKET,
             STATE_MACHINE_ARN,
             REBUILD_WINDOW_SECONDS,
+            ALERTS_TOPIC_ARN,
         ],
     ),
     ("curate", &[META_DATA, BASE_FOLDER, RAW_HIST_BUCKET, CURATED_BUCKET, DEA_VERSION]),

@@ -176,12 +176,44 @@ impl ColumnType {
         }
     }
 
+    /// The type's name in a metadata format: [`ColumnType::parse`] reads it back. etl_manager has no integers below 32
+    /// bits, so that they become wider there.
+    pub fn name(&self, dialect: Dialect) -> String {
+        let etl_manager = dialect == Dialect::EtlManager;
+        let of = |etl: &str, mojap: &str| if etl_manager { etl.to_owned() } else { mojap.to_owned() };
+        match self {
+            Self::String => of("character", "string"),
+            Self::Int8 => of("int", "int8"),
+            Self::Int16 => of("int", "int16"),
+            Self::Int32 => of("int", "int32"),
+            Self::Int64 => of("long", "int64"),
+            Self::Float32 => of("float", "float32"),
+            Self::Float64 => of("double", "float64"),
+            Self::Decimal { precision, scale } => format!("{}({precision},{scale})", of("decimal", "decimal128")),
+            Self::Date => of("date", "date32"),
+            Self::Timestamp => of("datetime", "timestamp(ms)"),
+            Self::Boolean => of("boolean", "bool"),
+            Self::Binary => "binary".into(),
+            Self::Struct(fields) => {
+                let fields: Vec<_> =
+                    fields.iter().map(|(name, inner)| format!("{name}:{}", inner.name(dialect))).collect();
+                format!("struct<{}>", fields.join(","))
+            }
+            Self::List(inner) => format!("{}<{}>", of("array", "list"), inner.name(dialect)),
+        }
+    }
+
     /// Whether a partition of a Glue table may have this type.
     pub fn may_partition(&self) -> bool {
         !matches!(self, Self::Struct(_) | Self::List(_) | Self::Binary)
     }
 
-    /// Whether `minimum` and `maximum` make sense.
+    /// Whether two values can be told apart by a rule: all but those with values inside.
+    pub fn is_scalar(&self) -> bool {
+        !matches!(self, Self::Struct(_) | Self::List(_))
+    }
+
+    /// Whether it is a type of numbers.
     pub fn is_number(&self) -> bool {
         matches!(
             self,
@@ -395,6 +427,31 @@ mod tests {
         ] {
             assert_eq!(glue(text, Mojap), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_type_s_name_reads_back_as_the_type() {
+        for text in [
+            "character",
+            "int",
+            "long",
+            "float",
+            "double",
+            "decimal(10,2)",
+            "date",
+            "datetime",
+            "boolean",
+            "binary",
+            "struct<a:array<long>,b:struct<c:character>>",
+        ] {
+            assert_eq!(ColumnType::parse(text, EtlManager).unwrap().name(EtlManager), text);
+            let parsed = ColumnType::parse(text, EtlManager).unwrap();
+            assert_eq!(ColumnType::parse(&parsed.name(Mojap), Mojap).unwrap(), parsed);
+        }
+        for text in ["int8", "int16", "decimal128(3,1)", "timestamp(ms)", "bool", "list<struct<x:float64>>"] {
+            assert_eq!(ColumnType::parse(text, Mojap).unwrap().name(Mojap), text);
+        }
+        assert_eq!(ColumnType::Int8.name(EtlManager), "int");
     }
 
     #[test]

@@ -17,3 +17,7 @@ pub use manifest::{InputFile, Manifest, OutputFile, PartitionOutput, RunId, Tabl
 pub use metadata::{Database, MetaData};
 pub use problem::{Problem, Problems};
 pub use table::{Anchor, Checks, Column, DataFormat, Mode, Source, Table};
+
+/// The longest row of a text file, in bytes, its newline aside: what extract writes, validate and curate can read. Each
+/// holds a few such rows in memory at most.
+pub const MAXIMUM_ROW_BYTES: usize = 8 << 20;

@@ -56,6 +56,9 @@ pub struct ValidateRequest {
     /// The keys in land that begin so; the whole base folder when absent.
     #[serde(default)]
     pub prefix: Option<String>,
+    /// Whether nothing goes to history unless every file passes. If one does not, all of them stay in land.
+    #[serde(default)]
+    pub all_must_pass: bool,
 }
 
 /// What validate did.
@@ -101,6 +104,10 @@ pub enum Verdict {
     Passed,
     /// It is in quarantine, with a report.
     Quarantined,
+    /// It breaks its rules, and a report says how; it is still where it was, because all files had to pass.
+    Failed,
+    /// It passed its checks and is still in land, because all files had to pass and another one did not.
+    Held,
     /// The version that the event names is no longer in land: an earlier event dealt with it.
     AlreadyHandled,
     /// No file that validate could look at: an object of another bucket, a folder's marker, a record it cannot read.

@@ -148,6 +148,9 @@ const TABLE_KEYS: &[&str] = &[
     "mode",
 ];
 
+/// A report that shows more examples of a broken rule is no help to anybody.
+const MAXIMUM_EXAMPLES: usize = 100;
+
 struct Reader<'a> {
     problems: &'a mut Problems,
     digest: &'a mut Sha256,
@@ -312,9 +315,8 @@ impl TableReader<'_> {
             columns.iter_mut().for_each(|column| column.sensitive = true);
         }
         let checks: Checks = self.own(object, "checks").unwrap_or_default();
-        if let Some(pattern) = &checks.file_name_pattern {
-            self.regex("checks.file_name_pattern", pattern);
-        }
+        let data_columns = &columns[..columns.len() - partitions.len()];
+        self.checks(&checks, data_columns, &primary_key);
         let source: Option<Source> = self.own(object, "source");
         if let Some(source) = &source {
             self.source(source, &columns);
@@ -323,6 +325,7 @@ impl TableReader<'_> {
         let copy_to_raw = self.own(object, "copy_to_raw").unwrap_or_default();
         let table = Table {
             file: self.file.to_owned(),
+            dialect,
             name,
             description: text_of(object, "description"),
             location,
@@ -338,6 +341,37 @@ impl TableReader<'_> {
             sql: None,
         };
         (self.problems.0.len() == before).then_some(table)
+    }
+
+    /// What the checks of a whole file ask for must be possible.
+    fn checks(&mut self, checks: &Checks, data_columns: &[Column], primary_key: &[String]) {
+        if let Some(pattern) = &checks.file_name_pattern {
+            self.regex("checks.file_name_pattern", pattern);
+        }
+        for (key, least, most) in [
+            ("minimum_rows", checks.minimum_rows, checks.maximum_rows),
+            ("minimum_bytes", checks.minimum_bytes, checks.maximum_bytes),
+        ] {
+            if let Some(most) = most.filter(|most| least > *most) {
+                let message = format!("is {least}, more than the maximum of {most}: no file can pass");
+                self.problem(format!("checks.{key}"), message);
+            }
+        }
+        if checks.examples > MAXIMUM_EXAMPLES {
+            let message = format!("must be at most {MAXIMUM_EXAMPLES}, found {}", checks.examples);
+            self.problem("checks.examples", message);
+        }
+        if !checks.unique_primary_key {
+            return;
+        }
+        let key: Vec<&Column> = data_columns.iter().filter(|column| primary_key.contains(&column.name)).collect();
+        if key.is_empty() {
+            self.problem("checks.unique_primary_key", "needs a `primary_key` of columns that are in the files");
+        }
+        for column in key.iter().filter(|column| !column.column_type.is_scalar()) {
+            let message = format!("values of `{}` ({}) are not compared", column.name, column.column_type);
+            self.problem("checks.unique_primary_key", message);
+        }
     }
 
     /// Unknown keys are other programs' business, except one that is all but one of ours.
@@ -437,7 +471,10 @@ impl TableReader<'_> {
                 String::new()
             }
         };
+        let before = self.problems.0.len();
         let column_type = self.column_type(item, dialect, path);
+        // of a column whose type cannot be read, nothing is said that depends on the type
+        let is_read = self.problems.0.len() == before;
         let pattern = item.get("pattern").and_then(|value| match value {
             Value::String(pattern) => {
                 self.regex(&format!("{path}.pattern"), pattern);
@@ -457,9 +494,12 @@ impl TableReader<'_> {
                 None
             }
         });
-        let minimum = self.bound(item, "minimum", path, &column_type);
-        let maximum = self.bound(item, "maximum", path, &column_type);
-        let datetime_format = self.datetime_format(item, path, &column_type);
+        let (mut minimum, mut maximum, mut datetime_format) = (None, None, None);
+        if is_read {
+            minimum = self.bound(item, "minimum", path, &column_type);
+            maximum = self.bound(item, "maximum", path, &column_type);
+            datetime_format = self.datetime_format(item, path, &column_type);
+        }
         let length = |reader: &mut Self, key: &str| {
             let number = reader.number(item, key, path)?;
             if number < 0.0 || number.fract() != 0.0 {
@@ -471,6 +511,28 @@ impl TableReader<'_> {
             Some(number as u64)
         };
         let (min_length, max_length) = (length(self, "minLength"), length(self, "maxLength"));
+        if let (Some(least), Some(most)) = (min_length, max_length)
+            && least > most
+        {
+            let message = format!("is {least}, more than the maxLength of {most}: no value can pass");
+            self.problem(format!("{path}.minLength"), message);
+        }
+        let unique = self.flag(item, "unique", path).unwrap_or(false);
+        for (key, given) in
+            [("pattern", pattern.is_some()), ("minLength", min_length.is_some()), ("maxLength", max_length.is_some())]
+        {
+            if given && is_read && column_type != ColumnType::String {
+                self.problem(format!("{path}.{key}"), format!("is for texts; the column's type is {column_type}"));
+            }
+        }
+        if !column_type.is_scalar() {
+            for (key, given) in [("unique", unique), ("enum", enumeration.is_some())] {
+                if given {
+                    let message = format!("the column's type is {column_type}, whose values are not compared");
+                    self.problem(format!("{path}.{key}"), message);
+                }
+            }
+        }
         Column {
             name,
             column_type,
@@ -482,7 +544,7 @@ impl TableReader<'_> {
             maximum,
             min_length,
             max_length,
-            unique: self.flag(item, "unique", path).unwrap_or(false),
+            unique,
             datetime_format,
             sensitive: self.flag(item, "redacted", path).unwrap_or(false)
                 || self.flag(item, "sensitive", path).unwrap_or(false)
@@ -540,7 +602,8 @@ impl TableReader<'_> {
             _ if column_type.is_number() => "a number",
             _ if is_time => "a text like the column's values",
             _ => {
-                let message = format!("bounds are for numbers, dates and timestamps; the column is a {column_type}");
+                let message =
+                    format!("bounds are for numbers, dates and timestamps; the column's type is {column_type}");
                 self.problem(format!("{path}.{key}"), message);
                 return None;
             }
@@ -557,7 +620,7 @@ impl TableReader<'_> {
                 Some(format.clone())
             }
             Value::String(_) => {
-                self.problem(path, format!("is for dates and timestamps; the column is a {column_type}"));
+                self.problem(path, format!("is for dates and timestamps; the column's type is {column_type}"));
                 None
             }
             other => {
@@ -735,7 +798,7 @@ mod tests {
         .unwrap();
         let types: Vec<_> = table.columns.iter().map(|column| column.column_type.glue()).collect();
         assert_eq!(types, ["bigint", "timestamp", "string"]);
-        assert_eq!((table.columns[0].minimum, table.columns[2].max_length), (Some(1.0), Some(3)));
+        assert_eq!((table.columns[0].minimum.clone(), table.columns[2].max_length), (Some("1".to_owned()), Some(3)));
         assert!(table.columns.iter().all(|column| column.sensitive));
         assert_eq!(table.data_format, DataFormat::Json);
     }
@@ -758,7 +821,23 @@ mod tests {
                     "columns": [
                         {"name": "index", "type": "int", "pattern": "(?=x)", "sensitivity": "secret"},
                         {"name": "index", "type": "decimal(3)", "minimum": "1", "nullable": "yes"},
-                        {"name": "t", "type": "character", "maximum": 3, "minLength": -1}]}"#,
+                        {"name": "t", "type": "character", "maximum": 3, "minLength": -1},
+                        {"name": "u", "type": "int", "minimum": "1", "maxLength": 3},
+                        {"name": "v", "type": "character", "minLength": 3, "maxLength": 2, "datetime_format": "%Y"},
+                        {"name": "w", "type": "array<int>", "unique": true, "enum": [[1]]},
+                        {"name": "x", "type": "character", "pattern": "(\\w{500}){500}"}]}"#,
+            ),
+            (
+                "raw/k.json",
+                r#"{"name": "k", "location": "k", "data_format": "json", "primary_key": ["p", "l"], "partitions": ["p"],
+                    "checks": {"minimum_rows": 3, "maximum_rows": 2, "maximum_bytes": 0, "examples": 101,
+                               "unique_primary_key": true},
+                    "columns": [{"name": "l", "type": "array<int>"}, {"name": "p", "type": "int"}]}"#,
+            ),
+            (
+                "raw/n.json",
+                r#"{"name": "n", "location": "n", "data_format": "json", "checks": {"unique_primary_key": true},
+                    "columns": [{"name": "a", "type": "int"}]}"#,
             ),
         ])
         .unwrap_err();
@@ -770,9 +849,20 @@ mod tests {
             "raw/s.json: columns[0].sensitivity: expected `personal_data` or `special_category_data`, found \"secret\"",
             "raw/s.json: columns[1].type: `,` was expected after `decimal`, found `)`",
             "raw/s.json: columns[1].name: `index` is already the name of columns[0]",
-            "raw/s.json: columns[1].minimum: expected a number, found \"1\"",
             "raw/s.json: columns[1].nullable: expected true or false, found \"yes\"",
-            "raw/s.json: columns[2].maximum: bounds are for numbers; `t` is a string",
+            "raw/s.json: columns[2].maximum: bounds are for numbers, dates and timestamps; the column's type is string",
+            "raw/s.json: columns[3].minimum: expected a number, found \"1\"",
+            "raw/s.json: columns[3].maxLength: is for texts; the column's type is int",
+            "raw/s.json: columns[4].minLength: is 3, more than the maxLength of 2: no value can pass",
+            "raw/s.json: columns[4].datetime_format: is for dates and timestamps; the column's type is string",
+            "raw/s.json: columns[5].unique: the column's type is array<int>, whose values are not compared",
+            "raw/s.json: columns[5].enum: the column's type is array<int>, whose values are not compared",
+            "raw/s.json: columns[6].pattern: is not a regular expression that the checks can use: Compiled regex exceeds",
+            "raw/k.json: checks.minimum_rows: is 3, more than the maximum of 2: no file can pass",
+            "raw/k.json: checks.minimum_bytes: is 1, more than the maximum of 0: no file can pass",
+            "raw/k.json: checks.examples: must be at most 100, found 101",
+            "raw/k.json: checks.unique_primary_key: values of `l` (array<int>) are not compared",
+            "raw/n.json: checks.unique_primary_key: needs a `primary_key` of columns that are in the files",
             "raw/s.json: columns[2].minLength: expected a whole number that is not negative, found -1",
             "raw/s.json: source.requests: must be at least 1",
             "raw/s.json: source.index_column: there is no column `indx`; did you mean `index`?",

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ColumnType;
+use crate::{ColumnType, Dialect};
 
 /// A described table, raw or curated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// The file that describes it.
     pub file: PathBuf,
+    /// In whose words that file is written.
+    pub dialect: Dialect,
     /// Lower case, digits and `_`.
     pub name: String,
     /// For people; cut to Glue's limit when it goes there.

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use crate::datetime::DatetimeFormat;
 use crate::scalar;
 use crate::schema::arrow_type;
-use crate::split::{Names, Slot, split};
+use crate::split::{Names, Slot, Unexpected, split};
 
 #[derive(Debug)]
 pub(crate) struct ColumnBuilder {
@@ -285,7 +285,10 @@ impl ColumnBuilder {
 impl StructValues {
     /// `None` where the text is no object.
     fn append(&mut self, json: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> Option<()> {
-        let mut unexpected = |name: &str| tell(Fault::Unexpected { place: Place::Field(&place, name) });
+        let mut unexpected = |unexpected: Unexpected<'_>| match unexpected {
+            Unexpected::Name(name) => tell(Fault::Unexpected { place: Place::Field(&place, name) }),
+            Unexpected::Value(_) => {}
+        };
         if !json.starts_with('{') {
             return None;
         }

@@ -319,7 +319,7 @@ impl Header {
             rows.tallies.duplicate(line, *n);
             rows.gap(*n, false);
         }
-        rows.row(line);
+        rows.row(line, "");
     }
 }
 

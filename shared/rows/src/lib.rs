@@ -32,6 +32,7 @@ mod column;
 mod convert;
 mod csv;
 mod datetime;
+mod inferred;
 mod inflate;
 mod layout;
 mod lines;
@@ -54,6 +55,7 @@ mod tests_parquet;
 mod thrift;
 
 pub use datetime::check_datetime_format;
+pub use inferred::Inferred;
 pub use misfit::{Misfit, MisfitKind, Tally};
 pub use ranges::{Input, Ranges};
 pub use read_error::ReadError;

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use contract::Column;
 
+use crate::Inferred;
 use crate::column::Fault;
 
 /// In what way something does not fit.
@@ -92,6 +94,8 @@ pub struct Tally {
     pub count: u64,
     /// The first of them.
     pub examples: Vec<Misfit>,
+    /// What the values look like; of an unexpected column that is one of the row's own.
+    pub inferred: Option<Inferred>,
     last_line: u64,
 }
 
@@ -112,7 +116,9 @@ pub(crate) struct Tallies {
     unexpected: Vec<Tally>,
     unexpected_names: HashMap<Box<str>, usize>,
     /// Those of the row under way, by place in `unexpected`: the row may yet turn out not to be one.
-    unexpected_in_row: Vec<usize>,
+    unexpected_in_row: Vec<(usize, Option<Range<usize>>)>,
+    /// Whether the last of them is the one whose value comes next.
+    awaits_value: bool,
     /// Those that every row of the file has.
     unexpected_in_all: Vec<usize>,
     fresh: Vec<Misfit>,
@@ -126,7 +132,7 @@ struct Known {
 
 impl Tally {
     fn new(kind: MisfitKind, column: Option<Arc<str>>) -> Self {
-        Self { kind, column, count: 0, examples: Vec::new(), last_line: 0 }
+        Self { kind, column, count: 0, examples: Vec::new(), inferred: None, last_line: 0 }
     }
 }
 
@@ -149,6 +155,7 @@ impl Tallies {
             unexpected_names: HashMap::new(),
             unexpected_in_row: Vec::new(),
             unexpected_in_all: Vec::new(),
+            awaits_value: false,
             fresh: Vec::new(),
         }
     }
@@ -242,9 +249,10 @@ impl Tallies {
     pub(crate) fn unexpected(&mut self, line: u64, name: &str) {
         let n = self.unexpected_place(name);
         // once per row: a hostile line repeats a name without end
-        if self.unexpected[n].last_line != line {
+        self.awaits_value = self.unexpected[n].last_line != line;
+        if self.awaits_value {
             self.unexpected[n].last_line = line;
-            self.unexpected_in_row.push(n);
+            self.unexpected_in_row.push((n, None));
         }
     }
 
@@ -272,6 +280,14 @@ impl Tallies {
         }
     }
 
+    /// The value of the last of them, which is a part of the row's text.
+    pub(crate) fn unexpected_value(&mut self, text: &str, json: &str) {
+        if let (true, Some((_, value))) = (self.awaits_value, self.unexpected_in_row.last_mut()) {
+            let start = json.as_ptr().addr() - text.as_ptr().addr();
+            *value = Some(start..start + json.len());
+        }
+    }
+
     /// A field that is not described, inside a column's value. The names of fields may be data: those of a sensitive
     /// column are not told.
     pub(crate) fn unexpected_inside(&mut self, line: u64, column: usize, place: &dyn fmt::Display) {
@@ -281,12 +297,17 @@ impl Tallies {
     }
 
     /// The line was a row: what was unexpected in it counts.
-    pub(crate) fn row(&mut self, line: u64) {
-        for n in &self.unexpected_in_row {
+    pub(crate) fn row(&mut self, line: u64, text: &str) {
+        for (n, _) in &self.unexpected_in_row {
             self.unexpected[*n].last_line = 0;
         }
-        for n in self.unexpected_in_row.drain(..).chain(self.unexpected_in_all.iter().copied()) {
+        let in_all = self.unexpected_in_all.iter().map(|n| (*n, None));
+        for (n, value) in self.unexpected_in_row.drain(..).chain(in_all) {
             let tally = &mut self.unexpected[n];
+            // the names beyond the limit share one tally, which is of no one type
+            if let Some(value) = value.filter(|_| tally.column.is_some()) {
+                tally.inferred.get_or_insert_default().see(&text[value]);
+            }
             let column = tally.column.clone();
             tally.add(line, self.examples, &mut self.fresh, || Misfit {
                 kind: MisfitKind::UnexpectedColumn,

@@ -296,7 +296,7 @@ impl Parquet {
                     }
                 }
             }
-            rows.row(line);
+            rows.row(line, "");
         }
     }
 }

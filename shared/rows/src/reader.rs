@@ -12,7 +12,7 @@ use crate::layout::Layout;
 use crate::lines::{Line, Lines};
 use crate::misfit::Tallies;
 use crate::parquet::Parquet;
-use crate::split::{Names, Slot, split};
+use crate::split::{Names, Slot, Unexpected, split};
 use crate::{Input, Misfit, MisfitKind, ReadError, Tally, schema};
 
 /// The limits of a reader.
@@ -34,8 +34,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             batch_rows: 1024,
-            batch_bytes: 8 << 20,
-            maximum_line_bytes: 16 << 20,
+            batch_bytes: 2 << 20,
+            maximum_line_bytes: contract::MAXIMUM_ROW_BYTES,
             maximum_bytes: 64 << 30,
             examples: 5,
         }
@@ -301,9 +301,12 @@ impl Rows {
         }
         let tallies = &mut self.tallies;
         let mut surprise = false;
-        let mut unexpected = |name: &str| {
-            surprise = true;
-            tallies.unexpected(number, name);
+        let mut unexpected = |unexpected: Unexpected<'_>| match unexpected {
+            Unexpected::Name(name) => {
+                surprise = true;
+                tallies.unexpected(number, name);
+            }
+            Unexpected::Value(json) => tallies.unexpected_value(text, json),
         };
         if let Err(error) = split(text, &mut self.names, &mut self.slots, &mut unexpected) {
             self.tallies.line(MisfitKind::NotJson, number, line.bytes, JsonError(&error));
@@ -340,12 +343,12 @@ impl Rows {
             let missing = *slot == Slot::Absent;
             self.gaps[n].push(Gap { row, missing });
         }
-        self.row(line);
+        self.row(line, text);
     }
 
     /// The columns are one value longer: a row of a line.
-    pub(crate) fn row(&mut self, line: u64) {
-        self.tallies.row(line);
+    pub(crate) fn row(&mut self, line: u64, text: &str) {
+        self.tallies.row(line, text);
         self.lines.push(line);
         self.count += 1;
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Where a column's value is in the text.
@@ -72,13 +72,21 @@ impl Names {
     }
 }
 
+/// What an object has that is not known.
+pub(crate) enum Unexpected<'a> {
+    /// A name.
+    Name(&'a str),
+    /// The value of the last one, a part of the object's text.
+    Value(&'a str),
+}
+
 /// Finds the value of every name in an object's text. The text is checked whole; names that are not known are told.
 /// Never recurses: the depth of what is inside a value is bounded by its length alone.
 pub(crate) fn split(
     text: &str,
     names: &mut Names,
     slots: &mut [Slot],
-    unexpected: &mut dyn FnMut(&str),
+    unexpected: &mut dyn FnMut(Unexpected<'_>),
 ) -> Result<(), serde_json::Error> {
     slots.fill(Slot::Absent);
     let mut json = serde_json::Deserializer::from_str(text);
@@ -90,7 +98,7 @@ struct Object<'a> {
     text: &'a str,
     names: &'a mut Names,
     slots: &'a mut [Slot],
-    unexpected: &'a mut dyn FnMut(&str),
+    unexpected: &'a mut dyn FnMut(Unexpected<'_>),
 }
 
 impl<'de> Visitor<'de> for Object<'_> {
@@ -106,7 +114,7 @@ impl<'de> Visitor<'de> for Object<'_> {
             map.next_key_seed(Key { nth, names: &mut *self.names, unexpected: &mut *self.unexpected })?
         {
             match found {
-                None => drop(map.next_value::<IgnoredAny>()?),
+                None => (self.unexpected)(Unexpected::Value(map.next_value::<&'de RawValue>()?.get())),
                 Some(column) => {
                     let value = map.next_value::<&'de RawValue>()?.get();
                     let start = value.as_ptr().addr() - self.text.as_ptr().addr();
@@ -126,7 +134,7 @@ impl<'de> Visitor<'de> for Object<'_> {
 struct Key<'a> {
     nth: usize,
     names: &'a mut Names,
-    unexpected: &'a mut dyn FnMut(&str),
+    unexpected: &'a mut dyn FnMut(Unexpected<'_>),
 }
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
@@ -147,7 +155,7 @@ impl Visitor<'_> for Key<'_> {
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
         let found = self.names.find(self.nth, name);
         if found.is_none() {
-            (self.unexpected)(name);
+            (self.unexpected)(Unexpected::Name(name));
         }
         Ok(found)
     }

@@ -32,6 +32,7 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
     });
     Table {
         file: PathBuf::new(),
+        dialect: contract::Dialect::EtlManager,
         name: "t".into(),
         description: String::new(),
         location: "t".into(),
@@ -202,6 +203,22 @@ fn columns_are_found_missing_unexpected_or_twice() {
     assert_eq!(gaps, [(0, true), (2, false)]);
     // a row that turns out not to be one does not count
     assert_eq!(read(b"{\"a\":1,\"b\":1,\"z\":1,}", &table).counts(), [(MisfitKind::NotJson, None, 1)]);
+}
+
+#[test]
+fn the_type_of_an_unexpected_column_is_inferred_from_rows_alone() {
+    let table = one("a", ColumnType::Int32);
+    // the key twice: its first value; a line that is no row: none
+    let text =
+        b"{\"z\":1,\"a\":1,\"z\":\"x\"}\n{\"a\":1,\"z\":\"x\",}\n{\"z\":4294967296}\n{\"z\":null,\"y\":{\"z\":true}}\n";
+    let reading = read(text, &table);
+    let inferred: Vec<_> = reading.summary.tallies.iter().filter_map(|tally| tally.inferred.as_ref()).collect();
+    let types: Vec<_> = inferred.iter().map(|inferred| (inferred.column_type(), inferred.saw_null())).collect();
+    let structure = ColumnType::Struct(vec![("z".into(), ColumnType::Boolean)]);
+    assert_eq!(types, [(Some(ColumnType::Int64), true), (Some(structure), false)]);
+    // a field inside a described column is told, and not inferred
+    let reading = read(br#"{"c":{"m":1}}"#, &one("c", ColumnType::Struct(vec![("n".into(), ColumnType::Int32)])));
+    assert_eq!(reading.summary.tallies[0].inferred, None);
 }
 
 #[test]

@@ -176,6 +176,7 @@ impl World {
 fn metadata(source: contract::Source) -> MetaData {
     let table = Table {
         file: "meta_data/raw/t.json".into(),
+        dialect: contract::Dialect::EtlManager,
         name: "t".into(),
         description: String::new(),
         location: "t".into(),

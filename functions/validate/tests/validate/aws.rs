@@ -1,4 +1,4 @@
-//! S3 with versions and conditional writes, and StartExecution, over HTTP and in memory.
+//! S3 with versions and conditional writes, StartExecution and Publish, over HTTP and in memory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,6 +15,10 @@ pub struct Account {
     objects: BTreeMap<(String, String), Vec<Version>>,
     /// Executions by name, with their input.
     pub executions: BTreeMap<String, String>,
+    /// Messages that were published: subject and text.
+    pub messages: Vec<(String, String)>,
+    /// Whether nothing can be published.
+    pub refuse_messages: bool,
     /// Every request that changed something, in order: `copy raw-hist/k`, `start name`, …
     pub done: Vec<String>,
     /// Requests until the one that is never answered.
@@ -159,6 +163,7 @@ impl Account {
         let version_id = query.get("versionId").map(String::as_str);
         let taken = headers.contains_key("if-none-match") && self.version(bucket, key, None).is_some();
         match method.as_str() {
+            "POST" if body.starts_with(b"Action=Publish") => self.publish(body),
             "POST" => self.start(body),
             "GET" if key.is_empty() => self.list(bucket, query.get("prefix").map_or("", String::as_str)),
             "HEAD" | "GET" => match self.version(bucket, key, version_id) {
@@ -229,6 +234,21 @@ impl Account {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         let body = format!(r#"{{"executionArn":"arn:aws:states:x:1:execution:m:{name}","startDate":{now}}}"#);
         Reply { status: 200, headers: vec![("content-type", "application/x-amz-json-1.0".into())], body: body.into() }
+    }
+
+    fn publish(&mut self, body: &[u8]) -> Reply {
+        if self.refuse_messages {
+            return error(500, "InternalError");
+        }
+        let form = String::from_utf8(body.to_vec()).expect("UTF-8");
+        let field = |name: &str| {
+            let found = form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+            contract::key::decode_event_key(found.expect("the field")).expect("URL-encoded UTF-8")
+        };
+        let subject = field("Subject");
+        self.done.push(format!("publish {subject}"));
+        self.messages.push((subject, field("Message")));
+        ok("<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>")
     }
 
     fn list(&self, bucket: &str, prefix: &str) -> Reply {

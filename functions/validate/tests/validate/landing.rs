@@ -25,6 +25,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with_checks(json!({})).await
+    }
+
+    /// The table `t` has these checks.
+    async fn with_checks(checks: Value) -> Self {
         let aws = Aws::start().await;
         let folder = tempfile::tempdir().expect("a folder");
         let write = |file: &str, json: Value| {
@@ -34,7 +39,9 @@ impl World {
         };
         let columns = json!([{"name": "n", "type": "int", "maximum": 100}]);
         let table = |name: &str, to_raw: bool| json!({"name": name, "data_format": "json", "location": name, "columns": columns, "copy_to_raw": to_raw});
-        write("raw/t.json", table("t", false));
+        let mut t = table("t", false);
+        t["checks"] = checks;
+        write("raw/t.json", t);
         write("raw/messy.json", table("messy", true));
         write("curated/database.json", json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"}));
         let metadata = folder.path().to_string_lossy().into_owned();
@@ -49,6 +56,7 @@ impl World {
                 env::REPORTS_BUCKET => "reports",
                 env::STATE_MACHINE_ARN => "arn:aws:states:eu-west-2:1:stateMachine:m",
                 env::REBUILD_WINDOW_SECONDS => "1000000",
+                env::ALERTS_TOPIC_ARN => "arn:aws:sns:eu-west-2:1:alerts",
                 _ => return None,
             };
             Some(value.to_owned())
@@ -196,6 +204,139 @@ async fn history_is_compared_before_anything_counts_as_done() {
         assert_eq!(account.read("quarantine", &format!("{}.{version}", file(0))), Some(third));
         assert!(account.inventory().iter().all(|(place, _)| !place.starts_with("land/")));
     }
+}
+
+#[tokio::test]
+async fn people_are_told_once_of_all_files_before_they_leave_land() {
+    let world = World::new().await;
+    let mut records: Vec<Value> = (0..12).map(|n| world.land(&file(n), gzip("{\"n\":101}\n"))).collect();
+    records.push(world.land(&file(12), gzip("{\"n\":1}\n")));
+    world.verdicts(records).await;
+    let account = world.aws.account();
+    let [(subject, text)] = &account.messages[..] else { panic!("{:?}", account.messages) };
+    assert_eq!(subject, "Landfall: 12 files quarantined");
+    for part in [
+        &file(0),
+        "quarantined: 1 rule is broken in a file of 1 row: `maximum` of `n` in 1 row (100%): expected at most 100",
+        &format!("Report: s3://reports/validation/{}.v1.json", file(0)),
+        "And 2 files more",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let told = account.done.iter().position(|done| done.starts_with("publish")).unwrap();
+    assert!(account.done[..told].iter().all(|done| !done.starts_with("delete")), "{:?}", account.done);
+    assert_eq!(account.done[told..].iter().filter(|done| done.starts_with("delete")).count(), 13);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_sent_keeps_nothing_from_being_done() {
+    let world = World::new().await;
+    world.aws.account().refuse_messages = true;
+    let record = world.land(&file(0), gzip("{\"n\":101}\n"));
+    assert_eq!(world.verdicts(vec![record]).await, [Verdict::Quarantined]);
+    assert_eq!((world.keys("land").len(), world.keys("quarantine").len()), (0, 2));
+}
+
+#[tokio::test]
+async fn a_sweep_misses_the_tables_that_are_required() {
+    let world = World::with_checks(json!({"required": true})).await;
+    world.land("base/messy/file_land_timestamp=7/messy_7.jsonl", "{\"n\":1}\n");
+    world.land("base/t/", "");
+    let failure = world.handle(json!({})).await.unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::NotFound, "no file in land of required tables: `t`")
+    );
+    // the others are done all the same
+    assert_eq!(world.keys("raw-hist").len(), 1);
+    for (prefix, kind) in [
+        ("base/t/", Some(FailureKind::NotFound)),
+        ("base/", Some(FailureKind::NotFound)),
+        ("base/messy/", None),
+        ("base/t/file_land_timestamp=7/", None),
+    ] {
+        let answer = world.handle(json!({"prefix": prefix})).await;
+        assert_eq!(answer.err().map(|failure| failure.kind), kind, "{prefix}");
+    }
+    world.land(&file(0), gzip("{\"n\":101}\n"));
+    assert_eq!(world.handle(json!({})).await.unwrap().files[0].verdict, Verdict::Ignored);
+}
+
+#[tokio::test]
+async fn all_files_of_a_sweep_pass_or_none() {
+    use Verdict::{Failed, Held, Passed};
+    let sweep = || json!({"prefix": "base/t/", "all_must_pass": true});
+    let verdicts = |answer: &ValidateResponse| answer.files.iter().map(|file| file.verdict).collect::<Vec<_>>();
+    let world = World::new().await;
+    world.land(&file(0), gzip("{\"n\":1}\n"));
+    world.land(&file(1), gzip("{\"n\":101}\n"));
+    world.land(&file(2), gzip("{\"n\":2}\n"));
+    let answer = world.handle(sweep()).await.unwrap();
+    assert_eq!((verdicts(&answer), answer.execution), (vec![Held, Failed, Held], None));
+    assert_eq!(world.keys("land"), [file(0), file(1), file(2)]);
+    assert_eq!((world.keys("raw-hist").len(), world.keys("quarantine").len()), (0, 0));
+    let report = world.json("reports", &format!("validation/{}.v2.json", file(1)));
+    assert_eq!((&report["verdict"], &report["filed_at"]["bucket"]), (&json!("failed"), &json!("land")));
+    assert!(report["summary"].as_str().unwrap().starts_with("failed: 1 rule is broken"), "{report:#}");
+    assert_eq!(world.keys("reports").len(), 1);
+    let told = world.aws.account().messages[0].0.clone();
+    assert_eq!(told, "Landfall: 1 file in land did not pass, all of the request stay there");
+
+    // repaired, but history has the last one's key with other bytes
+    world.land(&file(1), gzip("{\"n\":100}\n"));
+    world.aws.account().put("raw-hist", &file(2), gzip("{\"n\":9}\n"));
+    let answer = world.handle(sweep()).await.unwrap();
+    assert_eq!(verdicts(&answer), [Held, Held, Failed]);
+    assert_eq!(world.keys("raw-hist"), [file(2)]);
+
+    world.land(&file(2), gzip("{\"n\":9}\n"));
+    let answer = world.handle(sweep()).await.unwrap();
+    assert_eq!(verdicts(&answer), [Passed; 3]);
+    assert!(answer.execution.is_some());
+    assert_eq!(world.keys("raw-hist"), [file(0), file(1), file(2)]);
+}
+
+/// A sweep dies at every request in turn, and is asked for again.
+#[tokio::test]
+async fn a_sweep_of_all_or_none_may_die_at_any_point() {
+    for late in [false, true] {
+        for requests in 0.. {
+            let world = World::new().await;
+            world.land(&file(0), gzip("{\"n\":1}\n"));
+            world.land(&file(1), gzip("{\"n\":2}\n"));
+            (world.aws.account().stop_after, world.aws.account().stop_late) = (Some(requests), late);
+            let sweep = json!({"all_must_pass": true});
+            let died = tokio::select! {
+                answer = world.handle(sweep.clone()) => { answer.unwrap(); false }
+                () = world.aws.stopped() => true,
+            };
+            world.aws.account().stop_after = None;
+            world.handle(sweep).await.unwrap();
+            assert_eq!(world.keys("land"), [""; 0], "after {requests} requests");
+            assert_eq!(world.keys("raw-hist"), [file(0), file(1)]);
+            assert_eq!(world.aws.account().executions.len(), 1);
+            if !died {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_has_changed_is_in_the_report_of_a_file_that_passes() {
+    let world = World::with_checks(json!({"allow_unexpected_columns": true})).await;
+    let record = world.land(&file(0), gzip("{\"n\":1,\"since\":\"2024-02-29\"}\n{\"n\":null}\n"));
+    let answer = world.handle(json!({"Records": [record]})).await.unwrap();
+    assert_eq!(
+        answer.files[0].summary,
+        "passed: 2 rows, 40 bytes of text; columns differ from the metadata: new: `since`"
+    );
+    let report = world.json("reports", &format!("validation/{}.v1.json", file(0)));
+    assert_eq!(
+        report["drift"]["new"],
+        json!([{"column": "since", "count": 1, "percent": 50.0,
+                "snippet": {"name": "since", "type": "date", "description": "", "nullable": true}}])
+    );
 }
 
 fn record_of(version: &str) -> Value {

@@ -1,0 +1,138 @@
+//! How the columns of a file differ from those of the metadata, whether that is allowed or not: what a person looks at
+//! when a source has changed.
+
+use contract::key::is_table_name;
+use contract::{Column, ColumnType, Dialect, Table};
+use rows::{Batch, MisfitKind, Summary};
+use serde::Serialize;
+
+use crate::report::percent;
+
+/// Names of each kind that a summary lists.
+const SUMMARISED: usize = 3;
+
+/// See the [module](self).
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Drift {
+    /// Columns of the file that the metadata does not describe.
+    pub new: Vec<NewColumn>,
+    /// Described columns that no row has.
+    pub gone: Vec<Unfilled>,
+    /// Described columns that some rows have, and no row with a value.
+    pub always_null: Vec<Unfilled>,
+}
+
+/// A column that the metadata does not describe.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NewColumn {
+    column: String,
+    count: u64,
+    percent: f64,
+    /// Its description, to be pasted among the table's columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snippet: Option<Snippet>,
+}
+
+/// A column as metadata describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Snippet {
+    name: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    description: String,
+    nullable: bool,
+}
+
+/// A described column without values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unfilled {
+    /// The column.
+    pub column: String,
+    count: u64,
+}
+
+/// The columns that had no value yet.
+#[derive(Debug)]
+pub struct Empty {
+    places: Vec<usize>,
+}
+
+impl Empty {
+    /// Before the first row.
+    pub fn new(table: &Table) -> Self {
+        Self { places: (0..table.data_columns().len()).collect() }
+    }
+
+    /// Takes the rows of a batch into account. A value of the wrong type is one, although it reads as null.
+    pub fn add(&mut self, batch: &Batch) {
+        self.places.retain(|place| {
+            let array = batch.batch.column(*place);
+            array.null_count() == array.len() && batch.gaps(*place).iter().all(|gap| gap.missing)
+        });
+    }
+}
+
+impl Drift {
+    /// Of a file that was read, or of its part that could be.
+    pub fn new(table: &Table, read: &Summary, empty: &Empty) -> Self {
+        if read.rows == 0 {
+            return Self::default();
+        }
+        let mut drift = Self::default();
+        for tally in read.tallies.iter().filter(|tally| tally.kind == MisfitKind::UnexpectedColumn) {
+            let column = tally.column.as_deref().unwrap_or("(more)").to_owned();
+            let inferred = tally.inferred.as_ref().filter(|_| is_table_name(&column));
+            let snippet = inferred.and_then(|inferred| {
+                let nullable = inferred.saw_null() || tally.count < read.rows;
+                Some(Snippet::new(&column, &inferred.column_type()?, table.dialect, nullable))
+            });
+            drift.new.push(NewColumn { column, count: tally.count, percent: percent(tally.count, read.rows), snippet });
+        }
+        let missing = |column: &Column| {
+            let of_column = |name: &Option<_>| name.as_deref() == Some(column.name.as_str());
+            let kind = MisfitKind::MissingColumn;
+            read.tallies.iter().find(|tally| tally.kind == kind && of_column(&tally.column)).map(|tally| tally.count)
+        };
+        for place in &empty.places {
+            let column = &table.data_columns()[*place];
+            let unfilled = Unfilled { column: column.name.clone(), count: read.rows };
+            if missing(column) == Some(read.rows) {
+                drift.gone.push(unfilled);
+            } else {
+                drift.always_null.push(unfilled);
+            }
+        }
+        drift
+    }
+
+    /// Columns that a snippet describes.
+    pub fn snippets(&self) -> impl Iterator<Item = String> {
+        self.new.iter().filter_map(|new| serde_json::to_string(new.snippet.as_ref()?).ok())
+    }
+
+    /// In a few words; none where nothing differs.
+    pub fn describe(&self) -> Option<String> {
+        let unfilled = |columns: &[Unfilled]| columns.iter().map(|c| c.column.clone()).collect::<Vec<_>>();
+        let said = [
+            ("new", self.new.iter().map(|new| new.column.clone()).collect()),
+            ("gone", unfilled(&self.gone)),
+            ("always null", unfilled(&self.always_null)),
+        ];
+        let said: Vec<String> =
+            said.iter().filter_map(|(what, names)| Some(format!("{what}: {}", list(names)?))).collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+}
+
+impl Snippet {
+    fn new(name: &str, column_type: &ColumnType, dialect: Dialect, nullable: bool) -> Self {
+        Self { name: name.into(), type_name: column_type.name(dialect), description: String::new(), nullable }
+    }
+}
+
+fn list(names: &[String]) -> Option<String> {
+    let listed: Vec<_> = names.iter().take(SUMMARISED).map(|name| format!("`{name}`")).collect();
+    let more = names.len() - listed.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!listed.is_empty()).then(|| format!("{}{more}", listed.join(", ")))
+}

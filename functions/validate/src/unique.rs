@@ -1,0 +1,375 @@
+//! Values that a file may have only once, in bounded memory whatever the file.
+//!
+//! A value is known by a keyed hash of 128 bits: with 10 billion rows the chance that two different values are taken for
+//! one is below 1 in 10^18, and nobody can write a file that makes it happen. The hashes seen are kept in memory with
+//! their lines; when there are too many they go to a temporary file as a sorted run, and the runs are merged at the end.
+
+use std::cmp::Reverse;
+use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{BinaryHeap, HashMap};
+use std::fs::File;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMillisecondType,
+};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::literal::bits;
+use crate::report::Example;
+
+/// Hashes in memory for all rules of a table together: 16 MiB, with the copy that is sorted before it is written.
+pub const MAXIMUM_HASHES: usize = 1 << 18;
+/// A run is read back in pieces, of so many hashes for all runs together.
+const MERGED_HASHES: usize = 1 << 18;
+
+/// Makes the hashes of one file.
+#[derive(Clone, Debug)]
+pub struct Keyed {
+    keys: (u64, u64),
+}
+
+/// A value's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digest(u64, u64);
+
+/// The values seen by one rule.
+#[derive(Debug)]
+pub struct Distinct {
+    /// The first line of each since the last run.
+    seen: HashMap<Digest, u64, BuildHasherDefault<Itself>>,
+    limit: usize,
+    runs: Option<Runs>,
+    repeats: Repeats,
+}
+
+/// The rows that repeat an earlier one.
+#[derive(Debug)]
+struct Repeats {
+    count: u64,
+    most: usize,
+    /// The first of those found on the way.
+    examples: Vec<(Digest, Example)>,
+}
+
+/// Sorted runs, one after the other in a file that has no name.
+#[derive(Debug)]
+struct Runs {
+    file: File,
+    /// Hashes in each.
+    lengths: Vec<usize>,
+}
+
+impl Keyed {
+    /// With keys that nobody can know.
+    pub fn new() -> Self {
+        let key = || RandomState::new().build_hasher().finish();
+        Self { keys: (key(), key()) }
+    }
+
+    /// The hashes of the rows that have a value in every one of the columns.
+    pub fn each(&self, columns: &[ArrayRef], mut row: impl FnMut(usize, Digest) -> io::Result<()>) -> io::Result<()> {
+        let feeders: Vec<_> = columns.iter().map(feeder).collect();
+        let rows = columns.first().map_or(0, |column| column.len());
+        let has_nulls = columns.iter().any(|column| column.null_count() > 0);
+        for n in 0..rows {
+            if has_nulls && columns.iter().any(|column| column.is_null(n)) {
+                continue;
+            }
+            let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
+            feeders.iter().for_each(|feed| feed(n, &mut hasher));
+            let (one, other) = hasher.finish128().as_u64();
+            row(n, Digest(one, other))?;
+        }
+        Ok(())
+    }
+}
+
+type Feeder<'a> = Box<dyn Fn(usize, &mut SipHasher13) + 'a>;
+
+/// Gives the value of a row to the hasher, so that different rows of one column never give the same bytes, nor the start
+/// of one another's.
+fn feeder(array: &ArrayRef) -> Feeder<'_> {
+    match array.data_type() {
+        DataType::Int8 => primitive::<Int8Type>(array, |value, hasher| hasher.write_i8(value)),
+        DataType::Int16 => primitive::<Int16Type>(array, |value, hasher| hasher.write_i16(value)),
+        DataType::Int32 => primitive::<Int32Type>(array, |value, hasher| hasher.write_i32(value)),
+        DataType::Int64 => primitive::<Int64Type>(array, |value, hasher| hasher.write_i64(value)),
+        DataType::Float32 => primitive::<Float32Type>(array, |value, hasher| hasher.write_u64(bits(value.into()))),
+        DataType::Float64 => primitive::<Float64Type>(array, |value, hasher| hasher.write_u64(bits(value))),
+        DataType::Decimal128(..) => primitive::<Decimal128Type>(array, |value, hasher| hasher.write_i128(value)),
+        DataType::Date32 => primitive::<Date32Type>(array, |value, hasher| hasher.write_i32(value)),
+        DataType::Timestamp(..) => {
+            primitive::<TimestampMillisecondType>(array, |value, hasher| hasher.write_i64(value))
+        }
+        DataType::Boolean => {
+            let array = array.as_boolean();
+            Box::new(move |row, hasher| hasher.write_u8(array.value(row).into()))
+        }
+        DataType::Binary => {
+            let array = array.as_binary::<i32>();
+            Box::new(move |row, hasher| write(array.value(row), hasher))
+        }
+        // the metadata asks it of no column with values inside
+        _ => {
+            let array = array.as_string::<i32>();
+            Box::new(move |row, hasher| write(array.value(row).as_bytes(), hasher))
+        }
+    }
+}
+
+fn write(bytes: &[u8], hasher: &mut SipHasher13) {
+    hasher.write_u64(bytes.len() as u64);
+    hasher.write(bytes);
+}
+
+fn primitive<T: ArrowPrimitiveType>(
+    array: &ArrayRef,
+    feed: impl Fn(T::Native, &mut SipHasher13) + 'static,
+) -> Feeder<'_> {
+    let values = array.as_primitive::<T>().values();
+    Box::new(move |row, hasher| feed(values[row], hasher))
+}
+
+impl Distinct {
+    /// Keeps `hashes` in memory at most, or a few more.
+    pub fn new(hashes: usize, examples: usize) -> Self {
+        Self {
+            seen: HashMap::default(),
+            // what fits before the table grows beyond it
+            limit: (1 << hashes.max(64).ilog2()) / 8 * 7,
+            runs: None,
+            repeats: Repeats { count: 0, most: examples, examples: Vec::new() },
+        }
+    }
+
+    /// Takes a row's value into account. `value` shows it.
+    pub fn see(&mut self, digest: Digest, line: u64, value: impl FnOnce() -> Option<String>) -> io::Result<()> {
+        match self.seen.entry(digest) {
+            Entry::Occupied(first) => {
+                self.repeats.count += 1;
+                if self.repeats.examples.len() < self.repeats.most {
+                    let example = Example { line, first_line: Some(*first.get()), path: None, value: value() };
+                    self.repeats.examples.push((digest, example));
+                }
+            }
+            Entry::Vacant(place) => {
+                place.insert(line);
+                if self.seen.len() >= self.limit {
+                    self.write_run()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows repeat an earlier one, and the first of them.
+    pub fn finish(mut self) -> io::Result<(u64, Vec<Example>)> {
+        if self.runs.is_some() {
+            self.write_run()?;
+        }
+        match self.runs {
+            Some(runs) => runs.merge(self.repeats),
+            None => Ok((self.repeats.count, self.repeats.examples.into_iter().map(|(_, example)| example).collect())),
+        }
+    }
+
+    fn write_run(&mut self) -> io::Result<()> {
+        let mut run: Vec<(Digest, u64)> = self.seen.drain().collect();
+        run.sort_unstable();
+        if self.runs.is_none() {
+            self.runs = Some(Runs { file: tempfile::tempfile()?, lengths: Vec::new() });
+        }
+        let Some(runs) = &mut self.runs else { return Ok(()) };
+        let mut file = BufWriter::with_capacity(1 << 18, &runs.file);
+        for (Digest(one, other), line) in &run {
+            for part in [one, other, line] {
+                file.write_all(&part.to_le_bytes())?;
+            }
+        }
+        file.flush()?;
+        runs.lengths.push(run.len());
+        Ok(())
+    }
+}
+
+impl Runs {
+    /// A value that is in several runs is repeated in all but the first.
+    fn merge(self, mut repeats: Repeats) -> io::Result<(u64, Vec<Example>)> {
+        let piece = (MERGED_HASHES / self.lengths.len().max(1)).max(16);
+        let mut start = 0;
+        let mut runs: Vec<Run<'_>> = Vec::with_capacity(self.lengths.len());
+        for length in &self.lengths {
+            let bytes = (length * Run::HASH_BYTES) as u64;
+            runs.push(Run { file: &self.file, next: start, end: start + bytes, piece, read: Vec::new(), at: 0 });
+            start += bytes;
+        }
+        let mut heads = BinaryHeap::with_capacity(runs.len());
+        for (n, run) in runs.iter_mut().enumerate() {
+            heads.extend(run.next()?.map(|(digest, line)| Reverse((digest, line, n))));
+        }
+        // the examples with the least lines; the greatest of them is the first to go
+        let mut later = BinaryHeap::new();
+        let mut first: Option<(Digest, u64)> = None;
+        while let Some(Reverse((digest, line, n))) = heads.pop() {
+            heads.extend(runs[n].next()?.map(|(digest, line)| Reverse((digest, line, n))));
+            match first {
+                Some((same, first_line)) if same == digest => {
+                    repeats.count += 1;
+                    later.push((line, first_line));
+                    if later.len() > repeats.most {
+                        later.pop();
+                    }
+                }
+                _ => {
+                    first = Some((digest, line));
+                    for (_, example) in repeats.examples.iter_mut().filter(|(known, _)| *known == digest) {
+                        // the first of its run until now
+                        example.first_line = Some(line);
+                    }
+                }
+            }
+        }
+        let later = later.into_iter().map(|(line, first_line)| {
+            // nobody knows its value any more
+            Example { line, first_line: Some(first_line), path: None, value: None }
+        });
+        let mut examples: Vec<Example> =
+            repeats.examples.into_iter().map(|(_, example)| example).chain(later).collect();
+        examples.sort_by_key(|example| example.line);
+        examples.truncate(repeats.most);
+        Ok((repeats.count, examples))
+    }
+}
+
+/// One sorted run on its way back.
+struct Run<'a> {
+    file: &'a File,
+    next: u64,
+    end: u64,
+    /// Hashes that are read at once.
+    piece: usize,
+    read: Vec<u8>,
+    at: usize,
+}
+
+impl Run<'_> {
+    const HASH_BYTES: usize = 24;
+
+    fn next(&mut self) -> io::Result<Option<(Digest, u64)>> {
+        if self.at == self.read.len() {
+            let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX);
+            if left == 0 {
+                return Ok(None);
+            }
+            self.read.resize(left.min(self.piece * Self::HASH_BYTES), 0);
+            self.file.read_exact_at(&mut self.read, self.next)?;
+            self.next += self.read.len() as u64;
+            self.at = 0;
+        }
+        let mut part = || {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&self.read[self.at..self.at + 8]);
+            self.at += 8;
+            u64::from_le_bytes(bytes)
+        };
+        Ok(Some((Digest(part(), part()), part())))
+    }
+}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
+}
+
+/// The hash of a hash.
+#[derive(Debug, Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64((*byte).into());
+        }
+    }
+
+    fn write_u64(&mut self, part: u64) {
+        self.0 = part;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Float64Array, StringArray};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn repeats(values: &[u8], hashes: usize, most: usize) -> (u64, Vec<(u64, Option<u64>, bool)>) {
+        let mut distinct = Distinct::new(hashes, most);
+        for (n, value) in values.iter().enumerate() {
+            // neighbours share the first half
+            let digest = Digest(u64::from(value / 2), (value % 2).into());
+            distinct.see(digest, n as u64 + 1, || Some(value.to_string())).unwrap();
+        }
+        let (count, examples) = distinct.finish().unwrap();
+        (
+            count,
+            examples.into_iter().map(|example| (example.line, example.first_line, example.value.is_some())).collect(),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn runs_on_disk_find_what_memory_finds(values in proptest::collection::vec(0u8..200, 0..600), most in 0usize..8) {
+            let (in_memory, on_disk) = (repeats(&values, 1 << 10, most), repeats(&values, 64, most));
+            prop_assert_eq!(in_memory.0, on_disk.0);
+            let lines = |found: &[(u64, Option<u64>, bool)]| -> Vec<_> { found.iter().map(|e| (e.0, e.1)).collect() };
+            prop_assert_eq!(lines(&in_memory.1), lines(&on_disk.1));
+            prop_assert!(in_memory.1.iter().all(|example| example.2));
+
+            let mut first = std::collections::HashMap::new();
+            let expected: Vec<(u64, Option<u64>)> = (1..).zip(&values).filter_map(|(line, value)| {
+                let first_line = *first.entry(value).or_insert(line);
+                (first_line != line).then_some((line, Some(first_line)))
+            }).collect();
+            prop_assert_eq!(in_memory.0, expected.len() as u64);
+            prop_assert_eq!(lines(&in_memory.1), &expected[..most.min(expected.len())]);
+        }
+    }
+
+    #[test]
+    fn equal_values_have_equal_hashes_and_others_others() {
+        let keyed = Keyed::new();
+        let of = |columns: &[ArrayRef]| {
+            let mut found = Vec::new();
+            keyed
+                .each(columns, |row, digest| {
+                    found.push((row, digest));
+                    Ok(())
+                })
+                .unwrap();
+            found
+        };
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.0), Some(-0.0), None, Some(1.0)]));
+        let found = of(&[numbers]);
+        assert_eq!(found.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 1, 3]);
+        assert!(found[0].1 == found[1].1 && found[0].1 != found[2].1);
+        // where one column ends and the next begins counts
+        let one: ArrayRef = Arc::new(StringArray::from(vec!["a", "ab", "ab"]));
+        let other: ArrayRef = Arc::new(StringArray::from(vec!["bc", "c", "c"]));
+        let found = of(&[one, other]);
+        assert!(found[0].1 != found[1].1 && found[1].1 == found[2].1);
+    }
+}

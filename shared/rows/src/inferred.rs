@@ -1,0 +1,309 @@
+//! What the values of a column look like that nobody described: the narrowest type that reads all of them. Knows types
+//! only, never keeps a value, and its size is bounded whatever the file.
+
+use std::fmt;
+
+use contract::ColumnType;
+use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::scalar;
+
+/// The type of the values seen so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inferred {
+    root: Seen,
+    /// Fields and items kept so far.
+    nodes: usize,
+}
+
+/// Fields and items of one column, at any depth, that are looked at.
+const MAXIMUM_NODES: usize = 200;
+/// Every level scans its text once more.
+const MAXIMUM_DEPTH: usize = 8;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    null: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    /// No value but null.
+    #[default]
+    Nothing,
+    Boolean,
+    Number(Number),
+    Date,
+    Timestamp,
+    Text,
+    Struct(Vec<(String, Seen)>),
+    List(Box<Seen>),
+    /// Values that no one type reads, or a structure beyond the limits.
+    Mixed,
+}
+
+/// What numbers there were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Number {
+    kind: NumberKind,
+    /// Digits before the point.
+    whole: usize,
+    /// Digits after it.
+    scale: usize,
+}
+
+/// From narrow to wide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum NumberKind {
+    Int32,
+    Int64,
+    /// Whole, and beyond 64 bits.
+    Large,
+    /// With a fraction or an exponent, and a double prints it as it was written.
+    Double,
+    /// With more digits than a double keeps.
+    Exact,
+}
+
+impl Inferred {
+    /// The narrowest type that reads every value; text where there was none but null. `None` where no type does, or
+    /// none that metadata can name.
+    pub fn column_type(&self) -> Option<ColumnType> {
+        self.root.column_type()
+    }
+
+    /// Whether a value was null.
+    pub fn saw_null(&self) -> bool {
+        self.root.null
+    }
+
+    /// Takes a value's JSON text into account.
+    pub(crate) fn see(&mut self, json: &str) {
+        self.root.see(json, &mut self.nodes, 0);
+    }
+}
+
+impl Seen {
+    fn column_type(&self) -> Option<ColumnType> {
+        Some(match &self.kind {
+            Kind::Nothing | Kind::Text => ColumnType::String,
+            Kind::Boolean => ColumnType::Boolean,
+            Kind::Number(number) => number.column_type(),
+            Kind::Date => ColumnType::Date,
+            Kind::Timestamp => ColumnType::Timestamp,
+            Kind::Struct(fields) => {
+                let word = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+                let again = |n: usize| fields[..n].iter().any(|(name, _)| name.eq_ignore_ascii_case(&fields[n].0));
+                if fields.is_empty() || (0..fields.len()).any(|n| !word(&fields[n].0) || again(n)) {
+                    return None;
+                }
+                let types = fields.iter().map(|(name, seen)| Some((name.clone(), seen.column_type()?)));
+                ColumnType::Struct(types.collect::<Option<_>>()?)
+            }
+            Kind::List(item) => ColumnType::List(Box::new(item.column_type()?)),
+            Kind::Mixed => return None,
+        })
+    }
+
+    fn see(&mut self, json: &str, nodes: &mut usize, depth: usize) {
+        match json.as_bytes().first() {
+            Some(b'n') => self.null = true,
+            Some(b't' | b'f') => self.become_or_mix(Kind::Boolean),
+            Some(b'"') => self.see_text(json),
+            Some(b'{' | b'[') if depth == MAXIMUM_DEPTH => self.kind = Kind::Mixed,
+            Some(b'{') => {
+                if self.kind == Kind::Nothing {
+                    self.kind = Kind::Struct(Vec::new());
+                }
+                let Kind::Struct(fields) = &mut self.kind else { return self.kind = Kind::Mixed };
+                // the text was read as JSON before
+                let _ = serde_json::Deserializer::from_str(json).deserialize_map(Fields { fields, nodes, depth });
+                if *nodes >= MAXIMUM_NODES {
+                    self.kind = Kind::Mixed;
+                }
+            }
+            Some(b'[') => {
+                if self.kind == Kind::Nothing {
+                    *nodes += 1;
+                    self.kind = Kind::List(Box::default());
+                }
+                let Kind::List(item) = &mut self.kind else { return self.kind = Kind::Mixed };
+                let _ = serde_json::Deserializer::from_str(json).deserialize_seq(Items { item, nodes, depth });
+            }
+            _ => {
+                let seen = Number::of(json);
+                match &mut self.kind {
+                    Kind::Number(number) => number.widen(seen),
+                    kind @ Kind::Nothing => *kind = Kind::Number(seen),
+                    kind => *kind = Kind::Mixed,
+                }
+            }
+        }
+    }
+
+    fn see_text(&mut self, json: &str) {
+        let is_date = || scalar::date(json, None).is_some();
+        let is_timestamp = || scalar::timestamp(json, None).is_some();
+        self.kind = match &self.kind {
+            Kind::Nothing if is_date() => Kind::Date,
+            Kind::Nothing if is_timestamp() => Kind::Timestamp,
+            Kind::Date if is_date() => Kind::Date,
+            Kind::Timestamp if is_timestamp() => Kind::Timestamp,
+            Kind::Nothing | Kind::Date | Kind::Timestamp | Kind::Text => Kind::Text,
+            _ => Kind::Mixed,
+        };
+    }
+
+    fn become_or_mix(&mut self, kind: Kind) {
+        self.kind = if self.kind == Kind::Nothing || self.kind == kind { kind } else { Kind::Mixed };
+    }
+}
+
+impl Number {
+    fn of(json: &str) -> Self {
+        let digits = json.trim_start_matches('-');
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let has_exponent = json.contains(['e', 'E']);
+        let kind = if has_exponent {
+            NumberKind::Double
+        } else if !json.contains('.') {
+            match (json.parse::<i32>(), json.parse::<i64>()) {
+                (Ok(_), _) => NumberKind::Int32,
+                (_, Ok(_)) => NumberKind::Int64,
+                _ => NumberKind::Large,
+            }
+        } else {
+            let printed = json.parse::<f64>().unwrap_or_default().to_string();
+            let written = json.trim_end_matches('0').trim_end_matches('.');
+            if printed == written { NumberKind::Double } else { NumberKind::Exact }
+        };
+        Self { kind, whole: whole.len(), scale: if has_exponent { 0 } else { fraction.len() } }
+    }
+
+    fn widen(&mut self, other: Self) {
+        self.kind = self.kind.max(other.kind);
+        self.whole = self.whole.max(other.whole);
+        self.scale = self.scale.max(other.scale);
+    }
+
+    fn column_type(self) -> ColumnType {
+        let digits = self.whole + self.scale;
+        match self.kind {
+            NumberKind::Int32 => ColumnType::Int32,
+            NumberKind::Int64 => ColumnType::Int64,
+            NumberKind::Large | NumberKind::Exact if digits <= 38 => {
+                ColumnType::Decimal { precision: digits as u8, scale: self.scale as u8 }
+            }
+            _ => ColumnType::Float64,
+        }
+    }
+}
+
+struct Fields<'a> {
+    fields: &'a mut Vec<(String, Seen)>,
+    nodes: &'a mut usize,
+    depth: usize,
+}
+
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+            let place = match self.fields.iter().position(|(other, _)| *other == name) {
+                Some(place) => place,
+                None if *self.nodes >= MAXIMUM_NODES => continue,
+                None => {
+                    *self.nodes += 1;
+                    self.fields.push((name, Seen::default()));
+                    self.fields.len() - 1
+                }
+            };
+            self.fields[place].1.see(value.get(), self.nodes, self.depth + 1);
+        }
+        Ok(())
+    }
+}
+
+struct Items<'a> {
+    item: &'a mut Seen,
+    nodes: &'a mut usize,
+    depth: usize,
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(value) = items.next_element::<&'de RawValue>()? {
+            self.item.see(value.get(), self.nodes, self.depth + 1);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Dialect;
+
+    use super::*;
+
+    fn inferred(values: &[&str]) -> String {
+        let mut inferred = Inferred::default();
+        values.iter().for_each(|value| inferred.see(value));
+        inferred.column_type().map_or("none".into(), |found| found.name(Dialect::EtlManager))
+    }
+
+    #[test]
+    fn the_narrowest_type_that_reads_every_value() {
+        for (values, expected) in [
+            (&["1", "-2147483648"][..], "int"),
+            (&["1", "2147483648"], "long"),
+            (&["1", "9223372036854775808"], "decimal(19,0)"),
+            (&["1", "1.5"], "double"),
+            (&["1.50", "1e400"], "double"),
+            (&["-0.1275", "51.5074"], "double"),
+            (&["12345678901234567.89"], "decimal(19,2)"),
+            (&["12345678901234567.89", "1e3"], "decimal(19,2)"),
+            (&["true", "null", "false"], "boolean"),
+            (&["\"2024-02-29\"", "\"2024-03-01\""], "date"),
+            (&["\"2024-02-29 10:00:00\"", "\"2024-02-29T10:00:00.5\""], "datetime"),
+            (&["\"2024-02-29\"", "\"2024-02-30\""], "character"),
+            (&["\"2024-02-29\"", "\"2024-02-29 10:00:00\""], "character"),
+            (&["\"012\""], "character"),
+            (&["null"], "character"),
+            (&["[]", "[1]", "[null,2147483648]"], "array<long>"),
+            (&["{\"a\":1}", "{\"a\":null,\"b\":[{\"c\":\"x\"}]}"], "struct<a:int,b:array<struct<c:character>>>"),
+            (&["1", "\"1\""], "none"),
+            (&["true", "1"], "none"),
+            (&["{}", "[]"], "none"),
+            (&["{}"], "none"),
+            (&["{\"a b\":1}"], "none"),
+            (&["{\"a\":1,\"A\":1}"], "none"),
+            (&["[[[[[[[[[1]]]]]]]]]"], "none"),
+        ] {
+            assert_eq!(inferred(values), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn its_size_is_bounded() {
+        let fields: Vec<String> = (0..10_000).map(|n| format!("\"f{n}\":{{\"g\":[{n}]}}")).collect();
+        let mut inferred = Inferred::default();
+        inferred.see(&format!("{{{}}}", fields.join(",")));
+        assert_eq!((inferred.column_type(), &inferred.root.kind), (None, &Kind::Mixed));
+        assert!(inferred.nodes <= MAXIMUM_NODES + 1, "{}", inferred.nodes);
+        inferred.see("null");
+        assert!(inferred.saw_null());
+    }
+}
