@@ -21,14 +21,14 @@ use crate::split::{Names, Slot, Unexpected, split};
 
 #[derive(Debug)]
 pub(crate) struct ColumnBuilder {
-    column_type: ColumnType,
+    pub(crate) column_type: ColumnType,
     /// How dates and timestamps are written, if not as always.
-    format: Option<DatetimeFormat>,
-    values: Values,
+    pub(crate) format: Option<DatetimeFormat>,
+    pub(crate) values: Values,
 }
 
 #[derive(Debug)]
-enum Values {
+pub(crate) enum Values {
     String(StringBuilder),
     Int8(Int8Builder),
     Int16(Int16Builder),
@@ -46,20 +46,20 @@ enum Values {
 }
 
 #[derive(Debug)]
-struct StructValues {
-    fields: Fields,
+pub(crate) struct StructValues {
+    pub(crate) fields: Fields,
     names: Names,
     slots: Vec<Slot>,
-    children: Vec<ColumnBuilder>,
-    valid: NullBufferBuilder,
+    pub(crate) children: Vec<ColumnBuilder>,
+    pub(crate) valid: NullBufferBuilder,
 }
 
 #[derive(Debug)]
-struct ListValues {
+pub(crate) struct ListValues {
     item: FieldRef,
-    items: ColumnBuilder,
-    lengths: Vec<usize>,
-    valid: NullBufferBuilder,
+    pub(crate) items: ColumnBuilder,
+    pub(crate) lengths: Vec<usize>,
+    pub(crate) valid: NullBufferBuilder,
 }
 
 /// Something inside a value that is not as described.

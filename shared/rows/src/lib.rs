@@ -29,6 +29,7 @@
 //! value that could be trusted: it reads as null and is a misfit.
 
 mod column;
+mod convert;
 mod csv;
 mod datetime;
 mod inferred;
@@ -36,9 +37,12 @@ mod inflate;
 mod layout;
 mod lines;
 mod misfit;
+mod pages;
+mod parquet;
 mod ranges;
 mod read_error;
 mod reader;
+mod runs;
 mod scalar;
 mod schema;
 mod split;
@@ -46,6 +50,9 @@ mod split;
 mod tests;
 #[cfg(test)]
 mod tests_csv;
+#[cfg(test)]
+mod tests_parquet;
+mod thrift;
 
 pub use datetime::check_datetime_format;
 pub use inferred::Inferred;

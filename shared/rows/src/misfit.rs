@@ -220,6 +220,13 @@ impl Tallies {
         });
     }
 
+    /// Whether the text of the next misfit of a column is worth making.
+    pub(crate) fn shows(&self, kind: MisfitKind, column: usize) -> bool {
+        let of_kind = |tally: &&Tally| tally.kind == kind;
+        let shown = self.known[column].iter().find(of_kind).map_or(0, |tally| tally.examples.len());
+        !self.columns[column].sensitive && shown < self.examples
+    }
+
     /// Something inside a value that does not fit.
     pub(crate) fn fault(&mut self, line: u64, column: usize, fault: Fault<'_>) {
         match fault {

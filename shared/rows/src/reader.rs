@@ -1,6 +1,6 @@
 //! The reader: lines in, batches out.
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use contract::{Column, Compression, FileFormat, Table};
@@ -11,6 +11,7 @@ use crate::datetime::DatetimeFormat;
 use crate::layout::Layout;
 use crate::lines::{Line, Lines};
 use crate::misfit::Tallies;
+use crate::parquet::Parquet;
 use crate::split::{Names, Slot, Unexpected, split};
 use crate::{Input, Misfit, MisfitKind, ReadError, Tally, schema};
 
@@ -57,6 +58,7 @@ pub struct RowReader {
 enum Source {
     Json(Lines),
     Csv(Csv),
+    Parquet(Box<Parquet>),
 }
 
 /// Rows of a file in its order.
@@ -117,14 +119,24 @@ impl RowReader {
         let lines = |input: Input| {
             Lines::new(input.into_reader(), compression, options.maximum_line_bytes, options.maximum_bytes)
         };
-        let rows = Rows::new(table, options.examples)?;
+        let mut rows = Rows::new(table, options.examples)?;
         let source = match format {
             FileFormat::JsonLines => Source::Json(lines(input.into())?),
             FileFormat::Csv => {
                 let records = Records::new(lines(input.into())?, options.maximum_line_bytes);
                 Source::Csv(Csv::new(records, table.checks.header, rows.columns.len()))
             }
-            FileFormat::Parquet => return Err(ReadError::UnsupportedFormat { format: format.to_string() }),
+            FileFormat::Parquet if compression != Compression::None => {
+                return Err(ReadError::UnsupportedFormat { format: format!("{format}.gz") });
+            }
+            FileFormat::Parquet => {
+                let Input::Ranges(ranges) = input.into() else {
+                    let reason = "its description is at its end: it must come as ranges, not as a stream".into();
+                    return Err(ReadError::Parquet { row: 1, reason });
+                };
+                let most_rows = most_rows(&options, &rows);
+                Source::Parquet(Box::new(Parquet::open(ranges, table, &mut rows, &options, most_rows)?))
+            }
         };
         Ok(Self { source, rows, options, failed: None })
     }
@@ -137,7 +149,7 @@ impl RowReader {
     /// The next rows, or `None` after the last. What was read before an error comes out before it; the error then comes
     /// at every call.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
-        let most_rows = self.options.batch_rows.min(MAXIMUM_CELLS / self.rows.columns.len().max(1)).max(1);
+        let most_rows = most_rows(&self.options, &self.rows);
         let bytes = self.source.bytes();
         let mut ended = false;
         // a batch has something in it: blank lines, however many, do not end the file
@@ -146,8 +158,9 @@ impl RowReader {
             && self.rows.lines.len() < most_rows
             && (self.is_empty() || self.source.bytes() - bytes < self.options.batch_bytes as u64)
         {
-            match self.source.take(&mut self.rows) {
-                Ok(more) => ended = !more,
+            match self.source.take(&mut self.rows, &self.options) {
+                Ok(More::Yes) => {}
+                Ok(More::AfterThisBatch | More::No) => ended = true,
                 Err(error) => self.failed = Some(error),
             }
         }
@@ -181,22 +194,37 @@ impl RowReader {
     }
 }
 
+/// Rows in a batch at most.
+fn most_rows(options: &Options, rows: &Rows) -> usize {
+    options.batch_rows.min(MAXIMUM_CELLS / rows.columns.len().max(1)).max(1)
+}
+
+/// Whether there is more to take.
+enum More {
+    Yes,
+    /// Rows that come as a batch stay one.
+    AfterThisBatch,
+    No,
+}
+
 impl Source {
-    /// Takes the next line or record. Gives false when there is none.
-    fn take(&mut self, rows: &mut Rows) -> Result<bool, ReadError> {
-        match self {
-            Self::Json(lines) => {
-                let line = lines.next()?;
-                Ok(line.map(|line| rows.take(line)).is_some())
+    /// Takes the next line, record or batch.
+    fn take(&mut self, rows: &mut Rows, options: &Options) -> Result<More, ReadError> {
+        let taken = match self {
+            Self::Json(lines) => lines.next()?.map(|line| rows.take(line)).is_some(),
+            Self::Csv(csv) => csv.take(rows)?,
+            Self::Parquet(parquet) => {
+                return Ok(if parquet.take(rows, options)? { More::AfterThisBatch } else { More::No });
             }
-            Self::Csv(csv) => csv.take(rows),
-        }
+        };
+        Ok(if taken { More::Yes } else { More::No })
     }
 
     fn lines(&self) -> u64 {
         match self {
             Self::Json(lines) => lines.lines(),
             Self::Csv(csv) => csv.lines().lines(),
+            Self::Parquet(parquet) => parquet.rows(),
         }
     }
 
@@ -204,6 +232,7 @@ impl Source {
         match self {
             Self::Json(lines) => lines.bytes(),
             Self::Csv(csv) => csv.lines().bytes(),
+            Self::Parquet(parquet) => parquet.bytes(),
         }
     }
 }
@@ -216,6 +245,8 @@ pub(crate) struct Rows {
     layout: Layout,
     slots: Vec<Slot>,
     pub(crate) columns: Vec<ColumnBuilder>,
+    /// The columns that came as they are, in place of what was built.
+    pub(crate) ready: Vec<Option<ArrayRef>>,
     pub(crate) tallies: Tallies,
     /// The line of each row.
     lines: Vec<u64>,
@@ -238,6 +269,7 @@ impl Rows {
             names: if table.checks.ignore_header_case { names.in_any_case() } else { names },
             layout: Layout::default(),
             columns: columns.iter().map(builder).collect::<Result<_, _>>()?,
+            ready: vec![None; columns.len()],
             tallies: Tallies::new(columns, examples),
             lines: Vec::new(),
             gaps: vec![Vec::new(); columns.len()],
@@ -327,7 +359,11 @@ impl Rows {
     }
 
     fn finish(&mut self) -> Result<Batch, ArrowError> {
-        let arrays = self.columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>, _>>()?;
+        let arrays = self.columns.iter_mut().zip(&mut self.ready).map(|(column, ready)| match ready.take() {
+            Some(array) => Ok(array),
+            None => column.finish(),
+        });
+        let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
         let rows = RecordBatchOptions::new().with_row_count(Some(self.lines.len()));
         Ok(Batch {
             batch: RecordBatch::try_new_with_options(SchemaRef::clone(&self.schema), arrays, &rows)?,

@@ -1,0 +1,378 @@
+//! The rows of a Parquet file, one row group after the other.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use contract::Table;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_schema_by_columns};
+use parquet::basic::{Compression, Type};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    ParquetStatisticsPolicy, RowGroupMetaData,
+};
+use parquet::schema::types::SchemaDescriptor;
+
+use crate::column::{Fault, Place};
+use crate::convert::{Plan, as_it_is};
+use crate::pages::{Chunk, Failure, Ledger, Pages};
+use crate::ranges::{Blocks, Ranges};
+use crate::reader::Rows;
+use crate::thrift::{Torn, check_footer};
+use crate::{MisfitKind, Options, ReadError};
+
+/// Larger footers are refused.
+const LARGEST_FOOTER_BYTES: u64 = 32 << 20;
+/// Length and magic.
+const TAIL_BYTES: u64 = 8;
+/// The texts of dictionaries that the rows of one batch may have at most.
+const DICTIONARY_TEXT_BYTES: usize = 128 << 20;
+
+/// A Parquet file under way.
+#[derive(Debug)]
+pub(crate) struct Parquet {
+    blocks: Arc<Blocks>,
+    ledger: Arc<Ledger>,
+    metadata: ParquetMetaData,
+    mask: ProjectionMask,
+    /// The Arrow schema of the file with its own types; needed where that differs from what the crate makes of it.
+    hint: Option<SchemaRef>,
+    columns: Vec<Source>,
+    batch_rows: usize,
+    batch_bytes: usize,
+    next_group: usize,
+    group: Option<Group>,
+    rows: u64,
+}
+
+/// Where the values of a column come from.
+#[derive(Debug)]
+enum Source {
+    Missing,
+    Twice,
+    /// The column of the crate's batches.
+    At(usize, Plan),
+}
+
+/// The row group under way.
+struct Group {
+    reader: ParquetRecordBatchReader,
+    rows_left: u64,
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group").field("rows_left", &self.rows_left).finish_non_exhaustive()
+    }
+}
+
+impl Parquet {
+    /// Reads the file's own description, and finds the columns of the table in it.
+    pub(crate) fn open(
+        ranges: Ranges,
+        table: &Table,
+        rows: &mut Rows,
+        options: &Options,
+        batch_rows: usize,
+    ) -> Result<Self, ReadError> {
+        let ledger = Arc::new(Ledger::new(ranges.length(), options.maximum_bytes));
+        let failed = |failure: Failure| read_error(failure, 1, 0, options.maximum_bytes);
+        let metadata = read_metadata(&ranges).map_err(failed)?;
+        let schema = metadata.file_metadata().schema_descr_ptr();
+        let roots = schema.root_schema().get_fields();
+
+        let mut places = vec![None; rows.columns.len()];
+        let mut twice = vec![false; places.len()];
+        for (nth, root) in roots.iter().enumerate() {
+            match rows.names.find(nth, root.name()) {
+                None => rows.tallies.unexpected_everywhere(root.name()),
+                Some(column) if places[column].is_some() => twice[column] = true,
+                Some(column) => places[column] = Some(nth),
+            }
+        }
+        let mut read: Vec<usize> = places.iter().flatten().copied().collect();
+        read.sort_unstable();
+        // of a file without any column of the table the rows are counted all the same
+        let mask = match (read.is_empty(), schema.num_columns()) {
+            (true, 0) => ProjectionMask::leaves(&schema, []),
+            (true, _) => ProjectionMask::leaves(&schema, [0]),
+            (false, _) => ProjectionMask::roots(&schema, read.iter().copied()),
+        };
+        let crate_failed = |error: &dyn std::fmt::Display| failed(Failure::File(reason(error)));
+        let arrow = parquet_to_arrow_schema_by_columns(&schema, mask.clone(), None).map_err(|e| crate_failed(&e))?;
+        let leaves: Vec<Type> = (0..schema.num_columns())
+            .filter(|leaf| mask.leaf_included(*leaf))
+            .map(|leaf| schema.column(leaf).physical_type())
+            .collect();
+        let mut at = 0;
+        let fields: Vec<FieldRef> =
+            arrow.fields().iter().map(|field| int96_as_micros(field, &leaves, &mut at)).collect();
+        // the crate wants a hint for all columns, read or not
+        let hint = (fields != arrow.fields().to_vec()).then(|| whole_hint(&schema)).transpose();
+        let hint = hint.map_err(|error| crate_failed(&error))?;
+
+        let columns = table.data_columns().iter().zip(&places).zip(&twice).map(|((column, place), twice)| {
+            let at = place.and_then(|place| read.binary_search(&place).ok());
+            match at.zip(at.and_then(|at| fields.get(at))) {
+                None => Source::Missing,
+                Some(_) if *twice => Source::Twice,
+                Some((at, field)) => Source::At(at, Plan::new(&column.column_type, field.data_type())),
+            }
+        });
+        Ok(Self {
+            columns: columns.collect(),
+            blocks: Arc::new(Blocks::new(ranges, leaves.len())),
+            ledger,
+            mask,
+            hint,
+            batch_rows,
+            batch_bytes: options.batch_bytes,
+            next_group: 0,
+            group: None,
+            rows: 0,
+            metadata,
+        })
+    }
+
+    /// Rows read.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Inflated bytes of the pages read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.ledger.bytes()
+    }
+
+    /// Adds the next rows, all that are decoded at once. Gives false when there are none.
+    pub(crate) fn take(&mut self, rows: &mut Rows, options: &Options) -> Result<bool, ReadError> {
+        match self.next() {
+            Ok(None) => Ok(false),
+            Ok(Some(batch)) => {
+                self.append(&batch, rows);
+                Ok(true)
+            }
+            Err(failure) => {
+                let failure = self.ledger.failure().unwrap_or(failure);
+                Err(read_error(failure, self.rows + 1, self.bytes(), options.maximum_bytes))
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
+        loop {
+            let group = match &mut self.group {
+                Some(group) => group,
+                None if self.next_group == self.metadata.num_row_groups() => return Ok(None),
+                None => {
+                    let group = self.open_group(self.next_group)?;
+                    self.next_group += 1;
+                    self.group.insert(group)
+                }
+            };
+            self.ledger.start_batch();
+            match group.reader.next() {
+                Some(Ok(batch)) => {
+                    let rows = batch.num_rows() as u64;
+                    if rows > group.rows_left {
+                        return Err("a row group has more rows than its description says".into());
+                    }
+                    group.rows_left -= rows;
+                    if rows > 0 {
+                        return Ok(Some(batch));
+                    }
+                }
+                Some(Err(error)) => return Err(reason(&error).into()),
+                None if group.rows_left > 0 => {
+                    return Err("a row group has fewer rows than its description says".into());
+                }
+                None => self.group = None,
+            }
+        }
+    }
+
+    /// A row group as a file of its own for the crate, with the pages that `pages` makes.
+    fn open_group(&self, n: usize) -> Result<Group, Failure> {
+        let group = self.metadata.row_group(n);
+        let rows = u64::try_from(group.num_rows()).map_err(|_| "a row group with a negative number of rows")?;
+        let schema = self.metadata.file_metadata().schema_descr_ptr();
+        if rows > 0 && schema.num_columns() == 0 {
+            return Err("rows without columns".into());
+        }
+        self.ledger.start_batch();
+        let mut chunks = Vec::with_capacity(group.columns().len());
+        let mut columns = Vec::with_capacity(group.columns().len());
+        // a dictionary's longest text may be in every row
+        let mut text_bytes = 0_usize;
+        for (leaf, column) in group.columns().iter().enumerate() {
+            let read = self.mask.leaf_included(leaf);
+            let mut chunk = read.then(|| Chunk::new(column, &self.blocks, &self.ledger)).transpose()?;
+            let described = chunk.as_ref().map_or((0, 0), |chunk| chunk.space(leaf));
+            if let Some(chunk) = &mut chunk
+                && schema.column(leaf).max_rep_level() == 0
+                && column.column_type() == Type::BYTE_ARRAY
+            {
+                text_bytes = text_bytes.saturating_add(chunk.longest_text()?);
+            }
+            chunks.push(chunk);
+            columns.push(
+                ColumnChunkMetaData::builder(schema.column(leaf))
+                    .set_num_values(column.num_values())
+                    .set_compression(Compression::UNCOMPRESSED)
+                    .set_data_page_offset(described.0 as i64)
+                    .set_total_compressed_size(described.1 as i64)
+                    .set_total_uncompressed_size(described.1 as i64)
+                    .build()
+                    .map_err(|error| reason(&error))?,
+            );
+        }
+        // as many rows as are in the file's own words the bytes of a batch
+        let bytes = u64::try_from(group.total_byte_size()).unwrap_or_default() / rows.max(1);
+        let by_bytes = usize::try_from(self.batch_bytes as u64 / bytes.max(1)).unwrap_or(usize::MAX);
+        let by_text = DICTIONARY_TEXT_BYTES / text_bytes.max(1);
+        let batch_rows = self.batch_rows.min(by_bytes).min(by_text).max(1);
+
+        let group = RowGroupMetaData::builder(Arc::clone(&schema))
+            .set_num_rows(group.num_rows())
+            .set_total_byte_size(0)
+            .set_column_metadata(columns)
+            .build()
+            .map_err(|error| reason(&error))?;
+        let file = FileMetaData::new(1, group.num_rows(), None, None, schema, None);
+        let metadata = Arc::new(ParquetMetaData::new(file, vec![group]));
+        // what else a file says of its Arrow types is not looked at: other readers do not either
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let options = match &self.hint {
+            Some(hint) => options.with_schema(Arc::clone(hint)),
+            None => options,
+        };
+        let metadata = ArrowReaderMetadata::try_new(metadata, options).map_err(|error| reason(&error))?;
+        let pages = Pages::new(&self.ledger, chunks);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata)
+            .with_projection(self.mask.clone())
+            .with_batch_size(batch_rows)
+            .build()
+            .map_err(|error| reason(&error))?;
+        Ok(Group { reader, rows_left: rows })
+    }
+
+    fn append(&mut self, batch: &RecordBatch, rows: &mut Rows) {
+        let mut values: Vec<Option<&ArrayRef>> = Vec::with_capacity(self.columns.len());
+        for (n, source) in self.columns.iter().enumerate() {
+            let array = match source {
+                Source::At(at, _) => batch.columns().get(*at),
+                Source::Missing | Source::Twice => None,
+            };
+            let ready = array.and_then(|array| as_it_is(array, &rows.columns[n].column_type));
+            values.push(if ready.is_some() { None } else { array });
+            rows.ready[n] = ready;
+        }
+        for row in 0..batch.num_rows() {
+            self.rows += 1;
+            let line = self.rows;
+            for (n, source) in self.columns.iter().enumerate() {
+                match (source, values[n]) {
+                    (Source::At(_, plan), Some(array)) => {
+                        let shown = rows.tallies.shows(MisfitKind::WrongType, n);
+                        let (column, tallies) = (&mut rows.columns[n], &mut rows.tallies);
+                        let mut tell = |fault: Fault<'_>| tallies.fault(line, n, fault);
+                        if !column.append_arrow(plan, array, row, Place::Value, shown, &mut tell) {
+                            rows.gap(n, false);
+                        }
+                    }
+                    (Source::At(..), None) => {}
+                    (Source::Missing, _) => {
+                        rows.columns[n].append_null();
+                        rows.tallies.missing(line, n);
+                        rows.gap(n, true);
+                    }
+                    (Source::Twice, _) => {
+                        rows.columns[n].append_null();
+                        rows.tallies.duplicate(line, n);
+                        rows.gap(n, false);
+                    }
+                }
+            }
+            rows.row(line, "");
+        }
+    }
+}
+
+fn read_metadata(ranges: &Ranges) -> Result<ParquetMetaData, Failure> {
+    let length = ranges.length();
+    let before_tail = length.checked_sub(TAIL_BYTES).ok_or("it is too short for a Parquet file")?;
+    let tail = ranges.get(before_tail, TAIL_BYTES as usize)?;
+    let (size, magic) = tail.split_first_chunk::<4>().ok_or("it is too short for a Parquet file")?;
+    match magic {
+        b"PAR1" => {}
+        b"PARE" => return Err("it is encrypted".into()),
+        _ => return Err("it does not end like a Parquet file: it is cut off, or of another format".into()),
+    }
+    let size = u64::from(u32::from_le_bytes(*size));
+    let start = before_tail.checked_sub(size).ok_or("its description is longer than the file")?;
+    if size > LARGEST_FOOTER_BYTES {
+        return Err(format!("its description is longer than {LARGEST_FOOTER_BYTES} bytes").into());
+    }
+    let footer = ranges.get(start, size as usize)?;
+    let damaged = |what: &str| Failure::from(format!("its description is damaged: {what}"));
+    check_footer(&footer).map_err(|torn| match torn {
+        Torn::End => damaged("it ends too early"),
+        Torn::Bad(what) => damaged(what),
+    })?;
+    let options = ParquetMetaDataOptions::new()
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options))
+        .map_err(|error| damaged(&reason(&error)))
+}
+
+/// A field, with microseconds for what the file has as INT96: nanoseconds reach only from 1677 to 2262, and nobody who
+/// writes INT96 has finer points in time than Spark.
+fn int96_as_micros(field: &FieldRef, leaves: &[Type], at: &mut usize) -> FieldRef {
+    let with = |data_type: DataType| -> FieldRef { Arc::new(Field::clone(field).with_data_type(data_type)) };
+    match field.data_type() {
+        DataType::Struct(fields) => {
+            with(DataType::Struct(fields.iter().map(|field| int96_as_micros(field, leaves, at)).collect()))
+        }
+        DataType::List(item) => with(DataType::List(int96_as_micros(item, leaves, at))),
+        DataType::Map(entries, sorted) => with(DataType::Map(int96_as_micros(entries, leaves, at), *sorted)),
+        _ => {
+            *at += 1;
+            match leaves.get(*at - 1) {
+                Some(Type::INT96) => with(DataType::Timestamp(TimeUnit::Microsecond, None)),
+                _ => Arc::clone(field),
+            }
+        }
+    }
+}
+
+fn whole_hint(schema: &SchemaDescriptor) -> Result<SchemaRef, parquet::errors::ParquetError> {
+    let leaves: Vec<Type> = (0..schema.num_columns()).map(|leaf| schema.column(leaf).physical_type()).collect();
+    let arrow = parquet_to_arrow_schema_by_columns(schema, ProjectionMask::all(), None)?;
+    let mut at = 0;
+    let fields: Vec<FieldRef> = arrow.fields().iter().map(|field| int96_as_micros(field, &leaves, &mut at)).collect();
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// What the crate says, without its own name before it.
+fn reason(error: &dyn std::fmt::Display) -> String {
+    let mut text = error.to_string();
+    for prefix in ["Parquet argument error: ", "Parquet error: ", "External: "] {
+        if let Some(rest) = text.strip_prefix(prefix) {
+            text = rest.to_owned();
+        }
+    }
+    text.chars().take(500).collect()
+}
+
+fn read_error(failure: Failure, row: u64, byte: u64, maximum_bytes: u64) -> ReadError {
+    match failure {
+        Failure::Io(error) => ReadError::Io { line: row, byte, kind: error.kind(), message: error.to_string() },
+        Failure::TooLarge => ReadError::TooLarge { line: row, limit: maximum_bytes },
+        Failure::File(reason) => ReadError::Parquet { row, reason },
+    }
+}
