@@ -124,7 +124,11 @@ fn each_ends_with_a_verdict_in_little_memory() {
             Box::new(bytes(format!("{{\"a\":1,\"b\":\"\"{many_columns}}}\n").repeat(3))),
             &["unexpected_column"],
         ),
-        ("columns.csv", Box::new(bytes(format!("a,b{many_names}\n1,{}\n", ",".repeat(100_000)))), &["unexpected_column"]),
+        (
+            "columns.csv",
+            Box::new(bytes(format!("a,b{many_names}\n1,{}\n", ",".repeat(100_000)))),
+            &["unexpected_column"],
+        ),
         ("quote.csv.gz", Box::new(members(b'"', (64 << 20) + 1, 32)), &["line_length"]),
         ("zeros.csv.gz", Box::new(members(0, 64 << 20, 160)), &["line_length"]),
         ("commas.csv.gz", Box::new(members(b',', 64 << 20, 160)), &["line_length"]),

@@ -3,15 +3,19 @@
 
 use std::fmt;
 
+use arrow::datatypes::DataType;
 use contract::ColumnType;
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::scalar;
+use crate::schema::column_type;
 
 /// The type of the values seen so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inferred {
+    /// What the file itself says, in a format where it does. Then no value is looked at.
+    declared: Option<Option<ColumnType>>,
     root: Seen,
     /// Fields and items kept so far.
     nodes: usize,
@@ -68,13 +72,19 @@ enum NumberKind {
 }
 
 impl Inferred {
+    /// Of a column whose file says what it is.
+    pub(crate) fn declared(data_type: &DataType, nullable: bool) -> Self {
+        let root = Seen { null: nullable, ..Seen::default() };
+        Self { declared: Some(column_type(data_type)), root, nodes: 0 }
+    }
+
     /// The narrowest type that reads every value; text where there was none but null. `None` where no type does, or
     /// none that metadata can name.
     pub fn column_type(&self) -> Option<ColumnType> {
-        self.root.column_type()
+        self.declared.clone().unwrap_or_else(|| self.root.column_type())
     }
 
-    /// Whether a value was null.
+    /// Whether a value was null, or may be by the file's own word.
     pub fn saw_null(&self) -> bool {
         self.root.null
     }

@@ -274,6 +274,15 @@ impl Tallies {
         }
     }
 
+    /// What the file itself says of a column that is not described, given by its place. Asked for once a name: those
+    /// beyond the limit share one tally, which is of no one type.
+    pub(crate) fn unexpected_type(&mut self, place: usize, declared: impl FnOnce() -> Option<Inferred>) {
+        let tally = &mut self.unexpected[place];
+        if tally.column.is_some() && tally.inferred.is_none() {
+            tally.inferred = declared();
+        }
+    }
+
     fn unexpected_place(&mut self, name: &str) -> usize {
         let shown = shown_part(name);
         match self.unexpected_names.get(shown) {
