@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use contract::{Failure, InputFile, LandKey, Table, key};
+use contract::{Failure, FileFormat, InputFile, LandKey, Table, key};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
-use rows::{Misfit, ReadError, RowReader};
+use rows::{Input, Misfit, Ranges, ReadError, RowReader};
 use store::{Object, Store};
 use tokio::sync::mpsc::Sender;
 
@@ -81,10 +81,9 @@ impl RawTable {
 
     async fn send_all(self: Arc<Self>, to: Sender<Result<RecordBatch, DataFusionError>>) -> Result<(), Failure> {
         for (n, file) in self.files.iter().enumerate() {
-            let (opened, body) = self.store.open(&file.object).await?;
-            let reader = store::blocking_reader(body);
+            let (opened, input) = self.open(file).await?;
             let (table, file, to) = (Arc::clone(&self), file.clone(), to.clone());
-            let decode = move || table.send_file(reader, &file, &to);
+            let decode = move || table.send_file(input, &file, &to);
             let rows = tokio::task::spawn_blocking(decode).await.map_err(Failure::internal)??;
             let Some(rows) = rows else { return Ok(()) };
             if let Ok(mut read) = self.read.lock() {
@@ -102,10 +101,25 @@ impl RawTable {
         Ok(())
     }
 
+    /// The object with its version and checksum, and its bytes: of Parquet, whose description comes last, any piece.
+    async fn open(&self, file: &RawFile) -> Result<(Object, Input), Failure> {
+        let listed = &file.object;
+        if file.key.format != FileFormat::Parquet {
+            let (opened, body) = self.store.open(listed).await?;
+            return Ok((opened, store::blocking_reader(body).into()));
+        }
+        let head = self.store.head(&listed.bucket, &listed.key, listed.version_id.as_deref()).await?;
+        let opened = head
+            .filter(|head| head.etag == listed.etag)
+            .ok_or_else(|| Failure::conflict(format!("{}: it has changed since it was listed", listed.url())))?;
+        let ranges = Ranges::new(opened.bytes, self.store.ranges(&opened));
+        Ok((opened, ranges.into()))
+    }
+
     /// Decodes one file; gives its rows, or `None` when nobody wants more.
     fn send_file(
         &self,
-        reader: impl std::io::Read + Send + 'static,
+        input: Input,
         file: &RawFile,
         to: &Sender<Result<RecordBatch, DataFusionError>>,
     ) -> Result<Option<u64>, Failure> {
@@ -116,7 +130,7 @@ impl RawTable {
             ReadError::Io { .. } => Failure::unavailable(format!("reading {url}: {error}")),
             error => place(error.to_string()),
         };
-        let mut rows = RowReader::new(reader, file.key.format, file.key.compression, &self.table, Default::default())
+        let mut rows = RowReader::new(input, file.key.format, file.key.compression, &self.table, Default::default())
             .map_err(broken)?;
         let mut count = 0;
         while let Some(batch) = rows.next_batch().map_err(broken)? {

@@ -37,6 +37,11 @@ impl Dataset {
             Some(Ok((regex, _))) => Some(regex),
             None => None,
         };
+        for column in table.data_columns() {
+            if let Some(Err(message)) = column.datetime_format.as_deref().map(rows::check_datetime_format) {
+                problems.add(&table.file, format!("datetime_format of column `{}`", column.name), message);
+            }
+        }
         if problems.is_empty() { Ok(Self { file_name, rules, table }) } else { Err(problems) }
     }
 
@@ -577,6 +582,9 @@ mod tests {
         assert_eq!((csv.rows, csv.failures.len()), (1, 0));
         let csv = dataset.check_rows(&b"a\n1\n1,2\n\"\n"[..], &key("t_7.csv")).unwrap();
         assert_eq!((csv.failures[0].rule, csv.failures[1].rule), ("csv", "fields"));
+        let text = rows::Ranges::from(b"a\n1\n".to_vec());
+        let parquet = dataset.check_rows(text, &key("t_7.parquet")).unwrap();
+        assert_eq!((parquet.failures.len(), parquet.failures[0].rule), (1, "parquet"));
 
         struct Lost;
         impl io::Read for Lost {
@@ -586,6 +594,13 @@ mod tests {
         }
         let failure = dataset.check_rows(Lost, &key("t_7.jsonl.gz")).unwrap_err();
         assert!(failure.kind.is_retryable());
+    }
+
+    #[test]
+    fn a_datetime_format_that_nothing_can_be_read_by_is_a_fault_of_the_metadata() {
+        let columns = json!([{"name": "d", "type": "date", "datetime_format": "%d/%m/%Y %Z"}]);
+        let failure = dataset(&columns, &json!({})).unwrap_err();
+        assert!(failure.to_string().contains("datetime_format of column `d`: `%Z` is a time zone"), "{failure}");
     }
 
     #[test]

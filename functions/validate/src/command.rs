@@ -14,7 +14,8 @@ use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
 use contract::message::Verdict;
-use contract::{LandKey, MetaData, Table, key};
+use contract::{FileFormat, LandKey, MetaData, Table, key};
+use rows::{Input, Ranges};
 use store::Object;
 
 use crate::check::Dataset;
@@ -138,7 +139,11 @@ fn check(request: &Request) -> Result<Report, String> {
         None => {}
     }
     failures.extend(dataset.check_size(about.len()));
-    let read = dataset.check_rows(file, &local).map_err(|failure| format!("{}: {failure}", path.display()))?;
+    let input = match format {
+        FileFormat::Parquet => Input::from(Ranges::file(path).map_err(cannot_read)?),
+        FileFormat::JsonLines | FileFormat::Csv => Input::from(file),
+    };
+    let read = dataset.check_rows(input, &local).map_err(|failure| format!("{}: {failure}", path.display()))?;
     failures.extend(read.failures);
     let findings = Findings { failures, ..read };
     let object = Object {

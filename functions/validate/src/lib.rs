@@ -30,7 +30,8 @@ use std::time::{Duration, Instant};
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
 use contract::message::{ObjectName, ValidateRequest, ValidateResponse, ValidatedFile, Verdict};
-use contract::{Failure, LandKey, MetaData, key};
+use contract::{Failure, FileFormat, LandKey, MetaData, key};
+use rows::{Input, Ranges};
 use serde_json::Value;
 use store::{Object, Store};
 
@@ -368,15 +369,26 @@ impl App {
         if failures.iter().any(|broken| matches!(broken.rule, "size" | "maximum_bytes")) {
             return Ok(Some(Findings { failures, ..Findings::default() }));
         }
-        let body = match self.areas.store.read(object).await {
-            Ok(body) => body,
+        let input = match key.format {
+            // its description comes last
+            FileFormat::Parquet => Ok(Ranges::new(object.bytes, self.areas.store.ranges(object)).into()),
+            FileFormat::JsonLines | FileFormat::Csv => {
+                self.areas.store.read(object).await.map(|body| Input::from(store::blocking_reader(body)))
+            }
+        };
+        let findings = match input {
+            Ok(input) => {
+                let (dataset, key) = (Arc::clone(dataset), key.clone());
+                let check = tokio::task::spawn_blocking(move || dataset.check_rows(input, &key)).await;
+                let check = check.map_err(|error| Failure::internal(format!("checking {}: {error}", object.url())))?;
+                check.map_err(|failure| failure.context(format!("reading {}", object.url())))
+            }
+            Err(failure) => Err(failure),
+        };
+        let mut findings = match findings {
+            Ok(findings) => findings,
             Err(failure) => return if self.areas.is_in_land(object).await? { Err(failure) } else { Ok(None) },
         };
-        let source = store::blocking_reader(body);
-        let (dataset, key) = (Arc::clone(dataset), key.clone());
-        let check = tokio::task::spawn_blocking(move || dataset.check_rows(source, &key)).await;
-        let findings = check.map_err(|error| Failure::internal(format!("checking {}: {error}", object.url())))?;
-        let mut findings = findings.map_err(|failure| failure.context(format!("reading {}", object.url())))?;
         failures.append(&mut findings.failures);
         Ok(Some(Findings { failures, ..findings }))
     }

@@ -78,6 +78,12 @@ impl From<Bytes> for Ranges {
     }
 }
 
+impl From<Vec<u8>> for Ranges {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::from(Bytes::from(bytes))
+    }
+}
+
 impl<R: Read + Send + 'static> From<R> for Input {
     fn from(reader: R) -> Self {
         Self::Stream(Box::new(reader))

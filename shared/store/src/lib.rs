@@ -4,13 +4,16 @@
 mod copy;
 mod upload;
 
+use std::io;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumMode;
+use bytes::Bytes;
 use contract::{Failure, FailureKind};
+use tokio::runtime::Handle;
 
 pub use copy::Copied;
 pub use upload::{PART_BYTES, Upload, Uploaded};
@@ -168,6 +171,37 @@ impl Store {
             }
             Err(error) => Err(boot::aws::failure(&error).context(format!("reading {}", object.url()))),
         }
+    }
+
+    /// The bytes of exactly this version, any piece of them, for decoders that run beside the async runtime
+    /// (`tokio::task::spawn_blocking`): fetches an offset and a length that lie within the object. To be called within
+    /// the runtime that the requests are to run on.
+    pub fn ranges(&self, object: &Object) -> impl Fn(u64, usize) -> io::Result<Bytes> + Send + Sync + 'static + use<> {
+        let (store, object, runtime) = (self.clone(), object.clone(), Handle::current());
+        move |offset, length| {
+            runtime.block_on(store.read_range(&object, offset, length)).map_err(|f| io::Error::other(f.to_string()))
+        }
+    }
+
+    async fn read_range(&self, object: &Object, offset: u64, length: usize) -> Result<Bytes, Failure> {
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        let end = offset + length as u64 - 1;
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .set_version_id(object.version_id.clone())
+            .if_match(&object.etag)
+            .range(format!("bytes={offset}-{end}"))
+            .send()
+            .await;
+        let doing = || format!("reading bytes {offset} to {end} of {}", object.url());
+        let found = answer.map_err(|error| boot::aws::failure(&error).context(doing()))?;
+        let body = found.body.collect().await.map_err(|error| Failure::unavailable(error).context(doing()))?;
+        Ok(body.into_bytes())
     }
 
     /// A small object whole; `None` when there is none.
