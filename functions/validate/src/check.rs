@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use contract::{Anchor, Failure, LandKey, MetaData, Problems, Table};
 use regex::Regex;
-use rows::{Input, MisfitKind, Options, ReadError, RowReader, Tally};
+use rows::{Input, MisfitKind, Options, ReadError, RowReader, Summary, Tally};
 
 use crate::drift::{Drift, Empty};
 use crate::report::{Broken, Example, Findings, counted, grouped};
@@ -103,6 +103,7 @@ impl Dataset {
             // of a file that cannot be read to its end nobody knows the rows
             failures.extend(self.row_count(read.rows));
         }
+        failures.extend(self.foreign(&read));
         let drift = Drift::new(&self.table, &read, &empty);
         Ok(Findings { rows: read.rows, lines: read.lines, inflated_bytes: read.bytes, failures, drift })
     }
@@ -113,6 +114,14 @@ impl Dataset {
             MisfitKind::UnexpectedColumn => self.table.checks.allow_unexpected_columns,
             _ => false,
         }
+    }
+
+    /// Where columns may be missing and others may be there, a file of another table would pass as rows of nulls.
+    fn foreign(&self, read: &Summary) -> Option<Broken> {
+        let gone = |tally: &&Tally| tally.kind == MisfitKind::MissingColumn && tally.count == read.rows;
+        let none = read.rows > 0 && read.tallies.iter().filter(gone).count() == self.table.data_columns().len();
+        (none && self.table.checks.allow_missing_columns)
+            .then(|| Broken::whole("columns", "no row has any column of the table: is it a file of another table?"))
     }
 
     fn row_count(&self, rows: u64) -> Option<Broken> {
