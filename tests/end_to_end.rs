@@ -3,6 +3,7 @@
 //!
 //! - [`journey`]: from schedule to query, as a user sees it
 //! - [`landing`]: what may land, and what becomes of it
+//! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`template`]: what the deployed template gives the functions
@@ -11,6 +12,8 @@
 
 #[path = "datasets.rs"]
 mod datasets;
+#[path = "hostile.rs"]
+mod hostile;
 #[path = "interrupted.rs"]
 mod interrupted;
 #[path = "journey.rs"]

@@ -345,6 +345,8 @@ mod tests {
             (json!({"type": "int", "minimum": 0.2, "maximum": 0.8}), "minimum of column `c`: is more than the maximum"),
             (json!({"type": "double", "minimum": 2, "maximum": 1}), "minimum of column `c`: is more than the maximum"),
             (json!({"type": "date", "minimum": "2024-02-02", "maximum": "2024-02-01"}), "is more than the maximum"),
+            (json!({"type": "date", "datetime_format": "%Q", "minimum": "x"}), "datetime_format of column `c`: "),
+            (json!({"type": "date", "datetime_format": "%d/%m/%Y", "maximum": "2024-02-29"}), "is not a value"),
             (json!({"type": "binary", "enum": ["AQI="]}), "enum of column `c`: values of type binary are not compared"),
             (
                 json!({"type": "character", "pattern": "(?x) a # b"}),
@@ -370,6 +372,11 @@ mod tests {
     fn times_and_great_decimals_have_bounds_too() {
         for (column, fitting, breaking) in [
             (json!({"type": "date", "minimum": "2024-02-29"}), "\"2024-02-29\"", "\"2024-02-28\""),
+            (
+                json!({"type": "date", "datetime_format": "%d/%m/%Y", "minimum": "29/02/2024", "maximum": "01/03/2024"}),
+                "\"29/02/2024\"",
+                "\"02/03/2024\"",
+            ),
             (
                 json!({"type": "datetime", "maximum": "2024-02-29 12:00:00.5"}),
                 "\"2024-02-29 12:00:00.5\"",
@@ -490,6 +497,24 @@ mod tests {
             "new: `new`, `Odd name`, `when`; gone: `gone`; always null: `empty`"
         );
         assert_eq!(check(&dataset(&columns, &json!({})).unwrap(), &rows).drift, findings.drift);
+
+        // of CSV a mixed column is a text
+        let csv = dataset(&columns, &json!({"ignore_header_case": true})).unwrap();
+        let text = "a,Shop,since,mixed,none\n1,3,2024-02-29,1,\n2,4000000000,,x,\n";
+        let drift = csv.check_rows(io::Cursor::new(text), &key("t_7.csv")).unwrap().drift;
+        let described: Vec<String> = drift.snippets().collect();
+        let snippet = |name, type_name, nullable| {
+            format!(r#"{{"name":"{name}","type":"{type_name}","description":"","nullable":{nullable}}}"#)
+        };
+        assert_eq!(
+            described,
+            [
+                snippet("shop", "long", false),
+                snippet("since", "date", true),
+                snippet("mixed", "character", false),
+                snippet("none", "character", true),
+            ]
+        );
 
         // the snippets make the file pass
         let mut table = json!({"columns": [{"name": "a", "type": "int64"}], "file_format": "json"});
@@ -741,6 +766,7 @@ mod tests {
                     let digit = |n: usize| u8::from_str_radix(&hexadecimal[n..n + 2], 16).unwrap();
                     (name.as_str(), (2..hexadecimal.len()).step_by(2).map(digit).collect::<Vec<u8>>())
                 }
+                [name, lines @ ..] if name.starts_with("t_7.") => (name.as_str(), lines.join("\n").into_bytes()),
                 lines => ("t_7.jsonl", lines.iter().flat_map(|line| [line, "\n"].concat().into_bytes()).collect()),
             };
             let findings = dataset.check_rows(io::Cursor::new(bytes), &key(name)).unwrap();

@@ -81,10 +81,12 @@ impl Drift {
         let mut drift = Self::default();
         for tally in read.tallies.iter().filter(|tally| tally.kind == MisfitKind::UnexpectedColumn) {
             let column = tally.column.as_deref().unwrap_or("(more)").to_owned();
-            let inferred = tally.inferred.as_ref().filter(|_| is_table_name(&column));
+            // the reader finds a name in lower case then
+            let name = if table.checks.ignore_header_case { column.to_lowercase() } else { column.clone() };
+            let inferred = tally.inferred.as_ref().filter(|_| is_table_name(&name));
             let snippet = inferred.and_then(|inferred| {
                 let nullable = inferred.saw_null() || tally.count < read.rows;
-                Some(Snippet::new(&column, &inferred.column_type()?, table.dialect, nullable))
+                Some(Snippet::new(&name, &inferred.column_type()?, table.dialect, nullable))
             });
             drift.new.push(NewColumn { column, count: tally.count, percent: percent(tally.count, read.rows), snippet });
         }

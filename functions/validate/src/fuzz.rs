@@ -5,11 +5,13 @@
 
 use std::io::{self, Cursor, Read, Write};
 
+use bytes::Bytes;
 use contract::{Compression, LandKey, MetaData};
 use flate2::write::GzEncoder;
+use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use rows::{Input, RowReader};
+use rows::{Input, Ranges, RowReader};
 use serde_json::{Value, json};
 
 use crate::check::Dataset;
@@ -164,6 +166,44 @@ proptest! {
             reads_again(&dataset, Input::Stream(Box::new(Cursor::new(bytes))), &key, findings.rows);
         }
     }
+
+    #[test]
+    fn parquet_that_something_happened_to(rows in rows(), damages in prop::collection::vec(damage(), 0..4)) {
+        let (dataset, key) = (dataset(), key("parquet"));
+        let mut bytes = parquet(&dataset, &rows);
+        damages.iter().for_each(|damage| happens(damage, &mut bytes));
+        let findings = dataset.check_rows(ranges(bytes.clone()), &key).unwrap();
+        make_sense(&findings);
+        if damages.is_empty() {
+            prop_assert_eq!(&findings.failures, &[]);
+            prop_assert_eq!(findings.rows, rows.len() as u64);
+        }
+        if findings.failures.is_empty() {
+            reads_again(&dataset, ranges(bytes), &key, findings.rows);
+        }
+    }
+}
+
+/// The rows as a Parquet file.
+fn parquet(dataset: &Dataset, rows: &[Value]) -> Vec<u8> {
+    let text = Input::Stream(Box::new(Cursor::new(file(rows, "jsonl"))));
+    let key = key("jsonl");
+    let mut reader =
+        RowReader::new(text, key.format, key.compression, &dataset.table, rows::Options::default()).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), reader.schema(), None).unwrap();
+    while let Some(batch) = reader.next_batch().unwrap() {
+        writer.write(&batch.batch).unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+fn ranges(bytes: Vec<u8>) -> Input {
+    let length = bytes.len() as u64;
+    let fetch = move |offset: u64, length: usize| {
+        let start = offset as usize;
+        Ok(Bytes::copy_from_slice(&bytes[start..start + length]))
+    };
+    Input::Ranges(Ranges::new(length, fetch))
 }
 
 /// What happens to a file.

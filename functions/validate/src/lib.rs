@@ -139,7 +139,8 @@ impl App {
         let mut work = Work::default();
         let many = records.len();
         if matches!(request, Some(ValidateRequest { all_must_pass: true, .. })) {
-            self.all_or_none(records, || invocation.time_left(reserve).is_zero(), &mut work).await?;
+            let is_late = || invocation.time_left(reserve).is_zero();
+            work = self.all_or_none(records, missing.is_empty(), is_late).await?;
         } else {
             for (n, record) in records.into_iter().enumerate() {
                 if n > 0 && invocation.time_left(reserve).is_zero() {
@@ -189,14 +190,15 @@ impl App {
         failures.into_iter().next().map_or(Ok(response), Err)
     }
 
-    /// Promotes every file, or none when one does not pass. Fails, with nothing done, when not every file could be
-    /// looked at.
+    /// Promotes every file, or none when one does not pass or is missing. Fails, with nothing done, when not every file
+    /// could be looked at.
     async fn all_or_none(
         &self,
         records: Vec<Record>,
+        is_complete: bool,
         is_late: impl Fn() -> bool,
-        work: &mut Work,
-    ) -> Result<(), Failure> {
+    ) -> Result<Work, Failure> {
+        let mut work = Work::default();
         let many = records.len();
         let mut checked = Vec::with_capacity(many);
         for (n, record) in records.into_iter().enumerate() {
@@ -212,11 +214,15 @@ impl App {
                 }
             }
         }
-        let all_pass = checked.iter().all(|file| file.findings.failures.is_empty());
+        let all_pass = is_complete && checked.iter().all(|file| file.findings.failures.is_empty());
         for file in checked {
             work.note(if all_pass { self.settle(file).await } else { self.leave(file).await });
         }
-        Ok(())
+        if !work.failures.is_empty() {
+            // all of them stay in land: the next attempt does them again, and asks for the rebuild of all
+            work.leaves.clear();
+        }
+        Ok(work)
     }
 
     /// The base folder as a prefix.
@@ -315,7 +321,7 @@ impl App {
     async fn leave(&self, checked: Checked) -> Result<Outcome, Failure> {
         let Checked { object, findings, .. } = &checked;
         if findings.failures.is_empty() {
-            let summary = "passed its checks, and stays in land: another file of the request did not pass";
+            let summary = "passed its checks, and stays in land: not every file of the request passed";
             tracing::info!(key = object.key, version = object.version_id, "file held");
             let file = unhandled(object.key.clone(), Verdict::Held, object.bytes, summary);
             return Ok(Outcome { file: ValidatedFile { rows: findings.rows, ..file }, leaves: None });

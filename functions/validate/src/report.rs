@@ -33,12 +33,12 @@
 //!   the request had to pass, or on the machine where `bootstrap check` read it. `filed_at` is where the file is now, and
 //!   null for one that is in no bucket: its `object` has a path as its `key`, and was written rather than `landed_at`.
 //! - `rows` makes rows; `lines` counts blank lines and those that make no row too. After a failure that ends the
-//!   reading (`gzip`, `line_length`, `text_size`) both count what came before it.
+//!   reading (`gzip`, `parquet`, `header`, `line_length`, `text_size`) both count what came before it.
 //! - `rule` is the metadata's word (`nullable`, `enum`, `pattern`, `minimum`, `maximum`, `minLength`, `maxLength`,
-//!   `unique`, `unique_primary_key`, `minimum_rows`, `maximum_rows`, `minimum_bytes`, `maximum_bytes`) or one of `key`, `table`, `file_name`, `size`, `format`, `gzip`, `line_length`,
-//!   `text_size`, `utf8`, `json`, `json_object`, `missing_column`, `unexpected_column`, `duplicate_column`, `type`,
+//!   `unique`, `unique_primary_key`, `minimum_rows`, `maximum_rows`, `minimum_bytes`, `maximum_bytes`) or one of `key`, `table`, `file_name`, `size`, `format`, `gzip`, `parquet`,
+//!   `header`, `line_length`, `text_size`, `utf8`, `json`, `json_object`, `csv`, `fields`, `missing_column`, `unexpected_column`, `duplicate_column`, `type`,
 //!   `history`.
-//! - `count` is rows (lines for `utf8`, `json` and `json_object`) and `percent` that of all of them; a rule about the
+//! - `count` is rows (lines for `utf8`, `json`, `json_object`, `csv` and `fields`) and `percent` that of all of them; a rule about the
 //!   file as a whole has neither. `column` is null for a rule about the file or its lines.
 //! - `examples` are the first rows that break the rule. `line` counts from 1. `value` is cut; it is the JSON text for
 //!   `type`, so that `1` and `"1"` differ, and it is absent for a null and for a sensitive column. `path` is the place
@@ -213,7 +213,7 @@ impl Broken {
     }
 
     fn thing(&self) -> &'static str {
-        if matches!(self.rule, "utf8" | "json" | "json_object") { "line" } else { "row" }
+        if matches!(self.rule, "utf8" | "json" | "json_object" | "csv" | "fields") { "line" } else { "row" }
     }
 }
 

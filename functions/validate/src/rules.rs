@@ -11,7 +11,7 @@ use arrow::array::{Array, ArrayRef};
 use arrow::util::display::array_value_to_string;
 use contract::{Anchor, Column, Failure, Problems, Table};
 use regex::Regex;
-use rows::Batch;
+use rows::{Batch, check_datetime_format};
 
 use crate::literal::{Allowed, Bound, End, bits};
 use crate::report::{Broken, Example};
@@ -102,6 +102,11 @@ impl Rules {
                 add("nullable", "a value: the column is a part of the primary key".into(), Test::NotNull);
             } else if !column.nullable {
                 add("nullable", "a value: the column may not be null".into(), Test::NotNull);
+            }
+            if let Some(Err(message)) = column.datetime_format.as_deref().map(check_datetime_format) {
+                problem("datetime_format", message);
+                // and none of its values can be read
+                continue;
             }
             if let Some(texts) = &column.enumeration {
                 match Allowed::new(table, column, texts) {
@@ -326,5 +331,31 @@ fn shown(array: &dyn Array, row: usize) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::FailureKind;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_fault_of_the_file() {
+        let unique = Unique { name: "unique", expected: String::new(), column: Some("id".into()), parts: Vec::new() };
+        let failure = unique.no_room(&io::ErrorKind::StorageFull.into());
+        assert_eq!(failure.kind, FailureKind::Internal);
+        let message = failure.message;
+        assert!(message.contains("`unique` of column `id`") && message.contains("EphemeralStorage"), "{message}");
+    }
+
+    #[test]
+    fn long_values_and_long_lists_are_cut() {
+        let allowed: Vec<String> = (0..12).map(|n| n.to_string()).collect();
+        let listed = "one of `0`, `1`, `2`, `3`, `4`, `5`, `6`, `7`, `8`, `9` or 2 more";
+        assert_eq!(one_of(&allowed), listed);
+        assert_eq!((one_of(&allowed[..1]), one_of(&[])), ("one of `0`".into(), "no value".into()));
+        let text = arrow::array::StringArray::from(vec!["é".repeat(81)]);
+        assert_eq!(shown(&text, 0), "é".repeat(80) + "…");
     }
 }

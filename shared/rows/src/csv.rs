@@ -219,9 +219,15 @@ struct Use(u32);
 impl Use {
     /// Not read.
     const NOTHING: Self = Self(u32::MAX);
+    /// Not described: the rest is its place among the unexpected columns.
+    const UNEXPECTED: u32 = 1 << 31;
 
     fn column(self) -> Option<usize> {
-        (self.0 != u32::MAX).then_some(self.0 as usize)
+        (self.0 & Self::UNEXPECTED == 0).then_some(self.0 as usize)
+    }
+
+    fn unexpected(self) -> Option<usize> {
+        (self.0 & Self::UNEXPECTED != 0 && self.0 != u32::MAX).then_some((self.0 & !Self::UNEXPECTED) as usize)
     }
 }
 
@@ -275,14 +281,16 @@ impl Header {
         let mut twice = Vec::new();
         for (nth, (name, _)) in record.fields().enumerate() {
             let found = rows.names.find(nth, name);
-            match found {
-                None => rows.tallies.unexpected_everywhere(name),
-                Some(column) => match places[column] {
-                    None => places[column] = Some(nth),
-                    Some(_) => twice.push(column),
-                },
-            }
-            fields.push(found.map_or(Use::NOTHING, |column| Use(column as u32)));
+            fields.push(match found {
+                None => Use(rows.tallies.unexpected_everywhere(name) as u32 | Use::UNEXPECTED),
+                Some(column) => {
+                    match places[column] {
+                        None => places[column] = Some(nth),
+                        Some(_) => twice.push(column),
+                    }
+                    Use(column as u32)
+                }
+            });
         }
         twice.sort_unstable();
         twice.dedup();
@@ -298,7 +306,12 @@ impl Header {
     fn append(&self, record: &Record, rows: &mut Rows) {
         let line = record.line;
         for ((text, quoted), field) in record.fields().zip(&self.fields) {
-            let Some(n) = field.column() else { continue };
+            let Some(n) = field.column() else {
+                if let Some(place) = field.unexpected() {
+                    rows.tallies.unexpected_field(place, text, quoted);
+                }
+                continue;
+            };
             let (column, tallies) = (&mut rows.columns[n], &mut rows.tallies);
             if text.is_empty() && !(quoted && column.has_empty_value()) {
                 column.append_null();

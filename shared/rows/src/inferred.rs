@@ -3,15 +3,19 @@
 
 use std::fmt;
 
+use arrow::datatypes::DataType;
 use contract::ColumnType;
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::scalar;
+use crate::schema::column_type;
 
 /// The type of the values seen so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inferred {
+    /// What the file itself says, in a format where it does. Then no value is looked at.
+    declared: Option<Option<ColumnType>>,
     root: Seen,
     /// Fields and items kept so far.
     nodes: usize,
@@ -68,13 +72,19 @@ enum NumberKind {
 }
 
 impl Inferred {
+    /// Of a column whose file says what it is.
+    pub(crate) fn declared(data_type: &DataType, nullable: bool) -> Self {
+        let root = Seen { null: nullable, ..Seen::default() };
+        Self { declared: Some(column_type(data_type)), root, nodes: 0 }
+    }
+
     /// The narrowest type that reads every value; text where there was none but null. `None` where no type does, or
     /// none that metadata can name.
     pub fn column_type(&self) -> Option<ColumnType> {
-        self.root.column_type()
+        self.declared.clone().unwrap_or_else(|| self.root.column_type())
     }
 
-    /// Whether a value was null.
+    /// Whether a value was null, or may be by the file's own word.
     pub fn saw_null(&self) -> bool {
         self.root.null
     }
@@ -82,6 +92,11 @@ impl Inferred {
     /// Takes a value's JSON text into account.
     pub(crate) fn see(&mut self, json: &str) {
         self.root.see(json, &mut self.nodes, 0);
+    }
+
+    /// Takes a field of a CSV file into account: a text that may look like a value of another type.
+    pub(crate) fn see_field(&mut self, text: &str, quoted: bool) {
+        self.root.see_field(text, quoted);
     }
 }
 
@@ -154,6 +169,33 @@ impl Seen {
             Kind::Nothing | Kind::Date | Kind::Timestamp | Kind::Text => Kind::Text,
             _ => Kind::Mixed,
         };
+    }
+
+    fn see_field(&mut self, text: &str, quoted: bool) {
+        if text.is_empty() && !quoted {
+            self.null = true;
+            return;
+        }
+        if self.kind == Kind::Text {
+            return;
+        }
+        let seen = if let Some(number) = scalar::number(text) {
+            Kind::Number(Number::of(number))
+        } else if scalar::boolean_of(text).is_some() {
+            Kind::Boolean
+        } else if scalar::date_of(text, None).is_some() {
+            Kind::Date
+        } else if scalar::timestamp_of(text, None).is_some() {
+            Kind::Timestamp
+        } else {
+            Kind::Text
+        };
+        match (&mut self.kind, seen) {
+            (Kind::Number(number), Kind::Number(other)) => number.widen(other),
+            (kind, seen) if *kind == Kind::Nothing || *kind == seen => *kind = seen,
+            // every field is a text
+            (kind, _) => *kind = Kind::Text,
+        }
     }
 
     fn become_or_mix(&mut self, kind: Kind) {
@@ -294,6 +336,30 @@ mod tests {
         ] {
             assert_eq!(inferred(values), expected, "{values:?}");
         }
+    }
+
+    #[test]
+    fn a_field_is_a_text_unless_all_of_them_look_alike() {
+        for (fields, expected) in [
+            (&["1", "2147483648", ""][..], "long"),
+            (&["1", "1.5"], "double"),
+            (&["012"], "character"),
+            (&["TRUE", "false"], "boolean"),
+            (&["true", "1"], "character"),
+            (&["2024-02-29"], "date"),
+            (&["2024-02-29 00:00:00", ""], "datetime"),
+            (&["2024-02-29", "x", "2024-02-29"], "character"),
+            (&["[1]"], "character"),
+            (&[""], "character"),
+        ] {
+            let mut inferred = Inferred::default();
+            fields.iter().for_each(|field| inferred.see_field(field, false));
+            assert_eq!(inferred.column_type().unwrap().name(Dialect::EtlManager), expected, "{fields:?}");
+            assert_eq!(inferred.saw_null(), fields.contains(&""));
+        }
+        let mut inferred = Inferred::default();
+        inferred.see_field("", true);
+        assert!(!inferred.saw_null());
     }
 
     #[test]

@@ -256,11 +256,30 @@ impl Tallies {
         }
     }
 
-    /// A name that is not described, in every row of the file.
-    pub(crate) fn unexpected_everywhere(&mut self, name: &str) {
+    /// A name that is not described, in every row of the file. Gives the place for [`Self::unexpected_field`].
+    pub(crate) fn unexpected_everywhere(&mut self, name: &str) -> usize {
         let n = self.unexpected_place(name);
         if !self.unexpected_in_all.contains(&n) {
             self.unexpected_in_all.push(n);
+        }
+        n
+    }
+
+    /// A row's field of such a name.
+    pub(crate) fn unexpected_field(&mut self, place: usize, text: &str, quoted: bool) {
+        let tally = &mut self.unexpected[place];
+        // the names beyond the limit share one tally, which is of no one type
+        if tally.column.is_some() {
+            tally.inferred.get_or_insert_default().see_field(text, quoted);
+        }
+    }
+
+    /// What the file itself says of a column that is not described, given by its place. Asked for once a name: those
+    /// beyond the limit share one tally, which is of no one type.
+    pub(crate) fn unexpected_type(&mut self, place: usize, declared: impl FnOnce() -> Option<Inferred>) {
+        let tally = &mut self.unexpected[place];
+        if tally.column.is_some() && tally.inferred.is_none() {
+            tally.inferred = declared();
         }
     }
 

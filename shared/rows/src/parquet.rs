@@ -22,7 +22,7 @@ use crate::pages::{Chunk, Failure, Ledger, Pages};
 use crate::ranges::{Blocks, Ranges};
 use crate::reader::Rows;
 use crate::thrift::{Torn, check_footer};
-use crate::{MisfitKind, Options, ReadError};
+use crate::{Inferred, MisfitKind, Options, ReadError};
 
 /// Larger footers are refused.
 const LARGEST_FOOTER_BYTES: u64 = 32 << 20;
@@ -88,7 +88,16 @@ impl Parquet {
         let mut twice = vec![false; places.len()];
         for (nth, root) in roots.iter().enumerate() {
             match rows.names.find(nth, root.name()) {
-                None => rows.tallies.unexpected_everywhere(root.name()),
+                None => {
+                    let place = rows.tallies.unexpected_everywhere(root.name());
+                    rows.tallies.unexpected_type(place, || {
+                        let alone = ProjectionMask::roots(&schema, [nth]);
+                        // a column that the crate has no type for needs none: nobody reads it
+                        let arrow = parquet_to_arrow_schema_by_columns(&schema, alone, None).ok()?;
+                        let field = arrow.fields().first()?;
+                        Some(Inferred::declared(field.data_type(), field.is_nullable()))
+                    });
+                }
                 Some(column) if places[column].is_some() => twice[column] = true,
                 Some(column) => places[column] = Some(nth),
             }

@@ -33,3 +33,36 @@ pub fn arrow_type(column_type: &ColumnType) -> DataType {
         ColumnType::List(inner) => DataType::List(Arc::new(Field::new_list_field(arrow_type(inner), true))),
     }
 }
+
+/// The type that metadata would give a column of an Arrow type; `None` where Glue has none.
+pub(crate) fn column_type(data_type: &DataType) -> Option<ColumnType> {
+    Some(match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnType::String,
+        DataType::Int8 => ColumnType::Int8,
+        DataType::Int16 | DataType::UInt8 => ColumnType::Int16,
+        DataType::Int32 | DataType::UInt16 => ColumnType::Int32,
+        DataType::Int64 | DataType::UInt32 => ColumnType::Int64,
+        DataType::Float16 | DataType::Float32 => ColumnType::Float32,
+        DataType::Float64 => ColumnType::Float64,
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale) => {
+            ColumnType::Decimal { precision: *precision, scale: u8::try_from(*scale).ok()? }
+        }
+        DataType::Date32 | DataType::Date64 => ColumnType::Date,
+        DataType::Timestamp(..) => ColumnType::Timestamp,
+        DataType::Boolean => ColumnType::Boolean,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            ColumnType::Binary
+        }
+        DataType::Dictionary(_, values) => column_type(values)?,
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| Some((field.name().clone(), column_type(field.data_type())?)));
+            ColumnType::Struct(fields.collect::<Option<_>>()?)
+        }
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            ColumnType::List(Box::new(column_type(item.data_type())?))
+        }
+        _ => return None,
+    })
+}

@@ -258,8 +258,30 @@ async fn a_sweep_misses_the_tables_that_are_required() {
         let answer = world.handle(json!({"prefix": prefix})).await;
         assert_eq!(answer.err().map(|failure| failure.kind), kind, "{prefix}");
     }
-    world.land(&file(0), gzip("{\"n\":101}\n"));
-    assert_eq!(world.handle(json!({})).await.unwrap().files[0].verdict, Verdict::Ignored);
+    // where all must pass, all must be there
+    let other = "base/messy/file_land_timestamp=8/messy_8.jsonl";
+    world.land(other, "{\"n\":1}\n");
+    let failure = world.handle(json!({"all_must_pass": true})).await.unwrap_err();
+    assert_eq!((failure.kind, world.keys("raw-hist").len()), (FailureKind::NotFound, 1));
+    world.land(&file(0), gzip("{\"n\":100}\n"));
+    world.handle(json!({"all_must_pass": true})).await.unwrap();
+    assert_eq!((world.keys("land"), world.keys("raw-hist").len()), (vec!["base/t/".to_owned()], 3));
+}
+
+#[tokio::test]
+async fn a_sweep_of_all_or_none_that_is_refused_halfway_leaves_all_to_the_next() {
+    let world = World::new().await;
+    world.land(&file(0), gzip("{\"n\":1}\n"));
+    world.land(&file(1), gzip("{\"n\":1}\n"));
+    let second = "PUT raw-hist/base/t/file_land_timestamp=7/t_1_";
+    world.aws.account().fail = Some((second, 503));
+    let sweep = json!({"all_must_pass": true});
+    assert!(world.handle(sweep.clone()).await.unwrap_err().kind.is_retryable());
+    // no rebuild sees half of them
+    assert_eq!((world.keys("land").len(), world.aws.account().executions.len()), (2, 0));
+    world.aws.account().fail = None;
+    world.handle(sweep).await.unwrap();
+    assert_eq!((world.keys("land").len(), world.keys("raw-hist").len()), (0, 2));
 }
 
 #[tokio::test]
