@@ -15,6 +15,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use contract::ColumnType;
 
 use crate::column::{ColumnBuilder, Fault, Place, Values};
+use crate::misfit::MAXIMUM_UNEXPECTED_NAMES;
 use crate::scalar;
 use crate::schema::arrow_type;
 
@@ -54,7 +55,8 @@ impl Plan {
                 let known = |name: &str| fields.iter().any(|(field, _)| field == name);
                 let others =
                     there.iter().filter(|field| !known(field.name())).map(|field| field.name().as_str().into());
-                Self::Struct(children, others.collect())
+                // more are not told apart
+                Self::Struct(children, others.take(MAXIMUM_UNEXPECTED_NAMES + 1).collect())
             }
             (ColumnType::List(inner), DataType::List(item)) => Self::List(Box::new(Self::new(inner, item.data_type()))),
             (ColumnType::Struct(_) | ColumnType::List(_), _) => Self::Unfit,

@@ -2,31 +2,57 @@
 //! the batches and `curate` builds tables of them, so what the one accepts the other can read.
 //!
 //! The reader streams and its memory is bounded, whatever the file: batches are limited in rows, cells and bytes, lines
-//! in length, and what does not fit is counted, with the first few examples of each kind and column.
+//! and pages in length, and what does not fit is counted, with the first few examples of each kind and column.
 //!
 //! What does not fit does not stop the reading: the value becomes null and a [`Misfit`] says where it was and what was
-//! expected. Only what makes the rest unreadable (a torn gzip stream, an endless line) is a [`ReadError`].
+//! expected. Only what makes the rest unreadable (a torn gzip stream, an endless line, a damaged page) is a
+//! [`ReadError`].
 //!
-//! # What a JSON value may be
+//! # What a value may be
 //!
-//! One object per line, UTF-8. A byte order mark at the start, `\r\n`, blank lines, and a last line without its newline
-//! are fine. Values are read from their text, never by way of another type:
+//! The same rows as JSON Lines, CSV and Parquet give the same batches and the same misfits. Values of text are read from
+//! their text, never by way of another type; those of Parquet as their JSON text would be.
 //!
-//! | type | JSON |
-//! |---|---|
-//! | string | a text |
-//! | tinyint … bigint | a number without fraction or exponent, in range: `1`, not `1.0`, `1e0` or `"1"` |
-//! | float, double | any number that is finite in the type: `1` and `1.5`, not `1e400` |
-//! | decimal(p,s) | a number, or a text that holds one, that needs no rounding: `1.50`, `"1.50"`, `15e-1` |
-//! | date | a text `YYYY-MM-DD` |
-//! | timestamp | a text `YYYY-MM-DD HH:MM:SS`, with `T` in place of the space if you like, and up to three digits of a fraction; no zone |
-//! | boolean | `true` or `false` |
-//! | binary | a text in base64 (standard alphabet, padded) |
-//! | struct | an object; a field that is absent is null, one that is not described is an unexpected column `a.b` |
-//! | array | an array |
+//! | type | JSON | a CSV field | Parquet |
+//! |---|---|---|---|
+//! | string | a text | its text | UTF-8, or bytes without a type that are UTF-8 |
+//! | tinyint … bigint | a number without fraction or exponent, in range: `1`, not `1.0`, `1e0` or `"1"` | the same, without zeros before it: not `007` or `+1` | integers of any width, in range; decimals of scale 0 |
+//! | float, double | any number that is finite in the type: `1` and `1.5`, not `1e400` | the same: not `NaN`, `.5` or `1,5` | any number; NaN and infinities are misfits |
+//! | decimal(p,s) | a number, or a text that holds one, that needs no rounding: `1.50`, `"1.50"`, `15e-1` | the same | any number (a float by its shortest text), or a text, that needs no rounding |
+//! | date | a text `YYYY-MM-DD`, or as the column's `datetime_format` | the same | DATE, a timestamp at midnight, or a text as in JSON |
+//! | timestamp | a text `YYYY-MM-DD HH:MM:SS`, with `T` in place of the space if you like, and up to three digits of a fraction; no zone; or as the column's `datetime_format` | the same | TIMESTAMP in any unit, or INT96, that has no more than milliseconds; one in UTC is taken as it is, without its zone; or a text as in JSON |
+//! | boolean | `true` or `false` | the same, in any letter case | BOOLEAN |
+//! | binary | a text in base64 (standard alphabet, padded) | the same | bytes, or a text in base64 |
+//! | struct | an object; a field that is absent is null, one that is not described is an unexpected column `a.b` | an object as JSON | a group, by the names of its fields |
+//! | array | an array | an array as JSON | a list |
 //!
-//! `null` fits every type: whether a column may be null is for the caller to check. A key that a line has twice has no
-//! value that could be trusted: it reads as null and is a misfit.
+//! Whether a column may be null is for the caller to check. A key that a row has twice has no value that could be
+//! trusted: it reads as null and is a misfit. Where `checks.ignore_header_case` says so, the names of columns are found
+//! in any letter case; those of fields inside of structs never are. NUL is a character of a text like any other.
+//!
+//! **JSON Lines**: one object per line, UTF-8. A byte order mark at the start, `\r\n`, blank lines, and a last line
+//! without its newline are fine. `null` is null.
+//!
+//! **CSV** (RFC 4180): comma, quotes, doubled quotes inside of quotes, newlines inside of quotes, `\r\n` or `\n`, UTF-8
+//! with or without a byte order mark; a `\r` alone is a character like any other. Blank lines are no records: a file of
+//! a single column writes a null as an empty line, which is not seen. Nothing is trimmed. A field without quotes that is
+//! empty is null. `""` is the empty text in a string column, no bytes in a binary one, and null in the others. The first
+//! record names the columns, in any order, or where `checks.header` says that there is none, they come in the metadata's
+//! order. A column that is missing or not described is so in every row; a file without rows has no misfits. Another
+//! number of fields than the header's ([`MisfitKind::RaggedRow`]), a quote inside of a field without quotes, and text
+//! after closing quotes ([`MisfitKind::NotCsv`]) make no row; the next record begins on the next line. Quotes that do
+//! not end are one such record up to the end of the file. A misfit tells the line on which its record begins.
+//!
+//! **Parquet**: needs [`Ranges`]. Columns are found by name, and only those described are read. The types are
+//! those of Parquet itself: the Arrow schema that some writers add is not looked at, as Athena does not either. So
+//! arrow-rs' timestamps in seconds and its 64-bit dates are the plain integers that the file has. INT96 is read to the
+//! microsecond. A value of a type that does not go with the column's is a misfit in every row that has one. A misfit's
+//! line is its row, from 1. Pages may be compressed with Snappy, gzip, Zstandard or LZ4, in all encodings but the
+//! bit-packed levels that the format gave up in 2013.
+//!
+//! **`datetime_format`** is in the words of strptime, as Python reads them: `%Y %y %m %b %B %d %j %a %A %H %I %p %M %S
+//! %f %F %T %R %%`. English names, in any letter case. A weekday must be the right one. A fraction (`%f`) of more than
+//! milliseconds is a misfit, and a time of day other than midnight is one in a date column.
 
 mod column;
 mod convert;

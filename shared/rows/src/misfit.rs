@@ -38,7 +38,7 @@ pub enum MisfitKind {
 pub struct Misfit {
     /// In what way.
     pub kind: MisfitKind,
-    /// Counted from 1.
+    /// Counted from 1: the line, or the one on which a CSV record begins, or the row of a Parquet file.
     pub line: u64,
     /// The column; for an unexpected one its name in the file, cut. None for a line as a whole.
     pub column: Option<Arc<str>>,

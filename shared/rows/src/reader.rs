@@ -87,9 +87,9 @@ pub struct Gap {
 pub struct Summary {
     /// Rows read.
     pub rows: u64,
-    /// Lines read, with blank ones and those that make no row.
+    /// Lines read, with blank ones and those that make no row; of a Parquet file its rows.
     pub lines: u64,
-    /// Bytes of text read, after inflating.
+    /// Bytes of text read, or of pages, after inflating.
     pub bytes: u64,
     /// What did not fit: lines as a whole first, then by column in the metadata's order, then what was unexpected.
     pub tallies: Vec<Tally>,
