@@ -23,7 +23,10 @@ async fn a_dataset_with_every_type_needs_no_rust() {
         {"name": "open", "type": "boolean", "description": ""},
         {"name": "tags", "type": "array<character>", "description": ""},
         {"name": "place", "type": "struct<lat:double,lon:double>", "description": ""}]);
-    let mut table = json!({"name": "orders", "location": "orders", "data_format": "json", "columns": columns});
+    // what curate writes has a column more than what lands
+    let checks = json!({"allow_unexpected_columns": true});
+    let mut table =
+        json!({"name": "orders", "location": "orders", "data_format": "json", "columns": columns, "checks": checks});
     write("raw/orders.json", table.to_string());
     table["data_format"] = "parquet".into();
     let version = json!({"name": "dea_version", "type": "character", "description": ""});
@@ -61,4 +64,22 @@ async fn a_dataset_with_every_type_needs_no_rust() {
     let sql = format!("SELECT year, price FROM {}.totals WHERE sold = DATE '1969-12-31'", stack.database());
     assert_eq!(stack.query(&sql).await, [["1969", "10.25"]]);
     assert_eq!(stack.count("totals").await, 2);
+
+    // the same rows as CSV, and as the Parquet that was just written
+    let csv = r#"place,id,name,price,weight,sold,at,open,tags
+"{""lat"":58.2,""lon"":-6.4}",9007199254740993,Steòrnabhagh,10.10,1.5,1969-12-31,2026-11-01 06:07:08,true,"[""a"",""b""]"
+,2,,0.15,,1969-12-31,,false,[]
+"{""lat"":null,""lon"":0.5}",3,"012",,2,,,,
+"#;
+    let parquet = stack.keys("curated").await.into_iter().find(|key| key.contains("/orders/")).unwrap();
+    let parquet = stack.read("curated", &parquet).await;
+    stack.land("open_data/postcodes_example/orders/file_land_timestamp=6/orders_6.csv.gz", gzip(csv)).await;
+    stack.land("open_data/postcodes_example/orders/file_land_timestamp=7/orders_7.parquet", parquet).await;
+    stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
+    assert_eq!(stack.keys("quarantine").await, [""; 0]);
+    stack.settled(2).await;
+    assert_eq!(stack.count("orders").await, 9);
+    let columns = "id, name, price, weight, sold, at, open, tags, place";
+    let sql = format!("SELECT id, count(*) FROM {}.orders GROUP BY {columns} ORDER BY id", stack.database());
+    assert_eq!(stack.query(&sql).await, [["2", "3"], ["3", "3"], ["9007199254740993", "3"]]);
 }
