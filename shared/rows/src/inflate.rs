@@ -9,6 +9,9 @@ use flate2::bufread::MultiGzDecoder;
 
 /// Bytes that are fetched, and inflated, at once.
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
+/// Room at the start of a chunk, before its text: for the beginning of a line whose end is in the chunk, so that the
+/// text itself need not be moved.
+pub(crate) const HEADROOM: usize = 16 << 10;
 /// Chunks of text that wait to be read.
 const AHEAD: usize = 4;
 /// A stream that has given [`BOMB_BYTES`] of text, and this many times its own size, is a decompression bomb: DEFLATE
@@ -22,9 +25,6 @@ pub(crate) struct Inflating {
     pieces: Receiver<Result<Piece, Torn>>,
     /// Chunks that were read, to be filled again.
     spent: SyncSender<Vec<u8>>,
-    chunk: Vec<u8>,
-    at: usize,
-    ended: bool,
 }
 
 #[derive(Debug)]
@@ -53,14 +53,15 @@ impl Inflating {
             let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK_BYTES, source));
             let mut inflated = 0;
             loop {
-                let mut chunk = empty.try_recv().unwrap_or_else(|_| vec![0; CHUNK_BYTES]);
-                let (length, mut end) = fill(&mut decoder, &mut chunk);
+                let mut chunk: Vec<u8> = empty.try_recv().unwrap_or_default();
+                chunk.resize(HEADROOM + CHUNK_BYTES, 0);
+                let (length, mut end) = fill(&mut decoder, &mut chunk[HEADROOM..]);
                 inflated += length as u64;
                 if inflated > BOMB_BYTES && inflated / decoder.get_ref().get_ref().bytes.max(1) > BOMB_RATIO {
                     let what = format!("it inflates to more than {BOMB_RATIO} times its size: a decompression bomb");
                     end = Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, what)));
                 }
-                chunk.truncate(length);
+                chunk.truncate(HEADROOM + length);
                 if length > 0 && filled.send(Ok(Piece::Text(chunk))).is_err() {
                     return;
                 }
@@ -75,35 +76,28 @@ impl Inflating {
             }
         };
         thread::Builder::new().name("inflate".into()).spawn(inflate)?;
-        Ok(Self { pieces, spent, chunk: Vec::new(), at: 0, ended: false })
+        Ok(Self { pieces, spent })
     }
 
-    /// Takes what there is, at most as much as fits; nothing at the end.
-    pub(crate) fn read(&mut self, into: &mut [u8]) -> Result<usize, Torn> {
-        while self.at == self.chunk.len() && !self.ended {
-            match self.pieces.recv() {
-                Ok(Ok(Piece::Text(chunk))) => {
-                    let mut spent = std::mem::replace(&mut self.chunk, chunk);
-                    self.at = 0;
-                    if !spent.is_empty() {
-                        spent.resize(CHUNK_BYTES, 0);
-                        // the thread may have come to its end
-                        drop(self.spent.try_send(spent));
-                    }
-                }
-                Ok(Ok(Piece::End)) => self.ended = true,
-                Ok(Err(torn)) => return Err(torn),
-                Err(_) => {
-                    let error = io::Error::other("the thread that inflates has stopped");
-                    return Err(Torn { error, source_failed: true });
-                }
+    /// The next chunk, whose text begins at [`HEADROOM`]; `None` at the end, after which there is nothing to ask for.
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, Torn> {
+        match self.pieces.recv() {
+            Ok(Ok(Piece::Text(chunk))) => Ok(Some(chunk)),
+            Ok(Ok(Piece::End)) => Ok(None),
+            Ok(Err(torn)) => Err(torn),
+            Err(_) => {
+                let error = io::Error::other("the thread that inflates has stopped");
+                Err(Torn { error, source_failed: true })
             }
         }
-        let rest = &self.chunk[self.at..];
-        let length = rest.len().min(into.len());
-        into[..length].copy_from_slice(&rest[..length]);
-        self.at += length;
-        Ok(length)
+    }
+
+    /// Takes back a chunk that was read.
+    pub(crate) fn give_back(&mut self, chunk: Vec<u8>) {
+        // one that has grown is not kept; and the thread may have come to its end
+        if (HEADROOM + CHUNK_BYTES..2 * CHUNK_BYTES).contains(&chunk.capacity()) {
+            drop(self.spent.try_send(chunk));
+        }
     }
 }
 

@@ -48,7 +48,7 @@ impl Layout {
         let (mut at, mut from) = (0, 0);
         for expected in &self.values {
             let before = &self.between[from..expected.end];
-            if !bytes[at..].starts_with(before) {
+            if !begins_with(&bytes[at..], before) {
                 return None;
             }
             at += before.len();
@@ -84,6 +84,19 @@ impl Layout {
         }
         self.after.clear();
         self.after.extend_from_slice(&text.as_bytes()[at..]);
+    }
+}
+
+/// What `starts_with` tells, without a call: between two values are few bytes.
+fn begins_with(bytes: &[u8], expected: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(..expected.len()) else { return false };
+    let (words, rest) = bytes.as_chunks::<8>();
+    let (expected_words, expected_rest) = expected.as_chunks::<8>();
+    let same = words.iter().zip(expected_words).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b));
+    // the last eight bytes once more in place of the rest
+    same && match (bytes.last_chunk::<8>(), expected.last_chunk::<8>()) {
+        (Some(a), Some(b)) => u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b),
+        _ => rest.iter().eq(expected_rest),
     }
 }
 
@@ -267,6 +280,20 @@ mod tests {
                     assert_eq!(plain_length(&bytes), at, "{end} after {filler}");
                 }
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_beginning_is_compared_to_the_byte(bytes in prop::collection::vec(0_u8..2, 0..40), length in 0_usize..40, flip in any::<bool>(), at in any::<prop::sample::Index>()) {
+            let mut expected = bytes[..length.min(bytes.len())].to_vec();
+            if flip && !expected.is_empty() {
+                let at = at.index(expected.len());
+                expected[at] ^= 1;
+            }
+            prop_assert_eq!(begins_with(&bytes, &expected), bytes.starts_with(&expected));
+            expected.push(0);
+            prop_assert_eq!(begins_with(&bytes, &expected), bytes.starts_with(&expected));
         }
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use contract::Compression;
 
 use crate::ReadError;
-use crate::inflate::{CHUNK_BYTES, Inflating};
+use crate::inflate::{CHUNK_BYTES, HEADROOM, Inflating};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -116,31 +116,55 @@ impl Lines {
         ReadError::LineTooLong { line: self.lines + 1, byte: self.bytes(), limit: self.maximum_line_bytes }
     }
 
-    /// Moves what is pending to the front, so that `start` is 0 afterwards, and adds a chunk after it.
-    fn fill(&mut self) -> Result<(), ReadError> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        if self.buffer.len() < self.end + CHUNK_BYTES {
-            self.buffer.resize(self.end + CHUNK_BYTES, 0);
+    /// Puts an inflated chunk after what is pending, and tells how much text it has.
+    fn append(&mut self, mut chunk: Vec<u8>) -> usize {
+        let (pending, length) = (self.end - self.start, chunk.len() - HEADROOM);
+        if pending <= HEADROOM {
+            // the little that is pending is moved, not the chunk
+            chunk[HEADROOM - pending..HEADROOM].copy_from_slice(&self.buffer[self.start..self.end]);
+            std::mem::swap(&mut self.buffer, &mut chunk);
+            (self.start, self.end) = (HEADROOM - pending, HEADROOM);
+        } else {
+            self.buffer.truncate(self.end);
+            self.buffer.drain(..self.start);
+            self.buffer.extend_from_slice(&chunk[HEADROOM..]);
+            (self.start, self.end) = (0, pending);
         }
+        if let Input::Gzip(inflating) = &mut self.input {
+            inflating.give_back(chunk);
+        }
+        length
+    }
+
+    /// Adds a chunk after what is pending.
+    fn fill(&mut self) -> Result<(), ReadError> {
         let (line, byte) = (self.lines + 1, self.bytes);
-        let into = &mut self.buffer[self.end..];
-        let read = match &mut self.input {
-            Input::Plain(reader) => read_some(reader, into).map_err(|error| not_fetched(line, byte, &error)),
-            Input::Gzip(inflating) => inflating.read(into).map_err(|torn| {
-                if torn.source_failed {
-                    not_fetched(line, byte, &torn.error)
-                } else {
-                    ReadError::Gzip { line, byte, reason: damage(&torn.error, byte) }
+        let length = match &mut self.input {
+            Input::Plain(reader) => {
+                self.buffer.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+                if self.buffer.len() < self.end + CHUNK_BYTES {
+                    self.buffer.resize(self.end + CHUNK_BYTES, 0);
                 }
-            }),
+                read_some(reader, &mut self.buffer[self.end..]).map_err(|error| not_fetched(line, byte, &error))?
+            }
+            Input::Gzip(inflating) => {
+                let chunk = inflating.next().map_err(|torn| {
+                    if torn.source_failed {
+                        not_fetched(line, byte, &torn.error)
+                    } else {
+                        ReadError::Gzip { line, byte, reason: damage(&torn.error, byte) }
+                    }
+                })?;
+                chunk.map_or(0, |chunk| self.append(chunk))
+            }
         };
-        match read? {
+        match length {
             0 => self.ended = true,
-            n => {
-                self.end += n;
-                self.bytes += n as u64;
+            length => {
+                self.end += length;
+                self.bytes += length as u64;
             }
         }
         if self.bytes > self.maximum_bytes {
