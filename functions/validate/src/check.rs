@@ -206,6 +206,7 @@ mod tests {
     use contract::{LandKey, MetaData};
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use rows::Ranges;
     use serde_json::{Value, json};
     use store::Object;
 
@@ -778,7 +779,7 @@ mod tests {
                 [name, lines @ ..] if name.starts_with("t_7.") => (name.as_str(), lines.join("\n").into_bytes()),
                 lines => ("t_7.jsonl", lines.iter().flat_map(|line| [line, "\n"].concat().into_bytes()).collect()),
             };
-            let findings = dataset.check_rows(io::Cursor::new(bytes), &key(name)).unwrap();
+            let findings = dataset.check_rows(Ranges::from(bytes), &key(name)).unwrap();
             wrong.extend(difference(&row, report, &findings.failures));
             let is_named = findings.failures.iter().all(|broken| rule.iter().any(|rule| rule == broken.rule));
             assert!(is_named, "{row:?}: {:?}", findings.failures);

@@ -5,7 +5,6 @@
 
 use std::io::{self, Cursor, Read, Write};
 
-use bytes::Bytes;
 use contract::{Compression, LandKey, MetaData};
 use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
@@ -172,14 +171,14 @@ proptest! {
         let (dataset, key) = (dataset(), key("parquet"));
         let mut bytes = parquet(&dataset, &rows);
         damages.iter().for_each(|damage| happens(damage, &mut bytes));
-        let findings = dataset.check_rows(ranges(bytes.clone()), &key).unwrap();
+        let findings = dataset.check_rows(Ranges::from(bytes.clone()), &key).unwrap();
         make_sense(&findings);
         if damages.is_empty() {
             prop_assert_eq!(&findings.failures, &[]);
             prop_assert_eq!(findings.rows, rows.len() as u64);
         }
         if findings.failures.is_empty() {
-            reads_again(&dataset, ranges(bytes), &key, findings.rows);
+            reads_again(&dataset, Ranges::from(bytes), &key, findings.rows);
         }
     }
 }
@@ -195,15 +194,6 @@ fn parquet(dataset: &Dataset, rows: &[Value]) -> Vec<u8> {
         writer.write(&batch.batch).unwrap();
     }
     writer.into_inner().unwrap()
-}
-
-fn ranges(bytes: Vec<u8>) -> Input {
-    let length = bytes.len() as u64;
-    let fetch = move |offset: u64, length: usize| {
-        let start = offset as usize;
-        Ok(Bytes::copy_from_slice(&bytes[start..start + length]))
-    };
-    Input::Ranges(Ranges::new(length, fetch))
 }
 
 /// What happens to a file.
