@@ -118,6 +118,33 @@ async fn the_machine_starts_from_the_console_with_an_empty_input() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_tables_are_built_as_of_an_earlier_time() {
+    let api = Api::start(&[]);
+    let stack = deployed("as-of", &api).await;
+    stack.fire("2026-11-01T06:00:00Z").await;
+    stack.settled(1).await;
+    let key = &stack.keys("raw-hist").await[0];
+    let head = stack.s3.head_object().bucket(stack.bucket("raw-hist")).key(key).send().await.unwrap();
+    let first = head.last_modified().unwrap().secs();
+    // S3 tells when an object was written to the second
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    stack.fire("2026-11-02T06:00:00Z").await;
+    stack.settled(2).await;
+    assert_eq!(stack.count("random_postcodes").await, 20);
+
+    let run = async |input: String| {
+        let arn = stack.outputs["StateMachineArn"].as_str().unwrap();
+        stack.sfn.start_execution().state_machine_arn(arn).input(input).send().await.unwrap();
+    };
+    run(json!({"as_of": first}).to_string()).await;
+    stack.settled(3).await;
+    assert_eq!(stack.count("random_postcodes").await, 10);
+    run("{}".to_owned()).await;
+    stack.settled(4).await;
+    assert_eq!(stack.count("random_postcodes").await, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_execution_that_fails_says_why() {
     let stack = Stack::deploy("nothing", Options::default()).await;
     let arn = stack.outputs["StateMachineArn"].as_str().unwrap();
@@ -126,6 +153,7 @@ async fn an_execution_that_fails_says_why() {
         (r#"{"tables": ["calculate"]}"#, "BadInput", "did you mean `calculated`?"),
         (r#"{"snapshot_date": "today"}"#, "BadInput", "expected a date"),
         (r#"{"table": "calculated"}"#, "BadInput", "unknown field `table`"),
+        (r#"{"as_of": "2026-11-01"}"#, "BadInput", "expected u64"),
     ] {
         let started = stack.sfn.start_execution().state_machine_arn(arn).input(input).send().await.unwrap();
         let arn = started.execution_arn();

@@ -30,6 +30,7 @@ pub struct Run<'a> {
     settings: &'a Settings,
     id: RunId,
     snapshot_date: String,
+    as_of: Option<u64>,
     plan: Plan,
 }
 
@@ -55,7 +56,8 @@ impl<'a> Run<'a> {
         };
         let variables = Variables::new(&settings.dea_version, &snapshot_date, now.timestamp())?;
         let plan = transform::plan(metadata, &request.tables, &variables)?;
-        Ok(Self { metadata, settings, id: RunId::new(now, request_id), snapshot_date, plan })
+        let id = RunId::new(now, request_id);
+        Ok(Self { metadata, settings, id, snapshot_date, as_of: request.as_of, plan })
     }
 
     /// Reads, transforms, writes.
@@ -92,8 +94,8 @@ impl<'a> Run<'a> {
             for (name, _) in query.reads.iter().filter(|(_, source)| **source == Source::Raw) {
                 if !raw.contains_key(name) {
                     let table = self.metadata.raw_table(name).map_err(Failure::bad_metadata)?;
-                    let settings = self.settings;
-                    let listed = RawTable::list(store, &settings.raw_hist_bucket, &settings.base_folder, table).await?;
+                    let Settings { raw_hist_bucket, base_folder, .. } = self.settings;
+                    let listed = RawTable::list(store, raw_hist_bucket, base_folder, table, self.as_of).await?;
                     raw.insert(name.clone(), listed);
                 }
             }
@@ -161,6 +163,7 @@ impl<'a> Run<'a> {
             snapshot_date: self.snapshot_date.clone(),
             metadata_sha256: self.metadata.sha256.clone(),
             bucket: self.settings.curated_bucket.clone(),
+            as_of: self.as_of,
             newest_file_land_timestamp: raw.values().filter_map(|table| table.newest()).max(),
             inputs: raw.values().flat_map(|table| table.inputs()).collect(),
             tables,

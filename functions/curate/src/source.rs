@@ -36,8 +36,16 @@ struct RawFile {
 }
 
 impl RawTable {
-    /// Lists the table's files. No files is a failure: there is nothing to build from.
-    pub async fn list(store: &Store, bucket: &str, base_folder: &str, table: &Table) -> Result<Arc<Self>, Failure> {
+    /// Lists the table's files: those that were there at `as_of` (Unix seconds), or all. raw-hist writes no key twice,
+    /// so that when a file was written tells whether it was there. No files is a failure: there is nothing to build
+    /// from.
+    pub async fn list(
+        store: &Store,
+        bucket: &str,
+        base_folder: &str,
+        table: &Table,
+        as_of: Option<u64>,
+    ) -> Result<Arc<Self>, Failure> {
         let prefix = key::table_prefix(base_folder, &table.name);
         let mut files = Vec::new();
         for object in store.list(bucket, &prefix).await? {
@@ -46,14 +54,17 @@ impl RawTable {
             if name.is_empty() || name.starts_with(['_', '.']) {
                 continue;
             }
-            files.push(RawFile::of(base_folder, object)?);
+            if as_of.is_none_or(|as_of| object.last_modified <= as_of) {
+                files.push(RawFile::of(base_folder, object)?);
+            }
         }
         if files.is_empty() {
             let place = store::url(bucket, &prefix);
-            return Err(Failure::not_found(format!(
-                "table `{}`: no files under {place}; land a file that passes validation, then run again",
-                table.name
-            )));
+            let then = match as_of {
+                None => "land a file that passes validation, then run again".to_owned(),
+                Some(as_of) => format!("none had come there by {as_of} (Unix seconds): ask for a later time"),
+            };
+            return Err(Failure::not_found(format!("table `{}`: no files under {place}; {then}", table.name)));
         }
         let mut fields = rows::schema(table).fields().to_vec();
         fields.push(Arc::new(Field::new(key::FILE_LAND_TIMESTAMP, DataType::Int64, false)));

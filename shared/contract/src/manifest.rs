@@ -57,6 +57,9 @@ pub struct Manifest {
     pub bucket: String,
     /// The newest `file_land_timestamp` among the inputs, in Unix seconds.
     pub newest_file_land_timestamp: Option<u64>,
+    /// Unix seconds: files that came to raw-hist later were left out on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
     /// Every file that was read.
     pub inputs: Vec<InputFile>,
     /// Every table that was written, in the order of writing.

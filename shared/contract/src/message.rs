@@ -124,6 +124,9 @@ pub struct RebuildRequest {
     /// `YYYY-MM-DD` of the snapshot partition; today (UTC) when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_date: Option<String>,
+    /// Unix seconds: build from what was in raw-hist by then; from all that is there when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
     /// RFC 3339: the machine waits until then, so that all files of a window are built together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_ends_at: Option<String>,

@@ -8,7 +8,7 @@ use std::thread;
 use flate2::bufread::MultiGzDecoder;
 
 /// Bytes that are fetched, and inflated, at once.
-pub(crate) const CHUNK_BYTES: usize = 256 << 10;
+pub(crate) const CHUNK_BYTES: usize = 512 << 10;
 /// Room at the start of a chunk, before its text: for the beginning of a line whose end is in the chunk, so that the
 /// text itself need not be moved.
 pub(crate) const HEADROOM: usize = 16 << 10;
