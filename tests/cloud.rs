@@ -230,6 +230,13 @@ impl Stack {
         executions
     }
 
+    /// Starts the state machine, as from the console; gives the execution's ARN.
+    pub async fn start_execution(&self, input: &str) -> String {
+        let arn = self.outputs["StateMachineArn"].as_str().expect("the output StateMachineArn");
+        let started = self.sfn.start_execution().state_machine_arn(arn).input(input).send().await;
+        started.expect("an execution").execution_arn
+    }
+
     /// Waits until no execution runs and at least `least` have succeeded; fails when one has failed.
     pub async fn settled(&self, least: usize) -> Vec<(String, String)> {
         self.eventually(&format!("{least} executions have succeeded"), async || {

@@ -105,9 +105,8 @@ async fn the_machine_starts_from_the_console_with_an_empty_input() {
     let stack = deployed("console", &api).await;
     stack.fire("2026-11-01T06:00:00Z").await;
     stack.settled(1).await;
-    let arn = stack.outputs["StateMachineArn"].as_str().unwrap();
     for input in ["{}", r#"{"tables": ["calculated"], "snapshot_date": "2026-01-31"}"#] {
-        stack.sfn.start_execution().state_machine_arn(arn).input(input).send().await.unwrap();
+        stack.start_execution(input).await;
     }
     stack.settled(3).await;
     assert_eq!(stack.count("random_postcodes").await, 10);
@@ -132,14 +131,10 @@ async fn the_tables_are_built_as_of_an_earlier_time() {
     stack.settled(2).await;
     assert_eq!(stack.count("random_postcodes").await, 20);
 
-    let run = async |input: String| {
-        let arn = stack.outputs["StateMachineArn"].as_str().unwrap();
-        stack.sfn.start_execution().state_machine_arn(arn).input(input).send().await.unwrap();
-    };
-    run(json!({"as_of": first}).to_string()).await;
+    stack.start_execution(&json!({"as_of": first}).to_string()).await;
     stack.settled(3).await;
     assert_eq!(stack.count("random_postcodes").await, 10);
-    run("{}".to_owned()).await;
+    stack.start_execution("{}").await;
     stack.settled(4).await;
     assert_eq!(stack.count("random_postcodes").await, 20);
 }
@@ -147,7 +142,6 @@ async fn the_tables_are_built_as_of_an_earlier_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_that_fails_says_why() {
     let stack = Stack::deploy("nothing", Options::default()).await;
-    let arn = stack.outputs["StateMachineArn"].as_str().unwrap();
     for (input, error, part) in [
         ("{}", "NotFound", "no files under s3://nothing-raw-hist-"),
         (r#"{"tables": ["calculate"]}"#, "BadInput", "did you mean `calculated`?"),
@@ -155,8 +149,7 @@ async fn an_execution_that_fails_says_why() {
         (r#"{"table": "calculated"}"#, "BadInput", "unknown field `table`"),
         (r#"{"as_of": "2026-11-01"}"#, "BadInput", "expected u64"),
     ] {
-        let started = stack.sfn.start_execution().state_machine_arn(arn).input(input).send().await.unwrap();
-        let arn = started.execution_arn();
+        let arn = &stack.start_execution(input).await;
         let ended = stack
             .eventually("the execution ends", async || {
                 let execution = stack.sfn.describe_execution().execution_arn(arn).send().await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use contract::{Anchor, Failure, LandKey, MetaData, Problems, Table};
 use regex::Regex;
-use rows::{Input, MisfitKind, Options, ReadError, RowReader, Summary, Tally};
+use rows::{Input, MisfitKind, Options, ReadError, RowReader, Tally};
 
 use crate::drift::{Drift, Empty};
 use crate::report::{Broken, Example, Findings, counted, grouped};
@@ -103,8 +103,8 @@ impl Dataset {
             // of a file that cannot be read to its end nobody knows the rows
             failures.extend(self.row_count(read.rows));
         }
-        failures.extend(self.foreign(&read));
         let drift = Drift::new(&self.table, &read, &empty);
+        failures.extend(self.foreign(&drift));
         Ok(Findings { rows: read.rows, lines: read.lines, inflated_bytes: read.bytes, failures, drift })
     }
 
@@ -117,9 +117,8 @@ impl Dataset {
     }
 
     /// Where columns may be missing and others may be there, a file of another table would pass as rows of nulls.
-    fn foreign(&self, read: &Summary) -> Option<Broken> {
-        let gone = |tally: &&Tally| tally.kind == MisfitKind::MissingColumn && tally.count == read.rows;
-        let none = read.rows > 0 && read.tallies.iter().filter(gone).count() == self.table.data_columns().len();
+    fn foreign(&self, drift: &Drift) -> Option<Broken> {
+        let none = drift.gone.len() == self.table.data_columns().len();
         (none && self.table.checks.allow_missing_columns)
             .then(|| Broken::whole("columns", "no row has any column of the table: is it a file of another table?"))
     }
@@ -198,7 +197,7 @@ fn misfit(tally: &Tally, of: u64) -> Broken {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::fs;
     use std::io::{self, Write};
 
@@ -219,7 +218,7 @@ mod tests {
     }
 
     /// The table `t`, in etl_manager's words unless it has a `file_format`.
-    fn dataset_of(described: &Value) -> Result<Dataset, Failure> {
+    pub fn dataset_of(described: &Value) -> Result<Dataset, Failure> {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("raw")).unwrap();
         fs::create_dir_all(folder.path().join("curated")).unwrap();

@@ -1,11 +1,11 @@
 //! The whole way of a file through the checks, with files that were good until something happened to them. Whatever it
 //! was: there are findings, never a failure or a panic, and what passes can be read again without a misfit.
 //!
-//! `PROPTEST_CASES=100000 cargo test --release -p validate fuzz` looks for longer.
+//! `PROPTEST_CASES=10000 cargo test -p validate --lib fuzz` looks for longer.
 
 use std::io::{self, Cursor, Read, Write};
 
-use contract::{Compression, LandKey, MetaData};
+use contract::{Compression, LandKey};
 use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
@@ -14,15 +14,10 @@ use rows::{Input, Ranges, RowReader};
 use serde_json::{Value, json};
 
 use crate::check::Dataset;
+use crate::check::tests::dataset_of;
 use crate::report::Findings;
 
 fn dataset() -> Dataset {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, content: Value| {
-        let file = folder.path().join(file);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, content.to_string()).unwrap();
-    };
     let columns = json!([
         {"name": "id", "type": "long", "nullable": false, "minimum": 0},
         {"name": "name", "type": "character", "pattern": "^[^<]*$", "maxLength": 50},
@@ -35,11 +30,7 @@ fn dataset() -> Dataset {
         {"name": "more", "type": "struct<x:int,y:array<character>>"},
     ]);
     let checks = json!({"unique_primary_key": true});
-    let table = json!({"name": "t", "data_format": "json", "location": "t", "columns": columns, "primary_key": ["id"], "checks": checks});
-    write("raw/t.json", table);
-    write("curated/database.json", json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"}));
-    let metadata = MetaData::read(folder.path()).unwrap();
-    Dataset::new(metadata.raw["t"].clone()).unwrap()
+    dataset_of(&json!({"columns": columns, "primary_key": ["id"], "checks": checks})).unwrap()
 }
 
 /// Good rows.

@@ -128,7 +128,7 @@ struct InOrder {
     chunk: Bytes,
 }
 
-const CHUNKS_AT_ONCE: usize = 32;
+const CHUNKS_AT_ONCE: usize = 16;
 
 impl Read for InOrder {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumMode;
 use bytes::Bytes;
@@ -146,16 +147,7 @@ impl Store {
 
     /// As [`Store::read`], and the object again with what only its own answer tells: its version and checksum.
     pub async fn open(&self, object: &Object) -> Result<(Object, ByteStream), Failure> {
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&object.bucket)
-            .key(&object.key)
-            .set_version_id(object.version_id.clone())
-            .if_match(&object.etag)
-            .checksum_mode(ChecksumMode::Enabled)
-            .send()
-            .await;
+        let answer = self.get(object).checksum_mode(ChecksumMode::Enabled).send().await;
         match answer {
             Ok(found) => {
                 let sums = [
@@ -188,20 +180,17 @@ impl Store {
             return Ok(Bytes::new());
         }
         let end = offset + length as u64 - 1;
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&object.bucket)
-            .key(&object.key)
-            .set_version_id(object.version_id.clone())
-            .if_match(&object.etag)
-            .range(format!("bytes={offset}-{end}"))
-            .send()
-            .await;
+        let answer = self.get(object).range(format!("bytes={offset}-{end}")).send().await;
         let doing = || format!("reading bytes {offset} to {end} of {}", object.url());
         let found = answer.map_err(|error| boot::aws::failure(&error).context(doing()))?;
         let body = found.body.collect().await.map_err(|error| Failure::unavailable(error).context(doing()))?;
         Ok(body.into_bytes())
+    }
+
+    /// Asks for exactly this version.
+    fn get(&self, object: &Object) -> GetObjectFluentBuilder {
+        let get = self.client.get_object().bucket(&object.bucket).key(&object.key);
+        get.set_version_id(object.version_id.clone()).if_match(&object.etag)
     }
 
     /// A small object whole; `None` when there is none.
