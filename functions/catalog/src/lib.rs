@@ -25,7 +25,7 @@ use aws_sdk_glue::config::timeout::TimeoutConfig;
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
 use contract::message::{CatalogResponse, CurateResponse, PublishAction, PublishedTable};
-use contract::{Failure, FailureKind, Manifest, MetaData, Mode};
+use contract::{Failure, FailureKind, Manifest, MetaData, Replaces};
 use futures::StreamExt;
 use store::Store;
 use tokio::time::Instant;
@@ -131,7 +131,7 @@ impl App {
         // before the table: one that this run created is deleted, and its partitions would outlive it for a while
         partitions::put_back(&self.glue, publication, wrong).await?;
         let only_location_known = sync::put_back(&self.glue, publication, wrong).await?;
-        if only_location_known && publication.is_partitioned() && publication.output.mode == Mode::Rebuild {
+        if only_location_known && publication.is_partitioned() && publication.output.replaces == Replaces::Table {
             // partitions that the earlier invocation removed are forgotten, but they all lie under that location
             partitions::repair(&self.athena, publication, Instant::now() + RESERVE / 2).await?;
         }
@@ -216,7 +216,7 @@ mod example {
             "tables": [
                 {
                     "table": "random_postcodes",
-                    "mode": "rebuild",
+                    "replaces": "table",
                     "location": format!("s3://curated/database/random_postcodes/{run}/"),
                     "rows": 10,
                     "bytes": 1000,
@@ -225,7 +225,7 @@ mod example {
                 },
                 {
                     "table": "calculated",
-                    "mode": "partition",
+                    "replaces": "partitions",
                     "location": format!("s3://curated/database/calculated/{run}/"),
                     "rows": 3,
                     "bytes": 300,

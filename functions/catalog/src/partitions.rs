@@ -11,7 +11,7 @@ use aws_sdk_glue::types::{
     PartitionValueList, StorageDescriptor,
 };
 use contract::message::PublishAction;
-use contract::{Failure, FailureKind, Mode, PartitionOutput, RunId, TableOutput};
+use contract::{Failure, FailureKind, PartitionOutput, Replaces, RunId, TableOutput};
 use tokio::time::Instant;
 
 use crate::athena::Athena;
@@ -58,7 +58,7 @@ fn plan<'a>(registered: &'a [Partition], output: &'a TableOutput, run: &RunId) -
             Some(found) => plan.move_here.push((wanted, found)),
         }
     }
-    if output.mode == Mode::Rebuild {
+    if output.replaces == Replaces::Table {
         plan.remove = others.into_values().filter(|found| !is_newer(found, run)).collect();
     }
     plan
@@ -85,7 +85,7 @@ pub async fn publish(
     let doing = format!("publishing the partitions of table `{}`", publication.name());
     let mut refusals = Vec::new();
     for round in 0..ROUNDS {
-        if publication.output.mode == Mode::Rebuild && is_superseded(glue, publication).await? {
+        if publication.output.replaces == Replaces::Table && is_superseded(glue, publication).await? {
             publication.action = PublishAction::Superseded;
             return Ok(());
         }
@@ -144,7 +144,7 @@ pub async fn are_held(glue: &Client, publication: &Publication) -> Result<bool, 
 /// [`sync::put_back`].
 pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> Result<(), Failure> {
     let Some(before) = &publication.partitions_before else { return Ok(()) };
-    if publication.output.mode == Mode::Rebuild && is_superseded(glue, publication).await? {
+    if publication.output.replaces == Replaces::Table && is_superseded(glue, publication).await? {
         return Ok(());
     }
     let mut refusals = Vec::new();
@@ -367,9 +367,9 @@ mod tests {
     const OLDER: &str = "20261122T034500123Z-zzzz";
     const NEWER: &str = "20261124T034500123Z-0000";
 
-    fn publication(mode: Mode, dates: &[&str]) -> Publication {
+    fn publication(mode: Replaces, dates: &[&str]) -> Publication {
         let mut publication = example::publication("calculated");
-        publication.output.mode = mode;
+        publication.output.replaces = replaces;
         publication.output.partitions = dates
             .iter()
             .map(|date| PartitionOutput {
@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn partitions_are_added_moved_removed_or_left() {
-        let publication = publication(Mode::Rebuild, &["d1", "d2", "d3", "d4"]);
+        let publication = publication(Replaces::Table, &["d1", "d2", "d3", "d4"]);
         let ours = publication.run.as_str();
         let found = [
             registered(ours, "d1"),
@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn in_partition_mode_the_others_stay() {
-        let publication = publication(Mode::Partition, &["d1"]);
+        let publication = publication(Replaces::Partitions, &["d1"]);
         let found = [registered(publication.run.as_str(), "d1"), registered(OLDER, "d8")];
         let plan = plan(&found, &publication.output, &publication.run);
         assert!(plan.is_done());
@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_partition_moves_with_the_schema_of_now_and_the_way_back() {
-        let publication = publication(Mode::Partition, &["d1"]);
+        let publication = publication(Replaces::Partitions, &["d1"]);
         let from = registered(OLDER, "d1");
         let input = input(&publication, &publication.output.partitions[0], Some(&from)).unwrap();
         let entry = update_entry(input).unwrap();
@@ -437,7 +437,7 @@ mod tests {
 
     #[test]
     fn undo_takes_back_what_this_run_did_and_nothing_else() {
-        let publication = publication(Mode::Rebuild, &["moved", "added", "held", "taken"]);
+        let publication = publication(Replaces::Table, &["moved", "added", "held", "taken"]);
         let ours = publication.run.as_str();
         let before = [
             registered(OLDER, "moved"),

@@ -3,7 +3,7 @@
 
 use aws_sdk_glue::types::{Partition, Table as GlueTable};
 use contract::message::{CurateResponse, PublishAction};
-use contract::{Column, Failure, Manifest, MetaData, Mode, PartitionOutput, RunId, TableOutput};
+use contract::{Column, Failure, Manifest, MetaData, PartitionOutput, Replaces, RunId, TableOutput};
 use store::Store;
 
 use crate::table_input::TableDefinition;
@@ -53,7 +53,7 @@ impl Publication {
 
     /// Whether the run leaves nothing of this table to publish: a newer run is there already.
     pub fn is_superseded(&self) -> bool {
-        self.action == PublishAction::Superseded && (self.output.mode == Mode::Rebuild || self.held.is_empty())
+        self.action == PublishAction::Superseded && (self.output.replaces == Replaces::Table || self.held.is_empty())
     }
 
     /// Whether a table in Glue points at this run.

@@ -2,7 +2,7 @@
 //! ask, so it also finds files and partitions that Athena cannot read.
 
 use aws_sdk_glue::Client;
-use contract::{Column, ColumnType, Failure, Mode, PartitionOutput};
+use contract::{Column, ColumnType, Failure, PartitionOutput, Replaces};
 use tokio::time::Instant;
 
 use crate::athena::Athena;
@@ -53,12 +53,12 @@ async fn superseded(glue: &Client, publication: &Publication) -> Result<Finding,
 
 /// Another run may have been published over this one between its publication and the count.
 async fn is_still_published(glue: &Client, publication: &Publication) -> Result<bool, Failure> {
-    match publication.output.mode {
-        Mode::Rebuild => {
+    match publication.output.replaces {
+        Replaces::Table => {
             let table = sync::get_table(glue, publication).await?;
             Ok(!table.is_some_and(|table| publication.is_older_than(&table)))
         }
-        Mode::Partition => partitions::are_held(glue, publication).await,
+        Replaces::Partitions => partitions::are_held(glue, publication).await,
     }
 }
 
@@ -71,9 +71,9 @@ struct Counts {
 }
 
 async fn count(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<Counts, Failure> {
-    let held = match publication.output.mode {
-        Mode::Rebuild => &[],
-        Mode::Partition => publication.held.as_slice(),
+    let held = match publication.output.replaces {
+        Replaces::Table => &[],
+        Replaces::Partitions => publication.held.as_slice(),
     };
     let mut counts = Counts { table: 0, partitions: Vec::with_capacity(held.len()) };
     let mut batches: Vec<&[PartitionOutput]> = held.chunks(PARTITIONS_PER_QUERY).collect();
@@ -100,7 +100,7 @@ async fn count(athena: &Athena, publication: &Publication, deadline: Instant) ->
 /// Where the counts are not the manifest's, in words.
 fn disagreement(publication: &Publication, counts: &Counts) -> Option<String> {
     let (run, output) = (&publication.run, &publication.output);
-    if output.mode == Mode::Rebuild {
+    if output.replaces == Replaces::Table {
         return (counts.table != output.rows).then(|| {
             format!(
                 "SELECT COUNT(*) answers {} rows, the manifest of run {run} says {} ({})",

@@ -99,7 +99,8 @@ fn logically_null(array: &ArrayRef, row: usize) -> bool {
     array.logical_nulls().is_some_and(|nulls| nulls.is_null(row))
 }
 
-fn shown(column: &Column, array: &ArrayRef, row: usize) -> String {
+/// A value, unless it may not be seen.
+pub fn shown(column: &Column, array: &ArrayRef, row: usize) -> String {
     if column.sensitive {
         return "a value (hidden: the column is sensitive)".into();
     }
@@ -149,6 +150,10 @@ mod tests {
             checks: Checks::default(),
             source: None,
             copy_to_raw: false,
+            delete_raw: false,
+            read_from: Default::default(),
+            lines: false,
+            compression: Default::default(),
             mode: Mode::Rebuild,
             sql: None,
         }

@@ -1,4 +1,4 @@
-//! One run: every table that was asked for, built from one listing of raw-hist, and the manifest at the end.
+//! One run: every table that was asked for, built from one listing of the raw tables, and the manifest at the end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,22 +7,13 @@ use std::time::Instant;
 use boot::metrics::{self, Unit};
 use chrono::{DateTime, NaiveDate, Utc};
 use contract::message::{BuiltTable, CurateResponse, ObjectName, RebuildRequest};
-use contract::{Failure, Manifest, MetaData, PartitionOutput, RunId, Table, TableOutput};
-use datafusion::dataframe::DataFrame;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::logical_expr::{Expr, cast, ident};
-use datafusion::prelude::{SessionConfig, SessionContext};
-use futures::StreamExt;
-use store::{Store, Write};
+use contract::{Failure, Manifest, MetaData, PartitionOutput, ReadFrom, RunId, TableOutput};
 
 use crate::Settings;
-use crate::align::Align;
-use crate::source::RawTable;
-use crate::transform::{self, Plan, Query, Source, Variables};
-use crate::write::TableWriter;
-
-/// What DataFusion may hold, as a share of the function's memory; readers, writers and the runtime need the rest.
-const QUERY_MEMORY_SHARE: f64 = 0.5;
+use crate::area::{Area, Areas};
+use crate::source::{self, RawTable};
+use crate::tables::Tables;
+use crate::transform::{self, Plan, Source, Variables};
 
 /// A run that is about to begin.
 pub struct Run<'a> {
@@ -61,108 +52,71 @@ impl<'a> Run<'a> {
     }
 
     /// Reads, transforms, writes.
-    pub async fn build(self, store: &Store) -> Result<CurateResponse, Failure> {
+    pub async fn build(self, areas: &Areas) -> Result<CurateResponse, Failure> {
         let started = Instant::now();
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_limit(self.settings.memory_bytes, QUERY_MEMORY_SHARE)
-            .build_arc()
-            .map_err(Failure::internal)?;
-        let raw = self.list(store).await?;
-        let mut built: BTreeMap<String, DataFrame> = BTreeMap::new();
-        let mut tables = Vec::new();
-        for query in &self.plan.order {
-            let name = &query.table.name;
-            let wrong = |error| transform::failure(name, error);
-            let context = self.context(&runtime, query, &raw, &built)?;
-            let frame = context.sql(&query.sql).await.map_err(wrong)?;
-            if self.plan.asked.contains(name) {
-                tables.push(self.write(store, &query.table, frame.clone()).await?);
-            }
-            let aligned = frame.select(described(&query.table)).map_err(wrong)?;
-            built.insert(name.clone(), aligned);
-        }
-        let manifest = self.publishable(&raw, tables);
-        let key = self.write_manifest(store, &manifest).await?;
+        let raw = self.list(areas).await?;
+        let base = self.base();
+        let tables =
+            Tables { plan: &self.plan, raw: &raw, area: &areas.curated, memory_bytes: self.settings.memory_bytes };
+        let tables = tables.build(|table| format!("{base}{}/{}/", table.location, self.id)).await?;
+        let manifest = self.publishable(&areas.curated, &raw, tables);
+        let key = self.write_manifest(&areas.curated, &manifest).await?;
         self.report(&manifest, started);
-        Ok(answer(&manifest, ObjectName { bucket: self.settings.curated_bucket.clone(), key }))
+        Ok(answer(&manifest, ObjectName { bucket: areas.curated.name(), key }))
     }
 
-    /// Every raw table that some query reads, listed once.
-    async fn list(&self, store: &Store) -> Result<BTreeMap<String, Arc<RawTable>>, Failure> {
+    /// Every raw table that some query reads, listed once. No files is a failure: there is nothing to build from.
+    async fn list(&self, areas: &Areas) -> Result<BTreeMap<String, Arc<RawTable>>, Failure> {
         let mut raw = BTreeMap::new();
         for query in &self.plan.order {
             for (name, _) in query.reads.iter().filter(|(_, source)| **source == Source::Raw) {
                 if !raw.contains_key(name) {
-                    let table = self.metadata.raw_table(name).map_err(Failure::bad_metadata)?;
-                    let Settings { raw_hist_bucket, base_folder, .. } = self.settings;
-                    let listed = RawTable::list(store, raw_hist_bucket, base_folder, table, self.as_of).await?;
-                    raw.insert(name.clone(), listed);
+                    raw.insert(name.clone(), self.list_table(areas, name).await?);
                 }
             }
         }
         Ok(raw)
     }
 
-    /// A session in which the query's names, and only those, stand for what they mean to it.
-    fn context(
-        &self,
-        runtime: &Arc<RuntimeEnv>,
-        query: &Query,
-        raw: &BTreeMap<String, Arc<RawTable>>,
-        built: &BTreeMap<String, DataFrame>,
-    ) -> Result<SessionContext, Failure> {
-        // One partition keeps rows in the order of the files, so that the same inputs give the same bytes. Decoding and
-        // encoding run on threads of their own all the same.
-        let config = SessionConfig::new().with_target_partitions(1);
-        let context = SessionContext::new_with_config_rt(config, Arc::clone(runtime));
-        for (name, source) in &query.reads {
-            let registered = match source {
-                Source::Raw => raw
-                    .get(name)
-                    .map(|table| table.provider())
-                    .transpose()?
-                    .map(|table| context.register_table(name.as_str(), Arc::new(table))),
-                Source::Curated => {
-                    built.get(name).map(|frame| context.register_table(name.as_str(), frame.clone().into_view()))
-                }
+    async fn list_table(&self, areas: &Areas, name: &str) -> Result<Arc<RawTable>, Failure> {
+        let read_from = self.metadata.raw_table(name).map_err(Failure::bad_metadata)?.read_from;
+        let table = self.metadata.source_table(name).map_err(Failure::bad_metadata)?;
+        let area = match read_from {
+            ReadFrom::RawHist => &areas.raw_hist,
+            ReadFrom::Raw => &areas.raw,
+            ReadFrom::Processed => &areas.processed,
+        };
+        let base_folder = &self.settings.base_folder;
+        // no key is written twice there, so that when a file was written tells whether it was there
+        let wanted = |object: &store::Object| self.as_of.is_none_or(|as_of| object.last_modified <= as_of);
+        let files = source::list(area, base_folder, table, wanted).await?;
+        if files.is_empty() {
+            let place = area.url(&contract::key::table_prefix(base_folder, name));
+            let then = match self.as_of {
+                None => "land a file that passes validation, then run again".to_owned(),
+                Some(as_of) => format!("none had come there by {as_of} (Unix seconds): ask for a later time"),
             };
-            registered.transpose().map_err(|error| transform::failure(&query.table.name, error))?;
+            return Err(Failure::not_found(format!("table `{name}`: no files under {place}; {then}")));
         }
-        Ok(context)
+        Ok(RawTable::new(area, table, files, self.settings.cores))
     }
 
-    async fn write(&self, store: &Store, table: &Table, frame: DataFrame) -> Result<TableOutput, Failure> {
-        let started = Instant::now();
-        let wrong = |error| transform::failure(&table.name, error);
-        let mut align = Align::new(table, frame.schema().as_arrow())?;
-        let mut rows = frame.execute_stream().await.map_err(wrong)?;
-        let base_folder = &self.metadata.database.base_folder;
-        let bucket = &self.settings.curated_bucket;
-        let mut writer = TableWriter::new(store, bucket, base_folder, &self.id, table, align.schema())?;
-        while let Some(batch) = rows.next().await {
-            writer.write(&align.batch(&batch.map_err(wrong)?)?).await?;
+    /// The database's folder, ending with `/`, or nothing.
+    fn base(&self) -> String {
+        match self.metadata.database.base_folder.as_str() {
+            "" => String::new(),
+            folder => format!("{folder}/"),
         }
-        let output = writer.finish().await?;
-        tracing::info!(
-            table = table.name,
-            rows = output.rows,
-            bytes = output.bytes,
-            files = output.files.len(),
-            location = output.location,
-            millis = started.elapsed().as_millis() as u64,
-            "table written"
-        );
-        Ok(output)
     }
 
-    fn publishable(&self, raw: &BTreeMap<String, Arc<RawTable>>, tables: Vec<TableOutput>) -> Manifest {
+    fn publishable(&self, curated: &Area, raw: &BTreeMap<String, Arc<RawTable>>, tables: Vec<TableOutput>) -> Manifest {
         Manifest {
             run: self.id.clone(),
             database: self.metadata.database.name.clone(),
             dea_version: self.settings.dea_version.clone(),
             snapshot_date: self.snapshot_date.clone(),
             metadata_sha256: self.metadata.sha256.clone(),
-            bucket: self.settings.curated_bucket.clone(),
+            bucket: curated.name(),
             as_of: self.as_of,
             newest_file_land_timestamp: raw.values().filter_map(|table| table.newest()).max(),
             inputs: raw.values().flat_map(|table| table.inputs()).collect(),
@@ -170,12 +124,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn write_manifest(&self, store: &Store, manifest: &Manifest) -> Result<String, Failure> {
-        let base_folder = &self.metadata.database.base_folder;
-        let base = if base_folder.is_empty() { String::new() } else { format!("{base_folder}/") };
-        let key = format!("{base}_manifests/{}.json", self.id);
+    async fn write_manifest(&self, curated: &Area, manifest: &Manifest) -> Result<String, Failure> {
+        let key = format!("{}_manifests/{}.json", self.base(), self.id);
         let body = serde_json::to_vec_pretty(manifest).map_err(Failure::internal)?;
-        store.put(&self.settings.curated_bucket, &key, body, "application/json", Write::IfAbsent).await?;
+        curated.put(&key, body, "application/json").await?;
         Ok(key)
     }
 
@@ -192,14 +144,6 @@ impl<'a> Run<'a> {
         metrics::emit(None, &metrics);
         tracing::info!(run = %self.id, files = manifest.inputs.len(), rows, bytes, seconds, "run built");
     }
-}
-
-/// The described columns as the metadata types them: how later tables of the run see this one.
-fn described(table: &Table) -> Vec<Expr> {
-    let column = |column: &contract::Column| {
-        cast(ident(&column.name), rows::arrow_type(&column.column_type)).alias(&column.name)
-    };
-    table.columns.iter().map(column).collect()
 }
 
 fn answer(manifest: &Manifest, object: ObjectName) -> CurateResponse {

@@ -1,76 +1,117 @@
-//! A raw table as DataFusion reads it: every file of it in raw-hist, in the order of the keys, streamed from S3 through
-//! the reader that validate used too. Its columns are those of the metadata and `file_land_timestamp`.
+//! A raw table as DataFusion reads it: every file of it, in the order of the keys, streamed through the reader that
+//! validate used too. Its columns are those of the metadata and `file_land_timestamp`.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use contract::{Failure, FileFormat, InputFile, LandKey, Table, key};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DataFusionError;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
-use rows::{Input, Misfit, Ranges, ReadError, RowReader};
-use store::{Object, Store};
-use tokio::sync::mpsc::Sender;
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use rows::{Input, Misfit, ReadError, RowReader};
+use store::Object;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Batches decoded ahead of whoever consumes them.
+use crate::area::Area;
+
+/// Batches of a file, and of a reading that several queries share, that wait for whoever takes them.
 const BATCHES_AHEAD: usize = 2;
+/// Files under way at most: small ones cost a round trip to S3 each, and hardly any memory.
+const FILES_AHEAD: usize = 16;
+/// Files that are more than one for each core are begun only as long as all of them together have no more bytes.
+const BYTES_AHEAD: u64 = 4 << 20;
 
 /// The files of a raw table, listed once, so that every table of a run is built from the same ones.
 #[derive(Debug)]
 pub struct RawTable {
     table: Table,
+    area: Area,
     files: Vec<RawFile>,
     schema: SchemaRef,
-    store: Store,
+    cores: usize,
     read: Mutex<Vec<Option<InputFile>>>,
+    /// Rows of a reading that is shared, for the next queries that read the table.
+    feeds: Mutex<Vec<Receiver<Result<RecordBatch, Failure>>>>,
 }
 
+/// A file of a raw table.
 #[derive(Clone, Debug)]
-struct RawFile {
-    object: Object,
-    key: LandKey,
-    file_land_timestamp: u64,
+pub struct RawFile {
+    /// As it was listed.
+    pub object: Object,
+    /// Its key, understood.
+    pub key: LandKey,
+    /// Unix seconds.
+    pub file_land_timestamp: u64,
+}
+
+/// Rows of one file.
+#[derive(Debug)]
+pub struct Rows {
+    /// The values, with `file_land_timestamp`.
+    pub batch: RecordBatch,
+    /// Which file of the table.
+    pub file: usize,
+    decoded: rows::Batch,
+}
+
+impl Rows {
+    /// The line of a row, from 1.
+    pub fn line(&self, row: usize) -> u64 {
+        self.decoded.line(row)
+    }
+}
+
+/// The files of a table in an area, by key: those that `wanted` takes.
+pub async fn list(
+    area: &Area,
+    base_folder: &str,
+    table: &Table,
+    wanted: impl Fn(&Object) -> bool,
+) -> Result<Vec<RawFile>, Failure> {
+    let mut files = Vec::new();
+    for object in area.list(&key::table_prefix(base_folder, &table.name)).await? {
+        // Hive's and Athena's rule: such names are not data
+        let name = object.key.rsplit('/').next().unwrap_or_default();
+        if !name.is_empty() && !name.starts_with(['_', '.']) && wanted(&object) {
+            files.push(RawFile::of(area, base_folder, object)?);
+        }
+    }
+    files.sort_by(|one, other| one.object.key.cmp(&other.object.key));
+    Ok(files)
 }
 
 impl RawTable {
-    /// Lists the table's files: those that were there at `as_of` (Unix seconds), or all. raw-hist writes no key twice,
-    /// so that when a file was written tells whether it was there. No files is a failure: there is nothing to build
-    /// from.
-    pub async fn list(
-        store: &Store,
-        bucket: &str,
-        base_folder: &str,
-        table: &Table,
-        as_of: Option<u64>,
-    ) -> Result<Arc<Self>, Failure> {
-        let prefix = key::table_prefix(base_folder, &table.name);
-        let mut files = Vec::new();
-        for object in store.list(bucket, &prefix).await? {
-            // Hive's and Athena's rule: such names are not data
-            let name = object.key.rsplit('/').next().unwrap_or_default();
-            if name.is_empty() || name.starts_with(['_', '.']) {
-                continue;
-            }
-            if as_of.is_none_or(|as_of| object.last_modified <= as_of) {
-                files.push(RawFile::of(base_folder, object)?);
-            }
-        }
-        if files.is_empty() {
-            let place = store::url(bucket, &prefix);
-            let then = match as_of {
-                None => "land a file that passes validation, then run again".to_owned(),
-                Some(as_of) => format!("none had come there by {as_of} (Unix seconds): ask for a later time"),
-            };
-            return Err(Failure::not_found(format!("table `{}`: no files under {place}; {then}", table.name)));
-        }
+    /// A table of these files, of which as many are decoded at once as there are cores.
+    pub fn new(area: &Area, table: &Table, files: Vec<RawFile>, cores: usize) -> Arc<Self> {
         let mut fields = rows::schema(table).fields().to_vec();
         fields.push(Arc::new(Field::new(key::FILE_LAND_TIMESTAMP, DataType::Int64, false)));
-        let read = Mutex::new(vec![None; files.len()]);
-        let schema = Arc::new(Schema::new(fields));
-        Ok(Arc::new(Self { table: table.clone(), files, schema, store: store.clone(), read }))
+        Arc::new(Self {
+            table: table.clone(),
+            area: area.clone(),
+            read: Mutex::new(vec![None; files.len()]),
+            files,
+            schema: Arc::new(Schema::new(fields)),
+            cores,
+            feeds: Mutex::default(),
+        })
+    }
+
+    /// The table's description.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The columns, `file_land_timestamp` last.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
 
     /// As a table for SQL. One partition: the rows keep the order of the files, and so the output is the same every
@@ -78,6 +119,44 @@ impl RawTable {
     pub fn provider(self: &Arc<Self>) -> Result<StreamingTable, Failure> {
         let partition: Arc<dyn PartitionStream> = Arc::new(RawPartition(Arc::clone(self)));
         StreamingTable::try_new(Arc::clone(&self.schema), vec![partition]).map_err(Failure::internal)
+    }
+
+    /// The next `readers` queries that read the table, once each, get the rows of a single reading, which goes on while
+    /// the future that this gives is awaited. They must be read side by side: the slowest holds up the others.
+    pub fn share(
+        self: &Arc<Self>,
+        readers: usize,
+    ) -> impl Future<Output = Result<(), Failure>> + Send + 'static + use<> {
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..readers).map(|_| channel(BATCHES_AHEAD)).unzip();
+        if let Ok(mut feeds) = self.feeds.lock() {
+            feeds.extend(receivers);
+        }
+        let table = Arc::clone(self);
+        async move {
+            let mut rows = Box::pin(table.rows());
+            while let Some(rows) = rows.next().await {
+                let mut wanted = false;
+                for sender in &senders {
+                    // who has read enough is gone
+                    let rows = rows.as_ref().map(|rows| rows.batch.clone()).map_err(Failure::clone);
+                    wanted |= sender.send(rows).await.is_ok();
+                }
+                rows?;
+                if !wanted {
+                    break;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// Every row, in the order of the files and of their lines.
+    pub fn rows(self: &Arc<Self>) -> impl Stream<Item = Result<Rows, Failure>> + Send + 'static + use<> {
+        let reading = Reading { table: Arc::clone(self), begun: 0, files: VecDeque::new() };
+        stream::try_unfold(reading, |mut reading| async move {
+            let rows = reading.next().await?;
+            Ok(rows.map(|rows| (rows, reading)))
+        })
     }
 
     /// The files that were read to their end.
@@ -90,51 +169,23 @@ impl RawTable {
         self.files.iter().map(|file| file.file_land_timestamp).max()
     }
 
-    async fn send_all(self: Arc<Self>, to: Sender<Result<RecordBatch, DataFusionError>>) -> Result<(), Failure> {
-        for (n, file) in self.files.iter().enumerate() {
-            let (opened, input) = self.open(file).await?;
-            let (table, file, to) = (Arc::clone(&self), file.clone(), to.clone());
-            let decode = move || table.send_file(input, &file, &to);
-            let rows = tokio::task::spawn_blocking(decode).await.map_err(Failure::internal)??;
-            let Some(rows) = rows else { return Ok(()) };
-            if let Ok(mut read) = self.read.lock() {
-                read[n] = Some(InputFile {
-                    table: self.table.name.clone(),
-                    key: opened.key,
-                    version_id: opened.version_id,
-                    etag: opened.etag,
-                    checksum: opened.checksum,
-                    bytes: opened.bytes,
-                    rows,
-                });
-            }
-        }
-        Ok(())
+    /// The name of a file, for people.
+    pub fn url(&self, file: usize) -> String {
+        self.files.get(file).map(|file| self.area.url(&file.object.key)).unwrap_or_default()
     }
 
     /// The object with its version and checksum, and its bytes: of Parquet, whose description comes last, any piece.
     async fn open(&self, file: &RawFile) -> Result<(Object, Input), Failure> {
-        let listed = &file.object;
-        if file.key.format != FileFormat::Parquet {
-            let (opened, body) = self.store.open(listed).await?;
-            return Ok((opened, store::blocking_reader(body).into()));
+        match file.key.format {
+            FileFormat::Parquet => self.area.open_ranges(&file.object).await,
+            FileFormat::JsonLines | FileFormat::Csv => self.area.open(&file.object).await,
         }
-        let head = self.store.head(&listed.bucket, &listed.key, listed.version_id.as_deref()).await?;
-        let opened = head
-            .filter(|head| head.etag == listed.etag)
-            .ok_or_else(|| Failure::conflict(format!("{}: it has changed since it was listed", listed.url())))?;
-        let ranges = Ranges::new(opened.bytes, self.store.ranges(&opened));
-        Ok((opened, ranges.into()))
     }
 
-    /// Decodes one file; gives its rows, or `None` when nobody wants more.
-    fn send_file(
-        &self,
-        input: Input,
-        file: &RawFile,
-        to: &Sender<Result<RecordBatch, DataFusionError>>,
-    ) -> Result<Option<u64>, Failure> {
-        let url = file.object.url();
+    /// Decodes one file; gives its number of rows.
+    fn decode(&self, n: usize, input: Input, to: &Sender<Rows>) -> Result<u64, Failure> {
+        let file = &self.files[n];
+        let url = self.url(n);
         let place = |what: String| Failure::bad_data(format!("table `{}`, {url}: {what}", self.table.name));
         let broken = |error: ReadError| match error {
             // says nothing about the file
@@ -144,17 +195,17 @@ impl RawTable {
         let mut rows = RowReader::new(input, file.key.format, file.key.compression, &self.table, Default::default())
             .map_err(broken)?;
         let mut count = 0;
-        while let Some(batch) = rows.next_batch().map_err(broken)? {
-            if let Some(misfit) = batch.misfits.iter().find(|misfit| !self.is_history(misfit)) {
-                return Err(place(format!("{misfit}; the metadata no longer fits this file of raw-hist")));
+        while let Some(decoded) = rows.next_batch().map_err(broken)? {
+            if let Some(misfit) = decoded.misfits.iter().find(|misfit| !self.is_history(misfit)) {
+                return Err(place(format!("{misfit}; the metadata no longer fits this file")));
             }
-            count += batch.batch.num_rows() as u64;
-            let batch = self.with_timestamp(&batch.batch, file.file_land_timestamp).map_err(Failure::internal)?;
-            if to.blocking_send(Ok(batch)).is_err() {
-                return Ok(None);
+            count += decoded.batch.num_rows() as u64;
+            let batch = self.with_timestamp(&decoded.batch, file.file_land_timestamp).map_err(Failure::internal)?;
+            if to.blocking_send(Rows { batch, file: n, decoded }).is_err() {
+                return Err(Failure::internal("nobody wants more rows"));
             }
         }
-        Ok(Some(count))
+        Ok(count)
     }
 
     /// Metadata moves on and raw-hist does not: a column that is new since a file landed reads as null in it, where it
@@ -165,7 +216,7 @@ impl RawTable {
                 && misfit.column().and_then(|name| self.table.column(name)).is_some_and(|column| column.nullable)
     }
 
-    fn with_timestamp(&self, batch: &RecordBatch, seconds: u64) -> Result<RecordBatch, arrow::error::ArrowError> {
+    fn with_timestamp(&self, batch: &RecordBatch, seconds: u64) -> Result<RecordBatch, ArrowError> {
         let mut columns = batch.columns().to_vec();
         let timestamps: ArrayRef = Arc::new(Int64Array::from_value(seconds as i64, batch.num_rows()));
         columns.push(timestamps);
@@ -174,13 +225,77 @@ impl RawTable {
 }
 
 impl RawFile {
-    fn of(base_folder: &str, object: Object) -> Result<Self, Failure> {
+    fn of(area: &Area, base_folder: &str, object: Object) -> Result<Self, Failure> {
         let unfit = |reason: &str| {
-            Failure::bad_data(format!("{}: {reason}; only validate writes to raw-hist: take it out", object.url()))
+            let url = area.url(&object.key);
+            Failure::bad_data(format!("{url}: {reason}; only the pipeline writes there: take it out"))
         };
         let key = LandKey::parse(base_folder, &object.key).map_err(|error| unfit(&error.reason))?;
         let folder = key.file_land_timestamp.ok_or_else(|| unfit("it is not in a partition folder"))?;
         Ok(Self { file_land_timestamp: folder, key, object })
+    }
+}
+
+/// A reading of a table: files are fetched and decoded ahead, side by side, and give their rows one after another.
+struct Reading {
+    table: Arc<RawTable>,
+    begun: usize,
+    files: VecDeque<File>,
+}
+
+/// A file under way.
+struct File {
+    number: usize,
+    rows: Receiver<Rows>,
+    decoding: SpawnedTask<Result<InputFile, Failure>>,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Rows>, Failure> {
+        loop {
+            self.begin();
+            let Some(file) = self.files.front_mut() else { return Ok(None) };
+            if let Some(rows) = file.rows.recv().await {
+                return Ok(Some(rows));
+            }
+            let Some(file) = self.files.pop_front() else { return Ok(None) };
+            let input = file.decoding.await.map_err(Failure::internal)??;
+            if let Ok(mut read) = self.table.read.lock() {
+                read[file.number] = Some(input);
+            }
+        }
+    }
+
+    /// Begins as many files as may be under way.
+    fn begin(&mut self) {
+        let mut bytes: u64 = self.files.iter().map(|file| self.table.files[file.number].object.bytes).sum();
+        while let Some(next) = self.table.files.get(self.begun) {
+            bytes += next.object.bytes;
+            let under_way = self.files.len();
+            if under_way >= FILES_AHEAD || under_way >= self.table.cores && bytes > BYTES_AHEAD {
+                return;
+            }
+            let (table, number) = (Arc::clone(&self.table), self.begun);
+            let (to, rows) = channel(BATCHES_AHEAD);
+            let decoding = SpawnedTask::spawn(async move {
+                let (opened, input) = table.open(&table.files[number]).await?;
+                let (name, area) = (table.table.name.clone(), table.area.name());
+                let decode = move || table.decode(number, input, &to);
+                let rows = SpawnedTask::spawn_blocking(decode).await.map_err(Failure::internal)??;
+                Ok(InputFile {
+                    table: name,
+                    bucket: area,
+                    key: opened.key,
+                    version_id: opened.version_id,
+                    etag: opened.etag,
+                    checksum: opened.checksum,
+                    bytes: opened.bytes,
+                    rows,
+                })
+            });
+            self.files.push_back(File { number, rows, decoding });
+            self.begun += 1;
+        }
     }
 }
 
@@ -193,11 +308,12 @@ impl PartitionStream for RawPartition {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let mut stream = RecordBatchReceiverStream::builder(Arc::clone(&self.0.schema), BATCHES_AHEAD);
-        let (table, to) = (Arc::clone(&self.0), stream.tx());
-        stream.spawn(async move {
-            table.send_all(to).await.map_err(|failure| DataFusionError::External(Box::new(failure)))
-        });
-        stream.build()
+        let feed = self.0.feeds.lock().ok().and_then(|mut feeds| feeds.pop());
+        let rows = match feed {
+            Some(feed) => stream::unfold(feed, |mut feed| async move { Some((feed.recv().await?, feed)) }).boxed(),
+            None => self.0.rows().map_ok(|rows| rows.batch).boxed(),
+        };
+        let rows = rows.map_err(|failure| DataFusionError::External(Box::new(failure)));
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.0.schema), rows))
     }
 }

@@ -1,9 +1,12 @@
 //! The SQL of the curated tables: what it may name, in which order the tables are built, and the query of each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use contract::{Failure, MetaData, Table};
 use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
@@ -56,6 +59,8 @@ impl Variables {
 pub struct Query {
     /// The curated table.
     pub table: Table,
+    /// Where its SQL is, or its description where it has none.
+    pub file: PathBuf,
     /// Its SQL with all variables put in.
     pub sql: String,
     /// What it reads, by the name in the SQL.
@@ -160,7 +165,37 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
         };
         reads.insert(name.to_owned(), source);
     }
-    Ok(Query { table: table.clone(), sql, reads })
+    Ok(Query { table: table.clone(), sql, reads, file })
+}
+
+/// Functions that give something else every time.
+const NOT_REPRODUCIBLE: &[&str] = &["now", "current_date", "current_time", "current_timestamp", "today"];
+
+/// The same inputs and version must give the same rows, whenever the query runs.
+pub fn check_reproducible(query: &Query, plan: &LogicalPlan) -> Result<(), Failure> {
+    let mut found = None;
+    let seen = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|expression| {
+                if let Expr::ScalarFunction(call) = expression
+                    && (call.func.signature().volatility == Volatility::Volatile
+                        || NOT_REPRODUCIBLE.contains(&call.func.name()))
+                {
+                    found = Some(call.func.name().to_owned());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    seen.map_err(Failure::internal)?;
+    match found {
+        None => Ok(()),
+        Some(function) => Err(Failure::bad_metadata(format!(
+            "{}: {function}() gives something else every time, and the table could not be built again; there are \
+             `${{run_timestamp}}` (Unix seconds) and `${{snapshot_date}}`",
+            query.file.display()
+        ))),
+    }
 }
 
 /// DataFusion's message without the names of its own error types.
@@ -168,14 +203,22 @@ pub fn short(error: &DataFusionError) -> String {
     error.strip_backtrace()
 }
 
-/// The failure behind an error that came out of a query: ours where a source failed, the SQL's where it was wrong.
-pub fn failure(table: &str, error: DataFusionError) -> Failure {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+/// The failure of ours behind an error that came out of a query: of a source that could not be read.
+pub fn own_failure(error: &DataFusionError) -> Option<Failure> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(failure) = error.downcast_ref::<Failure>() {
-            return failure.clone();
+            return Some(failure.clone());
         }
         cause = error.source();
+    }
+    None
+}
+
+/// The failure behind an error that came out of a query: ours where a source failed, the SQL's where it was wrong.
+pub fn failure(table: &str, error: DataFusionError) -> Failure {
+    if let Some(failure) = own_failure(&error) {
+        return failure;
     }
     let message = format!("table `{table}`: {}", short(&error));
     match error.find_root() {

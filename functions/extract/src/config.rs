@@ -202,6 +202,10 @@ mod tests {
             checks: contract::Checks::default(),
             source: url.map(|url| serde_json::from_value(serde_json::json!({"url": url, "requests": 10})).unwrap()),
             copy_to_raw: false,
+            delete_raw: false,
+            read_from: Default::default(),
+            lines: false,
+            compression: Default::default(),
             mode: contract::Mode::Rebuild,
             sql: None,
         };

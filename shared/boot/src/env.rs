@@ -16,6 +16,8 @@ pub const LAND_BUCKET: &str = "LAND_BUCKET";
 pub const RAW_HIST_BUCKET: &str = "RAW_HIST_BUCKET";
 /// The transient copy for tables with `copy_to_raw`.
 pub const RAW_BUCKET: &str = "RAW_BUCKET";
+/// What the process stage makes of raw files.
+pub const PROCESSED_BUCKET: &str = "PROCESSED_BUCKET";
 /// Where rejected files go.
 pub const QUARANTINE_BUCKET: &str = "QUARANTINE_BUCKET";
 /// Where validation reports go.
@@ -64,7 +66,7 @@ pub const BY_FUNCTION: &[(&str, &[&str])] = &[
             ALERTS_TOPIC_ARN,
         ],
     ),
-    ("curate", &[META_DATA, BASE_FOLDER, RAW_HIST_BUCKET, CURATED_BUCKET, DEA_VERSION]),
+    ("curate", &[META_DATA, BASE_FOLDER, RAW_HIST_BUCKET, RAW_BUCKET, PROCESSED_BUCKET, CURATED_BUCKET, DEA_VERSION]),
     ("catalog", &[META_DATA, CURATED_BUCKET, ATHENA_WORKGROUP, ATHENA_TIMEOUT_SECONDS]),
 ];
 

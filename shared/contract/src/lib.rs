@@ -13,10 +13,10 @@ mod table;
 pub use column_type::{ColumnType, Dialect};
 pub use failure::{Failure, FailureKind};
 pub use key::{Compression, DataKey, FileFormat, KeyError, LandKey};
-pub use manifest::{InputFile, Manifest, OutputFile, PartitionOutput, RunId, TableOutput};
+pub use manifest::{InputFile, Manifest, OutputFile, PartitionOutput, Replaces, RunId, TableOutput};
 pub use metadata::{Database, MetaData};
 pub use problem::{Problem, Problems};
-pub use table::{Anchor, Checks, Column, DataFormat, Mode, Source, Table};
+pub use table::{Anchor, Checks, Column, DataFormat, Mode, ParquetCompression, ReadFrom, Source, Table};
 
 /// The longest row of a text file, in bytes, its newline aside: what extract writes, validate and curate can read. Each
 /// holds a few such rows in memory at most.

@@ -5,8 +5,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Mode;
-
 /// The name of one attempt to build the tables. Sorts by the time at which the attempt listed its inputs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -66,12 +64,14 @@ pub struct Manifest {
     pub tables: Vec<TableOutput>,
 }
 
-/// A file of raw-hist that a run read, exactly.
+/// A file that a run read, exactly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
     /// The raw table.
     pub table: String,
-    /// Object key in raw-hist.
+    /// The bucket.
+    pub bucket: String,
+    /// Object key.
     pub key: String,
     /// Object version, where the bucket is versioned.
     pub version_id: Option<String>,
@@ -91,7 +91,7 @@ pub struct TableOutput {
     /// The curated table.
     pub table: String,
     /// How much of the table this run replaces.
-    pub mode: Mode,
+    pub replaces: Replaces,
     /// `s3://…/<run>/`
     pub location: String,
     /// Rows in all files.
@@ -102,6 +102,16 @@ pub struct TableOutput {
     pub files: Vec<OutputFile>,
     /// Every partition written; empty for a table without partitions.
     pub partitions: Vec<PartitionOutput>,
+}
+
+/// How much of a table a run replaces when it is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replaces {
+    /// Everything.
+    Table,
+    /// The partitions that it has; the others stay.
+    Partitions,
 }
 
 /// A Parquet file that a run wrote.

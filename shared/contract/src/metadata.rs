@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! raw/<table>.json                                     what lands
+//! processed/<table>.json, <table>.sql                  what is made clean of a raw table first (optional)
 //! curated/database.json, <table>.json, <table>.sql     what analysts query
 //! ```
 //!
@@ -18,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::column_type::{ColumnType, Dialect};
 use crate::key::is_table_name;
 use crate::problem::{Problems, nearest, quoted, suggestion};
-use crate::table::{Checks, Column, DataFormat, Mode, Source, Table};
+use crate::table::{Checks, Column, DataFormat, Mode, ReadFrom, Source, Table};
 
 /// Everything that the metadata folder describes.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub struct MetaData {
     pub database: Database,
     /// The raw tables by name.
     pub raw: BTreeMap<String, Table>,
+    /// The processed tables by name, each of the raw table of the same name.
+    pub processed: BTreeMap<String, Table>,
     /// The curated tables by name.
     pub curated: BTreeMap<String, Table>,
     /// SHA-256 over all files, hexadecimal: which description a run went by.
@@ -52,22 +55,28 @@ impl MetaData {
         let mut problems = Problems::default();
         let mut digest = Sha256::new();
         let raw_files = files(&folder.join("raw"), &mut problems);
+        let processed = folder.join("processed");
+        let processed_files = if processed.exists() { files(&processed, &mut problems) } else { Vec::new() };
         let curated_files = files(&folder.join("curated"), &mut problems);
         let mut reader = Reader { problems: &mut problems, digest: &mut digest };
 
-        let raw = reader.tables(&raw_files);
-        let mut curated = reader.tables(&curated_files);
-        for sql in curated_files.iter().filter(|file| has_extension(file, "sql")) {
-            reader.sql(sql, &mut curated);
-        }
+        let mut raw = reader.tables(&raw_files);
+        let processed = reader.tables_with_sql(&processed_files);
+        let curated = reader.tables_with_sql(&curated_files);
         let database = reader.database(&folder.join("curated/database.json"));
+        for table in processed.values() {
+            reader.check_processed(table, &mut raw);
+        }
+        for table in raw.values() {
+            reader.check_raw(table, &processed);
+        }
         for table in curated.values() {
             reader.check_curated(table, &raw);
         }
         match database {
             Some(database) if problems.is_empty() => {
                 let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-                Ok(Self { database, raw, curated, sha256 })
+                Ok(Self { database, raw, processed, curated, sha256 })
             }
             _ => Err(problems),
         }
@@ -76,6 +85,15 @@ impl MetaData {
     /// A raw table, or a message that names the nearest.
     pub fn raw_table(&self, name: &str) -> Result<&Table, String> {
         find(&self.raw, name, "raw table")
+    }
+
+    /// A raw table as curate reads it: a processed one by the description of what was made of it.
+    pub fn source_table(&self, name: &str) -> Result<&Table, String> {
+        let raw = self.raw_table(name)?;
+        Ok(match raw.read_from {
+            ReadFrom::RawHist | ReadFrom::Raw => raw,
+            ReadFrom::Processed => self.processed.get(name).unwrap_or(raw),
+        })
     }
 
     /// A curated table, or a message that names the nearest.
@@ -145,7 +163,11 @@ const TABLE_KEYS: &[&str] = &[
     "checks",
     "source",
     "copy_to_raw",
+    "delete_raw",
+    "read_from",
+    "lines",
     "mode",
+    "compression",
 ];
 
 /// A report that shows more examples of a broken rule is no help to anybody.
@@ -202,6 +224,14 @@ impl Reader<'_> {
         tables
     }
 
+    fn tables_with_sql(&mut self, files: &[PathBuf]) -> BTreeMap<String, Table> {
+        let mut tables = self.tables(files);
+        for sql in files.iter().filter(|file| has_extension(file, "sql")) {
+            self.sql(sql, &mut tables);
+        }
+        tables
+    }
+
     fn sql(&mut self, file: &Path, tables: &mut BTreeMap<String, Table>) {
         let Some(text) = self.text(file) else { return };
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
@@ -235,6 +265,49 @@ impl Reader<'_> {
             base_folder: base_folder?.trim_matches('/').to_owned(),
             description: description?,
         })
+    }
+
+    fn check_raw(&mut self, table: &Table, processed: &BTreeMap<String, Table>) {
+        match table.read_from {
+            ReadFrom::RawHist => {}
+            ReadFrom::Raw if !table.copy_to_raw => {
+                self.problems.add(&table.file, "read_from", "is `raw`, where nothing comes without `copy_to_raw`");
+            }
+            ReadFrom::Raw => {}
+            ReadFrom::Processed if !processed.contains_key(&table.name) => {
+                let message = format!("is `processed`, but there is no `processed/{}.json`", table.name);
+                self.problems.add(&table.file, "read_from", message);
+            }
+            ReadFrom::Processed => {}
+        }
+        let types: Vec<&ColumnType> = table.columns.iter().map(|column| &column.column_type).collect();
+        if table.lines && !matches!(types[..], [ColumnType::String] | [ColumnType::String, ColumnType::Int64]) {
+            let message = "needs one column, a text: the line; a second one, a long, is the line's number";
+            self.problems.add(&table.file, "lines", message);
+        }
+    }
+
+    /// A raw table of which another is made is read as that one, if it does not say otherwise.
+    fn check_processed(&mut self, table: &Table, raw: &mut BTreeMap<String, Table>) {
+        if !matches!(table.data_format, DataFormat::Json | DataFormat::Parquet) {
+            self.problems.add(&table.file, "data_format", "processed tables are written as `json` or `parquet`");
+        }
+        if !table.partitions.is_empty() {
+            self.problems.add(&table.file, "partitions", "a processed file keeps the key of its raw file");
+        }
+        let Some(raw) = raw.get_mut(&table.name) else {
+            let message = format!(
+                "there is no raw table `{}` to process; raw tables are {}",
+                table.name,
+                quoted(&raw.keys().collect::<Vec<_>>())
+            );
+            return self.problems.add(&table.file, "", message);
+        };
+        if !raw.copy_to_raw {
+            let message = "is processed from the raw area, where nothing comes without `copy_to_raw`";
+            self.problems.add(&raw.file, "copy_to_raw", message);
+        }
+        raw.read_from = ReadFrom::Processed;
     }
 
     fn check_curated(&mut self, table: &Table, raw: &BTreeMap<String, Table>) {
@@ -323,6 +396,10 @@ impl TableReader<'_> {
         }
         let mode = self.own(object, "mode").unwrap_or_default();
         let copy_to_raw = self.own(object, "copy_to_raw").unwrap_or_default();
+        let delete_raw = self.own(object, "delete_raw").unwrap_or_default();
+        let read_from = self.own(object, "read_from").unwrap_or_default();
+        let lines = self.own(object, "lines").unwrap_or_default();
+        let compression = self.own(object, "compression").unwrap_or_default();
         let table = Table {
             file: self.file.to_owned(),
             dialect,
@@ -337,6 +414,10 @@ impl TableReader<'_> {
             checks,
             source,
             copy_to_raw,
+            delete_raw,
+            read_from,
+            lines,
+            compression,
             mode,
             sql: None,
         };

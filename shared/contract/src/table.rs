@@ -36,6 +36,15 @@ pub struct Table {
     pub source: Option<Source>,
     /// Whether validate copies files to the raw area too.
     pub copy_to_raw: bool,
+    /// Of a processed table: whether a raw file goes once it has been processed.
+    pub delete_raw: bool,
+    /// Where curate finds a raw table's files.
+    pub read_from: ReadFrom,
+    /// Whether a file, whatever its extension, is read line by line: its only column is the line as it is, and a second
+    /// one, if described, the line's number.
+    pub lines: bool,
+    /// How the pages of the table's Parquet files are compressed.
+    pub compression: ParquetCompression,
     /// How much of a curated table a run replaces.
     pub mode: Mode,
     /// The curated table's SQL; a straight copy of the raw table of the same name when absent.
@@ -121,6 +130,32 @@ pub enum Mode {
     Rebuild,
     /// The partitions that this run wrote; older ones stay.
     Partition,
+    /// What was published before and the rows of files that it does not have yet.
+    Append,
+}
+
+/// Where curate finds a raw table's files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadFrom {
+    /// The immutable history.
+    #[default]
+    RawHist,
+    /// The transient copies.
+    Raw,
+    /// What the process stage made of the raw copies.
+    Processed,
+}
+
+/// How the pages of a Parquet file are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParquetCompression {
+    /// Quick to write and read.
+    #[default]
+    Snappy,
+    /// Smaller: Athena scans, and bills, less.
+    Zstd,
 }
 
 /// What a landed file must satisfy besides its columns.

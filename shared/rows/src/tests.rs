@@ -44,6 +44,10 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
         checks: Checks::default(),
         source: None,
         copy_to_raw: false,
+        delete_raw: false,
+        read_from: Default::default(),
+        lines: false,
+        compression: Default::default(),
         mode: Mode::Rebuild,
         sql: None,
     }

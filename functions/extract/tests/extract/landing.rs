@@ -188,6 +188,10 @@ fn metadata(source: contract::Source) -> MetaData {
         checks: Checks::default(),
         source: Some(source),
         copy_to_raw: false,
+        delete_raw: false,
+        read_from: Default::default(),
+        lines: false,
+        compression: Default::default(),
         mode: Mode::Rebuild,
         sql: None,
     };

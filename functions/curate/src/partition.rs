@@ -1,0 +1,115 @@
+//! The partitions of a table: which rows go where, and how Glue and the path name the values.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
+use arrow::compute::take_record_batch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use contract::Failure;
+
+/// The folder value of a null, as Hive writes it.
+const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// The rows of each partition, without the partition columns, which come last: `data` is the number of the others.
+/// Rows of a partition keep their order.
+pub fn split(batch: &RecordBatch, data: usize) -> Result<Vec<(Vec<String>, RecordBatch)>, Failure> {
+    let rows = batch.project(&(0..data).collect::<Vec<_>>()).map_err(Failure::internal)?;
+    let columns = &batch.columns()[data..];
+    if columns.is_empty() {
+        return Ok(vec![(Vec::new(), rows)]);
+    }
+    let texts: Vec<Vec<String>> = columns.iter().map(texts).collect::<Result<_, _>>()?;
+    let mut groups: BTreeMap<Vec<&str>, Vec<u64>> = BTreeMap::new();
+    for row in 0..batch.num_rows() {
+        let values = texts.iter().map(|column| column[row].as_str()).collect();
+        groups.entry(values).or_default().push(row as u64);
+    }
+    let all = groups.len() == 1;
+    let parts = groups.into_iter().map(|(values, numbers)| {
+        let rows = if all { Ok(rows.clone()) } else { take_record_batch(&rows, &UInt64Array::from(numbers)) };
+        Ok((values.into_iter().map(str::to_owned).collect(), rows.map_err(Failure::internal)?))
+    });
+    parts.collect()
+}
+
+/// The values of a partition column as Glue holds them.
+fn texts(column: &ArrayRef) -> Result<Vec<String>, Failure> {
+    let options = FormatOptions::default().with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"));
+    let formatter = ArrayFormatter::try_new(column, &options).map_err(Failure::internal)?;
+    // Hive has no folder for an empty text: it takes it for a null
+    let text = |row| match column.is_null(row) {
+        true => NULL_PARTITION.to_owned(),
+        false => Some(formatter.value(row).to_string())
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| NULL_PARTITION.to_owned()),
+    };
+    Ok((0..column.len()).map(text).collect())
+}
+
+/// `a=1/b=2/`, escaped as Hive does it.
+pub fn folder(names: &[String], values: &[String]) -> String {
+    names.iter().zip(values).map(|(name, value)| format!("{name}={}/", escape(value))).collect()
+}
+
+/// Hive's escaping of a partition value in a path: the characters of `FileUtils.charToEscape` as `%XX`.
+/// <https://github.com/apache/hive/blob/master/common/src/java/org/apache/hadoop/hive/common/FileUtils.java>
+fn escape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        match c {
+            '"'
+            | '#'
+            | '%'
+            | '\''
+            | '*'
+            | '/'
+            | ':'
+            | '='
+            | '?'
+            | '\\'
+            | '\x7f'
+            | '{'
+            | '['
+            | ']'
+            | '^'
+            | '\x01'..='\x1f' => {
+                out.push_str(&format!("%{:02X}", c as u32));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int32Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn folders_are_escaped_as_hive_does_it() {
+        let names = ["a".to_owned(), "b".to_owned()];
+        let values = ["2018-01-01 00:00:00".to_owned(), "x/y=é 100%".to_owned()];
+        assert_eq!(folder(&names, &values), "a=2018-01-01 00%3A00%3A00/b=x%2Fy%3Dé 100%25/");
+    }
+
+    #[test]
+    fn rows_are_split_by_all_partition_columns_and_keep_their_order() {
+        let n: ArrayRef = Arc::new(Int32Array::from(vec![0, 1, 2, 3, 4]));
+        let text: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), None, Some("b"), Some(""), Some("a")]));
+        let day: ArrayRef = Arc::new(Int32Array::from(vec![1, 1, 1, 1, 2]));
+        let batch = RecordBatch::try_from_iter([("n", n), ("text", text), ("day", day)]).unwrap();
+        let parts: Vec<_> = split(&batch, 1)
+            .unwrap()
+            .into_iter()
+            .map(|(values, rows)| {
+                (values.join(" "), format!("{:?}", rows.column(0).to_data().buffers()[0].typed_data::<i32>()))
+            })
+            .collect();
+        let expected = [(format!("{NULL_PARTITION} 1"), "[1, 3]"), ("a 2".into(), "[4]"), ("b 1".into(), "[0, 2]")];
+        assert_eq!(parts, expected.map(|(values, rows)| (values, rows.to_owned())));
+    }
+}

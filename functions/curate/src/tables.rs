@@ -1,0 +1,243 @@
+//! Builds the tables of a run from their queries: those that read a raw table once, and nothing else, side by side of
+//! one reading of it; the others one after another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use contract::{Failure, FailureKind, Table, TableOutput};
+use datafusion::catalog::TableProvider;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::{Expr, LogicalPlan, cast, ident};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt;
+use futures::future::try_join_all;
+
+use crate::align::Align;
+use crate::area::Area;
+use crate::blame;
+use crate::source::RawTable;
+use crate::transform::{self, Plan, Query, Source};
+use crate::write::TableWriter;
+
+/// What DataFusion may hold, as a share of the function's memory; readers, writers and the runtime need the rest.
+const QUERY_MEMORY_SHARE: f64 = 0.5;
+/// Tables built side by side of one reading, at most: they share the memory.
+const TOGETHER: usize = 4;
+
+/// Where and of what tables are built.
+pub struct Tables<'a> {
+    /// The queries.
+    pub plan: &'a Plan,
+    /// Every raw table that they read.
+    pub raw: &'a BTreeMap<String, Arc<RawTable>>,
+    /// Where the tables are written.
+    pub area: &'a Area,
+    /// The function's memory.
+    pub memory_bytes: usize,
+}
+
+/// The queries of a run, by the curated table.
+pub type Frames = BTreeMap<String, DataFrame>;
+
+/// The queries over these raw tables, each with as much memory. Wrong SQL fails here, before anything is read.
+pub async fn frames(
+    plan: &Plan,
+    raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
+    memory_bytes: usize,
+) -> Result<Frames, Failure> {
+    let mut frames = Frames::new();
+    let mut described: Frames = Frames::new();
+    for query in &plan.order {
+        let name = &query.table.name;
+        let wrong = |error| transform::failure(name, error);
+        let context = context(query, &raw, &described, memory_bytes)?;
+        let frame = context.sql(&query.sql).await.map_err(wrong)?;
+        transform::check_reproducible(query, frame.logical_plan())?;
+        Align::new(&query.table, frame.schema().as_arrow())?;
+        let seen_by_others = frame.clone().select(as_described(&query.table)).map_err(wrong)?;
+        described.insert(name.clone(), seen_by_others);
+        frames.insert(name.clone(), frame);
+    }
+    Ok(frames)
+}
+
+/// A session in which the query's names, and only those, stand for what they mean to it.
+fn context(
+    query: &Query,
+    raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
+    described: &Frames,
+    memory_bytes: usize,
+) -> Result<SessionContext, Failure> {
+    // a pool of its own: what a query must write to disk does not depend on what runs beside it
+    let runtime = RuntimeEnvBuilder::new().with_memory_limit(memory_bytes, 1.0);
+    let runtime = runtime.build_arc().map_err(Failure::internal)?;
+    // One partition keeps rows in the order of the files, so that the same inputs give the same bytes. Decoding, the
+    // queries and encoding run side by side all the same.
+    let config = SessionConfig::new().with_target_partitions(1);
+    let context = SessionContext::new_with_config_rt(config, runtime);
+    for (name, source) in &query.reads {
+        let provider = match source {
+            Source::Raw => Some(raw(name)?),
+            Source::Curated => described.get(name).map(|frame| frame.clone().into_view()),
+        };
+        if let Some(provider) = provider {
+            let registered = context.register_table(name.as_str(), provider);
+            registered.map_err(|error| transform::failure(&query.table.name, error))?;
+        }
+    }
+    Ok(context)
+}
+
+/// The described columns as the metadata types them: how later tables of the run see this one.
+fn as_described(table: &Table) -> Vec<Expr> {
+    let column = |column: &contract::Column| {
+        cast(ident(&column.name), rows::arrow_type(&column.column_type)).alias(&column.name)
+    };
+    table.columns.iter().map(column).collect()
+}
+
+impl Tables<'_> {
+    /// Builds the tables that were asked for, each in the folder (a key that ends with `/`) that `folder` names. Gives
+    /// them in the order of the plan.
+    pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Vec<TableOutput>, Failure> {
+        let memory = (self.memory_bytes as f64 * QUERY_MEMORY_SHARE) as usize;
+        let memory = memory / self.plan.asked.len().clamp(1, TOGETHER);
+        let provider = |name: &str| {
+            let raw = self.raw.get(name).ok_or_else(|| Failure::internal(format!("`{name}` was not listed")))?;
+            Ok(Arc::new(raw.provider()?) as Arc<dyn TableProvider>)
+        };
+        let frames = frames(self.plan, provider, memory).await?;
+        let mut alone = Vec::new();
+        let mut together: BTreeMap<String, Vec<Build>> = BTreeMap::new();
+        for query in self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name)) {
+            let Some(frame) = frames.get(&query.table.name) else { continue };
+            let align = Align::new(&query.table, frame.schema().as_arrow())?;
+            let build = Build {
+                writer: TableWriter::new(self.area, folder(&query.table), &query.table, align.schema())?,
+                align,
+                table: query.table.name.clone(),
+                frame: frame.clone(),
+            };
+            match only_reading(&query.table.name, frame)? {
+                Some(raw) => together.entry(raw).or_default().push(build),
+                None => alone.push(build),
+            }
+        }
+        let mut outputs = BTreeMap::new();
+        for (raw, mut builds) in together {
+            while !builds.is_empty() {
+                let some: Vec<_> = builds.drain(..builds.len().min(TOGETHER)).collect();
+                outputs.extend(self.build_together(&raw, some).await?);
+            }
+        }
+        for build in alone {
+            let table = build.table.clone();
+            let output = match SpawnedTask::spawn(build.run()).await.map_err(Failure::internal)? {
+                Ok(output) => output,
+                Err(stopped) => return Err(self.explain(stopped).await),
+            };
+            outputs.insert(table, output);
+        }
+        let in_order = self.plan.order.iter().filter_map(|query| outputs.remove(&query.table.name));
+        Ok(in_order.collect())
+    }
+
+    async fn build_together(&self, raw: &str, builds: Vec<Build>) -> Result<Vec<(String, TableOutput)>, Failure> {
+        let Some(raw) = self.raw.get(raw) else { return Err(Failure::internal(format!("`{raw}` was not listed"))) };
+        let reading = SpawnedTask::spawn(raw.share(builds.len()));
+        let writing = builds.into_iter().map(|build| async move {
+            let table = build.table.clone();
+            let output = SpawnedTask::spawn(build.run()).await;
+            let output = output.map_err(|error| Stopped::elsewhere(&table, Failure::internal(error)))??;
+            Ok((table, output))
+        });
+        let reading = async {
+            let read = reading.await.map_err(Failure::internal).and_then(|read| read);
+            read.map_err(|failure| Stopped::elsewhere(&raw.table().name, failure))
+        };
+        match futures::future::try_join(try_join_all(writing), reading).await {
+            Ok((outputs, ())) => Ok(outputs),
+            Err(stopped) => Err(self.explain(stopped).await),
+        }
+    }
+
+    /// Adds to a failure of a query which file and line it comes from, where that can be found out.
+    async fn explain(&self, stopped: Stopped) -> Failure {
+        match stopped.in_query {
+            true => blame::explain(self.plan, self.raw, &stopped.table, stopped.failure).await,
+            false => stopped.failure,
+        }
+    }
+}
+
+/// The raw table that a query reads, if it does so once and reads nothing else.
+fn only_reading(table: &str, frame: &DataFrame) -> Result<Option<String>, Failure> {
+    let plan = frame.clone().into_optimized_plan().map_err(|error| transform::failure(table, error))?;
+    let mut scans = Vec::new();
+    let seen = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            scans.push(scan.table_name.table().to_owned());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    seen.map_err(Failure::internal)?;
+    Ok(if scans.len() == 1 { scans.pop() } else { None })
+}
+
+/// A table about to be built.
+struct Build {
+    table: String,
+    frame: DataFrame,
+    align: Align,
+    writer: TableWriter,
+}
+
+/// Why a table was not built.
+struct Stopped {
+    table: String,
+    failure: Failure,
+    /// The query or its rows are at fault, not what they are read from or written to.
+    in_query: bool,
+}
+
+impl Stopped {
+    fn elsewhere(table: &str, failure: Failure) -> Self {
+        Self { table: table.into(), failure, in_query: false }
+    }
+}
+
+impl Build {
+    async fn run(mut self) -> Result<TableOutput, Stopped> {
+        let started = Instant::now();
+        let table = self.table;
+        let elsewhere = |failure| Stopped::elsewhere(&table, failure);
+        let in_query = |failure: Failure| {
+            let in_query = matches!(failure.kind, FailureKind::BadData);
+            Stopped { table: table.clone(), failure, in_query }
+        };
+        let of_query = |error| match transform::own_failure(&error) {
+            Some(failure) => elsewhere(failure),
+            None => in_query(transform::failure(&table, error)),
+        };
+        let mut rows = self.frame.execute_stream().await.map_err(of_query)?;
+        while let Some(batch) = rows.next().await {
+            let aligned = self.align.batch(&batch.map_err(of_query)?).map_err(in_query)?;
+            self.writer.write(aligned).await.map_err(elsewhere)?;
+        }
+        let output = self.writer.finish().await.map_err(elsewhere)?;
+        tracing::info!(
+            table,
+            rows = output.rows,
+            bytes = output.bytes,
+            files = output.files.len(),
+            location = output.location,
+            millis = started.elapsed().as_millis() as u64,
+            "table written"
+        );
+        Ok(output)
+    }
+}
