@@ -131,6 +131,6 @@ impl Command {
         let runtime = runtime.map_err(Failure::internal)?;
         let process = std::process::id().to_string();
         let run = Run::plan(&metadata, &self.settings, &self.request, &process, Utc::now())?;
-        runtime.block_on(run.build(&self.areas))
+        runtime.block_on(run.build(&self.areas)).map(|built| built.answer())
     }
 }

@@ -16,11 +16,12 @@ pub mod transform;
 pub mod write;
 
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
 use contract::message::{CurateResponse, RebuildRequest};
-use contract::{Failure, MetaData};
+use contract::{Failure, Manifest, MetaData};
 use futures::FutureExt;
 use store::Store;
 
@@ -72,16 +73,33 @@ impl Curate {
     /// One rebuild. What it wrote before a failure stays unseen: nothing points at a run without a manifest.
     pub async fn handle(&self, request: RebuildRequest, invocation: Invocation) -> Result<CurateResponse, Failure> {
         let run = run::Run::plan(&self.metadata, &self.settings, &request, &invocation.request_id, chrono::Utc::now())?;
-        let limit = invocation.time_left(RESERVE);
+        let (started, limit) = (Instant::now(), invocation.time_left(RESERVE));
         // boxed: the compiler gives up on the layout of a future this deep
         match tokio::time::timeout(limit, run.build(&self.areas).boxed()).await {
-            Ok(built) => built,
+            Ok(built) => built.map(|built| {
+                report(&built.manifest, started.elapsed());
+                built.answer()
+            }),
             Err(_) => Err(Failure::timeout(format!(
                 "the rebuild was not done within the function's time ({} s): raise the function's timeout or memory",
                 limit.as_secs()
             ))),
         }
     }
+}
+
+fn report(manifest: &Manifest, took: Duration) {
+    let seconds = took.as_secs_f64();
+    let rows: u64 = manifest.inputs.iter().map(|file| file.rows).sum();
+    let bytes: u64 = manifest.inputs.iter().map(|file| file.bytes).sum();
+    let metrics = [
+        ("RowsRead", Unit::Count, rows as f64),
+        ("BytesRead", Unit::Bytes, bytes as f64),
+        ("RowsPerSecond", Unit::CountPerSecond, rows as f64 / seconds.max(1e-6)),
+        ("RebuildSeconds", Unit::Seconds, seconds),
+    ];
+    metrics::emit(None, &metrics);
+    tracing::info!(run = %manifest.run, files = manifest.inputs.len(), rows, bytes, seconds, "run built");
 }
 
 fn cores() -> usize {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use arrow::compute::take_record_batch;
+use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use contract::Failure;
 
@@ -37,11 +38,15 @@ fn texts(column: &ArrayRef) -> Result<Vec<String>, Failure> {
     let options = FormatOptions::default().with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"));
     let formatter = ArrayFormatter::try_new(column, &options).map_err(Failure::internal)?;
     // Hive has no folder for an empty text: it takes it for a null
-    let text = |row| match column.is_null(row) {
-        true => NULL_PARTITION.to_owned(),
-        false => Some(formatter.value(row).to_string())
-            .filter(|text| !text.is_empty())
-            .unwrap_or_else(|| NULL_PARTITION.to_owned()),
+    let is_time = matches!(column.data_type(), DataType::Timestamp(..));
+    let text = |row| {
+        let text = if column.is_null(row) { String::new() } else { formatter.value(row).to_string() };
+        match text.as_str() {
+            "" => NULL_PARTITION.to_owned(),
+            // as Java writes it: no zeros at the end of a fraction
+            time if is_time && time.contains('.') => time.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            _ => text,
+        }
     };
     Ok((0..column.len()).map(text).collect())
 }

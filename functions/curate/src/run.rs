@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
-use boot::metrics::{self, Unit};
 use chrono::{DateTime, NaiveDate, Utc};
 use contract::message::{BuiltTable, CurateResponse, ObjectName, RebuildRequest};
 use contract::{Failure, Manifest, MetaData, PartitionOutput, ReadFrom, RunId, TableOutput};
@@ -52,8 +50,7 @@ impl<'a> Run<'a> {
     }
 
     /// Reads, transforms, writes.
-    pub async fn build(self, areas: &Areas) -> Result<CurateResponse, Failure> {
-        let started = Instant::now();
+    pub async fn build(self, areas: &Areas) -> Result<Built, Failure> {
         let raw = self.list(areas).await?;
         let base = self.base();
         let tables =
@@ -61,8 +58,7 @@ impl<'a> Run<'a> {
         let tables = tables.build(|table| format!("{base}{}/{}/", table.location, self.id)).await?;
         let manifest = self.publishable(&areas.curated, &raw, tables);
         let key = self.write_manifest(&areas.curated, &manifest).await?;
-        self.report(&manifest, started);
-        Ok(answer(&manifest, ObjectName { bucket: areas.curated.name(), key }))
+        Ok(Built { manifest, key })
     }
 
     /// Every raw table that some query reads, listed once. No files is a failure: there is nothing to build from.
@@ -130,31 +126,30 @@ impl<'a> Run<'a> {
         curated.put(&key, body, "application/json").await?;
         Ok(key)
     }
-
-    fn report(&self, manifest: &Manifest, started: Instant) {
-        let seconds = started.elapsed().as_secs_f64();
-        let rows: u64 = manifest.inputs.iter().map(|file| file.rows).sum();
-        let bytes: u64 = manifest.inputs.iter().map(|file| file.bytes).sum();
-        let metrics = [
-            ("RowsRead", Unit::Count, rows as f64),
-            ("BytesRead", Unit::Bytes, bytes as f64),
-            ("RowsPerSecond", Unit::CountPerSecond, rows as f64 / seconds.max(1e-6)),
-            ("RebuildSeconds", Unit::Seconds, seconds),
-        ];
-        metrics::emit(None, &metrics);
-        tracing::info!(run = %self.id, files = manifest.inputs.len(), rows, bytes, seconds, "run built");
-    }
 }
 
-fn answer(manifest: &Manifest, object: ObjectName) -> CurateResponse {
-    let tables = manifest.tables.iter().map(|table| BuiltTable {
-        table: table.table.clone(),
-        rows: table.rows,
-        bytes: table.bytes,
-        files: table.files.len() as u64,
-        partitions: table.partitions.iter().map(|partition| in_table(partition, table)).collect(),
-    });
-    CurateResponse { run: manifest.run.clone(), manifest: object, tables: tables.collect() }
+/// A run that is whole, with its manifest.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// What was read and written.
+    pub manifest: Manifest,
+    /// The manifest's key.
+    pub key: String,
+}
+
+impl Built {
+    /// In short, for catalog and for people.
+    pub fn answer(&self) -> CurateResponse {
+        let tables = self.manifest.tables.iter().map(|table| BuiltTable {
+            table: table.table.clone(),
+            rows: table.rows,
+            bytes: table.bytes,
+            files: table.files.len() as u64,
+            partitions: table.partitions.iter().map(|partition| in_table(partition, table)).collect(),
+        });
+        let manifest = ObjectName { bucket: self.manifest.bucket.clone(), key: self.key.clone() };
+        CurateResponse { run: self.manifest.run.clone(), manifest, tables: tables.collect() }
+    }
 }
 
 /// `column=value/…`

@@ -200,7 +200,8 @@ pub fn check_reproducible(query: &Query, plan: &LogicalPlan) -> Result<(), Failu
 
 /// DataFusion's message without the names of its own error types.
 pub fn short(error: &DataFusionError) -> String {
-    error.strip_backtrace()
+    let message = error.strip_backtrace();
+    message.strip_prefix("Arrow error: ").map(str::to_owned).unwrap_or(message)
 }
 
 /// The failure of ours behind an error that came out of a query: of a source that could not be read.

@@ -1,0 +1,7 @@
+//! The tables of a folder of this machine, built through the whole function but for S3.
+
+mod place;
+
+mod misfits;
+mod reproducible;
+mod tables;

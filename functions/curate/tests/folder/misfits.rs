@@ -1,0 +1,129 @@
+//! What does not fit is named with table, column, file, line and value.
+
+use contract::FailureKind;
+use serde_json::json;
+
+use crate::place::Place;
+
+const COLUMNS: &[&str] = &["id long", "text character", "secret character sensitive"];
+
+fn place(sql: &str, curated: &[&str]) -> Place {
+    let place = Place::new();
+    place.table("raw", "t", COLUMNS, json!({}));
+    for (seconds, rows) in [(100, 3_000), (200, 2_000)] {
+        let line = |row: i32| {
+            let text = if seconds == 200 && row == 1_233 { json!("x7") } else { json!(row.to_string()) };
+            json!({"id": row, "text": text, "secret": "s3cret"}).to_string()
+        };
+        place.raw("t", seconds, "jsonl", &(0..rows).map(line).collect::<Vec<_>>().join("\n"));
+    }
+    place.table("curated", "c", curated, json!({}));
+    place.sql("curated", "c", sql);
+    place
+}
+
+/// The message of a build that must fail, and leave nothing.
+fn fails(place: &Place) -> String {
+    let failure = place.build().unwrap_err();
+    assert_eq!(failure.kind, FailureKind::BadData, "{failure}");
+    assert!(!place.curated().iter().any(|key| key.contains("_manifests")), "{:?}", place.curated());
+    assert!(!failure.message.contains("s3cret"), "{failure}");
+    failure.message.replace(&format!("{}/", place.path("raw-hist").display()), "")
+}
+
+const FILE: &str = "t/file_land_timestamp=200/t_200.jsonl.gz, line 1234";
+
+#[test]
+fn a_value_that_is_not_of_the_columns_type() {
+    let place = place("SELECT id, text FROM t", &["id int", "text int"]);
+    assert_eq!(
+        fails(&place),
+        format!("table `c`, column `text`, {FILE}: `x7` cannot become int (made of `text` = `x7`)")
+    );
+}
+
+#[test]
+fn a_cast_in_the_sql_behind_a_filter() {
+    let sql = "SELECT id, CAST(text AS BIGINT) + 1 AS text FROM t WHERE id > 10";
+    let message = fails(&place(sql, &["id int", "text int"]));
+    assert!(message.starts_with(&format!("table `c`, column `text`, {FILE}: ")), "{message}");
+    assert!(message.contains("'x7'") && message.ends_with("(made of `id` = `1233`, `text` = `x7`)"), "{message}");
+}
+
+#[test]
+fn a_cast_in_the_filter() {
+    let message =
+        fails(&place("SELECT id, text FROM t WHERE CAST(text AS BIGINT) >= 0", &["id int", "text character"]));
+    assert!(message.starts_with("table `c`") && message.contains(FILE), "{message}");
+}
+
+#[test]
+fn a_null_in_a_column_that_may_not_be_null() {
+    let sql = "SELECT id, CASE WHEN text = 'x7' THEN NULL ELSE text END AS text FROM t";
+    let message = fails(&place(sql, &["id int", "text character not null"]));
+    let expected =
+        format!("table `c`, column `text`, {FILE}: null in a column that is not nullable (made of `text` = `x7`)");
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn by_way_of_another_table() {
+    let place = place("SELECT id, text, 's' AS secret FROM t", &["id int", "text character"]);
+    place.table("curated", "d", &["doubled int"], json!({}));
+    place.sql("curated", "d", "SELECT 2 * CAST(text AS INT) AS doubled FROM c");
+    let message = fails(&place);
+    assert!(message.starts_with(&format!("table `d`, column `doubled`, {FILE}: ")), "{message}");
+}
+
+#[test]
+fn values_that_may_not_be_seen_are_not_shown() {
+    for (sql, column) in [
+        ("SELECT id, CASE WHEN text = 'x7' THEN secret ELSE text END AS text FROM t", "text int"),
+        ("SELECT id, CAST(CASE WHEN text = 'x7' THEN secret ELSE text END AS INT) AS text FROM t", "text int"),
+        ("SELECT id, secret AS text FROM t WHERE text = 'x7'", "text int sensitive"),
+    ] {
+        let message = fails(&place(sql, &["id int", column]));
+        assert!(message.starts_with(&format!("table `c`, column `text`, {FILE}: ")), "{message}");
+        assert!(message.contains("hidden"), "{message}");
+    }
+}
+
+#[test]
+fn where_rows_are_grouped_there_is_no_one_line() {
+    let place = place("SELECT max(id) AS id, text FROM t GROUP BY text ORDER BY text", &["id int", "text int"]);
+    let message = fails(&place);
+    assert_eq!(message, "table `c`, column `text`, row 3000 of the query: `x7` cannot become int");
+    place.sql(
+        "curated",
+        "c",
+        "SELECT count(*) AS id, min(CAST(CASE WHEN text = 'x7' THEN secret ELSE text END AS INT)) AS text FROM t",
+    );
+    let message = fails(&place);
+    assert!(message.starts_with("table `c`: ") && message.contains("hidden"), "{message}");
+}
+
+#[test]
+fn a_file_that_does_not_fit_its_description() {
+    let place = place("SELECT id, text FROM t", &["id int", "text character"]);
+    place.raw(
+        "t",
+        150,
+        "jsonl",
+        "{\"id\": 1, \"text\": \"a\", \"secret\": null}\n{\"id\": \"one\", \"text\": \"a\", \"secret\": null}\n",
+    );
+    let message = fails(&place);
+    assert!(
+        message.starts_with("table `t`, t/file_land_timestamp=150/t_150.jsonl.gz: line 2, column `id`: "),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_missing_column_is_told_before_anything_is_read() {
+    let place = place("SELECT id FROM t", &["id int", "text character"]);
+    place.raw("t", 150, "jsonl", "not JSON");
+    let failure = place.build().unwrap_err();
+    assert_eq!(failure.kind, FailureKind::BadMetadata);
+    assert_eq!(failure.message, "table `c`: the query has no column `text`; the query's columns are `id`");
+    assert_eq!(place.curated(), [String::new(); 0]);
+}

@@ -1,0 +1,158 @@
+//! A folder with metadata and raw files, and what is built of them.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use chrono::{TimeZone, Utc};
+use contract::message::RebuildRequest;
+use contract::{Failure, Manifest, MetaData};
+use curate::Settings;
+use curate::area::{Area, Areas};
+use curate::run::Run;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::{Value, json};
+
+/// The time of the first run; each later one is a second younger.
+const NOW: i64 = 1_795_000_000;
+
+pub struct Place {
+    folder: tempfile::TempDir,
+    runs: std::cell::Cell<i64>,
+    pub settings: Settings,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+            runs: std::cell::Cell::new(0),
+            settings: Settings {
+                base_folder: String::new(),
+                dea_version: "v1".into(),
+                memory_bytes: 512 << 20,
+                cores: 2,
+            },
+        };
+        let database = json!({"name": "d", "bucket": "b", "base_folder": "db", "description": "d"});
+        place.write("meta_data/curated/database.json", database.to_string());
+        fs::create_dir_all(place.path("meta_data/raw")).unwrap();
+        place
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// A table of `stage` (raw, processed, curated). Columns are `name type`, with ` sensitive` or ` not null` after it;
+    /// `more` is merged in.
+    pub fn table(&self, stage: &str, name: &str, columns: &[&str], more: Value) {
+        let column = |text: &&str| {
+            let (name, rest) = text.split_once(' ').unwrap();
+            let sensitive = rest.ends_with(" sensitive");
+            let nullable = !rest.ends_with(" not null");
+            let column_type = rest.trim_end_matches(" sensitive").trim_end_matches(" not null");
+            json!({"name": name, "type": column_type, "description": "", "nullable": nullable, "redacted": sensitive})
+        };
+        let columns: Vec<Value> = columns.iter().map(column).collect();
+        let format = if stage == "curated" { "parquet" } else { "json" };
+        let mut table =
+            json!({"name": name, "description": "", "location": name, "data_format": format, "columns": columns});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            table[key] = value.clone();
+        }
+        self.write(&format!("meta_data/{stage}/{name}.json"), table.to_string());
+    }
+
+    pub fn sql(&self, stage: &str, name: &str, sql: &str) {
+        self.write(&format!("meta_data/{stage}/{name}.sql"), sql);
+    }
+
+    /// A gzipped file of a raw table; `extension` is jsonl or csv.
+    pub fn raw(&self, table: &str, seconds: u64, extension: &str, text: &str) {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        let path = format!("raw-hist/{table}/file_land_timestamp={seconds}/{table}_{seconds}.{extension}.gz");
+        self.write(&path, gzip.finish().unwrap());
+    }
+
+    pub fn areas(&self) -> Areas {
+        let area = |name: &str| Area::Folder(self.path(name));
+        Areas { raw_hist: area("raw-hist"), raw: area("raw"), processed: area("processed"), curated: area("curated") }
+    }
+
+    pub fn build(&self) -> Result<Manifest, Failure> {
+        self.build_with(&RebuildRequest::default(), 2)
+    }
+
+    /// Builds on so many worker threads.
+    pub fn build_with(&self, request: &RebuildRequest, threads: usize) -> Result<Manifest, Failure> {
+        let metadata = MetaData::read(&self.path("meta_data"))?;
+        let settings = Settings { cores: threads, ..self.settings.clone() };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
+        let run = self.runs.replace(self.runs.get() + 1);
+        let now = Utc.timestamp_opt(NOW + run, 0).unwrap();
+        let run = Run::plan(&metadata, &settings, request, &format!("run{run}"), now)?;
+        let built = runtime.block_on(run.build(&self.areas()))?;
+        assert_eq!(built.manifest, self.manifest(&built.key));
+        Ok(built.manifest)
+    }
+
+    pub fn manifest(&self, key: &str) -> Manifest {
+        serde_json::from_slice(&fs::read(self.path("curated").join(key)).unwrap()).unwrap()
+    }
+
+    /// Everything in the curated area.
+    pub fn curated(&self) -> Vec<String> {
+        let mut files = Vec::new();
+        walk(&self.path("curated"), &mut files);
+        let root = self.path("curated");
+        let mut names: Vec<_> =
+            files.iter().map(|file| file.strip_prefix(&root).unwrap().display().to_string()).collect();
+        names.sort();
+        names
+    }
+
+    /// The rows of a table of a run as texts, in the order of its files, each with its partition's folder if it has one.
+    pub fn rows(&self, manifest: &Manifest, table: &str) -> Vec<String> {
+        let output = manifest.tables.iter().find(|output| output.table == table).unwrap();
+        let mut rows = Vec::new();
+        for file in &output.files {
+            let inside = file.key.split('/').skip(3).collect::<Vec<_>>().join("/");
+            let folder = inside.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}: "));
+            for batch in self.batches(&file.key) {
+                let options = FormatOptions::default().with_null("null");
+                let columns: Vec<_> =
+                    batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+                for row in 0..batch.num_rows() {
+                    let values: Vec<_> = columns.iter().map(|column| column.value(row).to_string()).collect();
+                    rows.push(format!("{folder}{}", values.join(" ")));
+                }
+            }
+        }
+        assert_eq!(rows.len() as u64, output.rows);
+        rows
+    }
+
+    pub fn batches(&self, key: &str) -> Vec<RecordBatch> {
+        let file = fs::File::open(self.path("curated").join(key)).unwrap();
+        ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().map(Result::unwrap).collect()
+    }
+}
+
+fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { walk(&path, into) } else { into.push(path) }
+    }
+}
