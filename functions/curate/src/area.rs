@@ -141,10 +141,13 @@ impl Area {
         }
     }
 
-    /// Deletes exactly this version; success when it is gone already.
+    /// Deletes a file that was listed, unless it has changed since; success when it is gone already.
     pub async fn delete(&self, object: &Object) -> Result<(), Failure> {
         match self {
-            Self::Bucket { store, .. } => store.delete(object).await,
+            Self::Bucket { store, bucket } => match store.head(bucket, &object.key, None).await? {
+                Some(found) if found.etag == object.etag => store.delete(&found).await,
+                _ => Ok(()),
+            },
             Self::Folder(folder) => match fs::remove_file(folder.join(&object.key)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     Err(Failure::unavailable(format!("deleting {}: {error}", self.url(&object.key))))

@@ -1,10 +1,10 @@
-//! The function's own build of the tables, from files of this machine, for the person who writes the SQL:
+//! The function's own work on files of this machine, for the person who writes the SQL:
 //!
 //! ```text
 //! bootstrap build --raw-hist FOLDER --curated FOLDER [--table NAME]… [--meta-data FOLDER] …
 //! ```
 //!
-//! Ends with 0 when the tables are built, 1 when they cannot be, and 2 for a wrong command.
+//! Ends with 0 when all went well, 1 when it did not, and 2 for a wrong command.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -12,24 +12,30 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::Utc;
-use contract::message::{CurateResponse, RebuildRequest};
+use contract::message::RebuildRequest;
 use contract::{Failure, MetaData};
+use serde_json::Value;
 use tokio::runtime::Builder;
 
 use crate::area::{Area, Areas};
 use crate::run::Run;
-use crate::{Settings, cores};
+use crate::transform::Variables;
+use crate::{Settings, cores, process, verify};
 
 const USAGE: &str = "\
-usage: bootstrap build --raw-hist FOLDER --curated FOLDER [OPTION]…
+usage: bootstrap build   --raw-hist FOLDER --curated FOLDER [OPTION]…
+       bootstrap process --raw FOLDER --processed FOLDER [OPTION]…
+       bootstrap verify  --raw-hist FOLDER --curated FOLDER [--run RUN] [OPTION]…
 
-Builds the curated tables from files of this machine exactly as the function builds them from S3.
+Works on files of this machine exactly as the function does on those in S3: `build` makes the curated tables, `process`
+the processed files of raw ones, and `verify` builds a run again and compares the two.
 
   --raw-hist FOLDER       holds <table>/file_land_timestamp=<unix seconds>/<file>
   --curated FOLDER        where the tables go, each run into folders of its own
   --raw FOLDER            as --raw-hist, for tables that are read from the raw area
   --processed FOLDER      as --raw-hist, for tables that are read from the processed area
   --meta-data FOLDER      the metadata and the SQL; meta_data when left out
+  --run RUN               the run to verify; the last one when left out
   --table NAME            only this curated table; may be given more than once
   --snapshot-date DATE    YYYY-MM-DD; today (UTC) when left out
   --as-of SECONDS         only files that were there at this time (Unix seconds)
@@ -37,16 +43,24 @@ Builds the curated tables from files of this machine exactly as the function bui
   --memory MB             what may be used, as the function's memory setting; 2048 when left out
   --threads N             as many cores as there are when left out
 
-Prints the answer as JSON. Ends with 0 if the tables are built, 1 if they cannot be, 2 if the command is wrong.
+Prints the answer as JSON. Ends with 0 if all went well, 1 if it did not, 2 if the command is wrong.
 ";
 
 /// What was asked on the command line.
 #[derive(Debug)]
 struct Command {
+    verb: Verb,
     areas: Areas,
     meta_data: PathBuf,
     request: RebuildRequest,
     settings: Settings,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Verb {
+    Build,
+    Process,
+    Verify(String),
 }
 
 /// Does what the arguments ask, which come after the program's name.
@@ -62,13 +76,15 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let printed = command.build().and_then(|answer| {
+    let printed = command.run().and_then(|(well, answer)| {
         let text = serde_json::to_string_pretty(&answer).map_err(Failure::internal)?;
-        writeln!(std::io::stdout(), "{text}")
-            .map_err(|error| Failure::unavailable(format!("the answer cannot be printed: {error}")))
+        let printed = writeln!(std::io::stdout(), "{text}");
+        printed.map_err(|error| Failure::unavailable(format!("the answer cannot be printed: {error}")))?;
+        Ok(well)
     });
     match printed {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
             eprintln!("{}: {failure}", failure.kind.name());
             ExitCode::FAILURE
@@ -79,10 +95,12 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
 impl Command {
     fn read(arguments: &[OsString]) -> Result<Self, String> {
         let mut rest = arguments.iter();
-        match rest.next().and_then(|word| word.to_str()) {
-            Some("build") => {}
-            _ => return Err("the first argument must be `build`".into()),
-        }
+        let mut verb = match rest.next().and_then(|word| word.to_str()) {
+            Some("build") => Verb::Build,
+            Some("process") => Verb::Process,
+            Some("verify") => Verb::Verify("latest".into()),
+            _ => return Err("the first argument must be `build`, `process` or `verify`".into()),
+        };
         let (mut raw_hist, mut raw, mut processed, mut curated) = (None, None, None, None);
         let mut meta_data = PathBuf::from("meta_data");
         let mut request = RebuildRequest::default();
@@ -104,6 +122,7 @@ impl Command {
                 "--raw" => raw = Some(PathBuf::from(value)),
                 "--processed" => processed = Some(PathBuf::from(value)),
                 "--curated" => curated = Some(PathBuf::from(value)),
+                "--run" if verb != Verb::Build && verb != Verb::Process => verb = Verb::Verify(text()?),
                 "--meta-data" => meta_data = value.into(),
                 "--table" => request.tables.push(text()?),
                 "--snapshot-date" => request.snapshot_date = Some(text()?),
@@ -114,23 +133,49 @@ impl Command {
                 _ => return Err(format!("unknown option `{option}`")),
             }
         }
-        let raw_hist = raw_hist.ok_or("--raw-hist is missing")?;
-        let folder = |folder: Option<PathBuf>| Area::Folder(folder.unwrap_or_else(|| raw_hist.clone()));
+        let needed = match verb {
+            Verb::Build | Verb::Verify(_) => [("--raw-hist", &raw_hist), ("--curated", &curated)],
+            Verb::Process => [("--raw", &raw), ("--processed", &processed)],
+        };
+        if let Some((option, _)) = needed.iter().find(|(_, folder)| folder.is_none()) {
+            return Err(format!("{option} is missing"));
+        }
+        // an area that is not named has nothing in it
+        let folder = |folder: Option<PathBuf>| Area::Folder(folder.unwrap_or_else(|| "nowhere".into()));
         let areas = Areas {
+            raw_hist: folder(raw_hist),
             raw: folder(raw),
             processed: folder(processed),
-            curated: Area::Folder(curated.ok_or("--curated is missing")?),
-            raw_hist: Area::Folder(raw_hist),
+            curated: folder(curated),
         };
-        Ok(Self { areas, meta_data, request, settings })
+        Ok(Self { verb, areas, meta_data, request, settings })
     }
 
-    fn build(&self) -> Result<CurateResponse, Failure> {
+    /// Gives the answer, and whether it is good news.
+    fn run(&self) -> Result<(bool, Value), Failure> {
         let metadata = MetaData::read(&self.meta_data)?;
         let runtime = Builder::new_multi_thread().worker_threads(self.settings.cores).enable_all().build();
         let runtime = runtime.map_err(Failure::internal)?;
-        let process = std::process::id().to_string();
-        let run = Run::plan(&metadata, &self.settings, &self.request, &process, Utc::now())?;
-        runtime.block_on(run.build(&self.areas)).map(|built| built.answer())
+        let now = Utc::now();
+        let (well, answer) = match &self.verb {
+            Verb::Build => {
+                let process = std::process::id().to_string();
+                let run = Run::plan(&metadata, &self.settings, &self.request, &process, now)?;
+                let built = runtime.block_on(run.build(&self.areas))?;
+                (true, serde_json::to_value(built.answer()))
+            }
+            Verb::Process => {
+                let today = now.format("%Y-%m-%d").to_string();
+                let variables = Variables::new(&self.settings.dea_version, &today, now.timestamp())?;
+                let processing = process::process(&metadata, &self.settings, &self.areas, &variables);
+                (true, serde_json::to_value(runtime.block_on(processing)?))
+            }
+            Verb::Verify(run) => {
+                let verified = verify::verify(&metadata, &self.settings, &self.areas, run);
+                let verified = runtime.block_on(verified)?;
+                (verified.same, serde_json::to_value(verified))
+            }
+        };
+        Ok((well, answer.map_err(Failure::internal)?))
     }
 }

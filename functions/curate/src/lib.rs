@@ -7,12 +7,15 @@ pub mod align;
 pub mod area;
 pub mod blame;
 pub mod command;
+pub mod json_file;
 pub mod parquet_file;
 pub mod partition;
+pub mod process;
 pub mod run;
 pub mod source;
 pub mod tables;
 pub mod transform;
+pub mod verify;
 pub mod write;
 
 use std::thread::available_parallelism;
@@ -20,12 +23,17 @@ use std::time::{Duration, Instant};
 
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
-use contract::message::{CurateResponse, RebuildRequest};
+use contract::message::{
+    CurateRequest, CurateResponse, ProcessResponse, RebuildRequest, VerifyRequest, VerifyResponse,
+};
 use contract::{Failure, Manifest, MetaData};
 use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
 use store::Store;
 
 use crate::area::{Area, Areas};
+use crate::transform::Variables;
 
 /// What is left of the invocation's time for the answer.
 const RESERVE: Duration = Duration::from_secs(5);
@@ -70,22 +78,51 @@ impl Curate {
         Ok(Self { metadata: boot.metadata()?, areas, settings })
     }
 
+    /// Whatever an event asks for.
+    pub async fn answer(&self, request: CurateRequest, invocation: Invocation) -> Result<Value, Failure> {
+        let answer = match request {
+            CurateRequest::Rebuild(request) => serde_json::to_value(self.handle(request, invocation).await?),
+            CurateRequest::Process => serde_json::to_value(self.process(invocation).await?),
+            CurateRequest::Verify(request) => serde_json::to_value(self.verify(request, invocation).await?),
+        };
+        answer.map_err(Failure::internal)
+    }
+
+    /// Makes processed files of the raw ones that wait for it.
+    pub async fn process(&self, invocation: Invocation) -> Result<ProcessResponse, Failure> {
+        let now = chrono::Utc::now();
+        let today = now.format("%Y-%m-%d").to_string();
+        let variables = Variables::new(&self.settings.dea_version, &today, now.timestamp())?;
+        let processing = process::process(&self.metadata, &self.settings, &self.areas, &variables);
+        in_time(invocation, processing.boxed()).await
+    }
+
+    /// Builds a run again and compares.
+    pub async fn verify(&self, request: VerifyRequest, invocation: Invocation) -> Result<VerifyResponse, Failure> {
+        let verifying = verify::verify(&self.metadata, &self.settings, &self.areas, &request.verify);
+        in_time(invocation, verifying.boxed()).await
+    }
+
     /// One rebuild. What it wrote before a failure stays unseen: nothing points at a run without a manifest.
     pub async fn handle(&self, request: RebuildRequest, invocation: Invocation) -> Result<CurateResponse, Failure> {
         let run = run::Run::plan(&self.metadata, &self.settings, &request, &invocation.request_id, chrono::Utc::now())?;
-        let (started, limit) = (Instant::now(), invocation.time_left(RESERVE));
-        // boxed: the compiler gives up on the layout of a future this deep
-        match tokio::time::timeout(limit, run.build(&self.areas).boxed()).await {
-            Ok(built) => built.map(|built| {
-                report(&built.manifest, started.elapsed());
-                built.answer()
-            }),
-            Err(_) => Err(Failure::timeout(format!(
-                "the rebuild was not done within the function's time ({} s): raise the function's timeout or memory",
-                limit.as_secs()
-            ))),
-        }
+        let started = Instant::now();
+        let built = in_time(invocation, run.build(&self.areas).boxed()).await?;
+        report(&built.manifest, started.elapsed());
+        Ok(built.answer())
     }
+}
+
+/// Waits for the work as long as there is time to answer. Boxed: the compiler gives up on the layout of a future this
+/// deep.
+async fn in_time<T>(invocation: Invocation, work: BoxFuture<'_, Result<T, Failure>>) -> Result<T, Failure> {
+    let limit = invocation.time_left(RESERVE);
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Failure::timeout(format!(
+            "not done within the function's time ({} s): raise the function's timeout or memory",
+            limit.as_secs()
+        )))
+    })
 }
 
 fn report(manifest: &Manifest, took: Duration) {

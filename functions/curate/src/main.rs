@@ -17,6 +17,6 @@ fn main() -> Result<ExitCode, boot::Error> {
 
 #[tokio::main]
 async fn serve() -> Result<(), boot::Error> {
-    boot::serve(Curate::new, |curate, request, invocation| async move { curate.handle(request, invocation).await })
+    boot::serve(Curate::new, |curate, request, invocation| async move { curate.answer(request, invocation).await })
         .await
 }

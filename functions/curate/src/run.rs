@@ -20,6 +20,8 @@ pub struct Run<'a> {
     id: RunId,
     snapshot_date: String,
     as_of: Option<u64>,
+    /// The only files to read, with their entity tags, by key.
+    pinned: Option<BTreeMap<String, String>>,
     plan: Plan,
 }
 
@@ -46,19 +48,41 @@ impl<'a> Run<'a> {
         let variables = Variables::new(&settings.dea_version, &snapshot_date, now.timestamp())?;
         let plan = transform::plan(metadata, &request.tables, &variables)?;
         let id = RunId::new(now, request_id);
-        Ok(Self { metadata, settings, id, snapshot_date, as_of: request.as_of, plan })
+        Ok(Self { metadata, settings, id, snapshot_date, as_of: request.as_of, pinned: None, plan })
+    }
+
+    /// A run that was built before, to be built of the same files.
+    pub fn again(
+        metadata: &'a MetaData,
+        settings: &'a Settings,
+        request: &RebuildRequest,
+        manifest: &Manifest,
+    ) -> Result<Self, Failure> {
+        let run = Self::plan(metadata, settings, request, "again", manifest.run.started())?;
+        let pinned = manifest.inputs.iter().map(|file| (file.key.clone(), file.etag.clone())).collect();
+        Ok(Self { pinned: Some(pinned), ..run })
+    }
+
+    /// Builds the tables in a folder of their own, without a manifest: nothing can be published of it.
+    pub async fn build_again(self, areas: &Areas, folder: &str) -> Result<Vec<TableOutput>, Failure> {
+        let raw = self.list(areas).await?;
+        let base = self.base();
+        self.tables(areas, &raw).build(|table| format!("{folder}{base}{}/", table.location)).await
     }
 
     /// Reads, transforms, writes.
     pub async fn build(self, areas: &Areas) -> Result<Built, Failure> {
         let raw = self.list(areas).await?;
         let base = self.base();
-        let tables =
-            Tables { plan: &self.plan, raw: &raw, area: &areas.curated, memory_bytes: self.settings.memory_bytes };
+        let tables = self.tables(areas, &raw);
         let tables = tables.build(|table| format!("{base}{}/{}/", table.location, self.id)).await?;
         let manifest = self.publishable(&areas.curated, &raw, tables);
         let key = self.write_manifest(&areas.curated, &manifest).await?;
         Ok(Built { manifest, key })
+    }
+
+    fn tables<'b>(&'b self, areas: &'b Areas, raw: &'b BTreeMap<String, Arc<RawTable>>) -> Tables<'b> {
+        Tables { plan: &self.plan, raw, area: &areas.curated, memory_bytes: self.settings.memory_bytes }
     }
 
     /// Every raw table that some query reads, listed once. No files is a failure: there is nothing to build from.
@@ -84,10 +108,29 @@ impl<'a> Run<'a> {
         };
         let base_folder = &self.settings.base_folder;
         // no key is written twice there, so that when a file was written tells whether it was there
-        let wanted = |object: &store::Object| self.as_of.is_none_or(|as_of| object.last_modified <= as_of);
+        let wanted = |object: &store::Object| match &self.pinned {
+            Some(pinned) => pinned.contains_key(&object.key),
+            None => self.as_of.is_none_or(|as_of| object.last_modified <= as_of),
+        };
         let files = source::list(area, base_folder, table, wanted).await?;
+        let changed = self.pinned.iter().flat_map(|pinned| {
+            files.iter().map(|file| &file.object).filter(|object| pinned.get(&object.key) != Some(&object.etag))
+        });
+        if let Some(object) = changed.into_iter().next() {
+            let url = area.url(&object.key);
+            return Err(Failure::conflict(format!("{url}: it is no longer the file that the run read")));
+        }
+        let prefix = contract::key::table_prefix(base_folder, name);
+        let gone = self
+            .pinned
+            .iter()
+            .flat_map(BTreeMap::keys)
+            .find(|key| key.starts_with(&prefix) && !files.iter().any(|file| file.object.key == **key));
+        if let Some(key) = gone {
+            return Err(Failure::not_found(format!("{}: the run read it, and it is gone", area.url(key))));
+        }
         if files.is_empty() {
-            let place = area.url(&contract::key::table_prefix(base_folder, name));
+            let place = area.url(&prefix);
             let then = match self.as_of {
                 None => "land a file that passes validation, then run again".to_owned(),
                 Some(as_of) => format!("none had come there by {as_of} (Unix seconds): ask for a later time"),
@@ -97,12 +140,8 @@ impl<'a> Run<'a> {
         Ok(RawTable::new(area, table, files, self.settings.cores))
     }
 
-    /// The database's folder, ending with `/`, or nothing.
     fn base(&self) -> String {
-        match self.metadata.database.base_folder.as_str() {
-            "" => String::new(),
-            folder => format!("{folder}/"),
-        }
+        base(self.metadata)
     }
 
     fn publishable(&self, curated: &Area, raw: &BTreeMap<String, Arc<RawTable>>, tables: Vec<TableOutput>) -> Manifest {
@@ -121,11 +160,24 @@ impl<'a> Run<'a> {
     }
 
     async fn write_manifest(&self, curated: &Area, manifest: &Manifest) -> Result<String, Failure> {
-        let key = format!("{}_manifests/{}.json", self.base(), self.id);
+        let key = format!("{}{}.json", manifests(self.metadata), self.id);
         let body = serde_json::to_vec_pretty(manifest).map_err(Failure::internal)?;
         curated.put(&key, body, "application/json").await?;
         Ok(key)
     }
+}
+
+/// The database's folder, ending with `/`, or nothing.
+fn base(metadata: &MetaData) -> String {
+    match metadata.database.base_folder.as_str() {
+        "" => String::new(),
+        folder => format!("{folder}/"),
+    }
+}
+
+/// The prefix of the manifests.
+pub fn manifests(metadata: &MetaData) -> String {
+    format!("{}_manifests/", base(metadata))
 }
 
 /// A run that is whole, with its manifest.

@@ -21,8 +21,11 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::area::Area;
 
-/// Batches of a file, and of a reading that several queries share, that wait for whoever takes them.
-const BATCHES_AHEAD: usize = 2;
+/// Batches of a file that wait for whoever takes them: files are taken one after another, and those that come later go
+/// on meanwhile.
+const BATCHES_AHEAD: usize = 16;
+/// Batches that wait for each of the queries that share a reading.
+const FEED_AHEAD: usize = 4;
 /// Files under way at most: small ones cost a round trip to S3 each, and hardly any memory.
 const FILES_AHEAD: usize = 16;
 /// Files that are more than one for each core are begun only as long as all of them together have no more bytes.
@@ -127,7 +130,7 @@ impl RawTable {
         self: &Arc<Self>,
         readers: usize,
     ) -> impl Future<Output = Result<(), Failure>> + Send + 'static + use<> {
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..readers).map(|_| channel(BATCHES_AHEAD)).unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..readers).map(|_| channel(FEED_AHEAD)).unzip();
         if let Ok(mut feeds) = self.feeds.lock() {
             feeds.extend(receivers);
         }

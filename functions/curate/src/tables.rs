@@ -24,7 +24,7 @@ use crate::transform::{self, Plan, Query, Source};
 use crate::write::TableWriter;
 
 /// What DataFusion may hold, as a share of the function's memory; readers, writers and the runtime need the rest.
-const QUERY_MEMORY_SHARE: f64 = 0.5;
+pub const QUERY_MEMORY_SHARE: f64 = 0.5;
 /// Tables built side by side of one reading, at most: they share the memory.
 const TOGETHER: usize = 4;
 

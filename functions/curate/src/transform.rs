@@ -98,6 +98,19 @@ pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Res
     Ok(plan)
 }
 
+/// The query that makes a processed file of a raw one.
+pub fn plan_processing(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Plan, Failure> {
+    let query = query(metadata, table, variables)?;
+    if query.reads.keys().any(|name| *name != table.name) {
+        return Err(Failure::bad_metadata(format!(
+            "{}: a processed file is made of one raw file of `{}`, and of nothing else",
+            query.file.display(),
+            table.name
+        )));
+    }
+    Ok(Plan { order: vec![query], asked: BTreeSet::from([table.name.clone()]) })
+}
+
 /// Queries in an order in which they can be made.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -133,7 +146,13 @@ fn visit(
 }
 
 fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Query, Failure> {
-    let copy = format!("SELECT *, '${{dea_version}}' AS dea_version FROM {}", table.name);
+    // of a processed table the version is there: that of the program that processed the file
+    let versioned = metadata
+        .processed
+        .get(&table.name)
+        .is_some_and(|processed| !std::ptr::eq(processed, table) && processed.column("dea_version").is_some());
+    let version = if versioned { "" } else { ", '${dea_version}' AS dea_version" };
+    let copy = format!("SELECT *{version} FROM {}", table.name);
     let (sql, file) = match &table.sql {
         Some(sql) => (sql.as_str(), table.file.with_extension("sql")),
         None => (copy.as_str(), table.file.clone()),

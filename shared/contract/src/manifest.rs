@@ -10,19 +10,33 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct RunId(String);
 
+/// A run's start, as it stands in its name.
+const RUN_TIME: &str = "%Y%m%dT%H%M%S%3fZ";
+
 impl RunId {
     /// From the moment of the run's start and a word that no other attempt has (a request id): two attempts that
     /// start in the same millisecond must not share a prefix.
     pub fn new(started: chrono::DateTime<chrono::Utc>, unique: &str) -> Self {
         let unique: String = unique.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-        Self(format!("{}-{}", started.format("%Y%m%dT%H%M%S%3fZ"), unique.to_ascii_lowercase()))
+        Self(format!("{}-{}", started.format(RUN_TIME), unique.to_ascii_lowercase()))
+    }
+
+    /// Reads a run's name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::of_location(text).filter(|run| run.0 == text)
+    }
+
+    /// When the run started, to the millisecond.
+    pub fn started(&self) -> chrono::DateTime<chrono::Utc> {
+        let (time, _) = self.0.split_once('-').unwrap_or((&self.0, ""));
+        chrono::NaiveDateTime::parse_from_str(time, RUN_TIME).map(|time| time.and_utc()).unwrap_or_default()
     }
 
     /// Reads the run out of a table location `…/<run>/`, if it is one of ours.
     pub fn of_location(location: &str) -> Option<Self> {
         let last = location.trim_end_matches('/').rsplit('/').next()?;
         let (time, unique) = last.split_once('-')?;
-        chrono::NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%S%3fZ").ok()?;
+        chrono::NaiveDateTime::parse_from_str(time, RUN_TIME).ok()?;
         (!unique.is_empty() && unique.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| Self(last.into()))
     }
 
@@ -152,5 +166,8 @@ mod tests {
         assert_eq!(early.as_str(), "20231114T221320001Z-ffff1");
         assert_eq!(RunId::of_location(&format!("s3://b/db/t/{late}/")), Some(late));
         assert_eq!(RunId::of_location("s3://b/db/t/"), None);
+        assert_eq!(early.started().timestamp_millis(), 1_700_000_000_001);
+        assert_eq!(RunId::parse(early.as_str()), Some(early));
+        assert_eq!(RunId::parse("t/20231114T221320001Z-ffff1"), None);
     }
 }

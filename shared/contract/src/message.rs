@@ -132,6 +132,79 @@ pub struct RebuildRequest {
     pub window_ends_at: Option<String>,
 }
 
+/// Everything that curate can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CurateRequest {
+    /// To build tables: every event that asks for nothing else.
+    Rebuild(RebuildRequest),
+    /// To process the raw files that wait for it: `{"stage": "process"}`.
+    Process,
+    /// To build a run again and compare: `{"verify": "<run>"}`.
+    Verify(VerifyRequest),
+}
+
+/// Asks curate to build a run again from the same inputs and to compare what it gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyRequest {
+    /// The run; `latest` for the last that was built.
+    pub verify: String,
+}
+
+impl<'de> Deserialize<'de> for CurateRequest {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let event = serde_json::Value::deserialize(from)?;
+        if event.get("verify").is_some() {
+            return VerifyRequest::deserialize(event).map(Self::Verify).map_err(Error::custom);
+        }
+        match event.get("stage").map(|stage| stage.as_str()) {
+            None => RebuildRequest::deserialize(event).map(Self::Rebuild).map_err(Error::custom),
+            Some(Some("process")) if event.as_object().is_some_and(|event| event.len() == 1) => Ok(Self::Process),
+            Some(_) => Err(Error::custom("`stage` is `process`, alone, or is left out")),
+        }
+    }
+}
+
+/// What the process stage made of raw files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessResponse {
+    /// The files, by table and key.
+    pub files: Vec<ProcessedFile>,
+}
+
+/// A raw file that was processed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessedFile {
+    /// The table.
+    pub table: String,
+    /// The key of the raw file.
+    pub raw_key: String,
+    /// The key of what was made of it.
+    pub key: String,
+    /// Rows in that.
+    pub rows: u64,
+    /// Whether the raw file was deleted.
+    pub raw_deleted: bool,
+}
+
+/// What building a run again has shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyResponse {
+    /// The run.
+    pub run: RunId,
+    /// Whether every file came out the same, to the byte.
+    pub same: bool,
+    /// Files compared.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// What is not the same; of many, the first.
+    pub differences: Vec<String>,
+    /// Where the files of the second build lie, as `s3://…`.
+    pub built_at: String,
+}
+
 /// What curate built: its answer, and catalog's event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurateResponse {

@@ -50,6 +50,9 @@
 //! line is its row, from 1. Pages may be compressed with Snappy, gzip, Zstandard or LZ4, in all encodings but the
 //! bit-packed levels that the format gave up in 2013.
 //!
+//! **Lines** (a table's `lines`): the files of a table, whatever their extension, as text: each line is a row, blank ones
+//! too, its text without `\n` or `\r\n`. A second column, if described, is the line's number, from 1.
+//!
 //! **`datetime_format`** is in the words of strptime, as Python reads them: `%Y %y %m %b %B %d %j %a %A %H %I %p %M %S
 //! %f %F %T %R %%`. English names, in any letter case. A weekday must be the right one. A fraction (`%f`) of more than
 //! milliseconds is a misfit, and a time of day other than midnight is one in a date column.

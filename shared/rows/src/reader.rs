@@ -58,6 +58,8 @@ pub struct RowReader {
 enum Source {
     Json(Lines),
     Csv(Csv),
+    /// Each line as it is.
+    Text(Lines),
     Parquet(Box<Parquet>),
 }
 
@@ -121,6 +123,7 @@ impl RowReader {
         };
         let mut rows = Rows::new(table, options.examples)?;
         let source = match format {
+            FileFormat::JsonLines | FileFormat::Csv if table.lines => Source::Text(lines(input.into())?),
             FileFormat::JsonLines => Source::Json(lines(input.into())?),
             FileFormat::Csv => {
                 let records = Records::new(lines(input.into())?, options.maximum_line_bytes);
@@ -213,6 +216,7 @@ impl Source {
         let taken = match self {
             Self::Json(lines) => lines.next()?.map(|line| rows.take(line)).is_some(),
             Self::Csv(csv) => csv.take(rows)?,
+            Self::Text(lines) => lines.next()?.map(|line| rows.take_text(line)).is_some(),
             Self::Parquet(parquet) => {
                 return Ok(if parquet.take(rows, options)? { More::AfterThisBatch } else { More::No });
             }
@@ -222,7 +226,7 @@ impl Source {
 
     fn lines(&self) -> u64 {
         match self {
-            Self::Json(lines) => lines.lines(),
+            Self::Json(lines) | Self::Text(lines) => lines.lines(),
             Self::Csv(csv) => csv.lines().lines(),
             Self::Parquet(parquet) => parquet.rows(),
         }
@@ -230,7 +234,7 @@ impl Source {
 
     fn bytes(&self) -> u64 {
         match self {
-            Self::Json(lines) => lines.bytes(),
+            Self::Json(lines) | Self::Text(lines) => lines.bytes(),
             Self::Csv(csv) => csv.lines().bytes(),
             Self::Parquet(parquet) => parquet.bytes(),
         }
@@ -316,6 +320,23 @@ impl Rows {
             self.layout.learn(text, &self.slots);
         }
         self.append(number, text);
+    }
+
+    /// Makes a row of a line as it is: its text and, where a second column is described, its number.
+    fn take_text(&mut self, line: Line<'_>) {
+        let bytes = line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes);
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            self.tallies.line(MisfitKind::NotUtf8, line.number, line.bytes, "UTF-8");
+            return;
+        };
+        let mut columns = self.columns.iter_mut();
+        if let Some(column) = columns.next() {
+            column.append_plain(text);
+        }
+        for column in columns {
+            column.append(&line.number.to_string(), Place::Value, &mut |_| ());
+        }
+        self.row(line.number, text);
     }
 
     fn append(&mut self, line: u64, text: &str) {

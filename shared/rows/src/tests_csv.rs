@@ -3,7 +3,7 @@
 use std::io::{self, Cursor};
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{Int32Type, Int64Type};
 use contract::{ColumnType, Compression, FileFormat, Table};
 use proptest::prelude::*;
 
@@ -312,4 +312,18 @@ proptest! {
         let written: String = rows.iter().map(record).collect();
         prop_assert_eq!(texts(&format!("a,b{newline}{written}")), rows);
     }
+}
+
+#[test]
+fn a_table_of_lines_has_them_as_they_are() {
+    let lines = |columns| Table { lines: true, ..table(columns) };
+    let text = b"\xEF\xBB\xBFid,\"name\r\n\n 1,a,,\"\n{\"x\"\xFF\nlast\0";
+    let reading = read(text, &lines(&[("line", ColumnType::String), ("n", ColumnType::Int64)]));
+    let expected = [("id,\"name", 1), ("", 2), (" 1,a,,\"", 3), ("last\0", 5)];
+    let batch = &reading.batches[0].batch;
+    let texts = batch.column(0).as_string::<i32>().iter().flatten();
+    let numbers = batch.column(1).as_primitive::<Int64Type>().iter().flatten();
+    assert_eq!(texts.zip(numbers).collect::<Vec<_>>(), expected);
+    assert_eq!(reading.counts(), [(MisfitKind::NotUtf8, None, 1)]);
+    assert_eq!(read(text, &lines(&[("line", ColumnType::String)])).rows(), 4);
 }

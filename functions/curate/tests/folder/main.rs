@@ -3,5 +3,7 @@
 mod place;
 
 mod misfits;
+mod process;
 mod reproducible;
 mod tables;
+mod verify;

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{TimeZone, Utc};
-use contract::message::RebuildRequest;
+use contract::message::{ProcessResponse, RebuildRequest, VerifyResponse};
 use contract::{Failure, Manifest, MetaData};
-use curate::Settings;
 use curate::area::{Area, Areas};
 use curate::run::Run;
+use curate::transform::Variables;
+use curate::{Settings, process, verify};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -108,15 +109,33 @@ impl Place {
         Ok(built.manifest)
     }
 
+    pub fn process(&self) -> Result<ProcessResponse, Failure> {
+        let metadata = MetaData::read(&self.path("meta_data"))?;
+        let variables = Variables::new(&self.settings.dea_version, "2026-11-24", NOW)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(process::process(&metadata, &self.settings, &self.areas(), &variables))
+    }
+
+    pub fn verify(&self, run: &str) -> Result<VerifyResponse, Failure> {
+        let metadata = MetaData::read(&self.path("meta_data"))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(verify::verify(&metadata, &self.settings, &self.areas(), run))
+    }
+
     pub fn manifest(&self, key: &str) -> Manifest {
         serde_json::from_slice(&fs::read(self.path("curated").join(key)).unwrap()).unwrap()
     }
 
     /// Everything in the curated area.
     pub fn curated(&self) -> Vec<String> {
+        self.files("curated")
+    }
+
+    /// Everything in an area.
+    pub fn files(&self, area: &str) -> Vec<String> {
+        let root = self.path(area);
         let mut files = Vec::new();
-        walk(&self.path("curated"), &mut files);
-        let root = self.path("curated");
+        walk(&root, &mut files);
         let mut names: Vec<_> =
             files.iter().map(|file| file.strip_prefix(&root).unwrap().display().to_string()).collect();
         names.sort();

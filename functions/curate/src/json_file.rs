@@ -1,0 +1,107 @@
+//! One gzipped JSON Lines file under way, as the reader reads it: every column in every row, nulls written out.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
+use arrow_json::writer::{LineDelimited, WriterBuilder};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use contract::{ColumnType, Failure, Table};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::area::{Area, NewFile};
+
+/// A JSON Lines file under way.
+pub struct JsonFile {
+    url: String,
+    file: NewFile,
+    gzip: GzEncoder<Vec<u8>>,
+    rows: u64,
+}
+
+/// What of a table cannot be told in JSON Lines.
+pub fn check(table: &Table) -> Result<(), Failure> {
+    let nested =
+        table.columns.iter().find(|column| !column.column_type.is_scalar() && holds_binary(&column.column_type));
+    match nested {
+        None => Ok(()),
+        Some(column) => Err(Failure::bad_metadata(format!(
+            "{}: column `{}` has bytes inside of a {}: write the table as `parquet`",
+            table.file.display(),
+            column.name,
+            column.column_type
+        ))),
+    }
+}
+
+fn holds_binary(column_type: &ColumnType) -> bool {
+    match column_type {
+        ColumnType::Binary => true,
+        ColumnType::Struct(fields) => fields.iter().any(|(_, field)| holds_binary(field)),
+        ColumnType::List(item) => holds_binary(item),
+        _ => false,
+    }
+}
+
+impl JsonFile {
+    /// Nothing is visible under the key until [`JsonFile::finish`].
+    pub async fn create(area: &Area, key: &str) -> Result<Self, Failure> {
+        let file = area.create(key, "application/gzip").await?;
+        Ok(Self { url: area.url(key), file, gzip: GzEncoder::new(Vec::new(), Compression::default()), rows: 0 })
+    }
+
+    /// Adds rows.
+    pub async fn write(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
+        let rows = self.writable(rows)?;
+        self.rows += rows.num_rows() as u64;
+        let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut self.gzip);
+        writer.write(&rows).and_then(|()| writer.finish()).map_err(Failure::internal)?;
+        drop(writer);
+        let bytes = std::mem::take(self.gzip.get_mut());
+        self.file.write(&bytes).await
+    }
+
+    /// Makes the file visible, whole; gives its rows.
+    pub async fn finish(mut self) -> Result<u64, Failure> {
+        self.gzip.flush().map_err(Failure::internal)?;
+        let bytes = self.gzip.finish().map_err(Failure::internal)?;
+        self.file.write(&bytes).await?;
+        self.file.finish().await?;
+        Ok(self.rows)
+    }
+
+    /// Bytes as base64; numbers that JSON does not have are refused.
+    fn writable(&self, rows: &RecordBatch) -> Result<RecordBatch, Failure> {
+        let schema = rows.schema();
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for (field, column) in schema.fields().iter().zip(rows.columns()) {
+            let finite = match field.data_type() {
+                DataType::Float32 => column.as_primitive::<Float32Type>().iter().flatten().all(f32::is_finite),
+                DataType::Float64 => column.as_primitive::<Float64Type>().iter().flatten().all(f64::is_finite),
+                _ => true,
+            };
+            if !finite {
+                return Err(Failure::bad_data(format!(
+                    "{}: column `{}` has a number that is not finite, for which JSON has no words: write the table as \
+                     `parquet`, or make it null",
+                    self.url,
+                    field.name()
+                )));
+            }
+            if *field.data_type() == DataType::Binary {
+                let texts =
+                    column.as_binary::<i32>().iter().map(|bytes| bytes.map(|bytes| BASE64_STANDARD.encode(bytes)));
+                let texts: ArrayRef = Arc::new(texts.collect::<StringArray>());
+                fields.push(Arc::new(Field::new(field.name(), DataType::Utf8, true)));
+                columns.push(texts);
+            } else {
+                fields.push(Arc::clone(field));
+                columns.push(Arc::clone(column));
+            }
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Failure::internal)
+    }
+}

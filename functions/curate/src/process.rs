@@ -1,0 +1,208 @@
+//! The process stage: raw → processed. Each raw file of a table that has a description (and SQL) in `processed/` is made
+//! into one clean file under the same key, with the extension of its new format after it where that is another. A file
+//! that was processed is not processed again; to do so, delete what was made of it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use contract::message::{ProcessResponse, ProcessedFile};
+use contract::{Compression, DataFormat, Failure, FailureKind, FileFormat, MetaData, Table};
+use datafusion::catalog::TableProvider;
+use futures::StreamExt;
+
+use crate::Settings;
+use crate::align::Align;
+use crate::area::{Area, Areas};
+use crate::blame;
+use crate::json_file::{self, JsonFile};
+use crate::parquet_file::{ParquetFile, SAMPLE_ROWS, properties};
+use crate::source::{self, RawFile, RawTable};
+use crate::tables::{self, QUERY_MEMORY_SHARE};
+use crate::transform::{self, Plan, Variables};
+
+/// Processes every raw file that waits for it. A file that cannot be processed does not keep the others waiting, and
+/// fails the stage in the end.
+pub async fn process(
+    metadata: &MetaData,
+    settings: &Settings,
+    areas: &Areas,
+    variables: &Variables,
+) -> Result<ProcessResponse, Failure> {
+    let mut response = ProcessResponse::default();
+    let mut failures = Vec::new();
+    for table in metadata.processed.values() {
+        let raw_table = metadata.raw_table(&table.name).map_err(Failure::bad_metadata)?;
+        let plan = transform::plan_processing(metadata, table, variables)?;
+        if table.data_format == DataFormat::Json {
+            json_file::check(table)?;
+        }
+        let raw = source::list(&areas.raw, &settings.base_folder, raw_table, |_| true).await?;
+        let done = source::list(&areas.processed, &settings.base_folder, table, |_| true).await?;
+        let done: HashSet<String> = done.into_iter().map(|file| file.object.key).collect();
+        for file in raw {
+            let stage = Stage { settings, areas, table, plan: &plan };
+            match stage.file(raw_table, &file, &done).await {
+                Ok(Some(processed)) => response.files.push(processed),
+                Ok(None) => {}
+                // what is wrong with the service or the metadata is wrong with every file
+                Err(failure) if failure.kind != FailureKind::BadData => return Err(failure),
+                Err(failure) => {
+                    tracing::error!(table = table.name, key = file.object.key, %failure, "raw file not processed");
+                    failures.push(failure);
+                }
+            }
+        }
+    }
+    tracing::info!(files = response.files.len(), failed = failures.len(), "raw files processed");
+    let failed = failures.len();
+    match failures.into_iter().next() {
+        None => Ok(response),
+        Some(first) if failed == 1 => Err(first),
+        Some(first) => {
+            Err(Failure { message: format!("{first}; and {} more files: see the log", failed - 1), ..first })
+        }
+    }
+}
+
+struct Stage<'a> {
+    settings: &'a Settings,
+    areas: &'a Areas,
+    table: &'a Table,
+    plan: &'a Plan,
+}
+
+impl Stage<'_> {
+    /// Processes a file, unless that was done; then deletes the raw one where the table says so. Dying anywhere in
+    /// between, it goes on where it stopped.
+    async fn file(
+        &self,
+        raw_table: &Table,
+        file: &RawFile,
+        done: &HashSet<String>,
+    ) -> Result<Option<ProcessedFile>, Failure> {
+        let key = processed_key(self.table, file);
+        let was_done = done.contains(&key);
+        let rows = if was_done { 0 } else { self.transform(raw_table, file, &key).await? };
+        if self.table.delete_raw {
+            self.areas.raw.delete(&file.object).await?;
+        }
+        Ok((!was_done).then(|| ProcessedFile {
+            table: self.table.name.clone(),
+            raw_key: file.object.key.clone(),
+            key,
+            rows,
+            raw_deleted: self.table.delete_raw,
+        }))
+    }
+
+    async fn transform(&self, raw_table: &Table, file: &RawFile, key: &str) -> Result<u64, Failure> {
+        let raw = RawTable::new(&self.areas.raw, raw_table, vec![file.clone()], self.settings.cores);
+        let raw = BTreeMap::from([(raw_table.name.clone(), raw)]);
+        match self.run(&raw, key).await {
+            // another process was quicker
+            Err((_, failure)) if failure.kind == FailureKind::Conflict && self.exists(key).await? => Ok(0),
+            Err((true, failure)) if failure.kind == FailureKind::BadData => {
+                let url = self.areas.raw.url(&file.object.key);
+                let failure = blame::explain(self.plan, &raw, &self.table.name, failure).await;
+                Err(if failure.message.contains(&url) { failure } else { failure.context(url) })
+            }
+            ended => ended.map_err(|(_, failure)| failure),
+        }
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, Failure> {
+        Ok(self.areas.processed.list(key).await?.iter().any(|object| object.key == key))
+    }
+
+    /// Runs the query; of a failure it tells whether it is of the query.
+    async fn run(&self, raw: &BTreeMap<String, Arc<RawTable>>, key: &str) -> Result<u64, (bool, Failure)> {
+        let elsewhere = |failure| (false, failure);
+        let in_query = |error| match transform::own_failure(&error) {
+            Some(failure) => (false, failure),
+            None => (true, transform::failure(&self.table.name, error)),
+        };
+        let provider = |name: &str| match raw.get(name) {
+            Some(raw) => Ok(Arc::new(raw.provider()?) as Arc<dyn TableProvider>),
+            None => Err(Failure::internal(format!("`{name}` was not listed"))),
+        };
+        let memory = (self.settings.memory_bytes as f64 * QUERY_MEMORY_SHARE) as usize;
+        let mut frames = tables::frames(self.plan, provider, memory).await.map_err(elsewhere)?;
+        let Some(frame) = frames.remove(&self.table.name) else { return Ok(0) };
+        let mut align = Align::new(self.table, frame.schema().as_arrow()).map_err(elsewhere)?;
+        let mut rows = frame.execute_stream().await.map_err(in_query)?;
+        let mut output = Output::create(&self.areas.processed, self.table, key).await.map_err(elsewhere)?;
+        while let Some(batch) = rows.next().await {
+            let aligned = align.batch(&batch.map_err(in_query)?).map_err(|failure| (true, failure))?;
+            output.write(aligned).await.map_err(elsewhere)?;
+        }
+        output.finish(&align).await.map_err(elsewhere)
+    }
+}
+
+/// The key of what is made of a raw file. Two raw files never share one.
+fn processed_key(table: &Table, file: &RawFile) -> String {
+    let key = &file.object.key;
+    match (table.data_format, file.key.format, file.key.compression) {
+        (DataFormat::Json, FileFormat::JsonLines, Compression::Gzip) => key.clone(),
+        (DataFormat::Json, _, _) => format!("{key}.jsonl.gz"),
+        (_, FileFormat::Parquet, _) => key.clone(),
+        _ => format!("{key}.parquet"),
+    }
+}
+
+/// A processed file under way.
+enum Output<'a> {
+    Json(Box<JsonFile>),
+    /// The first rows wait until there are enough of them to tell how the file is best written.
+    Parquet {
+        area: &'a Area,
+        table: &'a Table,
+        key: &'a str,
+        sample: Vec<arrow::array::RecordBatch>,
+        file: Option<Box<ParquetFile>>,
+    },
+}
+
+impl<'a> Output<'a> {
+    async fn create(area: &'a Area, table: &'a Table, key: &'a str) -> Result<Self, Failure> {
+        Ok(match table.data_format {
+            DataFormat::Json => Self::Json(Box::new(JsonFile::create(area, key).await?)),
+            _ => Self::Parquet { area, table, key, sample: Vec::new(), file: None },
+        })
+    }
+
+    async fn write(&mut self, rows: arrow::array::RecordBatch) -> Result<(), Failure> {
+        match self {
+            Self::Json(file) => file.write(&rows).await,
+            Self::Parquet { file: Some(file), .. } => file.write(&rows).await,
+            Self::Parquet { sample, .. } => {
+                let schema = rows.schema();
+                sample.push(rows);
+                let enough = sample.iter().map(|rows| rows.num_rows()).sum::<usize>() >= SAMPLE_ROWS;
+                if enough { self.begin(&schema).await } else { Ok(()) }
+            }
+        }
+    }
+
+    async fn begin(&mut self, schema: &arrow::datatypes::SchemaRef) -> Result<(), Failure> {
+        let Self::Parquet { area, table, key, sample, file } = self else { return Ok(()) };
+        let properties = properties(table.compression, schema, sample)?;
+        let mut begun = ParquetFile::create(area, (*key).to_owned(), schema, &properties).await?;
+        for rows in sample.drain(..) {
+            begun.write(&rows).await?;
+        }
+        *file = Some(Box::new(begun));
+        Ok(())
+    }
+
+    async fn finish(mut self, align: &Align) -> Result<u64, Failure> {
+        if matches!(self, Self::Parquet { file: None, .. }) {
+            self.begin(align.schema()).await?;
+        }
+        match self {
+            Self::Json(file) => file.finish().await,
+            Self::Parquet { file: Some(file), .. } => file.finish().await.map(|file| file.rows),
+            Self::Parquet { .. } => Ok(0),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Builds a run again, of the same files and with the same version, into a scratch prefix, and compares the digests:
+//! proof that what analysts query is what raw-hist and the SQL give, and nothing else.
+
+use std::collections::BTreeMap;
+
+use contract::message::{RebuildRequest, VerifyResponse};
+use contract::{Failure, Manifest, MetaData, OutputFile};
+
+use crate::Settings;
+use crate::area::{Area, Areas};
+use crate::run::{Run, manifests};
+
+/// Where runs are built again. The bucket's lifecycle rule empties it.
+pub const SCRATCH: &str = "_verify/";
+/// Differences that are told, of many.
+const TOLD: usize = 10;
+
+/// Builds a run (or, for `latest`, the last one) again and compares.
+pub async fn verify(
+    metadata: &MetaData,
+    settings: &Settings,
+    areas: &Areas,
+    run: &str,
+) -> Result<VerifyResponse, Failure> {
+    let manifest = find(metadata, &areas.curated, run).await?;
+    for (what, then, now) in [
+        ("version", &manifest.dea_version, &settings.dea_version),
+        ("metadata and SQL (SHA-256)", &manifest.metadata_sha256, &metadata.sha256),
+    ] {
+        if then != now {
+            return Err(Failure::bad_input(format!(
+                "run {} was built with {what} {then}, this is {now}: verify it with the version that built it",
+                manifest.run
+            )));
+        }
+    }
+    let request = RebuildRequest {
+        tables: manifest.tables.iter().map(|table| table.table.clone()).collect(),
+        snapshot_date: Some(manifest.snapshot_date.clone()),
+        ..RebuildRequest::default()
+    };
+    let again = Run::again(metadata, settings, &request, &manifest)?;
+    // another attempt may have left files: nothing is ever written over
+    let scratch = format!("{SCRATCH}{}/{}/", manifest.run, chrono::Utc::now().format("%Y%m%dT%H%M%S%3fZ"));
+    let tables = again.build_again(areas, &scratch).await?;
+    let expected = digests(&manifest.run.to_string(), manifest.tables.iter().flat_map(|table| &table.files));
+    let found = digests(&scratch, tables.iter().flat_map(|table| &table.files));
+    let mut differences = Vec::new();
+    for (name, file) in &expected {
+        match found.get(name) {
+            None => differences.push(format!("{}: not built again", areas.curated.url(&file.key))),
+            Some(other) if (&other.sha256, other.rows) != (&file.sha256, file.rows) => differences.push(format!(
+                "{}: {} rows, SHA-256 {}; built again as {}: {} rows, {}",
+                areas.curated.url(&file.key),
+                file.rows,
+                file.sha256,
+                areas.curated.url(&other.key),
+                other.rows,
+                other.sha256
+            )),
+            Some(_) => {}
+        }
+    }
+    for (_, file) in found.iter().filter(|(name, _)| !expected.contains_key(*name)) {
+        differences.push(format!("{}: not in the run", areas.curated.url(&file.key)));
+    }
+    let same = differences.is_empty();
+    tracing::info!(run = %manifest.run, files = expected.len(), same, "run built again");
+    differences.truncate(TOLD);
+    Ok(VerifyResponse {
+        run: manifest.run,
+        same,
+        files: expected.len() as u64,
+        rows: expected.values().map(|file| file.rows).sum(),
+        differences,
+        built_at: areas.curated.url(&scratch),
+    })
+}
+
+/// The files by their name within the table's folder of the run, which is all that may differ.
+fn digests<'a>(run: &str, files: impl Iterator<Item = &'a OutputFile>) -> BTreeMap<String, &'a OutputFile> {
+    let marker = run.trim_end_matches('/');
+    files
+        .map(|file| {
+            let name = match file.key.strip_prefix(run) {
+                Some(scratch) => scratch.to_owned(),
+                None => file.key.replacen(&format!("{marker}/"), "", 1),
+            };
+            (name, file)
+        })
+        .collect()
+}
+
+async fn find(metadata: &MetaData, curated: &Area, run: &str) -> Result<Manifest, Failure> {
+    let folder = manifests(metadata);
+    let key = match run {
+        "latest" => {
+            let listed = curated.list(&folder).await?;
+            let last = listed.into_iter().map(|object| object.key).filter(|key| key.ends_with(".json")).max();
+            last.ok_or_else(|| Failure::not_found(format!("no run under {}", curated.url(&folder))))?
+        }
+        run => format!("{folder}{run}.json"),
+    };
+    let url = curated.url(&key);
+    let text = curated.read_whole(&key).await?.ok_or_else(|| {
+        Failure::not_found(format!("there is no manifest {url}: the run was not finished, or was deleted"))
+    })?;
+    serde_json::from_slice(&text).map_err(|error| Failure::bad_data(format!("{url} cannot be read: {error}")))
+}
