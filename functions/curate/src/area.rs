@@ -7,8 +7,10 @@ use std::time::UNIX_EPOCH;
 
 use contract::Failure;
 use rows::{Input, Ranges};
-use store::{Object, Store, Upload, Write};
+use store::{Copied, Object, Store, Upload, Write};
 use tempfile::NamedTempFile;
+
+use crate::published::Published;
 
 /// The areas of a pipeline, as far as tables are built in them.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Areas {
     pub processed: Area,
     /// What catalog points at.
     pub curated: Area,
+    /// Where it is known what catalog points at.
+    pub published: Published,
 }
 
 /// Where files are read and written.
@@ -137,6 +141,29 @@ impl Area {
                 let file = fs::create_dir_all(parent).and_then(|()| NamedTempFile::new_in(parent));
                 let file = file.map_err(|error| unwritten(&path, &error))?;
                 Ok(NewFile::File { file, path })
+            }
+        }
+    }
+
+    /// Copies a file, whose size is known, to a key that must be new; in S3 the bytes stay there.
+    pub async fn copy(&self, from: &str, bytes: u64, to: &str) -> Result<(), Failure> {
+        let missing = || Failure::not_found(format!("{}: the file of an earlier run is gone", self.url(from)));
+        match self {
+            Self::Bucket { store, bucket } => {
+                let found = store.head(bucket, from, None).await?.filter(|found| found.bytes == bytes);
+                match store.copy_if_absent(&found.ok_or_else(missing)?, bucket, to).await? {
+                    Copied::Now => Ok(()),
+                    Copied::TargetExists => Err(Failure::conflict(format!("{} is there already", self.url(to)))),
+                }
+            }
+            Self::Folder(folder) => {
+                let (from, path) = (folder.join(from), folder.join(to));
+                let about = fs::metadata(&from).ok().filter(|about| about.len() == bytes);
+                about.ok_or_else(missing)?;
+                let parent = path.parent().unwrap_or(folder);
+                // the file is never written again: a second name is as good as a copy
+                let linked = fs::create_dir_all(parent).and_then(|()| fs::hard_link(&from, &path));
+                linked.map_err(|error| unwritten(&path, &error))
             }
         }
     }

@@ -172,7 +172,7 @@ async fn run(table: &Table, frame: DataFrame) -> Result<(), Failure> {
 }
 
 /// The raw table of which a query makes each row of one row.
-fn row_by_row(table: &str, frame: &DataFrame) -> Result<Option<String>, Failure> {
+pub fn row_by_row(table: &str, frame: &DataFrame) -> Result<Option<String>, Failure> {
     let plan = frame.clone().into_optimized_plan().map_err(|error| transform::failure(table, error))?;
     let (mut scans, mut others) = (Vec::new(), 0);
     let seen = plan.apply_with_subqueries(|node| {

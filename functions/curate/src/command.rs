@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::runtime::Builder;
 
 use crate::area::{Area, Areas};
+use crate::published::Published;
 use crate::run::Run;
 use crate::transform::Variables;
 use crate::{Settings, cores, process, verify};
@@ -39,6 +40,7 @@ the processed files of raw ones, and `verify` builds a run again and compares th
   --table NAME            only this curated table; may be given more than once
   --snapshot-date DATE    YYYY-MM-DD; today (UTC) when left out
   --as-of SECONDS         only files that were there at this time (Unix seconds)
+  --from-scratch yes      tables of mode append too, of all files
   --dea-version VERSION   for the version column; `local` when left out
   --memory MB             what may be used, as the function's memory setting; 2048 when left out
   --threads N             as many cores as there are when left out
@@ -127,6 +129,7 @@ impl Command {
                 "--table" => request.tables.push(text()?),
                 "--snapshot-date" => request.snapshot_date = Some(text()?),
                 "--as-of" => request.as_of = Some(number()?),
+                "--from-scratch" => request.from_scratch = text()? == "yes",
                 "--dea-version" => settings.dea_version = text()?,
                 "--memory" => settings.memory_bytes = usize::try_from(number()?).unwrap_or(usize::MAX >> 20) << 20,
                 "--threads" => settings.cores = usize::try_from(number()?).unwrap_or(usize::MAX),
@@ -147,6 +150,7 @@ impl Command {
             raw: folder(raw),
             processed: folder(processed),
             curated: folder(curated),
+            published: Published::LastRun,
         };
         Ok(Self { verb, areas, meta_data, request, settings })
     }

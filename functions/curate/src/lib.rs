@@ -4,6 +4,7 @@
 //! manifest. Where a row does not fit, [`blame`] finds its file and line.
 
 pub mod align;
+pub mod append;
 pub mod area;
 pub mod blame;
 pub mod command;
@@ -11,6 +12,7 @@ pub mod json_file;
 pub mod parquet_file;
 pub mod partition;
 pub mod process;
+pub mod published;
 pub mod run;
 pub mod source;
 pub mod tables;
@@ -33,6 +35,7 @@ use serde_json::Value;
 use store::Store;
 
 use crate::area::{Area, Areas};
+use crate::published::Published;
 use crate::transform::Variables;
 
 /// What is left of the invocation's time for the answer.
@@ -68,6 +71,7 @@ impl Curate {
             raw: Area::bucket(&store, &boot.env.text(env::RAW_BUCKET)),
             processed: Area::bucket(&store, &boot.env.text(env::PROCESSED_BUCKET)),
             curated: Area::bucket(&store, &boot.env.text(env::CURATED_BUCKET)),
+            published: Published::Glue(aws_sdk_glue::Client::new(&boot.aws)),
         };
         let settings = Settings {
             base_folder: boot.env.text(env::BASE_FOLDER),

@@ -113,7 +113,8 @@ impl ParquetFile {
     pub async fn finish(mut self) -> Result<OutputFile, Failure> {
         self.writer.finish().await.map_err(failure)?;
         let sink = self.writer.into_inner();
-        Ok(OutputFile { key: sink.key, rows: self.rows, bytes: sink.bytes, sha256: hexadecimal(sink.digest) })
+        let sha256 = hexadecimal(sink.digest);
+        Ok(OutputFile { key: sink.key, rows: self.rows, bytes: sink.bytes, sha256, copied_from: None })
     }
 }
 

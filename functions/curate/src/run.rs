@@ -1,13 +1,14 @@
 //! One run: every table that was asked for, built from one listing of the raw tables, and the manifest at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contract::message::{BuiltTable, CurateResponse, ObjectName, RebuildRequest};
-use contract::{Failure, Manifest, MetaData, PartitionOutput, ReadFrom, RunId, TableOutput};
+use contract::{Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, RunId, Table, TableOutput};
 
 use crate::Settings;
+use crate::append::{Append, Base};
 use crate::area::{Area, Areas};
 use crate::source::{self, RawTable};
 use crate::tables::Tables;
@@ -22,6 +23,9 @@ pub struct Run<'a> {
     as_of: Option<u64>,
     /// The only files to read, with their entity tags, by key.
     pinned: Option<BTreeMap<String, String>>,
+    /// The only files to read for tables to which runs append, by table.
+    added: Option<BTreeMap<String, HashSet<String>>>,
+    from_scratch: bool,
     plan: Plan,
 }
 
@@ -48,7 +52,8 @@ impl<'a> Run<'a> {
         let variables = Variables::new(&settings.dea_version, &snapshot_date, now.timestamp())?;
         let plan = transform::plan(metadata, &request.tables, &variables)?;
         let id = RunId::new(now, request_id);
-        Ok(Self { metadata, settings, id, snapshot_date, as_of: request.as_of, pinned: None, plan })
+        let RebuildRequest { as_of, from_scratch, .. } = *request;
+        Ok(Self { metadata, settings, id, snapshot_date, as_of, pinned: None, added: None, from_scratch, plan })
     }
 
     /// A run that was built before, to be built of the same files.
@@ -60,29 +65,78 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Failure> {
         let run = Self::plan(metadata, settings, request, "again", manifest.run.started())?;
         let pinned = manifest.inputs.iter().map(|file| (file.key.clone(), file.etag.clone())).collect();
-        Ok(Self { pinned: Some(pinned), ..run })
+        let added = manifest.tables.iter().filter_map(|output| {
+            let appended = output.appended.as_ref()?;
+            Some((output.table.clone(), appended.added.iter().cloned().collect()))
+        });
+        Ok(Self { pinned: Some(pinned), added: Some(added.collect()), ..run })
     }
 
     /// Builds the tables in a folder of their own, without a manifest: nothing can be published of it.
     pub async fn build_again(self, areas: &Areas, folder: &str) -> Result<Vec<TableOutput>, Failure> {
         let raw = self.list(areas).await?;
         let base = self.base();
-        self.tables(areas, &raw).build(|table| format!("{folder}{base}{}/", table.location)).await
+        let (tables, _) = self.tables(areas, &raw, |table| format!("{folder}{base}{}/", table.location)).await?;
+        Ok(tables)
     }
 
     /// Reads, transforms, writes.
     pub async fn build(self, areas: &Areas) -> Result<Built, Failure> {
         let raw = self.list(areas).await?;
         let base = self.base();
-        let tables = self.tables(areas, &raw);
-        let tables = tables.build(|table| format!("{base}{}/{}/", table.location, self.id)).await?;
-        let manifest = self.publishable(&areas.curated, &raw, tables);
+        let folder = |table: &Table| format!("{base}{}/{}/", table.location, self.id);
+        let (tables, read) = self.tables(areas, &raw, folder).await?;
+        let manifest = self.publishable(&areas.curated, &raw, tables, &read);
         let key = self.write_manifest(&areas.curated, &manifest).await?;
         Ok(Built { manifest, key })
     }
 
-    fn tables<'b>(&'b self, areas: &'b Areas, raw: &'b BTreeMap<String, Arc<RawTable>>) -> Tables<'b> {
-        Tables { plan: &self.plan, raw, area: &areas.curated, memory_bytes: self.settings.memory_bytes }
+    /// The tables that were asked for, in the order of the plan, and the raw tables that were read for them.
+    async fn tables(
+        &self,
+        areas: &Areas,
+        raw: &BTreeMap<String, Arc<RawTable>>,
+        folder: impl Fn(&Table) -> String,
+    ) -> Result<(Vec<TableOutput>, Vec<Arc<RawTable>>), Failure> {
+        let (area, memory_bytes) = (&areas.curated, self.settings.memory_bytes);
+        let asked = self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name));
+        let (appending, others): (Vec<_>, Vec<_>) = asked.partition(|query| query.table.mode == Mode::Append);
+        let appending = appending.into_iter().map(|query| {
+            let folder = folder(&query.table);
+            Append { plan: &self.plan, query, raw, area, folder, memory_bytes }
+        });
+        let appending: Vec<_> = appending.collect();
+        for append in &appending {
+            append.raw_table().await?;
+        }
+        let mut read: Vec<_> = raw.values().cloned().collect();
+        let mut outputs = BTreeMap::new();
+        if !others.is_empty() {
+            let asked = others.iter().map(|query| query.table.name.clone()).collect();
+            let plan = Plan { asked, ..self.plan.clone() };
+            let built = Tables { plan: &plan, raw, area, memory_bytes }.build(&folder).await?;
+            outputs.extend(built.into_iter().map(|output| (output.table.clone(), output)));
+        }
+        for append in appending {
+            let table = &append.query.table;
+            let (output, raw) = match self.added.as_ref().map(|added| added.get(&table.name)) {
+                None => append.build(self.published(areas, table).await?).await?,
+                Some(added) => append.build_only(|key| added.is_some_and(|added| added.contains(key))).await?,
+            };
+            read.push(raw);
+            outputs.insert(table.name.clone(), output);
+        }
+        let in_order = self.plan.order.iter().filter_map(|query| outputs.remove(&query.table.name));
+        Ok((in_order.collect(), read))
+    }
+
+    /// What the run may add to.
+    async fn published(&self, areas: &Areas, table: &Table) -> Result<Option<Base>, Failure> {
+        if self.from_scratch || self.as_of.is_some() {
+            return Ok(None);
+        }
+        let manifest = areas.published.manifest(self.metadata, &areas.curated, &table.name).await?;
+        Ok(manifest.and_then(|manifest| Base::of(manifest, table)))
     }
 
     /// Every raw table that some query reads, listed once. No files is a failure: there is nothing to build from.
@@ -144,7 +198,16 @@ impl<'a> Run<'a> {
         base(self.metadata)
     }
 
-    fn publishable(&self, curated: &Area, raw: &BTreeMap<String, Arc<RawTable>>, tables: Vec<TableOutput>) -> Manifest {
+    fn publishable(
+        &self,
+        curated: &Area,
+        raw: &BTreeMap<String, Arc<RawTable>>,
+        tables: Vec<TableOutput>,
+        read: &[Arc<RawTable>],
+    ) -> Manifest {
+        // a file may have been read for several tables
+        let inputs = read.iter().flat_map(|table| table.inputs());
+        let inputs: BTreeMap<_, _> = inputs.map(|file| ((file.table.clone(), file.key.clone()), file)).collect();
         Manifest {
             run: self.id.clone(),
             database: self.metadata.database.name.clone(),
@@ -154,7 +217,7 @@ impl<'a> Run<'a> {
             bucket: curated.name(),
             as_of: self.as_of,
             newest_file_land_timestamp: raw.values().filter_map(|table| table.newest()).max(),
-            inputs: raw.values().flat_map(|table| table.inputs()).collect(),
+            inputs: inputs.into_values().collect(),
             tables,
         }
     }

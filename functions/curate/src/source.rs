@@ -107,6 +107,17 @@ impl RawTable {
         })
     }
 
+    /// A table of some of the files.
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Arc<Self> {
+        let files = self.files.iter().filter(|file| wanted(&file.object.key)).cloned().collect();
+        Self::new(&self.area, &self.table, files, self.cores)
+    }
+
+    /// The keys of the files.
+    pub fn keys(&self) -> Vec<String> {
+        self.files.iter().map(|file| file.object.key.clone()).collect()
+    }
+
     /// The table's description.
     pub fn table(&self) -> &Table {
         &self.table

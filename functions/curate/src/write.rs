@@ -134,19 +134,7 @@ impl TableWriter {
             let key = format!("{}data-part-0.parquet", self.folder);
             only.open = Some(ParquetFile::create(&self.area, key, &self.data_schema, properties).await?);
         }
-        let mut output = TableOutput {
-            table: self.table.name.clone(),
-            replaces: match self.table.mode {
-                Mode::Rebuild => Replaces::Table,
-                Mode::Partition | Mode::Append if !self.table.partitions.is_empty() => Replaces::Partitions,
-                Mode::Partition | Mode::Append => Replaces::Table,
-            },
-            location: self.area.url(&self.folder),
-            rows: 0,
-            bytes: 0,
-            files: Vec::new(),
-            partitions: Vec::new(),
-        };
+        let mut output = no_files(&self.area, &self.folder, &self.table);
         for (folder, mut partition) in self.partitions {
             partition.close().await?;
             output.rows += partition.rows;
@@ -161,6 +149,24 @@ impl TableWriter {
             }
         }
         Ok(output)
+    }
+}
+
+/// A table of a run, as long as there is nothing in it.
+pub fn no_files(area: &Area, folder: &str, table: &Table) -> TableOutput {
+    TableOutput {
+        table: table.name.clone(),
+        replaces: match table.mode {
+            Mode::Rebuild => Replaces::Table,
+            Mode::Partition | Mode::Append if !table.partitions.is_empty() => Replaces::Partitions,
+            Mode::Partition | Mode::Append => Replaces::Table,
+        },
+        location: area.url(folder),
+        rows: 0,
+        bytes: 0,
+        files: Vec::new(),
+        partitions: Vec::new(),
+        appended: None,
     }
 }
 

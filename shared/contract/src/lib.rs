@@ -13,7 +13,7 @@ mod table;
 pub use column_type::{ColumnType, Dialect};
 pub use failure::{Failure, FailureKind};
 pub use key::{Compression, DataKey, FileFormat, KeyError, LandKey};
-pub use manifest::{InputFile, Manifest, OutputFile, PartitionOutput, Replaces, RunId, TableOutput};
+pub use manifest::{Appended, InputFile, Manifest, OutputFile, PartitionOutput, Replaces, RunId, TableOutput};
 pub use metadata::{Database, MetaData};
 pub use problem::{Problem, Problems};
 pub use table::{Anchor, Checks, Column, DataFormat, Mode, ParquetCompression, ReadFrom, Source, Table};

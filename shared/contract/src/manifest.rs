@@ -116,6 +116,24 @@ pub struct TableOutput {
     pub files: Vec<OutputFile>,
     /// Every partition written; empty for a table without partitions.
     pub partitions: Vec<PartitionOutput>,
+    /// Of a table to which runs append: what is in it after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub appended: Option<Appended>,
+}
+
+/// What is in a table to which runs append.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Appended {
+    /// The run that this one added to; null where it built the table from scratch.
+    pub base: Option<RunId>,
+    /// SHA-256 of the table's description and SQL, hexadecimal: rows that were made by another are not added to.
+    pub definition_sha256: String,
+    /// The keys of the files whose rows this run added.
+    pub added: Vec<String>,
+    /// The keys of all files whose rows are in the table.
+    pub holds: Vec<String>,
+    /// Files of earlier runs that stay where they are, in partitions to which this run added nothing.
+    pub kept: Vec<OutputFile>,
 }
 
 /// How much of a table a run replaces when it is published.
@@ -139,6 +157,9 @@ pub struct OutputFile {
     pub bytes: u64,
     /// SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
+    /// The key that it was copied from: the file of an earlier run to which this one added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<String>,
 }
 
 /// A partition that a run wrote.

@@ -73,6 +73,10 @@ pub struct ValidateResponse {
     pub remaining: u64,
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -127,6 +131,9 @@ pub struct RebuildRequest {
     /// Unix seconds: build from what was in raw-hist by then; from all that is there when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,
+    /// Builds tables from all files to which runs otherwise only append.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub from_scratch: bool,
     /// RFC 3339: the machine waits until then, so that all files of a window are built together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_ends_at: Option<String>,

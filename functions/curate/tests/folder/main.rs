@@ -2,6 +2,7 @@
 
 mod place;
 
+mod append;
 mod misfits;
 mod process;
 mod reproducible;

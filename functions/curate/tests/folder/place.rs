@@ -10,6 +10,7 @@ use chrono::{TimeZone, Utc};
 use contract::message::{ProcessResponse, RebuildRequest, VerifyResponse};
 use contract::{Failure, Manifest, MetaData};
 use curate::area::{Area, Areas};
+use curate::published::Published;
 use curate::run::Run;
 use curate::transform::Variables;
 use curate::{Settings, process, verify};
@@ -89,7 +90,13 @@ impl Place {
 
     pub fn areas(&self) -> Areas {
         let area = |name: &str| Area::Folder(self.path(name));
-        Areas { raw_hist: area("raw-hist"), raw: area("raw"), processed: area("processed"), curated: area("curated") }
+        Areas {
+            raw_hist: area("raw-hist"),
+            raw: area("raw"),
+            processed: area("processed"),
+            curated: area("curated"),
+            published: Published::LastRun,
+        }
     }
 
     pub fn build(&self) -> Result<Manifest, Failure> {

@@ -1,0 +1,188 @@
+//! Tables to which a run only adds the rows of files that they do not have yet. The result is what building from scratch
+//! would give, as each row is made of one row; the files of the published run are copied into the new run's own prefix,
+//! inside of S3, so that a run is as whole and as immutable as any other. Of a table with partitions only those to which
+//! rows are added are copied; the others stay where they are.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use contract::{Appended, Failure, Manifest, OutputFile, PartitionOutput, Replaces, RunId, Table, TableOutput};
+use datafusion::catalog::TableProvider;
+use futures::{StreamExt, TryStreamExt};
+use sha2::{Digest, Sha256};
+
+use crate::area::Area;
+use crate::blame;
+use crate::parquet_file::hexadecimal;
+use crate::source::RawTable;
+use crate::tables::{self, Tables};
+use crate::transform::{Plan, Query};
+use crate::write;
+
+/// Copies under way at once.
+const COPIES: usize = 8;
+/// The queries are only looked at.
+const MEMORY_BYTES: usize = 1 << 20;
+
+/// What there is of a table before rows are added to it.
+#[derive(Debug)]
+pub struct Base {
+    run: RunId,
+    holds: Vec<String>,
+    /// Every file of the table, by its folder within the table: `day=2026-11-24/`, or empty.
+    files: BTreeMap<String, Vec<OutputFile>>,
+}
+
+impl Base {
+    /// From the manifest of the published run; `None` where the table must be built from scratch: it was not there, or
+    /// it was described otherwise.
+    pub fn of(manifest: Manifest, table: &Table) -> Option<Self> {
+        let output = manifest.tables.into_iter().find(|output| output.table == table.name)?;
+        let appended = output.appended.filter(|appended| appended.definition_sha256 == definition(table))?;
+        let mut files: BTreeMap<String, Vec<OutputFile>> = BTreeMap::new();
+        for file in output.files.into_iter().chain(appended.kept) {
+            files.entry(folder(table, &file.key)).or_default().push(file);
+        }
+        Some(Self { run: manifest.run, holds: appended.holds, files })
+    }
+}
+
+/// A table to be added to.
+pub struct Append<'a> {
+    /// The run's queries.
+    pub plan: &'a Plan,
+    /// The table's.
+    pub query: &'a Query,
+    /// Every raw table that is read.
+    pub raw: &'a BTreeMap<String, Arc<RawTable>>,
+    /// Where the table is.
+    pub area: &'a Area,
+    /// The key of the table's folder in this run, ending with `/`.
+    pub folder: String,
+    /// The function's memory.
+    pub memory_bytes: usize,
+}
+
+impl Append<'_> {
+    /// The raw table of which the rows are made. SQL that makes a row of several is refused: what it gives for new files
+    /// is not what is missing.
+    pub async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
+        let provider = |name: &str| match self.raw.get(name) {
+            Some(raw) => Ok(Arc::new(raw.provider()?) as Arc<dyn TableProvider>),
+            None => Err(Failure::internal(format!("`{name}` was not listed"))),
+        };
+        let frames = tables::frames(self.plan, provider, MEMORY_BYTES).await?;
+        let table = &self.query.table.name;
+        let raw = match frames.get(table) {
+            Some(frame) => blame::row_by_row(table, frame)?,
+            None => None,
+        };
+        raw.and_then(|name| self.raw.get(&name)).ok_or_else(|| {
+            Failure::bad_metadata(format!(
+                "{}: to a table of mode `append` each row must come of one row of one raw table: use `rebuild` for SQL \
+                 that joins, groups, sorts or limits",
+                self.query.file.display()
+            ))
+        })
+    }
+
+    /// Adds the rows of the files that the table does not have. Gives the table, and the raw table as far as it was read.
+    pub async fn build(&self, base: Option<Base>) -> Result<(TableOutput, Arc<RawTable>), Failure> {
+        let table = &self.query.table;
+        let all = self.raw_table().await?;
+        let held: HashSet<&str> = base.iter().flat_map(|base| &base.holds).map(String::as_str).collect();
+        let new = all.only(|key| !held.contains(key));
+        let added = new.keys();
+        let mut output = match added.is_empty() && base.is_some() {
+            true => write::no_files(self.area, &self.folder, table),
+            false => self.added(&new).await?,
+        };
+        let mut appended = Appended {
+            base: base.as_ref().map(|base| base.run.clone()),
+            definition_sha256: definition(table),
+            holds: held.iter().copied().chain(added.iter().map(String::as_str)).map(str::to_owned).collect(),
+            added,
+            kept: Vec::new(),
+        };
+        appended.holds.sort();
+        for (folder, files) in base.into_iter().flat_map(|base| base.files) {
+            let partition = self.area.url(&format!("{}{folder}", self.folder));
+            let touched = output.partitions.iter_mut().find(|found| found.location == partition);
+            if touched.is_none() && output.replaces == Replaces::Partitions {
+                appended.kept.extend(files);
+                continue;
+            }
+            let copies = self.copy(&folder, files).await?;
+            let rows: u64 = copies.iter().map(|file| file.rows).sum();
+            if let Some(PartitionOutput { rows: of_partition, .. }) = touched {
+                *of_partition += rows;
+            }
+            output.rows += rows;
+            output.bytes += copies.iter().map(|file| file.bytes).sum::<u64>();
+            output.files.extend(copies);
+        }
+        output.appended = Some(appended);
+        Ok((output, new))
+    }
+
+    /// The rows of some files alone, as a run added them.
+    pub async fn build_only(&self, wanted: impl Fn(&str) -> bool) -> Result<(TableOutput, Arc<RawTable>), Failure> {
+        let some = self.raw_table().await?.only(wanted);
+        Ok((self.added(&some).await?, some))
+    }
+
+    /// The new rows alone.
+    async fn added(&self, new: &Arc<RawTable>) -> Result<TableOutput, Failure> {
+        let table = &self.query.table;
+        let plan = Plan { asked: [table.name.clone()].into(), ..self.plan.clone() };
+        let mut raw = self.raw.clone();
+        raw.insert(new.table().name.clone(), Arc::clone(new));
+        let tables = Tables { plan: &plan, raw: &raw, area: self.area, memory_bytes: self.memory_bytes };
+        let mut built = tables.build(|_| self.folder.clone()).await?;
+        built.pop().ok_or_else(|| Failure::internal(format!("table `{}` was not built", table.name)))
+    }
+
+    async fn copy(&self, folder: &str, files: Vec<OutputFile>) -> Result<Vec<OutputFile>, Failure> {
+        let copies = files.into_iter().map(|file| async move {
+            let key = format!("{}{folder}{}", self.folder, name_of_copy(&file.key));
+            self.area.copy(&file.key, file.bytes, &key).await?;
+            Ok(OutputFile { key, copied_from: Some(file.key), ..file })
+        });
+        futures::stream::iter(copies).buffered(COPIES).try_collect().await
+    }
+}
+
+/// A copy is called after the run that wrote the file first: names of two runs never meet.
+fn name_of_copy(key: &str) -> String {
+    let (rest, name) = key.rsplit_once('/').unwrap_or(("", key));
+    let run = rest.split('/').rev().find_map(RunId::parse);
+    match (name.strip_suffix(".parquet").filter(|stem| !is_copy(stem)), run) {
+        (Some(stem), Some(run)) => format!("{stem}-{run}.parquet"),
+        _ => name.to_owned(),
+    }
+}
+
+/// `data-part-0-<run>`
+fn is_copy(stem: &str) -> bool {
+    stem.match_indices('-').any(|(at, _)| RunId::parse(&stem[at + 1..]).is_some())
+}
+
+/// Where in its table a file is: the folders after the run's.
+fn folder(table: &Table, key: &str) -> String {
+    let mut segments: Vec<&str> = key.split('/').collect();
+    segments.pop();
+    let partitions = segments.split_off(segments.len().saturating_sub(table.partitions.len()));
+    partitions.iter().map(|segment| format!("{segment}/")).collect()
+}
+
+/// The digest of what rows of a table are made by, the version aside.
+fn definition(table: &Table) -> String {
+    let mut digest = Sha256::new();
+    let columns = table.columns.iter().map(|column| format!("{}:{}", column.name, column.column_type));
+    let parts = columns.chain([String::new()]).chain(table.partitions.iter().cloned()).chain([String::new()]);
+    for part in parts.chain(table.sql.clone()) {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    hexadecimal(digest)
+}
