@@ -50,6 +50,22 @@ TABLE ?=
 validate: functions ## Check a file of yours as validate checks one that lands (FILE=orders.jsonl.gz TABLE=orders; JSON=1 for the report)
 	@.local/functions/validate/bootstrap check $(if $(FILE),'$(FILE)') $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json)
 
+RAW_HIST ?=
+CURATED ?= .local/tables
+# Further options of the command, e.g. OPTIONS="--snapshot-date 2026-11-24 --memory 512".
+OPTIONS ?=
+
+.PHONY: tables
+tables: functions ## Build the curated tables from a folder of raw files of yours (RAW_HIST=folder CURATED=.local/tables TABLE=)
+	@.local/functions/curate/bootstrap build --raw-hist '$(RAW_HIST)' --curated '$(CURATED)' \
+	  $(if $(TABLE),--table '$(TABLE)') $(OPTIONS)
+
+RUN ?= latest
+
+.PHONY: verify
+verify: $(VENV)/.ready ## Build a run of the running `make up` again and compare the bytes (RUN=latest)
+	@$(LANDFALL_LOCAL) invoke curate '{"verify": "$(RUN)"}' --must-have same
+
 # --------------------------------------------------------------------------------------------------------- to work on it
 
 .PHONY: test

@@ -356,7 +356,7 @@ impl Drop for Api {
 fn database_of(stack: &str, metadata: Option<&Path>) -> (PathBuf, String) {
     let from = metadata.map_or_else(|| repository().join("meta_data"), Path::to_owned);
     let to = cloud().state.path().join("meta_data").join(stack);
-    for folder in ["raw", "curated"] {
+    for folder in ["raw", "processed", "curated"].into_iter().filter(|folder| from.join(folder).exists()) {
         std::fs::create_dir_all(to.join(folder)).expect("a folder");
         for entry in std::fs::read_dir(from.join(folder)).expect("the metadata") {
             let entry = entry.expect("a file");

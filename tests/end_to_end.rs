@@ -6,6 +6,7 @@
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`datasets`]: a new dataset, without Rust
+//! - [`stages`]: the process stage, appending, verifying
 //! - [`template`]: what the deployed template gives the functions
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
@@ -20,5 +21,7 @@ mod interrupted;
 mod journey;
 #[path = "landing.rs"]
 mod landing;
+#[path = "stages.rs"]
+mod stages;
 #[path = "template.rs"]
 mod template;

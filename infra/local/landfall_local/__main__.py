@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     invoke.add_argument("function")
     invoke.add_argument("event", help="a JSON object, or a file with one")
     invoke.add_argument("--state", type=Path, default=DEFAULT_STATE)
+    invoke.add_argument("--must-have", metavar="FIELD", help="fail unless this field of the answer is true")
     return main
 
 
@@ -140,7 +141,7 @@ def invoke(options: argparse.Namespace) -> int:
     from .invoke import invoke
 
     try:
-        return invoke(options.function, options.event, options.state)
+        return invoke(options.function, options.event, options.state, options.must_have)
     except Refusal as error:
         return complain(str(error))
 

@@ -10,8 +10,11 @@ from .account import Clients
 from .running import Refusal, running_cloud, shown
 
 
-def invoke(function: str, event: str, state: Path) -> int:
-    """Prints the answer, or the error and the end of the log; the exit status."""
+def invoke(function: str, event: str, state: Path, must_have: str | None = None) -> int:
+    """Prints the answer, or the error and the end of the log; the exit status.
+
+    `must_have` names a field of the answer: 1 unless it is true there.
+    """
     cloud = running_cloud(state)
     if cloud is None:
         raise Refusal("no local cloud is running: `make up` starts one")
@@ -25,7 +28,7 @@ def invoke(function: str, event: str, state: Path) -> int:
     print(f"{name} {verb} after {time.monotonic() - started:.2f} s", file=sys.stderr)
     print(pretty(body), flush=True)
     if "FunctionError" not in answer:
-        return 0
+        return 0 if must_have is None or json.loads(body).get(must_have) is True else 1
     tail = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace").rstrip()
     print(f"\nThe end of its log ({shown(state / 'logs' / f'{name}.log')}):\n{tail or '(nothing)'}", file=sys.stderr)
     return 1

@@ -227,6 +227,9 @@ class Narrator:
             raise StageFailedError("validate", reason, self._log("validate"))
 
     def _curate(self, duration: float, answer: dict) -> None:
+        if "run" not in answer:
+            self._process(duration, answer)
+            return
         tables = answer.get("tables") or []
         lines = []
         for entry in tables:
@@ -239,6 +242,12 @@ class Narrator:
         if manifest:
             lines.append(f"s3://{manifest.get('bucket')}/{manifest.get('key')}")
         say("curate", duration, f"run {answer.get('run')}, {counted(len(tables), 'table')}", *lines)
+
+    def _process(self, duration: float, answer: dict) -> None:
+        files = answer.get("files") or []
+        if files:  # most pipelines process nothing
+            lines = [f"{file['table']}: {counted(file['rows'], 'row')}, {file['key']}" for file in files]
+            say("process", duration, counted(len(files), "file"), *lines)
 
     def _catalog(self, duration: float, answer: dict) -> None:
         self.seen.tables = answer.get("tables") or []

@@ -382,7 +382,7 @@ def test_every_state_is_reached_and_exists(machine):
     assert targets == states.keys()
 
 
-@pytest.mark.parametrize("name", ["Curate", "Catalog"])
+@pytest.mark.parametrize("name", ["Process", "Curate", "Catalog"])
 def test_only_what_may_pass_is_retried(machine, name):
     state = machine["States"][name]
     [retry] = state["Retry"]
