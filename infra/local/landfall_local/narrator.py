@@ -227,6 +227,11 @@ class Narrator:
             raise StageFailedError("validate", reason, self._log("validate"))
 
     def _curate(self, duration: float, answer: dict) -> None:
+        if "same" in answer:
+            verdict = "the same to the byte" if answer["same"] else "NOT the same"
+            text = f"run {answer['run']}, built again: {counted(answer['files'], 'file')}, {verdict}"
+            say("verify", duration, text, *answer["differences"])
+            return
         if "run" not in answer:
             self._process(duration, answer)
             return
