@@ -48,19 +48,31 @@ impl Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
     fault: Fault,
-    /// Requests until then.
-    left: usize,
+    at: At,
     /// The step that failed.
     hit: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum At {
+    /// After so many requests.
+    Request(usize),
+    /// The next step that begins so.
+    Step(String),
 }
 
 impl Account {
     /// Lets a request fail: the next one for 0. Replaces an earlier fault.
     pub fn fail_request(&mut self, n: usize, fault: Fault) {
-        self.planned = Some(Planned { fault, left: n, hit: None });
+        self.planned = Some(Planned { fault, at: At::Request(n), hit: None });
     }
 
-    /// The step that failed as [`Account::fail_request`] had it.
+    /// Lets the next step that begins so fail. Replaces an earlier fault.
+    pub fn fail_step(&mut self, start: &str, fault: Fault) {
+        self.planned = Some(Planned { fault, at: At::Step(start.to_owned()), hit: None });
+    }
+
+    /// The step that failed as it was to.
     pub fn failed_step(&self) -> Option<&str> {
         self.planned.as_ref()?.hit.as_deref()
     }
@@ -68,27 +80,22 @@ impl Account {
     /// From now on nothing fails.
     pub fn heal(&mut self) {
         self.planned = None;
-        self.fail = None;
     }
 
     /// What goes wrong with the request that is to be answered now.
     pub(crate) fn fault(&mut self, step: &str) -> Option<Way> {
-        if let Some((start, status)) = &self.fail
-            && step.starts_with(start)
-        {
-            return Some(Way::Refused(*status));
-        }
         let planned = self.planned.as_mut()?;
-        match &planned.hit {
-            Some(hit) => (planned.fault.lasting && hit == step).then_some(planned.fault.way),
-            None if planned.left == 0 => {
-                planned.hit = Some(step.to_owned());
-                Some(planned.fault.way)
-            }
-            None => {
-                planned.left -= 1;
-                None
-            }
+        if let Some(hit) = &planned.hit {
+            return (planned.fault.lasting && hit == step).then_some(planned.fault.way);
         }
+        match &mut planned.at {
+            At::Request(left) if *left > 0 => {
+                *left -= 1;
+                return None;
+            }
+            At::Step(start) if !step.starts_with(start.as_str()) => return None,
+            _ => planned.hit = Some(step.to_owned()),
+        }
+        Some(planned.fault.way)
     }
 }

@@ -52,8 +52,6 @@ pub struct Account {
     pub stop_after: Option<usize>,
     /// Whether that one takes effect all the same.
     pub stop_late: bool,
-    /// Steps that begin so fail with this status.
-    pub fail: Option<(String, u16)>,
     /// Steps that begin so are answered this much later.
     pub slow: Option<(String, Duration)>,
     /// Whether objects have checksums.
@@ -96,7 +94,6 @@ impl Default for Account {
             done: Vec::new(),
             stop_after: None,
             stop_late: false,
-            fail: None,
             slow: None,
             checksums: true,
             page_size: PAGE_SIZE,
@@ -113,6 +110,11 @@ impl Account {
     /// The most requests of an operation (`part`, say) that waited for their answers at the same time.
     pub fn most_at_once(&self, operation: &str) -> usize {
         self.under_way.get(operation).map_or(0, |at_once| at_once.most)
+    }
+
+    /// The requests of an operation that wait for their answers now.
+    pub fn under_way(&self, operation: &str) -> usize {
+        self.under_way.get(operation).map_or(0, |at_once| at_once.now)
     }
 
     /// Somebody else writes an object right after the next step that begins so.

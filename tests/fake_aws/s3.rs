@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 
@@ -20,7 +21,7 @@ const USER_METADATA: &str = "x-amz-meta-";
 pub(crate) struct Version {
     id: String,
     bytes: Bytes,
-    sha256: String,
+    sha256: [u8; 32],
     etag: String,
     last_modified: u64,
     metadata: BTreeMap<String, String>,
@@ -42,7 +43,7 @@ pub struct ObjectVersion {
     pub place: String,
     /// The version's id.
     pub version_id: String,
-    /// Of its bytes, in base64.
+    /// Of its bytes, in hexadecimal digits.
     pub sha256: String,
 }
 
@@ -74,7 +75,7 @@ impl Account {
             all.extend(versions.iter().map(|version| ObjectVersion {
                 place: format!("{bucket}/{key}"),
                 version_id: version.id.clone(),
-                sha256: version.sha256.clone(),
+                sha256: version.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             }));
         }
         all
@@ -102,9 +103,9 @@ impl Account {
         parts: Option<usize>,
         metadata: BTreeMap<String, String>,
     ) -> String {
-        let sha256 = base64::prelude::BASE64_STANDARD.encode(Sha256::digest(&bytes));
+        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         let parts = parts.map(|parts| format!("-{parts}")).unwrap_or_default();
-        let etag = format!("\"{}{parts}\"", sha256.replace(['+', '/', '='], "x"));
+        let etag = etag(&sha256, &parts);
         let version = Version { id: self.next_id('v'), bytes, sha256, etag, last_modified: self.clock, metadata };
         let id = version.id.clone();
         self.objects.entry((bucket.into(), key.into())).or_default().push(version);
@@ -186,7 +187,7 @@ impl Account {
             return reply.header("content-range", format!("bytes {start}-{}/{length}", end - 1));
         }
         if self.checksums && request.header("x-amz-checksum-mode") == Some("ENABLED") {
-            reply = reply.header("x-amz-checksum-sha256", &version.sha256);
+            reply = reply.header("x-amz-checksum-sha256", BASE64_STANDARD.encode(version.sha256));
         }
         reply
     }
@@ -272,8 +273,7 @@ impl Account {
         let Some(under) = request.parameter("uploadId").and_then(|id| self.uploads.get_mut(id)) else {
             return Reply::error(404, "NoSuchUpload");
         };
-        let digest = base64::prelude::BASE64_STANDARD.encode(Sha256::digest(&request.body));
-        let etag = format!("\"{}\"", digest.replace(['+', '/', '='], "x"));
+        let etag = etag(&Sha256::digest(&request.body), "");
         under.parts.insert(number, (etag.clone(), request.body.clone()));
         self.done.push(request.step());
         Reply::empty(200).header("etag", etag)
@@ -377,6 +377,12 @@ fn named_parts(xml: &str) -> Vec<(u32, String)> {
     };
     let part = |part: &str| Some((inside(part, "PartNumber")?.parse().ok()?, inside(part, "ETag")?));
     xml.split("<Part>").skip(1).filter_map(part).collect()
+}
+
+/// As short as S3's.
+fn etag(digest: &[u8], parts: &str) -> String {
+    let digits: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}{parts}\"")
 }
 
 fn time(seconds: u64) -> chrono::DateTime<chrono::Utc> {

@@ -9,7 +9,7 @@ use contract::{Checks, DataFormat, Database, Failure, FailureKind, MetaData, Mod
 use extract::App;
 use extract::api::Api;
 use extract::config::Settings;
-use fake_aws::Aws;
+use fake_aws::{Aws, Fault};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use store::Store;
@@ -268,7 +268,8 @@ async fn a_failure_of_s3_never_leaves_chunk_0() {
     for (step, left) in [("create", 0), ("part", 0), ("complete", 1)] {
         let source = json!({"requests": 20, "maximum_file_bytes": 80_000});
         let world = World::new(source, |n| noise(n, 20_000)).await;
-        world.aws.account().fail = Some((format!("{step} land/{PREFIX}/t_1_7.jsonl.gz"), 403));
+        let refused = format!("{step} land/{PREFIX}/t_1_7.jsonl.gz");
+        world.aws.account().fail_step(&refused, Fault::refused(403).for_good());
         let failure = world.extract().await.unwrap_err();
         assert!(failure.message.contains("t_1_7.jsonl.gz: AccessDenied: as the test has it"), "{failure}");
         let keys = world.objects();

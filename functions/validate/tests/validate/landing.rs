@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use boot::{Boot, Env, Invocation, env};
 use contract::message::{ValidateResponse, Verdict};
 use contract::{Failure, FailureKind};
-use fake_aws::Aws;
+use fake_aws::{Aws, Fault};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -218,7 +218,7 @@ async fn people_are_told_once_of_all_files_before_they_leave_land() {
 #[tokio::test]
 async fn a_message_that_cannot_be_sent_keeps_nothing_from_being_done() {
     let world = World::new().await;
-    world.aws.account().fail = Some(("publish ".into(), 500));
+    world.aws.account().fail_step("publish ", Fault::refused(500).for_good());
     let record = world.land(&file(0), gzip("{\"n\":101}\n"));
     assert_eq!(world.verdicts(vec![record]).await, [Verdict::Quarantined]);
     assert_eq!((world.keys("land").len(), world.keys("quarantine").len()), (0, 2));
@@ -261,7 +261,7 @@ async fn a_sweep_of_all_or_none_that_is_refused_halfway_leaves_all_to_the_next()
     world.land(&file(0), gzip("{\"n\":1}\n"));
     world.land(&file(1), gzip("{\"n\":1}\n"));
     let second = "copy raw-hist/base/t/file_land_timestamp=7/t_1_";
-    world.aws.account().fail = Some((second.into(), 503));
+    world.aws.account().fail_step(second, Fault::refused(503).for_good());
     let sweep = json!({"all_must_pass": true});
     assert!(world.handle(sweep.clone()).await.unwrap_err().kind.is_retryable());
     // no rebuild sees half of them
@@ -394,7 +394,7 @@ async fn what_a_service_refuses_is_left_for_the_retry() {
     ] {
         let world = World::new().await;
         let records = [world.land(&file(0), gzip("{\"n\":1}\n")), world.land(&file(1), gzip("{\"n\":1}\n"))];
-        world.aws.account().fail = Some((request.into(), 500));
+        world.aws.account().fail_step(request, Fault::refused(500).for_good());
         let failure = world.handle(json!({"Records": records})).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unavailable, "{request}: {failure}");
         // the other file is done, unless no rebuild could be asked for
