@@ -153,12 +153,14 @@ impl AsyncFileWriter for Sink {
     }
 }
 
+/// The failure of ours behind an error, which is wrapped more than once.
 fn failure(error: ParquetError) -> Failure {
-    match error {
-        ParquetError::External(inner) => match inner.downcast::<Failure>() {
-            Ok(failure) => *failure,
-            Err(other) => Failure::internal(other),
-        },
-        other => Failure::internal(other),
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        if let Some(failure) = error.downcast_ref::<Failure>() {
+            return failure.clone();
+        }
+        cause = error.source();
     }
+    Failure::internal(error)
 }

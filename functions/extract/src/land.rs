@@ -1,7 +1,7 @@
 //! Landing: rows become compressed objects in land, all at once or not at all.
 //!
 //! A small extract is one object, `<table>_<time>.jsonl.gz`, sent as a single request when the last row is in. A larger
-//! one goes up in parts while rows come in, so memory holds a part and not the extract. An upload in parts has its key
+//! one goes up in parts while rows come in, so memory holds a few parts and not the extract. An upload in parts has its key
 //! from the start, when nobody knows whether a second file will be needed; so whatever does not fit in one part is
 //! numbered, `<table>_0_<time>.jsonl.gz` and on, even if one file turns out to be all.
 //!

@@ -2,9 +2,11 @@
 //! names the object.
 
 mod copy;
+mod mark;
 mod upload;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -15,14 +17,19 @@ use aws_sdk_s3::types::ChecksumMode;
 use bytes::Bytes;
 use contract::{Failure, FailureKind};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 pub use copy::Copied;
-pub use upload::{PART_BYTES, Upload, Uploaded};
+pub use upload::{PART_BYTES, PARTS_AT_ONCE, Upload, Uploaded};
+
+use mark::Mark;
 
 /// S3, as the pipeline uses it.
 #[derive(Clone, Debug)]
 pub struct Store {
     client: Client,
+    /// For each part that may be on its way.
+    sending: Arc<Semaphore>,
 }
 
 /// One version of one object, as S3 described it.
@@ -79,7 +86,7 @@ impl Store {
     /// host.
     pub fn new(config: &SdkConfig) -> Self {
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
-        Self { client: Client::from_conf(s3) }
+        Self { client: Client::from_conf(s3), sending: Arc::new(Semaphore::new(PARTS_AT_ONCE)) }
     }
 
     /// An object, or one version of it, or `None` when there is none.
@@ -217,19 +224,23 @@ impl Store {
         content_type: &str,
         write: Write,
     ) -> Result<(), Failure> {
-        let body = bytes::Bytes::from(body);
-        self.repeat_conflicts(|| {
-            let put = self.client.put_object().bucket(bucket).key(key).content_type(content_type);
-            put.set_if_none_match(write.if_none_match()).body(body.clone().into()).send()
-        })
-        .await
-        .map_err(|failure| failure.context(format!("writing {}", url(bucket, key))))?;
-        Ok(())
+        let (body, mark) = (Bytes::from(body), Mark::new());
+        let written = self
+            .repeat_conflicts(|| {
+                let put = self.client.put_object().bucket(bucket).key(key).content_type(content_type);
+                let put = put.metadata(Mark::NAME, mark.word()).set_if_none_match(write.if_none_match());
+                put.body(body.clone().into()).send()
+            })
+            .await;
+        match written.map_err(|failure| failure.context(format!("writing {}", url(bucket, key)))) {
+            Ok(_) => Ok(()),
+            Err(refused) => mark.settle(&self.client, bucket, key, refused).await.map(drop),
+        }
     }
 
     /// A streaming write. Nothing is visible under the key until [`Upload::finish`].
     pub fn upload(&self, bucket: &str, key: &str, content_type: &str) -> Upload {
-        Upload::new(self.client.clone(), bucket, key, content_type)
+        Upload::new(self.client.clone(), Arc::clone(&self.sending), bucket, key, content_type)
     }
 
     /// Deletes exactly this version; success when it is gone already. Later versions of the key stay.

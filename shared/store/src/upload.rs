@@ -1,30 +1,50 @@
-//! A streaming write: parts go out while bytes come in, and memory holds one part.
+//! A streaming write: parts go out in the background while bytes come in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use contract::Failure;
+use contract::{Failure, FailureKind};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
+use crate::mark::Mark;
 use crate::{Write, url};
 
 /// The size of a part. 10,000 parts are the most that S3 takes: 78 GiB an object.
 pub const PART_BYTES: usize = 8 << 20;
 
-/// A write under way. One part or less goes up as a single request, more as a multipart upload.
+/// Parts that are on their way at once, of all writes of a [`Store`](crate::Store). Besides them each write holds the
+/// part that it fills: five parts in memory for one write, and one more for each other write under way.
+pub const PARTS_AT_ONCE: usize = 4;
+
+/// A write under way. One part or less goes up as a single request, more as a multipart upload. A write that is dropped
+/// is abandoned, as far as the process still lives.
 #[derive(Debug)]
 pub struct Upload {
     client: Client,
+    sending: Arc<Semaphore>,
     bucket: String,
     key: String,
     content_type: String,
+    mark: Mark,
     buffer: Vec<u8>,
     bytes: u64,
     multipart: Option<Multipart>,
+    /// What every later call fails with: bytes are missing.
+    failed: Option<Failure>,
 }
 
 #[derive(Debug)]
 struct Multipart {
     id: String,
-    parts: Vec<CompletedPart>,
+    /// The number of the part that was begun last.
+    begun: i32,
+    under_way: JoinSet<Result<CompletedPart, Failure>>,
+    /// By number: they may come through in another order.
+    sent: BTreeMap<i32, CompletedPart>,
 }
 
 /// What a finished write left.
@@ -37,15 +57,18 @@ pub struct Uploaded {
 }
 
 impl Upload {
-    pub(crate) fn new(client: Client, bucket: &str, key: &str, content_type: &str) -> Self {
+    pub(crate) fn new(client: Client, sending: Arc<Semaphore>, bucket: &str, key: &str, content_type: &str) -> Self {
         Self {
             client,
+            sending,
             bucket: bucket.into(),
             key: key.into(),
             content_type: content_type.into(),
+            mark: Mark::new(),
             buffer: Vec::new(),
             bytes: 0,
             multipart: None,
+            failed: None,
         }
     }
 
@@ -59,57 +82,50 @@ impl Upload {
         self.bytes
     }
 
-    /// Adds bytes, and sends every part that is full.
+    /// Adds bytes. A part that is full goes out in the background; this waits only while as many as may be are on their
+    /// way. A part that cannot be sent fails the next call, and every one after it.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+        self.check()?;
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(PART_BYTES - self.buffer.len()));
             self.buffer.extend_from_slice(now);
             bytes = later;
             if self.buffer.len() == PART_BYTES {
-                let part = std::mem::replace(&mut self.buffer, Vec::with_capacity(PART_BYTES));
-                self.send_part(part).await?;
+                self.send_part().await?;
             }
         }
         Ok(())
     }
 
-    /// Sends what is buffered as the last part, even if the object is smaller than a part: a sealed write holds no
-    /// bytes, so that many can wait to be finished together. Only [`Upload::finish`] or [`Upload::abandon`] may follow.
+    /// Sends what is buffered as the last part, even if the object is smaller than a part, and waits for all parts: a
+    /// sealed write holds no bytes, so that many can wait to be finished together. Only [`Upload::finish`] or
+    /// [`Upload::abandon`] may follow.
     pub async fn seal(&mut self) -> Result<(), Failure> {
-        if self.buffer.is_empty() && self.multipart.is_some() {
-            return Ok(());
+        self.check()?;
+        if !self.buffer.is_empty() || self.multipart.is_none() {
+            self.send_part().await?;
         }
-        let part = std::mem::take(&mut self.buffer);
-        self.send_part(part).await
+        while let Some(multipart) = &mut self.multipart
+            && let Some(part) = multipart.under_way.join_next().await
+        {
+            self.sent(part.map_err(Failure::internal).flatten())?;
+        }
+        Ok(())
     }
 
     /// Makes the object visible, whole. A write that cannot be finished is abandoned.
     pub async fn finish(mut self, write: Write) -> Result<Uploaded, Failure> {
-        if self.multipart.is_none() {
-            return self.put(write).await;
-        }
-        if let Err(failure) = self.seal().await {
-            self.abandon().await;
-            return Err(failure);
-        }
-        let Some(multipart) = self.multipart.take() else { return self.put(write).await };
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(multipart.parts)).build();
-        let completed = self
-            .client
-            .complete_multipart_upload()
-            .bucket(&self.bucket)
-            .key(&self.key)
-            .upload_id(&multipart.id)
-            .multipart_upload(parts)
-            .set_if_none_match(write.if_none_match())
-            .send()
-            .await;
-        match completed {
-            Ok(done) => Ok(Uploaded { bytes: self.bytes, etag: done.e_tag().unwrap_or_default().to_owned() }),
-            Err(error) => {
-                let failure = self.context(boot::aws::failure(&error));
-                self.multipart = Some(Multipart { id: multipart.id, parts: Vec::new() });
+        let finished = match (&self.failed, &self.multipart) {
+            (None, None) => self.put(write).await,
+            _ => self.complete(write).await,
+        };
+        match finished {
+            Ok(etag) => {
+                self.multipart = None;
+                Ok(Uploaded { bytes: self.bytes, etag })
+            }
+            Err(failure) => {
                 self.abandon().await;
                 Err(failure)
             }
@@ -118,53 +134,143 @@ impl Upload {
 
     /// Gives the write up: nothing becomes visible, and S3 keeps no parts. An upload that is not even abandoned (the
     /// process died) goes by the bucket's lifecycle rule.
-    pub async fn abandon(self) {
-        let Some(multipart) = self.multipart else { return };
-        let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(&self.key).upload_id(multipart.id);
-        if let Err(error) = abort.send().await {
-            let error = boot::aws::failure(&error);
-            tracing::warn!(key = self.key, %error, "upload not aborted, left to the lifecycle rule");
+    pub async fn abandon(mut self) {
+        if let Some(stopped) = self.stop() {
+            stopped.await;
         }
     }
 
-    async fn put(self, write: Write) -> Result<Uploaded, Failure> {
-        let put = self.client.put_object().bucket(&self.bucket).key(&self.key).content_type(&self.content_type);
-        let body = bytes::Bytes::from(self.buffer);
-        let answer = put.set_if_none_match(write.if_none_match()).body(body.into()).send().await;
-        match answer {
-            Ok(done) => Ok(Uploaded { bytes: self.bytes, etag: done.e_tag().unwrap_or_default().to_owned() }),
-            Err(error) => {
-                let doing = format!("writing {}", url(&self.bucket, &self.key));
-                Err(boot::aws::failure(&error).context(doing))
-            }
+    /// Fails once a part could not be sent.
+    fn check(&mut self) -> Result<(), Failure> {
+        while let Some(multipart) = &mut self.multipart
+            && let Some(part) = multipart.under_way.try_join_next()
+        {
+            self.sent(part.map_err(Failure::internal).flatten())?;
         }
+        self.failed.clone().map_or(Ok(()), Err)
     }
 
-    async fn send_part(&mut self, part: Vec<u8>) -> Result<(), Failure> {
-        if self.multipart.is_none() {
-            let create = self.client.create_multipart_upload().bucket(&self.bucket).key(&self.key);
-            let created = create.content_type(&self.content_type).send().await;
-            let created = created.map_err(|error| self.context(boot::aws::failure(&error)))?;
-            self.multipart =
-                Some(Multipart { id: created.upload_id().unwrap_or_default().to_owned(), parts: Vec::new() });
-        }
-        let Some(multipart) = &mut self.multipart else { return Ok(()) };
-        let number = multipart.parts.len() as i32 + 1;
-        let upload = self.client.upload_part().bucket(&self.bucket).key(&self.key).upload_id(&multipart.id);
-        match upload.part_number(number).body(bytes::Bytes::from(part).into()).send().await {
-            Ok(sent) => {
-                let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned));
-                let part = part
-                    .set_checksum_crc32(sent.checksum_crc32().map(str::to_owned))
-                    .set_checksum_crc64_nvme(sent.checksum_crc64_nvme().map(str::to_owned));
-                multipart.parts.push(part.build());
+    /// Takes note of a part that came through, or did not: then the others need not either.
+    fn sent(&mut self, part: Result<CompletedPart, Failure>) -> Result<(), Failure> {
+        match (part, &mut self.multipart) {
+            (Ok(part), Some(multipart)) => {
+                multipart.sent.insert(part.part_number().unwrap_or_default(), part);
                 Ok(())
             }
-            Err(error) => Err(self.context(boot::aws::failure(&error))),
+            (Ok(_), None) => Ok(()),
+            (Err(failure), _) => Err(self.fail(failure)),
         }
+    }
+
+    fn fail(&mut self, failure: Failure) -> Failure {
+        if let Some(multipart) = &mut self.multipart {
+            multipart.under_way.abort_all();
+        }
+        self.failed.get_or_insert(self.context(failure)).clone()
+    }
+
+    /// Begins to send what is buffered. The buffer is taken after the last wait, so that a call that is given up while
+    /// it waits loses nothing.
+    async fn send_part(&mut self) -> Result<(), Failure> {
+        if self.multipart.is_none() {
+            let create = self.client.create_multipart_upload().bucket(&self.bucket).key(&self.key);
+            let create = create.content_type(&self.content_type).metadata(Mark::NAME, self.mark.word());
+            match create.send().await {
+                Ok(created) => {
+                    self.multipart = Some(Multipart {
+                        id: created.upload_id().unwrap_or_default().to_owned(),
+                        begun: 0,
+                        under_way: JoinSet::new(),
+                        sent: BTreeMap::new(),
+                    });
+                }
+                Err(error) => return Err(self.fail(boot::aws::failure(&error))),
+            }
+        }
+        let turn = Arc::clone(&self.sending).acquire_owned().await.map_err(Failure::internal)?;
+        let Some(multipart) = &mut self.multipart else { return Ok(()) };
+        multipart.begun += 1;
+        let number = multipart.begun;
+        let part = bytes::Bytes::from(std::mem::take(&mut self.buffer));
+        let upload = self.client.upload_part().bucket(&self.bucket).key(&self.key).upload_id(&multipart.id);
+        let upload = upload.part_number(number).body(part.into());
+        multipart.under_way.spawn(async move {
+            let sent = upload.send().await;
+            drop(turn);
+            let sent = sent.map_err(|error| boot::aws::failure(&error))?;
+            let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned));
+            let part = part
+                .set_checksum_crc32(sent.checksum_crc32().map(str::to_owned))
+                .set_checksum_crc64_nvme(sent.checksum_crc64_nvme().map(str::to_owned));
+            Ok(part.build())
+        });
+        Ok(())
+    }
+
+    /// Gives the object's entity tag.
+    async fn complete(&mut self, write: Write) -> Result<String, Failure> {
+        self.seal().await?;
+        let Some(multipart) = &self.multipart else { return self.put(write).await };
+        let parts = multipart.sent.values().cloned().collect();
+        let completed = self
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .upload_id(&multipart.id)
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .set_if_none_match(write.if_none_match())
+            .send()
+            .await;
+        match completed {
+            Ok(done) => Ok(done.e_tag().unwrap_or_default().to_owned()),
+            Err(error) => self.settle(boot::aws::failure(&error)).await,
+        }
+    }
+
+    /// Gives the object's entity tag.
+    async fn put(&mut self, write: Write) -> Result<String, Failure> {
+        let put = self.client.put_object().bucket(&self.bucket).key(&self.key).content_type(&self.content_type);
+        let put = put.metadata(Mark::NAME, self.mark.word()).set_if_none_match(write.if_none_match());
+        let body = bytes::Bytes::from(std::mem::take(&mut self.buffer));
+        match put.body(body.into()).send().await {
+            Ok(done) => Ok(done.e_tag().unwrap_or_default().to_owned()),
+            Err(error) => self.settle(boot::aws::failure(&error)).await,
+        }
+    }
+
+    async fn settle(&self, refused: Failure) -> Result<String, Failure> {
+        self.mark.settle(&self.client, &self.bucket, &self.key, self.context(refused)).await
+    }
+
+    /// Stops what is on its way. What comes of it aborts the upload, if there is one.
+    fn stop(&mut self) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
+        let mut multipart = self.multipart.take()?;
+        let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(&self.key).upload_id(multipart.id);
+        let key = self.key.clone();
+        Some(async move {
+            // a part that arrives after the abort would stay
+            multipart.under_way.shutdown().await;
+            match abort.send().await.map_err(|error| boot::aws::failure(&error)) {
+                Err(error) if error.kind != FailureKind::NotFound => {
+                    tracing::warn!(key, %error, "upload not aborted, left to the lifecycle rule");
+                }
+                _ => {}
+            }
+        })
     }
 
     fn context(&self, failure: Failure) -> Failure {
         failure.context(format!("writing {}", url(&self.bucket, &self.key)))
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Ok(runtime) = Handle::try_current()
+            && let Some(stopped) = self.stop()
+        {
+            runtime.spawn(stopped);
+        }
     }
 }

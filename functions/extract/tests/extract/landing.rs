@@ -1,131 +1,30 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use aws_config::{BehaviorVersion, Region};
 use boot::Invocation;
 use contract::message::{ExtractRequest, ExtractResponse};
 use contract::{Checks, DataFormat, Database, Failure, FailureKind, MetaData, Mode, Table};
 use extract::App;
 use extract::api::Api;
 use extract::config::Settings;
+use fake_aws::{Aws, Fault};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use store::Store;
 
-use crate::server::{Asked, Reply, Server};
-
-/// S3, as far as extract needs it, with what it was asked to do in order.
-#[derive(Clone, Default)]
-struct S3(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    /// `bucket/key`
-    objects: BTreeMap<String, Vec<u8>>,
-    uploads: BTreeMap<String, Vec<u8>>,
-    done: Vec<String>,
-    refuse: Option<String>,
-}
-
-impl S3 {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no panic")
-    }
-
-    fn keys(&self) -> Vec<String> {
-        self.state().objects.keys().cloned().collect()
-    }
-
-    /// The steps of one kind, by the file that they were about.
-    fn done(&self, step: &str) -> Vec<String> {
-        let state = self.state();
-        let of_step = state.done.iter().filter_map(|done| done.strip_prefix(step)?.strip_prefix(' '));
-        of_step.map(str::to_owned).collect()
-    }
-
-    fn rows(&self) -> Vec<Value> {
-        let mut text = String::new();
-        for object in self.state().objects.values() {
-            GzDecoder::new(&object[..]).read_to_string(&mut text).expect("gzip");
-        }
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-
-    fn answer(&self, asked: &Asked) -> Reply {
-        let mut state = self.state();
-        let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
-        let path = path.trim_matches('/').replace("%3D", "=");
-        let parameter = |name: &str| {
-            let found = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-            found.map(|value| value.replace("%2F", "/").replace("%3D", "="))
-        };
-        let file = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let upload = parameter("uploadId");
-        let step = match (asked.method.as_str(), &upload) {
-            ("GET", _) => "list",
-            ("PUT", None) => "put",
-            ("PUT", Some(_)) => "part",
-            ("POST", None) => "create",
-            ("POST", Some(_)) => "complete",
-            _ => "abort",
-        };
-        let done = format!("{step} {file}");
-        if state.refuse.as_ref() == Some(&done) {
-            return Reply::new(403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>");
-        }
-        state.done.push(done);
-        let etag = |reply: Reply| reply.header("etag", "\"e\"");
-        match (step, upload) {
-            ("list", _) => {
-                let start = format!("{path}/{}", parameter("prefix").unwrap_or_default());
-                let entry = |key: &String| {
-                    let key = key.strip_prefix(&format!("{path}/")).unwrap_or_default();
-                    format!("<Contents><Key>{key}</Key><Size>1</Size><ETag>e</ETag></Contents>")
-                };
-                let found: String = state.objects.keys().filter(|key| key.starts_with(&start)).map(entry).collect();
-                Reply::new(200, format!("<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>"))
-            }
-            ("put", _) => {
-                state.objects.insert(path, asked.body.clone());
-                etag(Reply::new(200, ""))
-            }
-            ("create", _) => {
-                let id = format!("u{}", state.done.len());
-                state.uploads.insert(id.clone(), Vec::new());
-                let id = format!("<UploadId>{id}</UploadId>");
-                Reply::new(200, format!("<InitiateMultipartUploadResult>{id}</InitiateMultipartUploadResult>"))
-            }
-            ("part", Some(id)) => {
-                state.uploads.get_mut(&id).expect("an upload").extend_from_slice(&asked.body);
-                etag(Reply::new(200, ""))
-            }
-            ("complete", Some(id)) => {
-                let bytes = state.uploads.remove(&id).expect("an upload");
-                state.objects.insert(path, bytes);
-                let etag = "<ETag>e</ETag>";
-                Reply::new(200, format!("<CompleteMultipartUploadResult>{etag}</CompleteMultipartUploadResult>"))
-            }
-            (_, id) => {
-                state.uploads.remove(&id.unwrap_or_default());
-                Reply::new(204, "")
-            }
-        }
-    }
-}
+use crate::server::{Reply, Server};
 
 struct World {
-    s3: S3,
+    aws: Aws,
     source: Server,
     app: App,
 }
 
 impl World {
     async fn new(source: Value, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
-        let s3 = S3::default();
-        let remembering = s3.clone();
-        let endpoint = Server::start(move |asked| remembering.answer(asked)).await;
+        let aws = Aws::start().await;
         let server = Server::start(move |asked| answer(asked.number)).await;
         let mut whole = json!({
             "url": "https://source.example/t", "records": "/result", "index_column": "index", "attempts": 1,
@@ -134,13 +33,6 @@ impl World {
         for (key, value) in source.as_object().expect("an object") {
             whole[key] = value.clone();
         }
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(&endpoint.origin)
-            .region(Region::from_static("eu-west-2"))
-            .no_credentials()
-            .load()
-            .await;
         let settings = Settings {
             base_folder: "base".into(),
             land_bucket: "land".into(),
@@ -150,10 +42,10 @@ impl World {
         let app = App {
             settings,
             metadata: metadata(serde_json::from_value(whole).expect("a source")),
-            store: Store::new(&config),
+            store: Store::new(&aws.config().await),
             api: Api::new().expect("a client"),
         };
-        Self { s3, source: server, app }
+        Self { aws, source: server, app }
     }
 
     async fn extract(&self) -> Result<ExtractResponse, Failure> {
@@ -166,10 +58,31 @@ impl World {
         self.app.extract(request, &Invocation { request_id: "r".into(), deadline }).await
     }
 
+    /// Every object, as `bucket/key`.
+    fn objects(&self) -> Vec<String> {
+        self.aws.account().inventory().into_iter().map(|(place, _)| place).collect()
+    }
+
+    /// The steps of one operation, by the file that they were about.
+    fn done(&self, operation: &str) -> Vec<String> {
+        let places = self.aws.account().done_of(operation);
+        places.iter().filter_map(|place| place.rsplit('/').next()).map(str::to_owned).collect()
+    }
+
+    fn rows(&self) -> Vec<Value> {
+        let account = self.aws.account();
+        let mut text = String::new();
+        for key in account.keys("land") {
+            let object = account.read("land", &key).expect("an object");
+            GzDecoder::new(&object[..]).read_to_string(&mut text).expect("gzip");
+        }
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
     /// Nothing is to be seen, and nothing is left behind.
     fn assert_nothing_landed(&self) {
-        assert_eq!(self.s3.keys(), Vec::<String>::new());
-        assert!(self.s3.state().uploads.is_empty());
+        assert_eq!(self.objects(), Vec::<String>::new());
+        assert_eq!(self.aws.account().uploads(), Vec::<String>::new());
     }
 }
 
@@ -231,11 +144,11 @@ async fn a_small_extract_is_one_object_and_always_the_same_bytes() {
         let response = world.extract().await.unwrap();
         assert_eq!((response.rows, response.file_land_timestamp, response.already_extracted), (25, 7, false));
         assert_eq!(files(&response), [("t_7.jsonl.gz", 25)]);
-        let key = format!("land/{PREFIX}/t_7.jsonl.gz");
-        assert_eq!(world.s3.keys(), std::slice::from_ref(&key));
-        assert_eq!(indexes(&world.s3.rows()), (0..25).collect::<Vec<_>>());
-        assert!(world.s3.done("create").is_empty());
-        let body = world.s3.state().objects[&key].clone();
+        let key = format!("{PREFIX}/t_7.jsonl.gz");
+        assert_eq!(world.objects(), [format!("land/{key}")]);
+        assert_eq!(indexes(&world.rows()), (0..25).collect::<Vec<_>>());
+        assert!(world.done("create").is_empty());
+        let body = world.aws.account().read("land", &key).unwrap();
         assert_eq!((body.len() as u64, response.files[0].bytes), (response.bytes, response.bytes));
         assert_eq!(body[4..8], [0; 4], "no time in the header");
         bodies.push(body);
@@ -257,14 +170,14 @@ async fn chunks_appear_together_at_the_end_and_chunk_0_last() {
         "{:?}",
         response.files
     );
-    assert_eq!(indexes(&world.s3.rows()), (0..50).collect::<Vec<_>>());
+    assert_eq!(indexes(&world.rows()), (0..50).collect::<Vec<_>>());
 
     let last_first: Vec<String> = names.iter().rev().cloned().collect();
-    assert_eq!(world.s3.done("complete"), last_first);
-    let done = world.s3.state().done.clone();
+    assert_eq!(world.done("complete"), last_first);
+    let done = world.aws.account().done.clone();
     let first_complete = done.iter().position(|step| step.starts_with("complete")).unwrap();
     assert!(done[first_complete..].iter().all(|step| step.starts_with("complete")), "{done:?}");
-    assert_eq!(world.s3.done("put"), Vec::<String>::new());
+    assert_eq!(world.done("put"), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -280,8 +193,8 @@ async fn what_does_not_fit_in_a_part_goes_up_while_rows_come_in() {
     let response = world.extract().await.unwrap();
     assert_eq!(files(&response), [("t_0_7.jsonl.gz", 28)]);
     assert!(response.bytes > 8 << 20);
-    assert_eq!(world.s3.done("part").len(), 2);
-    assert_eq!(indexes(&world.s3.rows()), (0..28).collect::<Vec<_>>());
+    assert_eq!(world.done("part").len(), 2);
+    assert_eq!(indexes(&world.rows()), (0..28).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -290,39 +203,38 @@ async fn a_time_is_extracted_once() {
         ["land/{}/t_7.jsonl.gz", "land/{}/t_0_7.jsonl.gz", "raw-hist/{}/t_7.jsonl.gz", "raw-hist/{}/t_0_7.jsonl.gz"]
     {
         let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
-        world.s3.state().objects.insert(found.replace("{}", PREFIX), Vec::new());
+        let (bucket, key) = found.split_once('/').unwrap();
+        world.aws.account().put(bucket, &key.replace("{}", PREFIX), "");
         let response = world.extract().await.unwrap();
         assert!(response.already_extracted && response.files.is_empty() && response.rows == 0);
-        assert_eq!((world.source.asked().len(), world.s3.keys().len()), (0, 1), "{found}");
+        assert_eq!((world.source.asked().len(), world.objects().len()), (0, 1), "{found}");
     }
 }
 
 #[tokio::test]
 async fn what_an_attempt_left_without_chunk_0_is_no_extract() {
     let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
-    let left = format!("land/{PREFIX}/t_1_7.jsonl.gz");
-    world.s3.state().objects.insert(left, Vec::new());
-    let other = "land/base/t/file_land_timestamp=77/t_0_77.jsonl.gz".to_owned();
-    world.s3.state().objects.insert(other, Vec::new());
+    world.aws.account().put("land", &format!("{PREFIX}/t_1_7.jsonl.gz"), "");
+    world.aws.account().put("land", "base/t/file_land_timestamp=77/t_0_77.jsonl.gz", "");
     assert!(!world.extract().await.unwrap().already_extracted);
 }
 
 #[tokio::test]
 async fn another_invocation_that_was_quicker_wins() {
-    let s3: Arc<Mutex<Option<S3>>> = Arc::default();
-    let theirs = Arc::clone(&s3);
+    let aws: Arc<Mutex<Option<Aws>>> = Arc::default();
+    let theirs = Arc::clone(&aws);
     let world = World::new(json!({"requests": 20, "maximum_file_bytes": 30_000}), move |n| {
         if n == 10 {
-            let s3 = theirs.lock().unwrap().clone().unwrap();
-            s3.state().objects.insert(format!("land/{PREFIX}/t_7.jsonl.gz"), b"theirs".into());
+            let aws = theirs.lock().unwrap().clone().unwrap();
+            aws.account().put("land", &format!("{PREFIX}/t_7.jsonl.gz"), "theirs");
         }
         noise(n, 20_000)
     })
     .await;
-    *s3.lock().unwrap() = Some(world.s3.clone());
+    *aws.lock().unwrap() = Some(world.aws.clone());
     assert!(world.extract().await.unwrap().already_extracted);
-    assert!(!world.s3.done("create").is_empty() && world.s3.state().uploads.is_empty());
-    assert_eq!(world.s3.keys(), [format!("land/{PREFIX}/t_7.jsonl.gz")]);
+    assert!(!world.done("create").is_empty() && world.aws.account().uploads().is_empty());
+    assert_eq!(world.objects(), [format!("land/{PREFIX}/t_7.jsonl.gz")]);
 }
 
 #[tokio::test]
@@ -332,7 +244,7 @@ async fn a_failure_of_the_source_lands_nothing() {
     let failure = world.extract().await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unavailable);
     assert!(failure.message.starts_with("extracting `t`: request 31 of 40, GET http://127.0.0.1:"), "{failure}");
-    assert!(world.s3.done("abort").len() > 1);
+    assert!(world.done("abort").len() > 1);
     world.assert_nothing_landed();
 }
 
@@ -360,15 +272,16 @@ async fn a_failure_of_s3_never_leaves_chunk_0() {
     for (step, left) in [("create", 0), ("part", 0), ("complete", 1)] {
         let source = json!({"requests": 20, "maximum_file_bytes": 80_000});
         let world = World::new(source, |n| noise(n, 20_000)).await;
-        world.s3.state().refuse = Some(format!("{step} t_1_7.jsonl.gz"));
+        let refused = format!("{step} land/{PREFIX}/t_1_7.jsonl.gz");
+        world.aws.account().fail_step(&refused, Fault::refused(403).for_good());
         let failure = world.extract().await.unwrap_err();
-        assert!(failure.message.contains("t_1_7.jsonl.gz: AccessDenied: no"), "{failure}");
-        let keys = world.s3.keys();
-        assert!(world.s3.state().uploads.is_empty(), "{step}");
+        assert!(failure.message.contains("t_1_7.jsonl.gz: AccessDenied: as the test has it"), "{failure}");
+        let keys = world.objects();
+        assert!(world.aws.account().uploads().is_empty(), "{step}");
         assert!(keys.len() == left && !keys.iter().any(|key| key.contains("t_0_")), "{step}: {keys:?}");
         // the retry is whole
-        world.s3.state().refuse = None;
+        world.aws.account().heal();
         let response = world.extract().await.unwrap();
-        assert_eq!((response.rows, response.files.len()), (20, world.s3.keys().len()));
+        assert_eq!((response.rows, response.files.len()), (20, world.objects().len()));
     }
 }

@@ -1,5 +1,5 @@
-//! extract against real servers on this machine: a source that misbehaves in every way ([`source`]), and an S3 that
-//! remembers in which order it was asked ([`landing`]).
+//! extract against real servers on this machine: a source that misbehaves in every way ([`source`]), and an AWS account
+//! in memory that remembers in which order it was asked ([`landing`]).
 
 mod landing;
 mod server;

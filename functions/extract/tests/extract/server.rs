@@ -18,7 +18,6 @@ pub struct Asked {
     pub path: String,
     /// Lines as they came.
     pub headers: Vec<String>,
-    pub body: Vec<u8>,
     pub at: Instant,
 }
 
@@ -132,5 +131,5 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.ok()?;
     let (method, path) = (words.next()?, words.next()?);
-    Some(Asked { number: 0, method, path, headers: lines, body, at: Instant::now() })
+    Some(Asked { number: 0, method, path, headers: lines, at: Instant::now() })
 }

@@ -3,17 +3,14 @@ use std::fs;
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_sfn::config::Credentials;
 use boot::{Boot, Env, Invocation, env};
 use contract::message::{ValidateResponse, Verdict};
 use contract::{Failure, FailureKind};
+use fake_aws::{Aws, Fault};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use validate::App;
-
-use crate::aws::Aws;
 
 const FOLDER: &str = "base/t/file_land_timestamp=7";
 
@@ -61,20 +58,12 @@ impl World {
             };
             Some(value.to_owned())
         });
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .retry_config(aws_config::retry::RetryConfig::disabled())
-            .endpoint_url(&aws.endpoint)
-            .region(Region::from_static("eu-west-2"))
-            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-            .load()
-            .await;
-        let app = App::new(&mut Boot { env, aws: config }).expect("the function starts");
+        let app = App::new(&mut Boot { env, aws: aws.config().await }).expect("the function starts");
         Self { aws, app }
     }
 
     fn land(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
-        let version = self.aws.account().put("land", key, bytes);
+        let version = self.aws.account().put("land", key, bytes.into());
         record(key, &version)
     }
 
@@ -89,9 +78,7 @@ impl World {
     }
 
     fn keys(&self, bucket: &str) -> Vec<String> {
-        let inventory = self.aws.account().inventory();
-        let start = format!("{bucket}/");
-        inventory.into_iter().filter_map(|(place, _)| Some(place.strip_prefix(&start)?.to_owned())).collect()
+        self.aws.account().keys(bucket)
     }
 
     fn json(&self, bucket: &str, key: &str) -> Value {
@@ -231,7 +218,7 @@ async fn people_are_told_once_of_all_files_before_they_leave_land() {
 #[tokio::test]
 async fn a_message_that_cannot_be_sent_keeps_nothing_from_being_done() {
     let world = World::new().await;
-    world.aws.account().refuse_messages = true;
+    world.aws.account().fail_step("publish ", Fault::refused(500).for_good());
     let record = world.land(&file(0), gzip("{\"n\":101}\n"));
     assert_eq!(world.verdicts(vec![record]).await, [Verdict::Quarantined]);
     assert_eq!((world.keys("land").len(), world.keys("quarantine").len()), (0, 2));
@@ -273,13 +260,13 @@ async fn a_sweep_of_all_or_none_that_is_refused_halfway_leaves_all_to_the_next()
     let world = World::new().await;
     world.land(&file(0), gzip("{\"n\":1}\n"));
     world.land(&file(1), gzip("{\"n\":1}\n"));
-    let second = "PUT raw-hist/base/t/file_land_timestamp=7/t_1_";
-    world.aws.account().fail = Some((second, 503));
+    let second = "copy raw-hist/base/t/file_land_timestamp=7/t_1_";
+    world.aws.account().fail_step(second, Fault::refused(503).for_good());
     let sweep = json!({"all_must_pass": true});
     assert!(world.handle(sweep.clone()).await.unwrap_err().kind.is_retryable());
     // no rebuild sees half of them
     assert_eq!((world.keys("land").len(), world.aws.account().executions.len()), (2, 0));
-    world.aws.account().fail = None;
+    world.aws.account().heal();
     world.handle(sweep).await.unwrap();
     assert_eq!((world.keys("land").len(), world.keys("raw-hist").len()), (0, 2));
 }
@@ -399,21 +386,21 @@ async fn by_hand_everything_under_a_prefix_is_handled() {
 #[tokio::test]
 async fn what_a_service_refuses_is_left_for_the_retry() {
     for (request, handled) in [
-        ("HEAD land/base/t/file_land_timestamp=7/t_0_", true),
-        ("GET land/base/t/file_land_timestamp=7/t_0_", true),
-        ("PUT raw-hist/base/t/file_land_timestamp=7/t_0_", true),
-        ("PUT reports/validation/base/t/file_land_timestamp=7/t_0_", true),
-        ("POST ", false),
+        ("head land/base/t/file_land_timestamp=7/t_0_", true),
+        ("get land/base/t/file_land_timestamp=7/t_0_", true),
+        ("copy raw-hist/base/t/file_land_timestamp=7/t_0_", true),
+        ("put reports/validation/base/t/file_land_timestamp=7/t_0_", true),
+        ("start ", false),
     ] {
         let world = World::new().await;
         let records = [world.land(&file(0), gzip("{\"n\":1}\n")), world.land(&file(1), gzip("{\"n\":1}\n"))];
-        world.aws.account().fail = Some((request, 503));
+        world.aws.account().fail_step(request, Fault::refused(500).for_good());
         let failure = world.handle(json!({"Records": records})).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unavailable, "{request}: {failure}");
         // the other file is done, unless no rebuild could be asked for
         let left = if handled { vec![file(0)] } else { vec![file(0), file(1)] };
         assert_eq!(world.keys("land"), left, "{request}");
-        world.aws.account().fail = None;
+        world.aws.account().heal();
         world.handle(json!({"Records": records})).await.unwrap();
         assert_eq!(world.keys("land"), [""; 0]);
         assert_eq!(world.keys("raw-hist"), [file(0), file(1)]);

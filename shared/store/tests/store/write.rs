@@ -1,0 +1,91 @@
+use contract::FailureKind;
+use fake_aws::{Aws, Fault};
+use store::{PART_BYTES, Store, Write};
+
+use crate::{assert_fails, store};
+
+/// The ways to write an object: at once, as a stream of less than a part, and as one of more.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Put,
+    Short,
+    Long,
+}
+
+const WAYS: [Way; 3] = [Way::Put, Way::Short, Way::Long];
+
+impl Way {
+    fn body(self) -> Vec<u8> {
+        vec![7; if matches!(self, Self::Long) { PART_BYTES + 1 } else { 100 }]
+    }
+
+    fn step(self) -> &'static str {
+        if matches!(self, Self::Long) { "complete b/k" } else { "put b/k" }
+    }
+
+    async fn write(self, store: &Store, write: Write) -> Result<(), contract::Failure> {
+        if matches!(self, Self::Put) {
+            return store.put("b", "k", self.body(), "text/plain", write).await;
+        }
+        let mut upload = store.upload("b", "k", "text/plain");
+        upload.write(&self.body()).await?;
+        upload.finish(write).await.map(drop)
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_known_again() {
+    for way in WAYS {
+        for write in [Write::IfAbsent, Write::Replace] {
+            let aws = Aws::start().await;
+            aws.account().fail_step(way.step(), Fault::lost());
+            way.write(&store(&aws, 3).await, write).await.unwrap();
+            assert_eq!(aws.account().failed_step(), Some(way.step()));
+            assert_eq!(aws.account().read("b", "k"), Some(way.body()), "{way:?}");
+            assert_eq!(aws.account().uploads(), [""; 0]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_is_a_conflict() {
+    for way in WAYS {
+        let aws = Aws::start().await;
+        // even by the same bytes: they came by another write
+        aws.account().put("b", "k", way.body());
+        assert_fails(way.write(&store(&aws, 3).await, Write::IfAbsent).await, FailureKind::Conflict, "s3://b/k");
+        assert_eq!(aws.account().inventory(), [("b/k".to_owned(), 1)]);
+        assert_eq!(aws.account().uploads(), [""; 0]);
+        way.write(&store(&aws, 3).await, Write::Replace).await.unwrap();
+        assert_eq!(aws.account().inventory(), [("b/k".to_owned(), 2)]);
+    }
+}
+
+#[tokio::test]
+async fn what_others_wrote_over_a_write_is_not_taken_for_it() {
+    for (way, kind) in [(Way::Put, FailureKind::Conflict), (Way::Long, FailureKind::NotFound)] {
+        let aws = Aws::start().await;
+        aws.account().fail_step(way.step(), Fault::lost());
+        aws.account().put_after(way.step(), "b", "k", "theirs");
+        assert_fails(way.write(&store(&aws, 3).await, Write::IfAbsent).await, kind, "s3://b/k");
+    }
+}
+
+#[tokio::test]
+async fn a_listing_of_many_pages_is_whole_and_describes_what_is_there() {
+    let aws = Aws::start().await;
+    aws.account().page_size = 3;
+    for n in 0..10 {
+        aws.account().put("b", &format!("t/{n}"), vec![0; n]);
+    }
+    aws.account().put("b", "u/0", "");
+    let store = store(&aws, 1).await;
+    let listed = store.list("b", "t/").await.unwrap();
+    assert_eq!(aws.account().requests, ["list b/t/"; 4]);
+    let described: Vec<_> = listed.iter().map(|object| (object.key.clone(), object.bytes)).collect();
+    assert_eq!(described, (0..10).map(|n| (format!("t/{n}"), n)).collect::<Vec<_>>());
+    for object in listed {
+        let head = store.head("b", &object.key, None).await.unwrap().unwrap();
+        assert_eq!((head.etag, head.bytes, head.last_modified), (object.etag, object.bytes, fake_aws::CLOCK));
+    }
+}
