@@ -1,6 +1,6 @@
 # What a user calls. `make help` lists it.
 # Needs Rust, Python 3.11 or later and make; everything else is fetched into .venv (.venv-build for a deployment,
-# .venv-compare for a comparison).
+# .venv-compare and .venv-spark for comparisons).
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -20,7 +20,7 @@ LANDFALL_LOCAL := PYTHONPATH=infra/local $(VENV)/bin/python -m landfall_local
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Requests of the extraction. The example's API answers one row a request.
 N ?= 10
@@ -120,6 +120,16 @@ compare: .venv-compare/.ready ## Compare validate's verdicts with data_linter's 
 	@$(MAKE) --no-print-directory functions FUNCTIONS=validate
 	.venv-compare/bin/python tests/compare/differential.py --validate .local/functions/validate/bootstrap --seed $(SEED)
 
+# Our binary; another one to compare, e.g. a release build.
+CURATE ?= .local/functions/curate/bootstrap
+# 1: write what is found into docs/sql.md.
+UPDATE ?=
+
+.PHONY: compare-spark
+compare-spark: .venv-spark/.ready ## Compare curate's tables and SQL with real Spark's (SEED=1; UPDATE=1 brings docs/sql.md up to date; needs Java 17)
+	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions FUNCTIONS=curate)
+	PYTHONPATH=infra/local .venv-spark/bin/python tests/compare/spark.py --curate $(CURATE) --seed $(SEED) $(if $(UPDATE),--update)
+
 # ----------------------------------------------------------------------------------------------------------- to deploy
 
 # Of the functions: x86_64 or arm64.
@@ -148,7 +158,7 @@ deploy: build .venv-build/.ready-deploy ## Build, then deploy to the AWS account
 
 .PHONY: clean
 clean: ## Remove everything that was made here
-	rm -rf .local .venv .venv-build .venv-compare build target
+	rm -rf .local .venv .venv-build .venv-compare .venv-spark build target
 
 # -------------------------------------------------------------------------------------------------------- what they need
 
@@ -195,6 +205,11 @@ $(VENV)/.ready-dev: infra/local/requirements-dev.txt $(VENV)/.ready
 # data_linter 6.3.6 and what it is measured with: users' programs, nothing that the project itself needs.
 .venv-compare/.ready: tests/compare/requirements.txt
 	@$(call make_venv,.venv-compare,$<)
+	@touch $@
+
+.venv-spark/.ready: tests/compare/requirements-spark.txt
+	@java -version >/dev/null 2>&1 || { echo "Java 17 or later is needed for Spark; none was found" >&2; exit 1; }
+	@$(call make_venv,.venv-spark,$<)
 	@touch $@
 
 # $(call make_venv,<folder>,<requirements>)

@@ -30,7 +30,7 @@ impl Align {
             let found: Vec<usize> =
                 (0..query.fields().len()).filter(|n| *query.field(*n).name() == column.name).collect();
             match found[..] {
-                [n] if can_cast_types(query.field(n).data_type(), &wanted) => from.push(n),
+                [n] if can_become(query.field(n).data_type(), &wanted) => from.push(n),
                 [n] => problems.push(format!(
                     "column `{}` is {} in the query, which cannot become {}",
                     column.name,
@@ -93,6 +93,20 @@ impl Align {
             self.rows + row as u64
         ))
     }
+}
+
+/// Arrow would also make a list of one of any value, and a text of any list: no metadata means that.
+fn can_become(found: &DataType, wanted: &DataType) -> bool {
+    let same_shape = match (found, wanted) {
+        (DataType::Null, _) => true,
+        (
+            DataType::List(found) | DataType::LargeList(found) | DataType::FixedSizeList(found, _),
+            DataType::List(wanted),
+        ) => can_become(found.data_type(), wanted.data_type()),
+        (DataType::Struct(_), DataType::Struct(_)) => true,
+        (found, wanted) => !found.is_nested() && !wanted.is_nested(),
+    };
+    same_shape && can_cast_types(found, wanted)
 }
 
 fn logically_null(array: &ArrayRef, row: usize) -> bool {
@@ -187,6 +201,19 @@ mod tests {
             assert!(message.contains(value) && message.ends_with("cannot become int"), "{message}");
             assert_eq!(message.contains("x7"), !sensitive);
         }
+    }
+
+    #[test]
+    fn a_value_does_not_become_a_list_nor_a_list_a_text() {
+        let list = ColumnType::List(Box::new(ColumnType::String));
+        let failure = Align::new(&table(&[("text", list.clone(), false)]), &query(&[]).schema()).unwrap_err();
+        assert!(
+            failure.message.contains("column `text` is Utf8 in the query, which cannot become array<"),
+            "{failure}"
+        );
+        let lists = Schema::new(vec![Field::new("text", rows::arrow_type(&list), true)]);
+        assert!(Align::new(&table(&[("text", ColumnType::String, false)]), &lists).is_err());
+        assert!(Align::new(&table(&[("text", list, false)]), &lists).is_ok());
     }
 
     #[test]

@@ -219,7 +219,8 @@ pub fn check_reproducible(query: &Query, plan: &LogicalPlan) -> Result<(), Failu
 
 /// DataFusion's message without the names of its own error types.
 pub fn short(error: &DataFusionError) -> String {
-    let message = error.strip_backtrace();
+    // what is around it tells where in DataFusion the error passed by
+    let message = error.find_root().strip_backtrace();
     message.strip_prefix("Arrow error: ").map(str::to_owned).unwrap_or(message)
 }
 
