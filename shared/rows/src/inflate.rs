@@ -9,6 +9,9 @@ use flate2::bufread::MultiGzDecoder;
 
 /// Bytes that are fetched, and inflated, at once.
 pub(crate) const CHUNK_BYTES: usize = 512 << 10;
+/// The first chunk is so large, and each after it [`GROWTH`] times the one before: a small file costs little memory.
+pub(crate) const FIRST_CHUNK_BYTES: usize = 16 << 10;
+pub(crate) const GROWTH: usize = 4;
 /// Room at the start of a chunk, before its text: for the beginning of a line whose end is in the chunk, so that the
 /// text itself need not be moved.
 pub(crate) const HEADROOM: usize = 16 << 10;
@@ -51,10 +54,11 @@ impl Inflating {
         let inflate = move || {
             let source = Source { reader: source, bytes: 0, failed: false };
             let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK_BYTES, source));
-            let mut inflated = 0;
+            let (mut inflated, mut size) = (0, FIRST_CHUNK_BYTES);
             loop {
                 let mut chunk: Vec<u8> = empty.try_recv().unwrap_or_default();
-                chunk.resize(HEADROOM + CHUNK_BYTES, 0);
+                chunk.resize(HEADROOM + size, 0);
+                size = (size * GROWTH).min(CHUNK_BYTES);
                 let (length, mut end) = fill(&mut decoder, &mut chunk[HEADROOM..]);
                 inflated += length as u64;
                 if inflated > BOMB_BYTES && inflated / decoder.get_ref().get_ref().bytes.max(1) > BOMB_RATIO {

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use contract::Compression;
 
 use crate::ReadError;
-use crate::inflate::{CHUNK_BYTES, HEADROOM, Inflating};
+use crate::inflate::{CHUNK_BYTES, FIRST_CHUNK_BYTES, GROWTH, HEADROOM, Inflating};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -144,8 +144,9 @@ impl Lines {
                 self.buffer.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;
-                if self.buffer.len() < self.end + CHUNK_BYTES {
-                    self.buffer.resize(self.end + CHUNK_BYTES, 0);
+                let room = (self.buffer.len() * GROWTH).clamp(FIRST_CHUNK_BYTES, CHUNK_BYTES);
+                if self.buffer.len() < self.end + room {
+                    self.buffer.resize(self.end + room, 0);
                 }
                 read_some(reader, &mut self.buffer[self.end..]).map_err(|error| not_fetched(line, byte, &error))?
             }
