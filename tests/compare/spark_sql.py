@@ -216,7 +216,12 @@ class Curate:
     def build(self, number: int, sql: str, schema: T.StructType | None) -> Path | Outcome:
         """The folder of the query's rows, of the types that they have in Spark, and `arrow` for the type here."""
         columns = {part.name: mojap_type(part.dataType) for part in (schema.fields if schema else [])}
-        columns = columns or {"value": "string"}
+        built = self.build_as(number, sql, columns or {"value": "string"})
+        if schema is None and isinstance(built, Outcome) and (found := LIST_FOR_TEXT.search(built.message)):
+            return self.build_as(number, sql, {"value": f"list<{LIST_ITEMS[found[1]]}>"})
+        return built
+
+    def build_as(self, number: int, sql: str, columns: dict[str, str]) -> Path | Outcome:
         folder = self.folder / f"{number:03}"
         for table in self.data.values():
             write_json(folder / "meta_data" / "raw" / f"{table.name}.json", table.metadata)
@@ -256,9 +261,12 @@ def build(binary: Path, meta_data: Path, raw_hist: Path, curated: Path, tables: 
     ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
     if ended.returncode:
         return ended.stderr or ended.stdout or f"exit code {ended.returncode}"
-    # a line of metrics comes before it
-    return json.loads(ended.stdout[ended.stdout.index("{\n") :])
+    return json.loads(ended.stdout)
 
+
+# Where Spark does not know the SQL its type is not known either: a text is tried first.
+LIST_FOR_TEXT = re.compile(r"column `value` is List\((\w+)\) in the query, which cannot become string")
+LIST_ITEMS = {"Utf8": "string", "Utf8View": "string", "Int32": "int32", "Int64": "int64"}
 
 ARROW_NAMES = {
     "Utf8": "string",
