@@ -6,6 +6,7 @@
 pub mod align;
 pub mod append;
 pub mod area;
+pub mod arithmetic;
 pub mod blame;
 pub mod command;
 pub mod json_file;

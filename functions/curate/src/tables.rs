@@ -18,6 +18,7 @@ use futures::future::try_join_all;
 
 use crate::align::Align;
 use crate::area::Area;
+use crate::arithmetic::CheckArithmetic;
 use crate::blame;
 use crate::source::RawTable;
 use crate::transform::{self, Plan, Query, Source};
@@ -79,6 +80,7 @@ fn context(
     // queries and encoding run side by side all the same.
     let config = SessionConfig::new().with_target_partitions(1);
     let context = SessionContext::new_with_config_rt(config, runtime);
+    context.add_analyzer_rule(Arc::new(CheckArithmetic));
     for (name, source) in &query.reads {
         let provider = match source {
             Source::Raw => Some(raw(name)?),

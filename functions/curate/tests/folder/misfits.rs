@@ -127,3 +127,24 @@ fn a_missing_column_is_told_before_anything_is_read() {
     assert_eq!(failure.message, "table `c`: the query has no column `text`; the query's columns are `id`");
     assert_eq!(place.curated(), [String::new(); 0]);
 }
+
+#[test]
+fn whole_numbers_do_not_wrap_around() {
+    for (sql, operator) in [
+        ("SELECT id, 9223372036854775807 + id AS text FROM t WHERE id > 0", "+"),
+        ("SELECT id, -9223372036854775807 - id AS text FROM t WHERE id > 1", "-"),
+        ("SELECT id, 9007199254740993 * id AS text FROM t WHERE id > 1100", "*"),
+    ] {
+        let message = fails(&place(sql, &["id int", "text long"]));
+        assert!(message.contains("line ") && message.contains("verflow") && message.contains(operator), "{message}");
+    }
+    // the columns keep their names, in groups too
+    let place = place("SELECT id + 1, max(2 * id) AS text FROM t GROUP BY id + 1 ORDER BY id + 1", &["text long"]);
+    assert_eq!(place.rows(&place.build().unwrap(), "c")[2_999], "5998");
+    place.sql(
+        "curated",
+        "c",
+        "SELECT id - 1 AS text, (id + 1) * 2 FROM t WHERE id + 1 < 3 AND id IN (SELECT id * 2 FROM t)",
+    );
+    assert_eq!(place.rows(&place.build().unwrap(), "c"), ["-1", "-1"]);
+}
