@@ -200,7 +200,7 @@ fn contestants(settings: &Settings) -> Result<Vec<Contestant<Job>>, Fault> {
         all.push(script("spark", &settings.spark_python).slow());
     } else {
         let python = settings.spark_python.display();
-        println!("left out: spark, for want of {python} with pyspark (`make spark` makes it)");
+        println!("left out: spark, for want of {python} with pyspark (`make compare-spark` makes it)");
     }
     Ok(all)
 }
