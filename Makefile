@@ -104,13 +104,17 @@ if [ -n "$$linked" ]; then echo "$(1) must not link: $$linked" >&2; exit 1; fi; 
 echo "$(1) links no $(subst |, or ,$(2))"
 endef
 
-# Options of the bench, e.g. BENCH="--rows 1000 --rounds 3"; BENCH=--help lists them.
+# Which benches, and their options, e.g. BENCH_OF=validate BENCH="--rows 1000 --rounds 3"; BENCH=--help lists them.
+BENCH_OF ?= validate curate
 BENCH ?=
 
+# One build after the other: together their crates would have the features that either wants.
 .PHONY: bench
-bench: ## Measure validate against its floor and, after a `make compare`, against other checkers (BENCH="--rounds 3")
-	$(CARGO) build --release --locked -p validate
-	$(CARGO) bench --locked -p bench --bench validate -- --validate $(abspath $(TARGET))/release/validate $(BENCH)
+bench: ## Measure validate and curate against their floors and, after a `make compare`, against other tools (BENCH_OF=curate)
+	@set -ex; for of in $(BENCH_OF); do \
+	  $(CARGO) build --release --locked -p $$of; \
+	  $(CARGO) bench --locked -p bench --bench $$of -- --$$of $(abspath $(TARGET))/release/$$of $(BENCH); \
+	done
 
 # Of the generated files.
 SEED ?= 1
@@ -202,7 +206,7 @@ $(VENV)/.ready-dev: infra/local/requirements-dev.txt $(VENV)/.ready
 	@.venv-build/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-# data_linter 6.3.6 and what it is measured with: users' programs, nothing that the project itself needs.
+# What validate and curate are measured with, data_linter 6.3.6 among it: nothing that the project itself needs.
 .venv-compare/.ready: tests/compare/requirements.txt
 	@$(call make_venv,.venv-compare,$<)
 	@touch $@

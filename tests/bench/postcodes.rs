@@ -6,7 +6,10 @@ use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, available_parallelism};
 
+use contract::DataKey;
 use fastrand::Rng;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -98,20 +101,71 @@ pub struct DataFile {
     pub json_bytes: u64,
 }
 
+/// The files of a table, as they lie in raw-hist.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// The folder with the tables' folders in it.
+    pub folder: PathBuf,
+    /// Its files.
+    pub files: u64,
+    /// The rows of them all.
+    pub rows: u64,
+    /// The text of them all before compression.
+    pub json_bytes: u64,
+    /// The files' own size.
+    pub gzip_bytes: u64,
+}
+
+/// The raw table.
+pub const TABLE: &str = "postcodes";
+const EXTENSION: &str = "jsonl.gz";
+const FIRST_LANDED: u64 = 1_700_000_000;
+const SECONDS_BETWEEN: u64 = 60;
+
+/// Many files with as many good rows each, of the same places but with other draws from them; made unless they are
+/// there.
+pub fn history(folder: &Path, files: u64, rows_each: u64) -> io::Result<History> {
+    let folder = folder.join(format!("history-{files}x{rows_each}")).join(format!("v{VERSION}"));
+    let key = |n: u64| DataKey::new(TABLE, FIRST_LANDED + n * SECONDS_BETWEEN, u32::try_from(n).ok(), EXTENSION);
+    let path = |n: u64| folder.join(key(n).format(""));
+    let sizes = folder.join("json_bytes");
+    let made = fs::read_to_string(&sizes).ok().and_then(|text| text.parse().ok());
+    let json_bytes = match made {
+        Some(json_bytes) => json_bytes,
+        None => {
+            let (next, sum) = (AtomicU64::new(0), AtomicU64::new(0));
+            let make = || -> io::Result<()> {
+                let places = Places::new();
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= files {
+                        return Ok(());
+                    }
+                    let bytes = gzipped(&path(n), |out| places.of_file(n).rows(out, n * rows_each, rows_each, None))?;
+                    sum.fetch_add(bytes, Ordering::Relaxed);
+                }
+            };
+            thread::scope(|scope| {
+                let workers: Vec<_> = (0..available_parallelism()?.get()).map(|_| scope.spawn(make)).collect();
+                let failed = |_| io::Error::other("a thread that makes files has stopped");
+                workers.into_iter().try_for_each(|worker| worker.join().map_err(failed)?)
+            })?;
+            let json_bytes = sum.into_inner();
+            fs::write(&sizes, json_bytes.to_string())?;
+            json_bytes
+        }
+    };
+    let mut gzip_bytes = 0;
+    for n in 0..files {
+        gzip_bytes += fs::metadata(path(n))?.len();
+    }
+    Ok(History { files, rows: files * rows_each, json_bytes, gzip_bytes, folder })
+}
+
 /// A file of good rows, but for one with a defect; made unless it is there.
 pub fn file(folder: &Path, rows: u64, defect: Option<Defect>) -> io::Result<DataFile> {
     let kind = defect.map_or("good".to_owned(), |defect| defect.to_string());
-    made(&folder.join(format!("{kind}-{rows}")), rows, |out| {
-        let mut places = Places::new();
-        let mut row = String::new();
-        for index in 0..rows {
-            row.clear();
-            let broken = defect.filter(|_| index == rows / 2);
-            places.row(&mut row, index, broken).map_err(io::Error::other)?;
-            out.write_all(row.as_bytes())?;
-        }
-        Ok(())
-    })
+    made(&folder.join(format!("{kind}-{rows}")), rows, |out| Places::new().rows(out, 0, rows, defect))
 }
 
 /// A file whose lines are as long as this, most of it in one name; made unless it is there.
@@ -140,26 +194,30 @@ pub fn long_lines(folder: &Path, rows: u64, line_bytes: usize) -> io::Result<Dat
 }
 
 /// The size before compression is kept beside the file, and written last: with it, the file is complete.
-fn made(
-    folder: &Path,
-    rows: u64,
-    write: impl FnOnce(&mut Counted<GzEncoder<BufWriter<File>>>) -> io::Result<()>,
-) -> io::Result<DataFile> {
+fn made(folder: &Path, rows: u64, write: impl FnOnce(&mut Gzip) -> io::Result<()>) -> io::Result<DataFile> {
     let folder = folder.join(format!("v{VERSION}"));
     let path = folder.join("postcodes_1700000000.jsonl.gz");
     let size = folder.join("json_bytes");
     if let Some(json_bytes) = fs::read_to_string(&size).ok().and_then(|text| text.parse().ok()) {
         return Ok(DataFile { path, rows, json_bytes });
     }
-    fs::create_dir_all(&folder)?;
-    let encoder = GzEncoder::new(BufWriter::new(File::create(&path)?), Compression::new(6));
-    let mut out = Counted { inner: encoder, bytes: 0 };
-    write(&mut out)?;
-    let json_bytes = out.bytes;
-    out.inner.finish()?.flush()?;
+    let json_bytes = gzipped(&path, write)?;
     fs::write(size, json_bytes.to_string())?;
     Ok(DataFile { path, rows, json_bytes })
 }
+
+/// Writes a file, and tells its size before compression.
+fn gzipped(path: &Path, write: impl FnOnce(&mut Gzip) -> io::Result<()>) -> io::Result<u64> {
+    fs::create_dir_all(path.parent().unwrap_or(path))?;
+    let encoder = GzEncoder::new(BufWriter::new(File::create(path)?), Compression::new(6));
+    let mut out = Counted { inner: encoder, bytes: 0 };
+    write(&mut out)?;
+    let bytes = out.bytes;
+    out.inner.finish()?.flush()?;
+    Ok(bytes)
+}
+
+type Gzip = Counted<GzEncoder<BufWriter<File>>>;
 
 struct Counted<W> {
     inner: W,
@@ -181,6 +239,7 @@ impl<W: Write> Write for Counted<W> {
 /// A name and its code.
 type Named = (String, String);
 
+#[derive(Clone)]
 struct District {
     region: usize,
     district: Named,
@@ -198,6 +257,7 @@ struct District {
     northing: u32,
 }
 
+#[derive(Clone)]
 struct Places {
     random: Rng,
     districts: Vec<District>,
@@ -265,6 +325,25 @@ impl Places {
             sum <= drawn
         };
         REGIONS.iter().take_while(|region| below(region)).count()
+    }
+
+    /// The same places for another file's draws.
+    fn of_file(&self, n: u64) -> Self {
+        let mut places = self.clone();
+        places.random = Rng::with_seed(SEED + 1 + n);
+        places
+    }
+
+    /// Writes rows, the one in the middle with the defect.
+    fn rows(&mut self, out: &mut impl Write, first: u64, rows: u64, defect: Option<Defect>) -> io::Result<()> {
+        let mut row = String::new();
+        for n in 0..rows {
+            row.clear();
+            let broken = defect.filter(|_| n == rows / 2);
+            self.row(&mut row, first + n, broken).map_err(io::Error::other)?;
+            out.write_all(row.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Appends a line: keys in the order of the metadata, spaces as Python's `json.dumps` sets them.
@@ -388,8 +467,12 @@ mod tests {
     use super::*;
 
     fn text(file: &DataFile) -> String {
+        inflated(&file.path)
+    }
+
+    fn inflated(path: &Path) -> String {
         let mut text = String::new();
-        MultiGzDecoder::new(File::open(&file.path).unwrap()).read_to_string(&mut text).unwrap();
+        MultiGzDecoder::new(File::open(path).unwrap()).read_to_string(&mut text).unwrap();
         text
     }
 
@@ -416,6 +499,24 @@ mod tests {
         while reader.next_batch().unwrap().is_some() {}
         let read = reader.summary();
         assert_eq!((read.rows, read.tallies.len()), (2_000, 0), "{:?}", read.tallies);
+    }
+
+    #[test]
+    fn a_history_is_files_of_other_rows_where_raw_hist_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = history(folder.path(), 3, 50).unwrap();
+        let path = |n: u64| {
+            let seconds = 1_700_000_000 + n * 60;
+            made.folder.join(format!("postcodes/file_land_timestamp={seconds}/postcodes_{n}_{seconds}.jsonl.gz"))
+        };
+        let texts: Vec<String> = (0..3).map(|n| inflated(&path(n))).collect();
+        assert_eq!(made.json_bytes, texts.iter().map(|text| text.len() as u64).sum::<u64>());
+        assert_eq!(made.gzip_bytes, (0..3).map(|n| fs::metadata(path(n)).unwrap().len()).sum::<u64>());
+        let all = texts.concat();
+        let lines: std::collections::BTreeSet<&str> = all.lines().map(|line| &line[..line.len() / 2]).collect();
+        assert_eq!((made.rows, lines.len()), (150, 150), "rows are the same in two files");
+        assert!(all.lines().last().unwrap().ends_with("\"index\": 149}"));
+        assert_eq!(history(folder.path(), 3, 50).unwrap().json_bytes, made.json_bytes);
     }
 
     #[test]

@@ -14,13 +14,16 @@
 
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::io::{self, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread::available_parallelism;
 
+use bench::contestant::{self, Contestant};
+use bench::figures::{self, Measured};
 use bench::postcodes::{self, DataFile, Defect};
-use bench::process::{Run, Spread, run};
+use bench::process::Spread;
+use bench::{CHECKOUT, Fault, META_DATA, options};
 use contract::{Compression, FileFormat, MetaData};
 use flate2::bufread::MultiGzDecoder;
 use rows::{Options, RowReader};
@@ -32,8 +35,6 @@ const HELP: &str = "usage: cargo bench -p bench --bench validate -- [OPTION]…
   --validate PATH   our binary [target/release/validate]
   --python PATH     a Python with tests/compare/requirements.txt [.venv-compare/bin/python]
 ";
-const META_DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/meta_data");
-const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// Inside the target folder.
 const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 const OURS: &str = "validate";
@@ -45,8 +46,6 @@ const MEMORY_BUDGET_BYTES: f64 = 64e6;
 const LONGEST_LINE_BYTES: usize = contract::MAXIMUM_ROW_BYTES - 1;
 const LONG_LINES: u64 = 6;
 const STARTS: usize = 25;
-
-type Fault = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -107,111 +106,85 @@ impl Settings {
             validate: Path::new(SCRATCH).join("../release/validate"),
             python: Path::new(CHECKOUT).join(".venv-compare/bin/python"),
         };
-        let mut arguments = arguments.into_iter();
-        while let Some(option) = arguments.next() {
-            // cargo says so to every bench
-            if option == "--bench" {
-                continue;
-            }
-            if option == "--help" {
-                print!("{HELP}");
-                return Ok(None);
-            }
-            let value = arguments.next().ok_or_else(|| format!("{option}: a value is missing\n{HELP}"))?;
-            let wrong = |error| format!("{option} {value}: {error}");
-            match option.as_str() {
+        let go_on = options::parse(arguments, HELP, |option, value| {
+            match option {
                 "--rows" => {
-                    let rows: Result<Vec<u64>, _> = value.split(',').map(str::parse).collect();
-                    settings.rows = rows.map_err(wrong)?;
+                    settings.rows = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
                     settings.rows.sort_unstable();
                 }
-                "--rounds" => settings.rounds = value.parse::<usize>().map_err(wrong)?.max(1),
+                "--rounds" => settings.rounds = value.parse::<usize>()?.max(1),
                 "--validate" => settings.validate = value.into(),
                 "--python" => settings.python = value.into(),
-                _ => return Err(format!("unknown option {option}\n{HELP}").into()),
+                _ => return Ok(false),
             }
-        }
-        Ok(Some(settings))
+            Ok(true)
+        })?;
+        Ok(go_on.then_some(settings))
     }
 }
 
-/// A way to check (or only to read) a file. Exits with 0 for a good file and, if it checks, 1 for a broken one.
-struct Contestant {
-    name: &'static str,
-    program: PathBuf,
-    before: Vec<String>,
-    after: Vec<String>,
-    checks: bool,
-}
-
-impl Contestant {
-    fn floor(name: &'static str) -> io::Result<Self> {
-        let before = vec![name.into()];
-        Ok(Self { name, program: std::env::current_exe()?, before, after: Vec::new(), checks: false })
-    }
-
-    fn script(name: &'static str, python: &Path) -> Self {
-        let script = Path::new(CHECKOUT).join(format!("tests/compare/{name}_check.py"));
-        let before = vec![script.display().to_string()];
-        let table = format!("{META_DATA}/raw/postcodes.json");
-        Self { name, program: python.to_owned(), before, after: vec![table], checks: true }
-    }
-
-    fn run(&self, file: &DataFile) -> Result<Run, Fault> {
-        let mut command = Command::new(&self.program);
-        command.args(&self.before).arg(&file.path).args(&self.after);
-        run(&mut command, &self.output()).map_err(|error| format!("{}: {error}", self.program.display()).into())
-    }
-
-    /// A run that must find the file good.
-    fn pass(&self, file: &DataFile) -> Result<Run, Fault> {
-        let run = self.run(file)?;
-        if run.exit == Some(0) {
-            return Ok(run);
-        }
-        let output = fs::read_to_string(self.output()).unwrap_or_default();
-        Err(format!("{} ended with {:?} on {}:\n{output}", self.name, run.exit, file.path.display()).into())
-    }
-
-    fn output(&self) -> PathBuf {
-        Path::new(SCRATCH).join(format!("{}.out", self.name))
-    }
+/// All exit with 0 for a good file, those that check with 1 for a broken one.
+struct Contestants {
+    checkers: Vec<Contestant<DataFile>>,
+    floors: Vec<Contestant<DataFile>>,
 }
 
 /// Those that are here, and what to do for the others.
-fn contestants(settings: &Settings) -> Result<Vec<Contestant>, Fault> {
-    let mut all = Vec::new();
+fn contestants(settings: &Settings) -> Result<Contestants, Fault> {
+    let scratch = Path::new(SCRATCH);
+    let mut checkers = Vec::new();
     if settings.validate.exists() {
-        let after = ["--table", "postcodes", "--meta-data", META_DATA, "--json"].map(str::to_owned).to_vec();
-        let (program, before) = (settings.validate.clone(), vec!["check".into()]);
-        all.push(Contestant { name: OURS, program, before, after, checks: true });
+        let program = settings.validate.clone();
+        checkers.push(Contestant::new(OURS, scratch, move |file: &DataFile| {
+            let mut command = Command::new(&program);
+            command.arg("check").arg(&file.path).args(["--table", "postcodes", "--meta-data", META_DATA, "--json"]);
+            command
+        }));
     } else {
         println!("left out: {OURS}, for want of {} (cargo build --release -p validate)", settings.validate.display());
     }
-    all.push(Contestant::floor(READER)?);
-    all.push(Contestant::floor("inflate")?);
     if settings.python.exists() {
-        all.extend(["polars", "duckdb", "data_linter"].map(|name| Contestant::script(name, &settings.python)));
+        for name in ["polars", "duckdb", "data_linter"] {
+            let python = settings.python.clone();
+            let checker = Contestant::new(name, scratch, move |file: &DataFile| {
+                let mut command = contestant::script(&format!("{name}_check.py"), &python);
+                command.arg(&file.path).arg(format!("{META_DATA}/raw/postcodes.json"));
+                command
+            });
+            checkers.push(if name == "data_linter" { checker.slow() } else { checker });
+        }
     } else {
         let python = settings.python.display();
         println!("left out: polars, duckdb and data_linter, for want of {python} (`make compare` makes it)");
     }
-    Ok(all)
+    let this = std::env::current_exe()?;
+    let floor = |name: &'static str| {
+        let this = this.clone();
+        Contestant::new(name, scratch, move |file: &DataFile| {
+            let mut command = Command::new(&this);
+            command.arg(name).arg(&file.path);
+            command
+        })
+    };
+    Ok(Contestants { checkers, floors: vec![floor(READER), floor("inflate")] })
 }
 
 fn bench(settings: &Settings) -> Result<(), Fault> {
     let data = Path::new(SCRATCH).join("postcodes");
     fs::create_dir_all(&data)?;
-    let contestants = contestants(settings)?;
+    let Contestants { checkers, floors } = contestants(settings)?;
     let cores = available_parallelism()?;
     println!("{cores} cores, {} rounds, medians (least to greatest)\n", settings.rounds);
 
-    let overlooked = inspect(&contestants, &data)?;
+    let overlooked = inspect(&checkers, &data)?;
+    let contestants: Vec<_> = floors.into_iter().chain(checkers).collect();
     let mut files = Vec::new();
     for rows in &settings.rows {
         let file = postcodes::file(&data, *rows, None)?;
-        let measured = measure(&contestants, &file, settings.rounds)?;
-        print_table(&file, &measured);
+        let large = file.rows > SLOW_ROWS;
+        let measured = figures::rounds(&contestants, settings.rounds, large, |one| one.pass(&file).map(Some))?;
+        println!("{} rows, {:.1} MB of JSON", file.rows, file.json_bytes as f64 / 1e6);
+        figures::print_table(&measured, file.json_bytes, &[OURS, READER]);
         files.push((file, measured));
     }
     let ours = contestants.iter().find(|contestant| contestant.name == OURS);
@@ -221,23 +194,23 @@ fn bench(settings: &Settings) -> Result<(), Fault> {
         "cores": cores.get(),
         "rounds": settings.rounds,
         "overlooked": overlooked,
-        "files": files.iter().map(|(file, measured)| json_of(file, measured)).collect::<Vec<_>>(),
+        "files": files.iter().map(json_of).collect::<Vec<_>>(),
         "probes": probes,
     });
-    let to = Path::new(SCRATCH).join("../bench/validate.json");
-    fs::create_dir_all(Path::new(SCRATCH).join("../bench"))?;
-    fs::write(&to, format!("{report:#}\n"))?;
-    println!("all figures: {}", to.canonicalize()?.display());
+    figures::keep(Path::new(SCRATCH), OURS, &report)?;
     Ok(())
 }
 
+fn json_of((file, measured): &(DataFile, Vec<Measured>)) -> Value {
+    json!({"rows": file.rows, "json_bytes": file.json_bytes, "contestants": figures::json_of(measured)})
+}
+
 /// Shows every checker every defect; tells which it overlooks.
-fn inspect(contestants: &[Contestant], data: &Path) -> Result<Vec<Value>, Fault> {
+fn inspect(checkers: &[Contestant<DataFile>], data: &Path) -> Result<Vec<Value>, Fault> {
     let mut overlooked = Vec::new();
-    let checkers: Vec<_> = contestants.iter().filter(|contestant| contestant.checks).collect();
     for defect in Defect::ALL {
         let file = postcodes::file(data, 1_000, Some(*defect))?;
-        for checker in &checkers {
+        for checker in checkers {
             let exit = checker.run(&file)?.exit;
             if exit != Some(1) {
                 println!("{} overlooks a defect: {defect} (exit {exit:?})", checker.name);
@@ -253,77 +226,8 @@ fn inspect(contestants: &[Contestant], data: &Path) -> Result<Vec<Value>, Fault>
     Ok(overlooked)
 }
 
-struct Measured {
-    name: &'static str,
-    wall: Spread,
-    cpu: Spread,
-    peak_bytes: Spread,
-    runs: usize,
-}
-
-fn measure(contestants: &[Contestant], file: &DataFile, rounds: usize) -> Result<Vec<Measured>, Fault> {
-    let mut runs: Vec<Vec<Run>> = contestants.iter().map(|_| Vec::new()).collect();
-    for round in 0..rounds {
-        for (contestant, runs) in contestants.iter().zip(&mut runs) {
-            if round == 0 || contestant.name != "data_linter" || file.rows <= SLOW_ROWS {
-                runs.push(contestant.pass(file)?);
-            }
-        }
-    }
-    let measured = |(contestant, runs): (&Contestant, Vec<Run>)| Measured {
-        name: contestant.name,
-        wall: Spread::of(runs.iter().map(|run| run.wall.as_secs_f64())),
-        cpu: Spread::of(runs.iter().map(|run| run.cpu.as_secs_f64())),
-        peak_bytes: Spread::of(runs.iter().map(|run| run.peak_bytes as f64)),
-        runs: runs.len(),
-    };
-    Ok(contestants.iter().zip(runs).map(measured).collect())
-}
-
-fn wall_of(measured: &[Measured], name: &str) -> Option<f64> {
-    measured.iter().find(|measured| measured.name == name).map(|measured| measured.wall.median)
-}
-
-fn print_table(file: &DataFile, all: &[Measured]) {
-    let megabytes = file.json_bytes as f64 / 1e6;
-    println!("{} rows, {megabytes:.1} MB of JSON", file.rows);
-    println!(
-        "  {:<12} {:>9} {:>19} {:>9} {:>8} {:>8} {:>11} {:>10} {:>10}",
-        "", "wall s", "", "CPU s", "peak MB", "MB/s", "MB/s a core", "× validate", "× reader"
-    );
-    for Measured { name, wall, cpu, peak_bytes, .. } in all {
-        let ratio = |to| wall_of(all, to).map_or("–".into(), |to| format!("{:.2}", wall.median / to));
-        println!(
-            "  {name:<12} {:>9.4} {:>19} {:>9.3} {:>8.1} {:>8.0} {:>11.0} {:>10} {:>10}",
-            wall.median,
-            format!("({:.4}–{:.4})", wall.least, wall.most),
-            cpu.median,
-            peak_bytes.median / 1e6,
-            megabytes / wall.median,
-            megabytes / cpu.median,
-            ratio(OURS),
-            ratio(READER),
-        );
-    }
-    println!();
-}
-
-fn json_of(file: &DataFile, all: &[Measured]) -> Value {
-    let spread = |spread: &Spread| json!({"median": spread.median, "least": spread.least, "most": spread.most});
-    let measured = all.iter().map(|measured| {
-        json!({
-            "contestant": measured.name,
-            "runs": measured.runs,
-            "wall_s": spread(&measured.wall),
-            "cpu_s": spread(&measured.cpu),
-            "peak_bytes": spread(&measured.peak_bytes),
-        })
-    });
-    json!({"rows": file.rows, "json_bytes": file.json_bytes, "contestants": measured.collect::<Vec<_>>()})
-}
-
 /// Whether our memory depends on the file, and how long a start takes.
-fn probe(ours: &Contestant, data: &Path, files: &[(DataFile, Vec<Measured>)]) -> Result<Value, Fault> {
+fn probe(ours: &Contestant<DataFile>, data: &Path, files: &[(DataFile, Vec<Measured>)]) -> Result<Value, Fault> {
     println!("peak memory of {OURS}, at most {:.0} MB by its budget", MEMORY_BUDGET_BYTES / 1e6);
     let mut peaks = Vec::new();
     let mut peak = |what: String, bytes: f64| {
@@ -347,5 +251,5 @@ fn probe(ours: &Contestant, data: &Path, files: &[(DataFile, Vec<Measured>)]) ->
         "start to end of {OURS} on {} rows: {:.1} ms ({:.1}–{:.1}) of {STARTS}\n",
         small.rows, start.median, start.least, start.most
     );
-    Ok(json!({"peaks": peaks, "start_ms": {"median": start.median, "least": start.least, "most": start.most}}))
+    Ok(json!({"peaks": peaks, "start_ms": figures::spread(&start)}))
 }
