@@ -367,7 +367,7 @@ mod tests {
     const OLDER: &str = "20261122T034500123Z-zzzz";
     const NEWER: &str = "20261124T034500123Z-0000";
 
-    fn publication(mode: Replaces, dates: &[&str]) -> Publication {
+    fn publication(replaces: Replaces, dates: &[&str]) -> Publication {
         let mut publication = example::publication("calculated");
         publication.output.replaces = replaces;
         publication.output.partitions = dates

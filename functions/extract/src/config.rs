@@ -212,7 +212,7 @@ mod tests {
         let raw: BTreeMap<_, _> = tables.iter().map(|(name, url)| ((*name).into(), table(name, *url))).collect();
         let database =
             Database { name: "d".into(), bucket: "b".into(), base_folder: "f".into(), description: String::new() };
-        MetaData { database, raw, curated: BTreeMap::new(), sha256: String::new() }
+        MetaData { database, raw, processed: BTreeMap::new(), curated: BTreeMap::new(), sha256: String::new() }
     }
 
     fn plan(tables: &[(&str, Option<&str>)], origin: Option<&str>, request: ExtractRequest) -> Result<Plan, Failure> {

@@ -125,7 +125,7 @@ fn a_missing_column_is_told_before_anything_is_read() {
     let failure = place.build().unwrap_err();
     assert_eq!(failure.kind, FailureKind::BadMetadata);
     assert_eq!(failure.message, "table `c`: the query has no column `text`; the query's columns are `id`");
-    assert_eq!(place.curated(), [String::new(); 0]);
+    assert_eq!(place.curated(), Vec::<String>::new());
 }
 
 #[test]
