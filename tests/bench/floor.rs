@@ -30,19 +30,8 @@ use crate::{Fault, META_DATA, curated};
 /// As in curate's `parquet_file.rs`.
 const ROW_GROUP_ROWS: usize = 262_144;
 /// The columns that curate writes without a dictionary, for what it sees of the first rows.
-const NO_DICTIONARY: &[&str] = &[
-    "postcode",
-    "eastings",
-    "northings",
-    "longitude",
-    "latitude",
-    "lsoa",
-    "msoa",
-    "codes_admin_ward",
-    "codes_lsoa",
-    "codes_msoa",
-    "index",
-];
+const NO_DICTIONARY: &[&str] =
+    &["postcode", "eastings", "northings", "longitude", "latitude", "lsoa", "codes_lsoa", "index"];
 /// More rows a batch are slower to parse, fewer slower to encode.
 const BATCH_ROWS: usize = 1024;
 /// Batches parsed ahead of the encoding.

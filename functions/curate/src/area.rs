@@ -138,7 +138,10 @@ impl Area {
             Self::Folder(folder) => {
                 let path = folder.join(key);
                 let parent = path.parent().unwrap_or(folder);
-                let file = fs::create_dir_all(parent).and_then(|()| NamedTempFile::new_in(parent));
+                let mut file = tempfile::Builder::new();
+                #[cfg(unix)]
+                file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+                let file = fs::create_dir_all(parent).and_then(|()| file.tempfile_in(parent));
                 let file = file.map_err(|error| unwritten(&path, &error))?;
                 Ok(NewFile::File { file, path })
             }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{RowConverter, SortField};
@@ -28,8 +28,9 @@ const ROW_GROUP_ROWS: usize = 262_144;
 const ROW_GROUP_BYTES: usize = 64 << 20;
 /// How many rows tell how a table's columns are best encoded.
 pub const SAMPLE_ROWS: usize = 8_192;
-/// A column of which more than one value in so many is new gains nothing by a dictionary.
-const DICTIONARY_GAIN: usize = 2;
+/// A column of which fewer values of the sample than one in so many have come before is quicker without a dictionary,
+/// and hardly larger.
+const REPEATED: usize = 5;
 
 /// How a table's files are written: by its metadata and its first rows, so that the same rows give the same bytes.
 pub fn properties(
@@ -52,23 +53,24 @@ pub fn properties(
     if rows > 0 {
         let sample = concat_batches(schema, sample).map_err(Failure::internal)?;
         for (field, column) in schema.fields().iter().zip(sample.columns()) {
-            let distinct = match field.data_type() {
-                DataType::Float32 | DataType::Float64 => rows,
-                DataType::Struct(_) | DataType::List(_) | DataType::Boolean => continue,
-                data_type => {
-                    let field = SortField::new(data_type.clone());
-                    let converter = RowConverter::new(vec![field]).map_err(Failure::internal)?;
-                    let values = converter.convert_columns(&[Arc::clone(column)]).map_err(Failure::internal)?;
-                    values.iter().collect::<HashSet<_>>().len()
-                }
-            };
-            if distinct * DICTIONARY_GAIN > rows {
+            if field.data_type().is_nested() || *field.data_type() == DataType::Boolean {
+                continue;
+            }
+            if (rows - distinct(column)?) * REPEATED < rows {
                 let path = ColumnPath::new(vec![field.name().clone()]);
                 properties = properties.set_column_dictionary_enabled(path, false);
             }
         }
     }
     Ok(properties.build())
+}
+
+/// How many different values a column has.
+fn distinct(column: &ArrayRef) -> Result<usize, Failure> {
+    let field = SortField::new(column.data_type().clone());
+    let converter = RowConverter::new(vec![field]).map_err(Failure::internal)?;
+    let values = converter.convert_columns(&[Arc::clone(column)]).map_err(Failure::internal)?;
+    Ok(values.iter().collect::<HashSet<_>>().len())
 }
 
 /// A Parquet file under way.

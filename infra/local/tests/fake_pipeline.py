@@ -72,7 +72,9 @@ def validate(event: dict) -> dict:
     return {"files": files, "execution": execution}
 
 
-def curate(_event: dict) -> dict:
+def curate(event: dict) -> dict:
+    if event.get("stage") == "process":
+        return {"files": []}
     import pyarrow as pa
     import pyarrow.parquet as pq
 

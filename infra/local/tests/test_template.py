@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 INFRA = ROOT / "infra"
 TEXT = (INFRA / "template.yaml").read_text()
 FUNCTIONS = {"extract": "Extract", "validate": "Validate", "curate": "Curate", "catalog": "Catalog"}
-AREAS = {"land", "raw-hist", "raw", "curated", "quarantine", "reports", "athena"}
+AREAS = {"land", "raw-hist", "raw", "processed", "curated", "quarantine", "reports", "athena"}
 RETRIED = {"Throttled", "Unavailable", "Timeout"}
 
 

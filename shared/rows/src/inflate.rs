@@ -1,7 +1,8 @@
-//! Inflates on a thread of its own, a few chunks ahead of whoever reads the text: fetching and inflating go on beside
+//! Inflates on a thread of its own, unless there is little, a few chunks ahead of whoever reads the text: fetching and inflating go on beside
 //! the reading where there is more than one core.
 
-use std::io::{self, BufReader, Read};
+use std::fmt;
+use std::io::{self, BufReader, Cursor, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -22,16 +23,24 @@ const AHEAD: usize = 4;
 const BOMB_RATIO: u64 = 500;
 const BOMB_BYTES: u64 = 1 << 30;
 
+/// A source that has come to its end before so many bytes is not worth a thread.
+const SMALL_BYTES: usize = 64 << 10;
+
 /// The text of a gzip stream, of any number of members.
 #[derive(Debug)]
-pub(crate) struct Inflating {
-    pieces: Receiver<Result<Piece, Torn>>,
-    /// Chunks that were read, to be filled again.
-    spent: SyncSender<Vec<u8>>,
+pub(crate) enum Inflating {
+    /// Of a small one, as it is asked for.
+    Here(Box<Inflater>),
+    /// By a thread of its own.
+    Ahead {
+        pieces: Receiver<Result<Piece, Torn>>,
+        /// Chunks that were read, to be filled again.
+        spent: SyncSender<Vec<u8>>,
+    },
 }
 
 #[derive(Debug)]
-enum Piece {
+pub(crate) enum Piece {
     Text(Vec<u8>),
     /// Said and not concluded: a thread that only stops has not come to the end.
     End,
@@ -46,62 +55,117 @@ pub(crate) struct Torn {
 }
 
 impl Inflating {
-    /// Starts the thread. It stops when this is dropped, or with the source.
-    pub(crate) fn start(source: Box<dyn Read + Send>) -> io::Result<Self> {
+    /// Fetches the first bytes and, if there are more, starts the thread. It stops when this is dropped, or with the
+    /// source.
+    pub(crate) fn start(mut source: Box<dyn Read + Send>) -> io::Result<Self> {
+        let mut first = Vec::new();
+        let fetched = source.by_ref().take(SMALL_BYTES as u64).read_to_end(&mut first);
+        let whole = fetched.as_ref().is_ok_and(|bytes| *bytes < SMALL_BYTES);
+        let first = Cursor::new(first);
+        if whole {
+            return Ok(Self::Here(Box::new(Inflater::new(Box::new(first), SMALL_BYTES))));
+        }
+        let source: Box<dyn Read + Send> = match fetched {
+            Ok(_) => Box::new(first.chain(source)),
+            Err(error) => Box::new(first.chain(Failed(Some(error)))),
+        };
+        let mut inflater = Inflater::new(source, CHUNK_BYTES);
         let (filled, pieces) = sync_channel(AHEAD);
         // room for all chunks that there ever are: those that wait, the one being filled and the one being read
         let (spent, empty) = sync_channel(AHEAD + 2);
         let inflate = move || {
-            let source = Source { reader: source, bytes: 0, failed: false };
-            let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK_BYTES, source));
-            let (mut inflated, mut size) = (0, FIRST_CHUNK_BYTES);
             loop {
-                let mut chunk: Vec<u8> = empty.try_recv().unwrap_or_default();
-                chunk.resize(HEADROOM + size, 0);
-                size = (size * GROWTH).min(CHUNK_BYTES);
-                let (length, mut end) = fill(&mut decoder, &mut chunk[HEADROOM..]);
-                inflated += length as u64;
-                if inflated > BOMB_BYTES && inflated / decoder.get_ref().get_ref().bytes.max(1) > BOMB_RATIO {
-                    let what = format!("it inflates to more than {BOMB_RATIO} times its size: a decompression bomb");
-                    end = Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, what)));
-                }
-                chunk.truncate(HEADROOM + length);
-                if length > 0 && filled.send(Ok(Piece::Text(chunk))).is_err() {
+                let piece = match inflater.next(empty.try_recv().unwrap_or_default()) {
+                    Ok(Some(chunk)) => Ok(Piece::Text(chunk)),
+                    Ok(None) => Ok(Piece::End),
+                    Err(torn) => Err(torn),
+                };
+                let last = !matches!(piece, Ok(Piece::Text(_)));
+                // who has stopped listening does not want it
+                if filled.send(piece).is_err() || last {
                     return;
                 }
-                let last = match end {
-                    None => continue,
-                    Some(Ok(())) => Ok(Piece::End),
-                    Some(Err(error)) => Err(Torn { error, source_failed: decoder.get_ref().get_ref().failed }),
-                };
-                // who has stopped listening does not want it
-                drop(filled.send(last));
-                return;
             }
         };
         thread::Builder::new().name("inflate".into()).spawn(inflate)?;
-        Ok(Self { pieces, spent })
+        Ok(Self::Ahead { pieces, spent })
     }
 
     /// The next chunk, whose text begins at [`HEADROOM`]; `None` at the end, after which there is nothing to ask for.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, Torn> {
-        match self.pieces.recv() {
-            Ok(Ok(Piece::Text(chunk))) => Ok(Some(chunk)),
-            Ok(Ok(Piece::End)) => Ok(None),
-            Ok(Err(torn)) => Err(torn),
-            Err(_) => {
-                let error = io::Error::other("the thread that inflates has stopped");
-                Err(Torn { error, source_failed: true })
-            }
+        match self {
+            Self::Here(inflater) => inflater.next(Vec::new()),
+            Self::Ahead { pieces, .. } => match pieces.recv() {
+                Ok(Ok(Piece::Text(chunk))) => Ok(Some(chunk)),
+                Ok(Ok(Piece::End)) => Ok(None),
+                Ok(Err(torn)) => Err(torn),
+                Err(_) => {
+                    let error = io::Error::other("the thread that inflates has stopped");
+                    Err(Torn { error, source_failed: true })
+                }
+            },
         }
     }
 
     /// Takes back a chunk that was read.
     pub(crate) fn give_back(&mut self, chunk: Vec<u8>) {
         // one that has grown is not kept; and the thread may have come to its end
-        if (HEADROOM + CHUNK_BYTES..2 * CHUNK_BYTES).contains(&chunk.capacity()) {
-            drop(self.spent.try_send(chunk));
+        if let Self::Ahead { spent, .. } = self
+            && (HEADROOM + CHUNK_BYTES..2 * CHUNK_BYTES).contains(&chunk.capacity())
+        {
+            drop(spent.try_send(chunk));
         }
+    }
+}
+
+/// Inflates chunk by chunk.
+pub(crate) struct Inflater {
+    decoder: MultiGzDecoder<BufReader<Source>>,
+    bytes: u64,
+    /// Of the next chunk.
+    size: usize,
+    /// How the stream has ended.
+    end: Option<io::Result<()>>,
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl Inflater {
+    fn new(reader: Box<dyn Read + Send>, fetch_bytes: usize) -> Self {
+        let source = Source { reader, bytes: 0, failed: false };
+        let decoder = MultiGzDecoder::new(BufReader::with_capacity(fetch_bytes, source));
+        Self { decoder, bytes: 0, size: FIRST_CHUNK_BYTES, end: None }
+    }
+
+    /// The next text, in a chunk that was spent or is new.
+    fn next(&mut self, mut chunk: Vec<u8>) -> Result<Option<Vec<u8>>, Torn> {
+        if self.end.is_none() {
+            chunk.resize(HEADROOM + self.size, 0);
+            self.size = (self.size * GROWTH).min(CHUNK_BYTES);
+            let (length, mut end) = fill(&mut self.decoder, &mut chunk[HEADROOM..]);
+            self.bytes += length as u64;
+            if self.bytes > BOMB_BYTES && self.bytes / self.source().bytes.max(1) > BOMB_RATIO {
+                let what = format!("it inflates to more than {BOMB_RATIO} times its size: a decompression bomb");
+                end = Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, what)));
+            }
+            self.end = end;
+            if length > 0 {
+                chunk.truncate(HEADROOM + length);
+                return Ok(Some(chunk));
+            }
+        }
+        match self.end.take() {
+            None | Some(Ok(())) => Ok(None),
+            Some(Err(error)) => Err(Torn { error, source_failed: self.source().failed }),
+        }
+    }
+
+    fn source(&self) -> &Source {
+        self.decoder.get_ref().get_ref()
     }
 }
 
@@ -120,18 +184,26 @@ fn fill(decoder: &mut impl Read, chunk: &mut [u8]) -> (usize, Option<io::Result<
 }
 
 /// Remembers whether it was the source that failed: a decoder's errors look the same.
-#[derive(Debug)]
-struct Source<R> {
-    reader: R,
+struct Source {
+    reader: Box<dyn Read + Send>,
     bytes: u64,
     failed: bool,
 }
 
-impl<R: Read> Read for Source<R> {
+impl Read for Source {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(into);
         self.bytes += *read.as_ref().unwrap_or(&0) as u64;
         self.failed |= read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
         read
+    }
+}
+
+/// A source that has failed, to say so where its bytes end.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(self.0.take().unwrap_or_else(|| io::Error::other("the source has failed before")))
     }
 }
