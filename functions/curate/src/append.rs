@@ -7,15 +7,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use contract::{Appended, Failure, Manifest, OutputFile, PartitionOutput, Replaces, RunId, Table, TableOutput};
-use datafusion::catalog::TableProvider;
 use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
 use crate::area::Area;
-use crate::blame;
 use crate::parquet_file::hexadecimal;
 use crate::source::RawTable;
-use crate::tables::{self, Tables};
+use crate::tables::{self, Reads, Tables, from_files};
 use crate::transform::{Plan, Query};
 use crate::write;
 
@@ -67,16 +65,10 @@ impl Append<'_> {
     /// The raw table of which the rows are made. SQL that makes a row of several is refused: what it gives for new files
     /// is not what is missing.
     pub async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
-        let provider = |name: &str| match self.raw.get(name) {
-            Some(raw) => Ok(Arc::new(raw.provider()?) as Arc<dyn TableProvider>),
-            None => Err(Failure::internal(format!("`{name}` was not listed"))),
-        };
-        let frames = tables::frames(self.plan, provider, MEMORY_BYTES).await?;
+        let frames = tables::frames(self.plan, from_files(self.raw), MEMORY_BYTES).await?;
         let table = &self.query.table.name;
-        let raw = match frames.get(table) {
-            Some(frame) => blame::row_by_row(table, frame)?,
-            None => None,
-        };
+        let reads = frames.get(table).map(|frame| Reads::of(table, frame)).transpose()?;
+        let raw = reads.filter(|reads| reads.row_by_row).and_then(|reads| reads.only);
         raw.and_then(|name| self.raw.get(&name)).ok_or_else(|| {
             Failure::bad_metadata(format!(
                 "{}: to a table of mode `append` each row must come of one row of one raw table: use `rebuild` for SQL \

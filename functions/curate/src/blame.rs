@@ -16,7 +16,7 @@ use futures::StreamExt;
 
 use crate::align::{Align, shown};
 use crate::source::{RawTable, Rows};
-use crate::tables::{self, Frames};
+use crate::tables::{self, Frames, Reads, from_files};
 use crate::transform::{self, Plan};
 
 /// The search ends after this long: a failure without its line is better than none.
@@ -62,13 +62,11 @@ impl Search<'_> {
 
     /// The raw table that the query reads, if it makes every row of one row of it.
     async fn only_raw(&self) -> Result<Option<Arc<RawTable>>, Failure> {
-        let provider = |name: &str| match self.raw.get(name) {
-            Some(raw) => Ok(Arc::new(raw.provider()?) as Arc<dyn TableProvider>),
-            None => Err(Failure::internal(format!("`{name}` was not listed"))),
-        };
-        let frames = tables::frames(self.plan, provider, MEMORY_BYTES).await?;
+        let frames = tables::frames(self.plan, from_files(self.raw), MEMORY_BYTES).await?;
         let Some(frame) = frames.get(self.table) else { return Ok(None) };
-        Ok(row_by_row(self.table, frame)?.and_then(|name| self.raw.get(&name)).map(Arc::clone))
+        let reads = Reads::of(self.table, frame)?;
+        let raw = reads.only.filter(|_| reads.row_by_row).and_then(|name| self.raw.get(&name));
+        Ok(raw.map(Arc::clone))
     }
 
     /// The queries over a few rows of the raw table.
@@ -169,22 +167,6 @@ async fn run(table: &Table, frame: DataFrame) -> Result<(), Failure> {
         align.batch(&batch)?;
     }
     Ok(())
-}
-
-/// The raw table of which a query makes each row of one row.
-pub fn row_by_row(table: &str, frame: &DataFrame) -> Result<Option<String>, Failure> {
-    let plan = frame.clone().into_optimized_plan().map_err(|error| transform::failure(table, error))?;
-    let (mut scans, mut others) = (Vec::new(), 0);
-    let seen = plan.apply_with_subqueries(|node| {
-        match node {
-            LogicalPlan::TableScan(scan) => scans.push(scan.table_name.table().to_owned()),
-            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {}
-            _ => others += 1,
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    seen.map_err(Failure::internal)?;
-    Ok(if scans.len() == 1 && others == 0 { scans.pop() } else { None })
 }
 
 /// The columns of the raw table that a query reads.

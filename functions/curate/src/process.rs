@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use contract::message::{ProcessResponse, ProcessedFile};
 use contract::{Compression, DataFormat, Failure, FailureKind, FileFormat, MetaData, Table};
-use datafusion::catalog::TableProvider;
 use futures::StreamExt;
 
 use crate::Settings;
@@ -17,7 +16,7 @@ use crate::blame;
 use crate::json_file::{self, JsonFile};
 use crate::parquet_file::{ParquetFile, SAMPLE_ROWS, properties};
 use crate::source::{self, RawFile, RawTable};
-use crate::tables::{self, QUERY_MEMORY_SHARE};
+use crate::tables::{self, QUERY_MEMORY_SHARE, from_files};
 use crate::transform::{self, Plan, Variables};
 
 /// Processes every raw file that waits for it. A file that cannot be processed does not keep the others waiting, and
@@ -121,12 +120,8 @@ impl Stage<'_> {
             Some(failure) => (false, failure),
             None => (true, transform::failure(&self.table.name, error)),
         };
-        let provider = |name: &str| match raw.get(name) {
-            Some(raw) => Ok(Arc::new(raw.provider()?) as Arc<dyn TableProvider>),
-            None => Err(Failure::internal(format!("`{name}` was not listed"))),
-        };
         let memory = (self.settings.memory_bytes as f64 * QUERY_MEMORY_SHARE) as usize;
-        let mut frames = tables::frames(self.plan, provider, memory).await.map_err(elsewhere)?;
+        let mut frames = tables::frames(self.plan, from_files(raw), memory).await.map_err(elsewhere)?;
         let Some(frame) = frames.remove(&self.table.name) else { return Ok(0) };
         let mut align = Align::new(self.table, frame.schema().as_arrow()).map_err(elsewhere)?;
         let mut rows = frame.execute_stream().await.map_err(in_query)?;

@@ -66,6 +66,16 @@ pub async fn frames(
     Ok(frames)
 }
 
+/// The raw tables as their files have them.
+pub fn from_files(
+    raw: &BTreeMap<String, Arc<RawTable>>,
+) -> impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure> + '_ {
+    |name| match raw.get(name) {
+        Some(raw) => Ok(Arc::new(raw.provider()?)),
+        None => Err(Failure::internal(format!("`{name}` was not listed"))),
+    }
+}
+
 /// A session in which the query's names, and only those, stand for what they mean to it.
 fn context(
     query: &Query,
@@ -108,11 +118,7 @@ impl Tables<'_> {
     pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Vec<TableOutput>, Failure> {
         let memory = (self.memory_bytes as f64 * QUERY_MEMORY_SHARE) as usize;
         let memory = memory / self.plan.asked.len().clamp(1, TOGETHER);
-        let provider = |name: &str| {
-            let raw = self.raw.get(name).ok_or_else(|| Failure::internal(format!("`{name}` was not listed")))?;
-            Ok(Arc::new(raw.provider()?) as Arc<dyn TableProvider>)
-        };
-        let frames = frames(self.plan, provider, memory).await?;
+        let frames = frames(self.plan, from_files(self.raw), memory).await?;
         let mut alone = Vec::new();
         let mut together: BTreeMap<String, Vec<Build>> = BTreeMap::new();
         for query in self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name)) {
@@ -124,7 +130,7 @@ impl Tables<'_> {
                 table: query.table.name.clone(),
                 frame: frame.clone(),
             };
-            match only_reading(&query.table.name, frame)? {
+            match Reads::of(&query.table.name, frame)?.only {
                 Some(raw) => together.entry(raw).or_default().push(build),
                 None => alone.push(build),
             }
@@ -176,18 +182,32 @@ impl Tables<'_> {
     }
 }
 
-/// The raw table that a query reads, if it does so once and reads nothing else.
-fn only_reading(table: &str, frame: &DataFrame) -> Result<Option<String>, Failure> {
-    let plan = frame.clone().into_optimized_plan().map_err(|error| transform::failure(table, error))?;
-    let mut scans = Vec::new();
-    let seen = plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            scans.push(scan.table_name.table().to_owned());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    seen.map_err(Failure::internal)?;
-    Ok(if scans.len() == 1 { scans.pop() } else { None })
+/// What a query reads and how.
+#[derive(Debug)]
+pub struct Reads {
+    /// The raw table, if the query reads one, once, and nothing else.
+    pub only: Option<String>,
+    /// Whether it makes each row of one row, and of that alone.
+    pub row_by_row: bool,
+}
+
+impl Reads {
+    /// Of a table's query.
+    pub fn of(table: &str, frame: &DataFrame) -> Result<Self, Failure> {
+        let plan = frame.clone().into_optimized_plan().map_err(|error| transform::failure(table, error))?;
+        let (mut scans, mut row_by_row) = (Vec::new(), true);
+        let seen = plan.apply_with_subqueries(|node| {
+            match node {
+                LogicalPlan::TableScan(scan) => scans.push(scan.table_name.table().to_owned()),
+                LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {}
+                _ => row_by_row = false,
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        seen.map_err(Failure::internal)?;
+        let only = if scans.len() == 1 { scans.pop() } else { None };
+        Ok(Self { row_by_row: row_by_row && only.is_some(), only })
+    }
 }
 
 /// A table about to be built.
