@@ -98,8 +98,13 @@ impl Stage<'_> {
         let raw = RawTable::new(&self.areas.raw, raw_table, vec![file.clone()], self.settings.cores);
         let raw = BTreeMap::from([(raw_table.name.clone(), raw)]);
         match self.run(&raw, key).await {
-            // another process was quicker
-            Err((_, failure)) if failure.kind == FailureKind::Conflict && self.exists(key).await? => Ok(0),
+            // another execution was quicker: it has written the processed file, and may have deleted the raw one
+            Err((_, failure))
+                if matches!(failure.kind, FailureKind::Conflict | FailureKind::NotFound)
+                    && self.exists(key).await? =>
+            {
+                Ok(0)
+            }
             Err((true, failure)) if failure.kind == FailureKind::BadData => {
                 let url = self.areas.raw.url(&file.object.key);
                 let failure = blame::explain(self.plan, &raw, &self.table.name, failure).await;

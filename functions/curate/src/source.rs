@@ -164,6 +164,14 @@ impl RawTable {
         }
     }
 
+    /// Of the queries that share a reading, only so many have not ended: what waits for others is given up. One that ends
+    /// without having asked for its rows would hold up the rest for ever.
+    pub fn shared_by_at_most(&self, readers: usize) {
+        if let Ok(mut feeds) = self.feeds.lock() {
+            feeds.truncate(readers);
+        }
+    }
+
     /// Every row, in the order of the files and of their lines.
     pub fn rows(self: &Arc<Self>) -> impl Stream<Item = Result<Rows, Failure>> + Send + 'static + use<> {
         let reading = Reading { table: Arc::clone(self), begun: 0, files: VecDeque::new() };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use contract::{Failure, FailureKind, Table, TableOutput};
@@ -157,9 +158,11 @@ impl Tables<'_> {
     async fn build_together(&self, raw: &str, builds: Vec<Build>) -> Result<Vec<(String, TableOutput)>, Failure> {
         let Some(raw) = self.raw.get(raw) else { return Err(Failure::internal(format!("`{raw}` was not listed"))) };
         let reading = SpawnedTask::spawn(raw.share(builds.len()));
+        let left = &AtomicUsize::new(builds.len());
         let writing = builds.into_iter().map(|build| async move {
             let table = build.table.clone();
             let output = SpawnedTask::spawn(build.run()).await;
+            raw.shared_by_at_most(left.fetch_sub(1, Ordering::Relaxed) - 1);
             let output = output.map_err(|error| Stopped::elsewhere(&table, Failure::internal(error)))??;
             Ok((table, output))
         });
