@@ -73,7 +73,12 @@ fn a_table_may_be_read_twice_and_joined_with_itself() {
     place.sql("curated", "m", "SELECT count(*) AS n FROM t WHERE id IN (SELECT parent FROM t)");
     place.table("curated", "first", &["id int"], json!({}));
     place.sql("curated", "first", "SELECT id FROM t LIMIT 3");
+    for (name, condition) in [("none", "LIMIT 0"), ("never", "WHERE 1 = 0"), ("neither", "WHERE id < 0 AND id > 0")] {
+        place.table("curated", name, &["id int"], json!({}));
+        place.sql("curated", name, &format!("SELECT id FROM t {condition}"));
+    }
     let manifest = place.build().unwrap();
+    assert!(["none", "never", "neither"].iter().all(|name| place.rows(&manifest, name).is_empty()));
     assert_eq!(place.rows(&manifest, "n"), ["20000"]);
     assert_eq!(place.rows(&manifest, "m"), ["10000"]);
     assert_eq!(place.rows(&manifest, "first"), ["0", "1", "2"]);
