@@ -14,6 +14,7 @@ use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
+use futures::FutureExt;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use rows::{Input, Misfit, ReadError, RowReader};
 use store::Object;
@@ -174,7 +175,8 @@ impl RawTable {
 
     /// Every row, in the order of the files and of their lines.
     pub fn rows(self: &Arc<Self>) -> impl Stream<Item = Result<Rows, Failure>> + Send + 'static + use<> {
-        let reading = Reading { table: Arc::clone(self), begun: 0, files: VecDeque::new() };
+        let reading =
+            Reading { table: Arc::clone(self), begun: 0, opening: VecDeque::new(), decoding: VecDeque::new() };
         stream::try_unfold(reading, |mut reading| async move {
             let rows = reading.next().await?;
             Ok(rows.map(|rows| (rows, reading)))
@@ -258,66 +260,93 @@ impl RawFile {
     }
 }
 
-/// A reading of a table: files are fetched and decoded ahead, side by side, and give their rows one after another.
+/// A reading of a table: files are asked for and decoded ahead, side by side, and give their rows one after another.
 struct Reading {
     table: Arc<RawTable>,
+    /// Files asked for so far.
     begun: usize,
-    files: VecDeque<File>,
+    opening: VecDeque<Opening>,
+    decoding: VecDeque<Decoding>,
+}
+
+/// A file that was asked for.
+struct Opening {
+    number: usize,
+    task: SpawnedTask<Result<(Object, Input), Failure>>,
 }
 
 /// A file under way.
-struct File {
+struct Decoding {
     number: usize,
+    opened: Object,
     rows: Receiver<Rows>,
-    decoding: SpawnedTask<Result<InputFile, Failure>>,
+    task: SpawnedTask<Result<u64, Failure>>,
 }
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<Rows>, Failure> {
         loop {
-            self.begin();
-            let Some(file) = self.files.front_mut() else { return Ok(None) };
-            if let Some(rows) = file.rows.recv().await {
+            self.open();
+            self.decode().await?;
+            let Some(first) = self.decoding.front_mut() else { return Ok(None) };
+            if let Some(rows) = first.rows.recv().await {
                 return Ok(Some(rows));
             }
-            let Some(file) = self.files.pop_front() else { return Ok(None) };
-            let input = file.decoding.await.map_err(Failure::internal)??;
+            let Some(ended) = self.decoding.pop_front() else { return Ok(None) };
+            let rows = ended.task.await.map_err(Failure::internal)??;
+            let opened = ended.opened;
             if let Ok(mut read) = self.table.read.lock() {
-                read[file.number] = Some(input);
-            }
-        }
-    }
-
-    /// Begins as many files as may be under way.
-    fn begin(&mut self) {
-        let mut bytes: u64 = self.files.iter().map(|file| self.table.files[file.number].object.bytes).sum();
-        while let Some(next) = self.table.files.get(self.begun) {
-            bytes += next.object.bytes;
-            let under_way = self.files.len();
-            if under_way >= FILES_AHEAD || under_way >= self.table.cores && bytes > BYTES_AHEAD {
-                return;
-            }
-            let (table, number) = (Arc::clone(&self.table), self.begun);
-            let (to, rows) = channel(BATCHES_AHEAD);
-            let decoding = SpawnedTask::spawn(async move {
-                let (opened, input) = table.open(&table.files[number]).await?;
-                let (name, area) = (table.table.name.clone(), table.area.name());
-                let decode = move || table.decode(number, input, &to);
-                let rows = SpawnedTask::spawn_blocking(decode).await.map_err(Failure::internal)??;
-                Ok(InputFile {
-                    table: name,
-                    bucket: area,
+                read[ended.number] = Some(InputFile {
+                    table: self.table.table.name.clone(),
+                    bucket: self.table.area.name(),
                     key: opened.key,
                     version_id: opened.version_id,
                     etag: opened.etag,
                     checksum: opened.checksum,
                     bytes: opened.bytes,
                     rows,
-                })
-            });
-            self.files.push_back(File { number, rows, decoding });
+                });
+            }
+        }
+    }
+
+    /// Asks for as many files as may be under way.
+    fn open(&mut self) {
+        let under_way = self.begun - self.opening.len() - self.decoding.len()..self.begun;
+        let mut bytes: u64 = self.table.files[under_way].iter().map(|file| file.object.bytes).sum();
+        while let Some(next) = self.table.files.get(self.begun) {
+            bytes += next.object.bytes;
+            let under_way = self.opening.len() + self.decoding.len();
+            if under_way >= FILES_AHEAD || under_way >= self.table.cores && bytes > BYTES_AHEAD {
+                return;
+            }
+            let (table, number) = (Arc::clone(&self.table), self.begun);
+            let task = SpawnedTask::spawn(async move { table.open(&table.files[number]).await });
+            self.opening.push_back(Opening { number, task });
             self.begun += 1;
         }
+    }
+
+    /// Decodes the next files, one on each core, as far as they have come. There is one afterwards, unless all have ended.
+    async fn decode(&mut self) -> Result<(), Failure> {
+        while self.decoding.len() < self.table.cores
+            && let Some(first) = self.opening.front_mut()
+        {
+            let opened = match self.decoding.is_empty() {
+                true => (&mut first.task).await,
+                false => match (&mut first.task).now_or_never() {
+                    Some(opened) => opened,
+                    None => return Ok(()),
+                },
+            };
+            let (table, number) = (Arc::clone(&self.table), first.number);
+            self.opening.pop_front();
+            let (opened, input) = opened.map_err(Failure::internal)??;
+            let (to, rows) = channel(BATCHES_AHEAD);
+            let task = SpawnedTask::spawn_blocking(move || table.decode(number, input, &to));
+            self.decoding.push_back(Decoding { number, opened, rows, task });
+        }
+        Ok(())
     }
 }
 
