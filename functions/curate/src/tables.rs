@@ -25,8 +25,12 @@ use crate::source::RawTable;
 use crate::transform::{self, Plan, Query, Source};
 use crate::write::TableWriter;
 
-/// What DataFusion may hold, as a share of the function's memory; readers, writers and the runtime need the rest.
-pub const QUERY_MEMORY_SHARE: f64 = 0.5;
+/// Of the function's memory, what readers, writers and the runtime need.
+const OWN_BYTES: usize = 256 << 20;
+/// Sorting, DataFusion holds up to so many times what it accounts for (measured with 5 million wide rows).
+const HELD_FOR_ACCOUNTED: usize = 3;
+/// A query gets this much however little there is.
+const LEAST_BYTES: usize = 16 << 20;
 /// Tables built side by side of one reading, at most: they share the memory.
 const TOGETHER: usize = 4;
 
@@ -40,6 +44,12 @@ pub struct Tables<'a> {
     pub area: &'a Area,
     /// The function's memory.
     pub memory_bytes: usize,
+}
+
+/// What each of so many queries may account for; what it needs more goes to disk.
+pub fn query_memory(memory_bytes: usize, queries: usize) -> usize {
+    let accounted = memory_bytes.saturating_sub(OWN_BYTES) / HELD_FOR_ACCOUNTED;
+    (accounted / queries.clamp(1, TOGETHER)).max(LEAST_BYTES)
 }
 
 /// The queries of a run, by the curated table.
@@ -117,8 +127,7 @@ impl Tables<'_> {
     /// Builds the tables that were asked for, each in the folder (a key that ends with `/`) that `folder` names. Gives
     /// them in the order of the plan.
     pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Vec<TableOutput>, Failure> {
-        let memory = (self.memory_bytes as f64 * QUERY_MEMORY_SHARE) as usize;
-        let memory = memory / self.plan.asked.len().clamp(1, TOGETHER);
+        let memory = query_memory(self.memory_bytes, self.plan.asked.len());
         let frames = frames(self.plan, from_files(self.raw), memory).await?;
         let mut alone = Vec::new();
         let mut together: BTreeMap<String, Vec<Build>> = BTreeMap::new();
