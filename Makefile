@@ -66,6 +66,22 @@ RUN ?= latest
 verify: $(VENV)/.ready ## Build a run of the running `make up` again and compare the bytes (RUN=latest)
 	@$(LANDFALL_LOCAL) invoke curate '{"verify": "$(RUN)"}' --must-have same
 
+.PHONY: plan
+plan: $(VENV)/.ready ## Say what publishing a run of the running `make up` would change in the catalog (RUN=latest)
+	@$(LANDFALL_LOCAL) invoke catalog '{"publish": "$(RUN)", "plan_only": true}' --show-lines plan
+
+.PHONY: rollback
+rollback: RUN = previous
+rollback: $(VENV)/.ready ## Point the catalog of the running `make up` back at an earlier run (RUN=previous)
+	@$(LANDFALL_LOCAL) invoke catalog '{"publish": "$(RUN)"}' --show-lines plan
+
+# 0: delete them.
+DRY_RUN ?= 1
+
+.PHONY: expire
+expire: $(VENV)/.ready ## Say which runs of the running `make up` nobody needs any more (DRY_RUN=0 to delete them)
+	@$(LANDFALL_LOCAL) invoke catalog '{"expire": true, "dry_run": $(if $(filter 0,$(DRY_RUN)),false,true)}'
+
 # --------------------------------------------------------------------------------------------------------- to work on it
 
 .PHONY: test

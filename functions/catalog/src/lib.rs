@@ -3,36 +3,51 @@
 //!
 //! The order of a publication:
 //!
-//! 1. Everything is read and checked; a run of which anything is wrong changes nothing.
+//! 1. Everything is read and checked, and the plan of what is to be done is logged; a run of which anything is wrong
+//!    changes nothing.
 //! 2. All tables are pointed at the run, one call each. A table without partitions is published with that. Glue has no
 //!    call for several tables: between the first and the last of these calls a join may meet two runs.
 //! 3. Partitions are moved, added and, in `rebuild` mode, removed.
-//! 4. Every table is counted through Athena.
+//! 4. Every table is counted and read through Athena.
+//! 5. What is published now is written into the journal.
 //!
 //! A failure in 2 to 4 takes every table back to what it was. Each step looks at what is there before it acts, so that
 //! the same event can be handled again after a crash at any point: the way back is kept in Glue itself.
 
 mod athena;
+mod diff;
+mod expire;
+mod journal;
 mod partitions;
+mod plan;
 mod publication;
+mod recreate;
 mod review;
+mod runs;
 mod sync;
 mod table_input;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_glue::config::timeout::TimeoutConfig;
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
-use contract::message::{CatalogResponse, CurateResponse, PublishAction, PublishedTable};
-use contract::{Failure, FailureKind, Manifest, MetaData, Replaces};
+use contract::message::{
+    CatalogRequest, CatalogResponse, ExpireRequest, ExpireResponse, PublishAction, PublishedTable, SyncRequest,
+};
+use contract::{Failure, FailureKind, MetaData, Replaces, RunId};
 use futures::StreamExt;
+use serde_json::Value;
 use store::Store;
 use tokio::time::Instant;
 
 use crate::athena::Athena;
-use crate::publication::{Publication, TableBefore, location_of};
+use crate::journal::Recorded;
+use crate::plan::Plan;
+use crate::publication::Publication;
 use crate::review::Finding;
+use crate::runs::Runs;
 
 /// Kept of an invocation's time to take a publication back and to answer.
 const RESERVE: Duration = Duration::from_secs(60);
@@ -49,6 +64,8 @@ const REVIEWS_AT_ONCE: usize = 5;
 pub struct App {
     metadata: MetaData,
     curated_bucket: String,
+    /// How long a run stays that nobody can see any more.
+    keep_runs: Duration,
     store: Store,
     glue: aws_sdk_glue::Client,
     athena: Athena,
@@ -60,6 +77,7 @@ impl App {
         let curated_bucket = boot.env.text(env::CURATED_BUCKET);
         let workgroup = boot.env.text(env::ATHENA_WORKGROUP);
         let timeout = Duration::from_secs(boot.env.number(env::ATHENA_TIMEOUT_SECONDS));
+        let keep_days: u32 = boot.env.number(env::KEEP_RUNS_DAYS);
         let metadata = boot.metadata()?;
         let timeouts = boot.aws.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
         let timeouts = timeouts.operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
@@ -68,40 +86,136 @@ impl App {
         Ok(Self {
             metadata,
             curated_bucket,
+            keep_runs: Duration::from_secs(u64::from(keep_days) * 24 * 60 * 60),
             store: Store::new(&boot.aws),
             glue: aws_sdk_glue::Client::from_conf(glue),
             athena: Athena { client: aws_sdk_athena::Client::from_conf(athena), workgroup, timeout },
         })
     }
 
-    /// Publishes the run that the event names.
-    pub async fn handle(&self, event: CurateResponse, invocation: &Invocation) -> Result<CatalogResponse, Failure> {
+    /// Whatever an event asks for.
+    pub async fn answer(&self, request: CatalogRequest, invocation: &Invocation) -> Result<Value, Failure> {
+        let answer = match request {
+            CatalogRequest::Sync(request) => serde_json::to_value(self.sync(request, invocation).await?),
+            CatalogRequest::Expire(request) => serde_json::to_value(self.expire(request, invocation).await?),
+        };
+        answer.map_err(Failure::internal)
+    }
+
+    /// Brings Glue in line with a run.
+    async fn sync(&self, request: SyncRequest, invocation: &Invocation) -> Result<CatalogResponse, Failure> {
         let (now, left) = (Instant::now(), invocation.time_left(RESERVE));
-        let manifest = publication::read_manifest(&self.store, &event).await?;
-        let mut publications = publication::publications(&self.metadata, &manifest, &self.curated_bucket)?;
+        let runs = self.runs();
+        let (run, mut publications) = match request.recreate {
+            true => (None, runs.last_published().await?),
+            false => runs.publications(&request.run).await.map(|(run, publications)| (Some(run), publications))?,
+        };
+        let plan = Plan::new(&self.glue, &self.metadata, &publications, request.drop, request.recreate).await?;
+        let lines = plan.lines();
+        lines.iter().for_each(|line| tracing::info!(run = run.as_ref().map(RunId::as_str), line, "plan"));
+        let mut response = CatalogResponse {
+            run,
+            database: self.metadata.database.name.clone(),
+            plan: lines,
+            tables: Vec::new(),
+            dropped: Vec::new(),
+        };
+        if request.plan_only {
+            return Ok(response);
+        }
+        response.dropped = plan.dropped().to_vec();
         // boxed: with the SDK's own layers the futures nest deeper than the compiler follows
-        let publishing = Box::pin(self.publish(&mut publications, now + left.saturating_sub(STOPPING)));
-        let published = tokio::time::timeout_at(now + left, publishing).await.unwrap_or_else(|_| {
-            Err(Failure::timeout(format!("run {} was not published within the function's time", manifest.run)))
-        });
+        let publishing = Box::pin(self.publish(&mut publications, plan, now + left.saturating_sub(STOPPING)));
+        let published = tokio::time::timeout_at(now + left, publishing)
+            .await
+            .unwrap_or_else(|_| Err(Failure::timeout("not all was published within the function's time")));
         match published {
-            Ok(findings) => Ok(self.report(&manifest, &publications, findings)),
+            Ok(findings) => {
+                self.record(&publications, &findings).await?;
+                recreate::drop_tables(&self.glue, &response.database, &response.dropped).await?;
+                response.tables = self.report(&publications, findings);
+                Ok(response)
+            }
+            Err(failure) if request.recreate => Err(Failure {
+                message: format!(
+                    "{}; tables may be missing until {{\"recreate\": true}} has succeeded",
+                    failure.message
+                ),
+                ..failure
+            }),
             Err(failure) => Err(Box::pin(self.put_back(&publications, failure)).await),
         }
     }
 
     /// Publishes and reviews; queries end at the deadline. Gives a finding for each table.
-    async fn publish(&self, publications: &mut [Publication], deadline: Instant) -> Result<Vec<Finding>, Failure> {
-        sync::ensure_database(&self.glue, &self.metadata.database, &self.curated_bucket).await?;
-        for publication in &mut *publications {
-            sync::publish(&self.glue, publication).await?;
+    async fn publish(
+        &self,
+        publications: &mut [Publication],
+        plan: Plan,
+        deadline: Instant,
+    ) -> Result<Vec<Finding>, Failure> {
+        let recreate = plan.recreate;
+        if recreate {
+            recreate::delete_all(&self.glue, &self.metadata).await?;
         }
+        if recreate || !plan.database_exists {
+            sync::ensure_database(&self.glue, &self.metadata.database, &self.curated_bucket).await?;
+        }
+        for (publication, seen) in publications.iter_mut().zip(plan.tables) {
+            sync::publish(&self.glue, publication, Some(seen.found).filter(|_| !recreate)).await?;
+        }
+        // looked at again: nothing guards a partition against a run that is newer than the plan
         for publication in publications.iter_mut().filter(|publication| publication.is_partitioned()) {
-            partitions::publish(&self.glue, &self.athena, publication, deadline).await?;
+            if publication.action != PublishAction::Withdrawn {
+                partitions::publish(&self.glue, &self.athena, publication, deadline).await?;
+            }
         }
         let reviews = publications.iter().map(|one| review::review(&self.glue, &self.athena, one, deadline));
         let findings: Vec<_> = futures::stream::iter(reviews).buffered(REVIEWS_AT_ONCE).collect().await;
         all(findings)
+    }
+
+    /// Writes down what is published now. Without that a run could not be brought back whole, so it is a failure; what is
+    /// published stays.
+    async fn record(&self, publications: &[Publication], findings: &[Finding]) -> Result<(), Failure> {
+        let journal = self.runs().journal();
+        let published: Vec<_> = publications
+            .iter()
+            .zip(findings)
+            .filter_map(|(publication, finding)| match finding {
+                Finding::Agrees(rows) => Some((publication, *rows)),
+                Finding::Superseded(_) => None,
+            })
+            .collect();
+        let mut by_run: BTreeMap<&RunId, Vec<Recorded>> = BTreeMap::new();
+        let partial = |publication: &Publication| publication.replaces == Replaces::Partitions;
+        let partial = published.iter().filter(|(one, _)| partial(one)).map(|(one, _)| one.wanted.table.as_str());
+        let before = journal.last(partial).await?;
+        for (publication, rows) in published {
+            let before = before.iter().find(|before| before.state.table == publication.wanted.table);
+            by_run.entry(&publication.run).or_default().push(publication.recorded(rows, before));
+        }
+        for (run, tables) in by_run {
+            let written = journal.write(chrono::Utc::now(), run, tables).await;
+            written.map_err(|failure| failure.context(format!("run {run} is published, but not on record")))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the runs that nobody needs any more.
+    async fn expire(&self, request: ExpireRequest, invocation: &Invocation) -> Result<ExpireResponse, Failure> {
+        let since = chrono::Utc::now() - self.keep_runs;
+        let expiring = Box::pin(expire::expire(&self.glue, self.runs(), since, request.dry_run));
+        let expired = tokio::time::timeout(invocation.time_left(RESERVE), expiring).await.unwrap_or_else(|_| {
+            Err(Failure::timeout("not all that has expired was deleted within the function's time: ask again"))
+        })?;
+        let (runs, bytes) = (expired.expired.len(), expired.expired.iter().map(|run| run.bytes).sum::<u64>());
+        tracing::info!(runs, bytes, kept = expired.kept, dry_run = expired.dry_run, "runs expired");
+        Ok(expired)
+    }
+
+    fn runs(&self) -> Runs<'_> {
+        Runs { store: &self.store, metadata: &self.metadata, bucket: &self.curated_bucket }
     }
 
     /// Takes back what was published, and says so.
@@ -111,11 +225,8 @@ impl App {
         let mut problems = Vec::new();
         for publication in publications {
             if let Err(problem) = self.put_table_back(publication, wrong).await {
-                let location = match &publication.table_before {
-                    Some(TableBefore::Was(table)) => location_of(table),
-                    _ => "nothing",
-                };
-                tracing::error!(table = publication.output.table, error = %problem, location, "table was not put back");
+                let location = publication.location_before();
+                tracing::error!(table = publication.wanted.table, error = %problem, location, "table was not put back");
                 problems.push(format!("`{}` (was at {location}): {problem}", publication.name()));
             }
         }
@@ -131,45 +242,55 @@ impl App {
         // before the table: one that this run created is deleted, and its partitions would outlive it for a while
         partitions::put_back(&self.glue, publication, wrong).await?;
         let only_location_known = sync::put_back(&self.glue, publication, wrong).await?;
-        if only_location_known && publication.is_partitioned() && publication.output.replaces == Replaces::Table {
+        if only_location_known && publication.is_partitioned() && publication.replaces == Replaces::Table {
             // partitions that the earlier invocation removed are forgotten, but they all lie under that location
             partitions::repair(&self.athena, publication, Instant::now() + RESERVE / 2).await?;
         }
         Ok(())
     }
 
-    fn report(&self, manifest: &Manifest, publications: &[Publication], findings: Vec<Finding>) -> CatalogResponse {
-        let tables: Vec<_> = publications.iter().zip(findings).map(|(one, finding)| published(one, finding)).collect();
-        for table in &tables {
-            let (name, run, location) = (&table.table, manifest.run.as_str(), &table.location);
-            if table.action == PublishAction::Superseded {
-                tracing::warn!(table = name, run, location, "table left at a newer run");
-                continue;
+    fn report(&self, publications: &[Publication], findings: Vec<Finding>) -> Vec<PublishedTable> {
+        let mut freshest = None;
+        let mut tables = Vec::new();
+        for (publication, finding) in publications.iter().zip(findings) {
+            let table = published(publication, finding);
+            let (name, run, location) = (&table.table, publication.run.as_str(), &table.location);
+            match table.action {
+                PublishAction::Superseded => tracing::warn!(table = name, run, location, "table left at a newer run"),
+                PublishAction::Withdrawn => {
+                    tracing::warn!(table = name, run, location, "table left alone: the run was taken back");
+                }
+                PublishAction::Created | PublishAction::Updated | PublishAction::Unchanged => {
+                    let (rows, partitions) = (table.rows, table.partitions);
+                    tracing::info!(table = name, run, action = ?table.action, rows, partitions, location, "table published");
+                    metrics::emit(Some(name), &[("RowsPublished", Unit::Count, rows as f64)]);
+                    freshest = freshest.max(publication.newest_file_land_timestamp);
+                }
             }
-            let (rows, partitions) = (table.rows, table.partitions);
-            tracing::info!(table = name, run, action = ?table.action, rows, partitions, location, "table published");
-            metrics::emit(Some(name), &[("RowsPublished", Unit::Count, rows as f64)]);
+            tables.push(table);
         }
-        let published_any = tables.iter().any(|table| table.action != PublishAction::Superseded);
-        if let Some(newest) = manifest.newest_file_land_timestamp.filter(|_| published_any) {
+        if let Some(newest) = freshest {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             metrics::emit(None, &[("FreshnessSeconds", Unit::Seconds, now.saturating_sub(newest) as f64)]);
         }
-        CatalogResponse { run: manifest.run.clone(), database: manifest.database.clone(), tables }
+        tables
     }
 }
 
 fn published(publication: &Publication, finding: Finding) -> PublishedTable {
     let (action, location, rows) = match finding {
-        Finding::Agrees(rows) => (publication.action, publication.output.location.clone(), rows),
-        Finding::Superseded(location) => (PublishAction::Superseded, location, 0),
+        Finding::Agrees(rows) => (publication.action, publication.wanted.location.clone(), rows),
+        Finding::Superseded(location) => match publication.action {
+            PublishAction::Withdrawn => (PublishAction::Withdrawn, location, 0),
+            _ => (PublishAction::Superseded, location, 0),
+        },
     };
     PublishedTable {
-        table: publication.output.table.clone(),
+        table: publication.wanted.table.clone(),
         location,
         action,
         rows,
-        partitions: publication.output.partitions.len() as u64,
+        partitions: publication.wanted.partitions.len() as u64,
     }
 }
 
@@ -243,7 +364,7 @@ mod example {
 
     pub fn publication(table: &str) -> Publication {
         let all = publications(&metadata(), &manifest(), "curated").unwrap();
-        all.into_iter().find(|publication| publication.output.table == table).unwrap()
+        all.into_iter().find(|publication| publication.wanted.table == table).unwrap()
     }
 
     /// What Glue answers about a table that was created like this.

@@ -4,5 +4,5 @@ use catalog::App;
 
 #[tokio::main]
 async fn main() -> Result<(), boot::Error> {
-    boot::serve(App::new, |app, event, invocation| Box::pin(async move { app.handle(event, &invocation).await })).await
+    boot::serve(App::new, |app, event, invocation| Box::pin(async move { app.answer(event, &invocation).await })).await
 }

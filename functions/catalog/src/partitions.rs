@@ -11,10 +11,11 @@ use aws_sdk_glue::types::{
     PartitionValueList, StorageDescriptor,
 };
 use contract::message::PublishAction;
-use contract::{Failure, FailureKind, PartitionOutput, Replaces, RunId, TableOutput};
+use contract::{Failure, FailureKind, Replaces, RunId};
 use tokio::time::Instant;
 
 use crate::athena::Athena;
+use crate::journal::PartitionState;
 use crate::publication::{self, Publication, same_location};
 use crate::sync;
 use crate::table_input::PREVIOUS_LOCATION;
@@ -29,15 +30,17 @@ const ROUNDS: u32 = 5;
 
 /// What is to be done about a table's partitions.
 #[derive(Debug, Default, PartialEq)]
-struct Plan<'a> {
+pub struct Plan<'a> {
     /// Not registered yet.
-    add: Vec<&'a PartitionOutput>,
-    /// Registered at an older run's location.
-    move_here: Vec<(&'a PartitionOutput, &'a Partition)>,
-    /// Registered, but not part of this run.
-    remove: Vec<&'a Partition>,
+    pub add: Vec<&'a PartitionState>,
+    /// Registered at another run's location.
+    pub move_here: Vec<(&'a PartitionState, &'a Partition)>,
+    /// Registered, but not to be.
+    pub remove: Vec<&'a Partition>,
     /// Registered at their location.
-    held: Vec<&'a PartitionOutput>,
+    pub held: Vec<&'a PartitionState>,
+    /// Registered, and none of this publication's business: of another run, which stays.
+    pub others: usize,
 }
 
 impl Plan<'_> {
@@ -46,25 +49,29 @@ impl Plan<'_> {
     }
 }
 
-/// Compares what is registered with what the run wrote. A partition that a newer run has taken is left to it.
-fn plan<'a>(registered: &'a [Partition], output: &'a TableOutput, run: &RunId) -> Plan<'a> {
+/// Compares what is registered with what is wanted. A partition that a newer run has taken is left to it, unless somebody
+/// asked for this very run.
+pub fn plan<'a>(registered: &'a [Partition], publication: &'a Publication) -> Plan<'a> {
+    let stays = |found: &Partition| !publication.asked_for && is_newer(found, &publication.run);
     let mut others: BTreeMap<&[String], &Partition> = registered.iter().map(|p| (p.values(), p)).collect();
     let mut plan = Plan::default();
-    for wanted in &output.partitions {
+    for wanted in &publication.wanted.partitions {
         match others.remove(wanted.values.as_slice()) {
             None => plan.add.push(wanted),
             Some(found) if same_location(location(found), &wanted.location) => plan.held.push(wanted),
-            Some(found) if is_newer(found, run) => {}
+            Some(found) if stays(found) => plan.others += 1,
             Some(found) => plan.move_here.push((wanted, found)),
         }
     }
-    if output.replaces == Replaces::Table {
-        plan.remove = others.into_values().filter(|found| !is_newer(found, run)).collect();
+    if publication.replaces == Replaces::Table {
+        plan.remove = others.values().copied().filter(|found| !stays(found)).collect();
     }
+    plan.others += others.len() - plan.remove.len();
     plan
 }
 
-fn location(partition: &Partition) -> &str {
+/// Where a partition is, as Glue has it.
+pub fn location(partition: &Partition) -> &str {
     partition.storage_descriptor().and_then(|storage| storage.location()).unwrap_or_default()
 }
 
@@ -85,24 +92,28 @@ pub async fn publish(
     let doing = format!("publishing the partitions of table `{}`", publication.name());
     let mut refusals = Vec::new();
     for round in 0..ROUNDS {
-        if publication.output.replaces == Replaces::Table && is_superseded(glue, publication).await? {
+        if round > 0 && publication.replaces == Replaces::Table && is_replaced(glue, publication).await? {
             publication.action = PublishAction::Superseded;
             return Ok(());
         }
         let registered = list(glue, publication).await?;
         publication.partitions_before.get_or_insert_with(|| registered.clone());
-        let plan = plan(&registered, &publication.output, &publication.run);
-        publication.held = plan.held.iter().map(|&partition| partition.clone()).collect();
+        let plan = plan(&registered, publication);
         if plan.is_done() {
+            let held: Vec<PartitionState> = plan.held.into_iter().cloned().collect();
+            publication.registered = states(&registered, &held);
+            publication.held = held;
             return Ok(());
         }
         // The run's older partitions of a table that points at a newer run already: they still belong into the table.
         let points_here = publication.action != PublishAction::Superseded;
+        let root = &publication.wanted.location;
+        let is_found = |partition: &&PartitionState| partition.location.starts_with(root.as_str());
         // Moves before MSCK: so it finds no folder whose partition is registered elsewhere.
         let moves = plan.move_here.iter().map(|(to, from)| update_entry(input(publication, to, Some(from))?));
         let moves = moves.collect::<Result<_, _>>()?;
         refusals = update(glue, publication, moves).await.map_err(|failure| failure.context(&doing))?;
-        if round == 0 && points_here && !plan.add.is_empty() {
+        if round == 0 && points_here && plan.add.iter().any(is_found) {
             repair(athena, publication, deadline).await.map_err(|failure| failure.context(&doing))?;
         } else {
             let added = plan.add.iter().map(|to| input(publication, to, None)).collect::<Result<_, _>>()?;
@@ -122,21 +133,31 @@ pub async fn publish(
     Err(Failure::unavailable(format!("{doing}: not all are at their location after {ROUNDS} rounds: {refusals}")))
 }
 
+/// Registered partitions, with the rows of those that are known.
+fn states(registered: &[Partition], known: &[PartitionState]) -> Vec<PartitionState> {
+    let known: HashMap<&[String], &PartitionState> = known.iter().map(|p| (p.values.as_slice(), p)).collect();
+    let state = |found: &Partition| match known.get(found.values()) {
+        Some(known) => (*known).clone(),
+        None => PartitionState { values: found.values().to_vec(), location: location(found).to_owned(), rows: None },
+    };
+    registered.iter().map(state).collect()
+}
+
 /// Lets Athena register the partitions that it finds under the table's location.
 pub async fn repair(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<(), Failure> {
-    let sql = format!("MSCK REPAIR TABLE `{}`", publication.output.table);
+    let sql = format!("MSCK REPAIR TABLE `{}`", publication.wanted.table);
     athena.run(&publication.database, &sql, deadline).await.map(drop)
 }
 
-/// Whether the table points at a newer run by now.
-async fn is_superseded(glue: &Client, publication: &Publication) -> Result<bool, Failure> {
-    Ok(sync::get_table(glue, publication).await?.is_some_and(|table| publication.is_older_than(&table)))
+/// Whether another publication has replaced this one by now.
+async fn is_replaced(glue: &Client, publication: &Publication) -> Result<bool, Failure> {
+    Ok(sync::get_table(glue, publication).await?.is_some_and(|table| publication.is_replaced(&table)))
 }
 
 /// Whether all partitions that were published are still at their location, and not at that of a newer run.
 pub async fn are_held(glue: &Client, publication: &Publication) -> Result<bool, Failure> {
     let registered = list(glue, publication).await?;
-    let now = plan(&registered, &publication.output, &publication.run).held.len();
+    let now = plan(&registered, publication).held.len();
     Ok(now == publication.held.len())
 }
 
@@ -144,7 +165,7 @@ pub async fn are_held(glue: &Client, publication: &Publication) -> Result<bool, 
 /// [`sync::put_back`].
 pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> Result<(), Failure> {
     let Some(before) = &publication.partitions_before else { return Ok(()) };
-    if publication.output.replaces == Replaces::Table && is_superseded(glue, publication).await? {
+    if publication.replaces == Replaces::Table && is_replaced(glue, publication).await? {
         return Ok(());
     }
     let mut refusals = Vec::new();
@@ -177,7 +198,7 @@ fn undo(before: &[Partition], now: &[Partition], publication: &Publication, wron
     let mut undo = Undo::default();
     let now: HashMap<&[String], &Partition> = now.iter().map(|p| (p.values(), p)).collect();
     let before: BTreeMap<&[String], &Partition> = before.iter().map(|p| (p.values(), p)).collect();
-    for ours in &publication.output.partitions {
+    for ours in &publication.wanted.partitions {
         let here = |partition: &Partition| same_location(location(partition), &ours.location);
         let Some(found) = now.get(ours.values.as_slice()).filter(|found| here(found)) else { continue };
         match before.get(ours.values.as_slice()) {
@@ -193,7 +214,7 @@ fn undo(before: &[Partition], now: &[Partition], publication: &Publication, wron
     }
     // one that an earlier invocation had published at this run's location does not come back when the run is wrong
     let goes = |partition: &Partition| {
-        let ours = publication.output.partitions.iter().find(|ours| ours.values == partition.values());
+        let ours = publication.wanted.partitions.iter().find(|ours| ours.values == partition.values());
         wrong && ours.is_some_and(|ours| same_location(location(partition), &ours.location))
     };
     let gone = before.into_values().filter(|partition| !now.contains_key(partition.values()));
@@ -224,7 +245,7 @@ fn at_previous(partition: &Partition, location: &str) -> PartitionInput {
 }
 
 /// A partition of the run as Glue takes it: with the schema of now, and the way back.
-fn input(publication: &Publication, to: &PartitionOutput, from: Option<&Partition>) -> Result<PartitionInput, Failure> {
+fn input(publication: &Publication, to: &PartitionState, from: Option<&Partition>) -> Result<PartitionInput, Failure> {
     let storage: StorageDescriptor = publication.definition.storage_descriptor.descriptor(&to.location)?;
     let way_back = from.map(|from| (PREVIOUS_LOCATION.to_owned(), location(from).to_owned()));
     Ok(PartitionInput::builder()
@@ -242,16 +263,24 @@ fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntr
         .map_err(Failure::internal)
 }
 
-async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Partition>, Failure> {
-    let table = &publication.output.table;
-    let get = glue.get_partitions().database_name(&publication.database).table_name(table);
+/// Every partition of a publication's table.
+pub async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Partition>, Failure> {
+    partitions_of(glue, &publication.database, &publication.wanted.table).await
+}
+
+/// Every partition that is registered; none of a table that is not there.
+pub async fn partitions_of(glue: &Client, database: &str, table: &str) -> Result<Vec<Partition>, Failure> {
+    let get = glue.get_partitions().database_name(database).table_name(table);
     let mut pages = get.into_paginator().send();
     let mut partitions = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| {
-            boot::aws::failure(&error).context(format!("reading the partitions of table `{}`", publication.name()))
-        })?;
-        partitions.extend(page.partitions.unwrap_or_default());
+        match page {
+            Ok(page) => partitions.extend(page.partitions.unwrap_or_default()),
+            Err(error) => match boot::aws::failure(&error) {
+                failure if failure.kind == FailureKind::NotFound => return Ok(Vec::new()),
+                failure => return Err(failure.context(format!("reading the partitions of table `{database}.{table}`"))),
+            },
+        }
     }
     Ok(partitions)
 }
@@ -269,7 +298,7 @@ async fn update(
         let answer = glue
             .batch_update_partition()
             .database_name(&publication.database)
-            .table_name(&publication.output.table)
+            .table_name(&publication.wanted.table)
             .set_entries(Some(batch.to_vec()))
             .send()
             .await;
@@ -294,7 +323,7 @@ async fn create(glue: &Client, publication: &Publication, inputs: Vec<PartitionI
         let answer = glue
             .batch_create_partition()
             .database_name(&publication.database)
-            .table_name(&publication.output.table)
+            .table_name(&publication.wanted.table)
             .set_partition_input_list(Some(batch.to_vec()))
             .send()
             .await;
@@ -328,7 +357,7 @@ async fn delete(
         let answer = glue
             .batch_delete_partition()
             .database_name(&publication.database)
-            .table_name(&publication.output.table)
+            .table_name(&publication.wanted.table)
             .set_partitions_to_delete(Some(batch))
             .send()
             .await;
@@ -369,13 +398,13 @@ mod tests {
 
     fn publication(replaces: Replaces, dates: &[&str]) -> Publication {
         let mut publication = example::publication("calculated");
-        publication.output.replaces = replaces;
-        publication.output.partitions = dates
+        publication.replaces = replaces;
+        publication.wanted.partitions = dates
             .iter()
-            .map(|date| PartitionOutput {
+            .map(|date| PartitionState {
                 values: vec![(*date).into()],
-                location: format!("{}dea_snapshot_date={date}/", publication.output.location),
-                rows: 1,
+                location: format!("{}dea_snapshot_date={date}/", publication.wanted.location),
+                rows: Some(1),
             })
             .collect();
         publication
@@ -389,7 +418,7 @@ mod tests {
             .build()
     }
 
-    fn dates(found: &[&PartitionOutput]) -> Vec<String> {
+    fn dates(found: &[&PartitionState]) -> Vec<String> {
         found.iter().map(|partition| partition.values[0].clone()).collect()
     }
 
@@ -404,19 +433,30 @@ mod tests {
             registered(OLDER, "d8"),
             registered(NEWER, "d9"),
         ];
-        let plan = plan(&found, &publication.output, &publication.run);
+        let plan = plan(&found, &publication);
         assert_eq!(dates(&plan.held), ["d1"]);
-        assert_eq!(plan.move_here, [(&publication.output.partitions[1], &found[1])]);
+        assert_eq!(plan.move_here, [(&publication.wanted.partitions[1], &found[1])]);
         assert_eq!(dates(&plan.add), ["d4"]);
         assert_eq!(plan.remove, [&found[3]], "and what a newer run holds is left to it");
+        assert_eq!(plan.others, 2);
         assert!(!plan.is_done());
+    }
+
+    #[test]
+    fn a_run_that_is_asked_for_takes_partitions_of_newer_ones_back() {
+        let mut publication = publication(Replaces::Table, &["d1"]);
+        publication.asked_for = true;
+        let found = [registered(NEWER, "d1"), registered(NEWER, "d2"), registered(OLDER, "d3")];
+        let plan = plan(&found, &publication);
+        assert_eq!(plan.move_here, [(&publication.wanted.partitions[0], &found[0])]);
+        assert_eq!(plan.remove, [&found[1], &found[2]]);
     }
 
     #[test]
     fn in_partition_mode_the_others_stay() {
         let publication = publication(Replaces::Partitions, &["d1"]);
         let found = [registered(publication.run.as_str(), "d1"), registered(OLDER, "d8")];
-        let plan = plan(&found, &publication.output, &publication.run);
+        let plan = plan(&found, &publication);
         assert!(plan.is_done());
         assert_eq!(dates(&plan.held), ["d1"]);
     }
@@ -425,7 +465,7 @@ mod tests {
     fn a_partition_moves_with_the_schema_of_now_and_the_way_back() {
         let publication = publication(Replaces::Partitions, &["d1"]);
         let from = registered(OLDER, "d1");
-        let input = input(&publication, &publication.output.partitions[0], Some(&from)).unwrap();
+        let input = input(&publication, &publication.wanted.partitions[0], Some(&from)).unwrap();
         let entry = update_entry(input).unwrap();
         assert_eq!(entry.partition_value_list(), ["d1"]);
         let input = entry.partition_input().unwrap();

@@ -1,12 +1,14 @@
 //! A publication: one table of a run on its way into Glue, with what was there before. Made of the manifest, which is
 //! checked here before anything is touched.
 
-use aws_sdk_glue::types::{Partition, Table as GlueTable};
-use contract::message::{CurateResponse, PublishAction};
-use contract::{Column, Failure, Manifest, MetaData, PartitionOutput, Replaces, RunId, TableOutput};
-use store::Store;
+use std::collections::HashMap;
 
-use crate::table_input::TableDefinition;
+use aws_sdk_glue::types::{Partition, Table as GlueTable};
+use contract::message::PublishAction;
+use contract::{Column, Failure, Manifest, MetaData, Replaces, RunId, TableOutput};
+
+use crate::journal::{PartitionState, Recorded, TableState};
+use crate::table_input::{ROLLED_BACK_FROM, TableDefinition};
 
 /// One table of a run on its way into Glue.
 #[derive(Clone, Debug)]
@@ -15,10 +17,16 @@ pub struct Publication {
     pub run: RunId,
     /// The Glue database.
     pub database: String,
-    /// What the run wrote.
-    pub output: TableOutput,
+    /// Whether somebody asked for this very run: it is published whatever is there now.
+    pub asked_for: bool,
+    /// How much of the table is replaced.
+    pub replaces: Replaces,
+    /// What the catalog is to point at.
+    pub wanted: TableState,
     /// What Glue is to say.
     pub definition: TableDefinition,
+    /// The newest file that the run read, in Unix seconds.
+    pub newest_file_land_timestamp: Option<u64>,
     /// The columns that are in the path.
     pub partition_columns: Vec<Column>,
     /// What has become of the table so far.
@@ -27,8 +35,10 @@ pub struct Publication {
     pub table_before: Option<TableBefore>,
     /// The partitions before the first change; `None` until they were looked at.
     pub partitions_before: Option<Vec<Partition>>,
-    /// The partitions of this run that are registered at their location: all but those that a newer run has taken.
-    pub held: Vec<PartitionOutput>,
+    /// The wanted partitions that are registered at their location: all but those that a newer run has taken.
+    pub held: Vec<PartitionState>,
+    /// Every partition that is registered when the publication is done, of other runs too.
+    pub registered: Vec<PartitionState>,
 }
 
 /// A table as it was before the first change.
@@ -43,7 +53,7 @@ pub enum TableBefore {
 impl Publication {
     /// `database.table`, for messages.
     pub fn name(&self) -> String {
-        format!("{}.{}", self.database, self.output.table)
+        format!("{}.{}", self.database, self.wanted.table)
     }
 
     /// Whether the table has partitions.
@@ -51,20 +61,66 @@ impl Publication {
         !self.partition_columns.is_empty()
     }
 
-    /// Whether the run leaves nothing of this table to publish: a newer run is there already.
-    pub fn is_superseded(&self) -> bool {
-        self.action == PublishAction::Superseded && (self.output.replaces == Replaces::Table || self.held.is_empty())
+    /// Whether nothing of this table is published: another run is there, and stays.
+    pub fn is_left_alone(&self) -> bool {
+        match self.action {
+            PublishAction::Withdrawn => true,
+            PublishAction::Superseded => self.replaces == Replaces::Table || self.held.is_empty(),
+            PublishAction::Created | PublishAction::Updated | PublishAction::Unchanged => false,
+        }
     }
 
     /// Whether a table in Glue points at this run.
     pub fn is_at(&self, table: &GlueTable) -> bool {
-        same_location(location_of(table), &self.output.location)
+        same_location(location_of(table), &self.wanted.location)
     }
 
-    /// Whether a table in Glue points at a newer run, which must not be replaced.
+    /// Whether a table in Glue points at a newer run, which only a run that is asked for replaces.
     pub fn is_older_than(&self, table: &GlueTable) -> bool {
-        is_newer(location_of(table), &self.run)
+        !self.asked_for && is_newer(location_of(table), &self.run)
     }
+
+    /// Whether this run, or one after it, was taken back by hand: it does not come again by itself.
+    pub fn is_withdrawn(&self, table: &GlueTable) -> bool {
+        !self.asked_for && !self.is_at(table) && rolled_back_from(table).is_some_and(|run| run >= self.run)
+    }
+
+    /// Whether another publication has replaced this one, after it was made.
+    pub fn is_replaced(&self, table: &GlueTable) -> bool {
+        let other = RunId::of_location(location_of(table)).filter(|run| *run != self.run);
+        other.is_some_and(|other| self.asked_for || other > self.run || self.is_withdrawn(table))
+    }
+
+    /// The table as it is published, for the journal: with what was on record before of partitions that stay where they
+    /// are.
+    pub fn recorded(&self, rows: u64, before: Option<&Recorded>) -> Recorded {
+        let mut state = TableState { rows, ..self.wanted.clone() };
+        if self.is_partitioned() {
+            let before: HashMap<&str, u64> = before
+                .iter()
+                .flat_map(|before| &before.state.partitions)
+                .filter_map(|partition| Some((partition.location.trim_end_matches('/'), partition.rows?)))
+                .collect();
+            state.partitions = self.registered.clone();
+            for partition in state.partitions.iter_mut().filter(|partition| partition.rows.is_none()) {
+                partition.rows = before.get(partition.location.trim_end_matches('/')).copied();
+            }
+        }
+        Recorded { state, definition: self.definition.clone() }
+    }
+
+    /// Where the table was before, for messages.
+    pub fn location_before(&self) -> &str {
+        match &self.table_before {
+            Some(TableBefore::Was(table)) => location_of(table),
+            _ => "nothing",
+        }
+    }
+}
+
+/// The newest run that was taken back by hand.
+pub fn rolled_back_from(table: &GlueTable) -> Option<RunId> {
+    table.parameters().and_then(|parameters| parameters.get(ROLLED_BACK_FROM)).and_then(|run| RunId::parse(run))
 }
 
 /// Where a table's files are, as Glue has it.
@@ -83,22 +139,6 @@ pub fn same_location(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
-/// Reads the manifest that curate named.
-pub async fn read_manifest(store: &Store, event: &CurateResponse) -> Result<Manifest, Failure> {
-    let (bucket, key) = (&event.manifest.bucket, &event.manifest.key);
-    let url = store::url(bucket, key);
-    let text = store.read_whole(bucket, key).await?.ok_or_else(|| {
-        Failure::not_found(format!("there is no manifest {url}: run {} was not finished, or was deleted", event.run))
-    })?;
-    let manifest: Manifest = serde_json::from_slice(&text)
-        .map_err(|error| Failure::bad_input(format!("{url} cannot be read as a manifest: {error}")))?;
-    if manifest.run != event.run {
-        let message = format!("the event is about run {}, {url} is the manifest of run {}", event.run, manifest.run);
-        return Err(Failure::bad_input(message));
-    }
-    Ok(manifest)
-}
-
 /// The tables of a run, all checked: nothing is published of a run of which anything is wrong.
 pub fn publications(metadata: &MetaData, manifest: &Manifest, bucket: &str) -> Result<Vec<Publication>, Failure> {
     let run = &manifest.run;
@@ -115,7 +155,8 @@ pub fn publications(metadata: &MetaData, manifest: &Manifest, bucket: &str) -> R
     manifest.tables.iter().map(|output| publication(metadata, manifest, bucket, output)).collect()
 }
 
-fn publication(
+/// One table of a run.
+pub fn publication(
     metadata: &MetaData,
     manifest: &Manifest,
     bucket: &str,
@@ -144,13 +185,30 @@ fn publication(
     Ok(Publication {
         run: run.clone(),
         database: manifest.database.clone(),
-        output: output.clone(),
+        asked_for: false,
+        replaces: output.replaces,
+        wanted: TableState {
+            table: output.table.clone(),
+            location: output.location.clone(),
+            rows: output.rows,
+            partitions: output
+                .partitions
+                .iter()
+                .map(|partition| PartitionState {
+                    values: partition.values.clone(),
+                    location: partition.location.clone(),
+                    rows: Some(partition.rows),
+                })
+                .collect(),
+        },
         definition: TableDefinition::new(table, output, manifest)?,
+        newest_file_land_timestamp: manifest.newest_file_land_timestamp,
         partition_columns: table.partition_columns().to_vec(),
         action: PublishAction::Unchanged,
         table_before: None,
         partitions_before: None,
         held: Vec::new(),
+        registered: Vec::new(),
     })
 }
 

@@ -1,11 +1,13 @@
-//! Review: what Athena answers to `SELECT COUNT(*)` must be what the manifest says. It is asked the way an analyst would
-//! ask, so it also finds files and partitions that Athena cannot read.
+//! Review: what Athena answers to `SELECT COUNT(*)`, of a table and of each of its partitions, must be what the manifest
+//! says, and a few rows are read with every column. It is asked the way an analyst would ask, so it also finds files and
+//! partitions that Athena cannot read.
 
 use aws_sdk_glue::Client;
-use contract::{Column, ColumnType, Failure, PartitionOutput, Replaces};
+use contract::{Column, ColumnType, Failure, Replaces};
 use tokio::time::Instant;
 
 use crate::athena::Athena;
+use crate::journal::PartitionState;
 use crate::publication::{Publication, location_of};
 use crate::{partitions, sync};
 
@@ -13,29 +15,34 @@ use crate::{partitions, sync};
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 /// Partitions that one query counts: far below Athena's limit on a query's length.
 const PARTITIONS_PER_QUERY: usize = 200;
+/// Rows that are read with every column.
+const SAMPLE_ROWS: u64 = 10;
 
 /// What the review of a table found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The counts agree; so many rows in the whole table.
     Agrees(u64),
-    /// A newer run, at this location, was published: there is nothing left of this one to count.
+    /// Another run, at this location, was published: there is nothing left of this one to count.
     Superseded(String),
 }
 
-/// Counts a published table through Athena and compares it with the manifest.
+/// Counts a published table through Athena, compares it with the manifest, and reads a few rows.
 pub async fn review(
     glue: &Client,
     athena: &Athena,
     publication: &Publication,
     deadline: Instant,
 ) -> Result<Finding, Failure> {
-    if publication.is_superseded() {
+    if publication.is_left_alone() {
         return superseded(glue, publication).await;
     }
     let problem = match count(athena, publication, deadline).await {
         Ok(counts) => match disagreement(publication, &counts) {
-            None => return Ok(Finding::Agrees(counts.table)),
+            None => match athena.run(&publication.database, &sample(publication), deadline).await {
+                Ok(_) => return Ok(Finding::Agrees(counts.table)),
+                Err(failure) => failure,
+            },
             Some(problem) => Failure::bad_data(problem),
         },
         Err(failure) => failure,
@@ -53,10 +60,10 @@ async fn superseded(glue: &Client, publication: &Publication) -> Result<Finding,
 
 /// Another run may have been published over this one between its publication and the count.
 async fn is_still_published(glue: &Client, publication: &Publication) -> Result<bool, Failure> {
-    match publication.output.replaces {
+    match publication.replaces {
         Replaces::Table => {
             let table = sync::get_table(glue, publication).await?;
-            Ok(!table.is_some_and(|table| publication.is_older_than(&table)))
+            Ok(!table.is_some_and(|table| publication.is_replaced(&table)))
         }
         Replaces::Partitions => partitions::are_held(glue, publication).await,
     }
@@ -66,65 +73,85 @@ async fn is_still_published(glue: &Client, publication: &Publication) -> Result<
 #[derive(Debug, PartialEq, Eq)]
 struct Counts {
     table: u64,
-    /// Of each partition in [`Publication::held`], in `partition` mode only.
+    /// Of each partition of [`to_count`].
     partitions: Vec<u64>,
 }
 
+/// The partitions whose rows are known.
+fn to_count(publication: &Publication) -> Vec<&PartitionState> {
+    publication.held.iter().filter(|partition| partition.rows.is_some()).collect()
+}
+
 async fn count(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<Counts, Failure> {
-    let held = match publication.output.replaces {
-        Replaces::Table => &[],
-        Replaces::Partitions => publication.held.as_slice(),
-    };
-    let mut counts = Counts { table: 0, partitions: Vec::with_capacity(held.len()) };
-    let mut batches: Vec<&[PartitionOutput]> = held.chunks(PARTITIONS_PER_QUERY).collect();
-    if batches.is_empty() {
-        batches.push(&[]);
-    }
-    for batch in batches {
-        let sql = sql(&publication.database, &publication.output.table, &publication.partition_columns, batch);
-        let numbers = athena.numbers(&publication.database, &sql, deadline).await?;
-        match numbers.split_first() {
-            Some((table, partitions)) if partitions.len() == batch.len() => {
-                counts.table = *table;
-                counts.partitions.extend_from_slice(partitions);
-            }
-            _ => {
-                let message = format!("`{sql}` answers {} numbers, expected {}", numbers.len(), batch.len() + 1);
-                return Err(Failure::internal(message));
-            }
+    let to_count = to_count(publication);
+    let mut counts = Counts { table: 0, partitions: Vec::with_capacity(to_count.len()) };
+    let batches = to_count.chunks(PARTITIONS_PER_QUERY).collect::<Vec<_>>();
+    for (n, batch) in [&[][..]].into_iter().filter(|_| batches.is_empty()).chain(batches.iter().copied()).enumerate() {
+        let sql = sql(publication, batch, n == 0);
+        let mut numbers = athena.numbers(&publication.database, &sql, deadline).await?;
+        let expected = batch.len() + usize::from(n == 0);
+        if numbers.len() != expected {
+            let message = format!("`{sql}` answers {} numbers, expected {expected}", numbers.len());
+            return Err(Failure::internal(message));
         }
+        counts.partitions.extend(numbers.drain(..batch.len()));
+        counts.table = numbers.pop().unwrap_or(counts.table);
     }
     Ok(counts)
 }
 
 /// Where the counts are not the manifest's, in words.
 fn disagreement(publication: &Publication, counts: &Counts) -> Option<String> {
-    let (run, output) = (&publication.run, &publication.output);
-    if output.replaces == Replaces::Table {
-        return (counts.table != output.rows).then(|| {
-            format!(
-                "SELECT COUNT(*) answers {} rows, the manifest of run {run} says {} ({})",
-                counts.table, output.rows, output.location
-            )
-        });
+    let (run, wanted) = (&publication.run, &publication.wanted);
+    if publication.replaces == Replaces::Table && counts.table != wanted.rows {
+        return Some(format!(
+            "SELECT COUNT(*) answers {} rows, the manifest of run {run} says {} ({})",
+            counts.table, wanted.rows, wanted.location
+        ));
     }
-    let (partition, counted) =
-        publication.held.iter().zip(&counts.partitions).find(|(partition, counted)| partition.rows != **counted)?;
+    let counted = to_count(publication).into_iter().zip(&counts.partitions);
+    let (partition, counted, expected) = counted
+        .filter_map(|(partition, counted)| Some((partition, *counted, partition.rows?)))
+        .find(|(_, counted, expected)| counted != expected)?;
     Some(format!(
-        "SELECT COUNT(*) answers {counted} rows in partition {:?}, the manifest of run {run} says {} ({})",
-        partition.values, partition.rows, partition.location
+        "SELECT COUNT(*) answers {counted} rows in partition {:?}, the manifest of run {run} says {expected} ({})",
+        partition.values, partition.location
     ))
 }
 
-/// One row: the rows of the whole table, then those of each of the partitions.
-fn sql(database: &str, table: &str, columns: &[Column], partitions: &[PartitionOutput]) -> String {
-    let mut select = vec!["COUNT(*)".to_owned()];
-    select.extend(partitions.iter().map(|partition| {
-        let conditions: Vec<String> =
-            columns.iter().zip(&partition.values).map(|(column, value)| condition(column, value)).collect();
-        format!("COUNT(*) FILTER (WHERE {})", conditions.join(" AND "))
-    }));
-    format!("SELECT {} FROM {}.{}", select.join(", "), identifier(database), identifier(table))
+/// Reads every column of a few rows: of a partition that is new, if there is one.
+fn sample(publication: &Publication) -> String {
+    let run = &publication.wanted.location;
+    let new = publication.held.iter().find(|partition| partition.location.starts_with(run.as_str()));
+    let condition = new.or(publication.held.first()).map(|partition| partition_condition(publication, partition));
+    let condition = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
+    format!("SELECT * FROM {}{condition} LIMIT {SAMPLE_ROWS}", table(publication))
+}
+
+/// One row: the rows of each of the partitions and then, if they are asked for, those of the whole table.
+fn sql(publication: &Publication, partitions: &[&PartitionState], whole: bool) -> String {
+    let conditions: Vec<String> =
+        partitions.iter().map(|partition| partition_condition(publication, partition)).collect();
+    let mut select: Vec<String> =
+        conditions.iter().map(|condition| format!("COUNT(*) FILTER (WHERE {condition})")).collect();
+    let mut from = table(publication);
+    if whole {
+        select.push("COUNT(*)".into());
+    } else {
+        // the others need not be looked at again
+        let any: Vec<String> = conditions.iter().map(|condition| format!("({condition})")).collect();
+        from = format!("{from} WHERE {}", any.join(" OR "));
+    }
+    format!("SELECT {} FROM {from}", select.join(", "))
+}
+
+fn table(publication: &Publication) -> String {
+    format!("{}.{}", identifier(&publication.database), identifier(&publication.wanted.table))
+}
+
+fn partition_condition(publication: &Publication, partition: &PartitionState) -> String {
+    let columns = publication.partition_columns.iter().zip(&partition.values);
+    columns.map(|(column, value)| condition(column, value)).collect::<Vec<_>>().join(" AND ")
 }
 
 fn condition(column: &Column, value: &str) -> String {
@@ -172,27 +199,51 @@ mod tests {
         Column { name: name.into(), column_type, ..example::table("calculated").columns[0].clone() }
     }
 
-    fn partition(values: &[&str], rows: u64) -> PartitionOutput {
+    fn partition(values: &[&str], rows: u64) -> PartitionState {
         let values = values.iter().map(|&value| value.to_owned()).collect();
-        PartitionOutput { values, location: "s3://curated/p/".into(), rows }
+        PartitionState { values, location: "s3://curated/p/".into(), rows: Some(rows) }
+    }
+
+    fn counts(table: u64, partitions: &[u64]) -> Counts {
+        Counts { table, partitions: partitions.into() }
     }
 
     #[test]
-    fn a_table_is_counted_whole() {
-        assert_eq!(sql("db", "t", &[], &[]), r#"SELECT COUNT(*) FROM "db"."t""#);
+    fn a_table_is_counted_whole_and_read() {
+        let publication = example::publication("random_postcodes");
+        assert_eq!(sql(&publication, &[], true), r#"SELECT COUNT(*) FROM "example_postcodes_db"."random_postcodes""#);
+        let read = r#"SELECT * FROM "example_postcodes_db"."random_postcodes" LIMIT 10"#;
+        assert_eq!(sample(&publication), read);
     }
 
     #[test]
     fn partitions_are_counted_by_values_of_their_type() {
-        let columns = [column("day", ColumnType::Date), column("region", ColumnType::String)];
+        let mut publication = example::publication("calculated");
+        publication.database = "db".into();
+        publication.wanted.table = "t".into();
+        publication.partition_columns = vec![column("day", ColumnType::Date), column("region", ColumnType::String)];
         let partitions = [partition(&["2026-11-23", "King's Lynn"], 1), partition(&[NULL_PARTITION, "a\"b"], 1)];
+        let partitions: Vec<&PartitionState> = partitions.iter().collect();
+        let counted = "COUNT(*) FILTER (WHERE \"day\" = DATE '2026-11-23' AND \"region\" = 'King''s Lynn'), \
+                       COUNT(*) FILTER (WHERE \"day\" IS NULL AND \"region\" = 'a\"b')";
+        assert_eq!(sql(&publication, &partitions, true), format!("SELECT {counted}, COUNT(*) FROM \"db\".\"t\""));
         assert_eq!(
-            sql("db", "t", &columns, &partitions),
-            "SELECT COUNT(*), \
-             COUNT(*) FILTER (WHERE \"day\" = DATE '2026-11-23' AND \"region\" = 'King''s Lynn'), \
-             COUNT(*) FILTER (WHERE \"day\" IS NULL AND \"region\" = 'a\"b') \
-             FROM \"db\".\"t\""
+            sql(&publication, &partitions, false),
+            format!(
+                "SELECT {counted} FROM \"db\".\"t\" WHERE (\"day\" = DATE '2026-11-23' AND \"region\" = 'King''s Lynn') \
+                 OR (\"day\" IS NULL AND \"region\" = 'a\"b')"
+            )
         );
+    }
+
+    #[test]
+    fn the_sample_is_of_what_is_new() {
+        let mut publication = example::publication("calculated");
+        let new = publication.wanted.partitions[0].clone();
+        publication.held = vec![partition(&["2026-11-22"], 3), new];
+        assert!(sample(&publication).ends_with("WHERE \"dea_snapshot_date\" = DATE '2026-11-23' LIMIT 10"));
+        publication.held.pop();
+        assert!(sample(&publication).ends_with("WHERE \"dea_snapshot_date\" = DATE '2026-11-22' LIMIT 10"));
     }
 
     #[test]
@@ -216,19 +267,27 @@ mod tests {
     #[test]
     fn a_disagreement_names_both_numbers() {
         let publication = example::publication("random_postcodes");
-        let counts = |table| Counts { table, partitions: Vec::new() };
-        assert_eq!(disagreement(&publication, &counts(10)), None);
-        let problem = disagreement(&publication, &counts(9)).unwrap();
+        assert_eq!(disagreement(&publication, &counts(10, &[])), None);
+        let problem = disagreement(&publication, &counts(9, &[])).unwrap();
         assert!(problem.contains("answers 9 rows, the manifest of run 20261123T034500123Z-aaaa says 10"), "{problem}");
     }
 
     #[test]
-    fn in_partition_mode_only_this_runs_partitions_count() {
+    fn partitions_must_agree_each_for_itself() {
         let mut publication = example::publication("calculated");
         publication.held = vec![partition(&["2026-11-22"], 3), partition(&["2026-11-23"], 4)];
-        assert_eq!(disagreement(&publication, &Counts { table: 99, partitions: vec![3, 4] }), None);
-        let problem = disagreement(&publication, &Counts { table: 99, partitions: vec![3, 5] }).unwrap();
+        assert_eq!(disagreement(&publication, &counts(99, &[3, 4])), None, "the others are not this run's");
+        let problem = disagreement(&publication, &counts(99, &[3, 5])).unwrap();
         assert!(problem.contains("answers 5 rows in partition [\"2026-11-23\"]"), "{problem}");
         assert!(problem.contains("says 4"), "{problem}");
+        // as many rows in all, but not where they belong
+        publication.replaces = Replaces::Table;
+        publication.wanted.rows = 7;
+        assert_eq!(disagreement(&publication, &counts(7, &[3, 4])), None);
+        let problem = disagreement(&publication, &counts(7, &[4, 3])).unwrap();
+        assert!(problem.contains("partition [\"2026-11-22\"]"), "{problem}");
+        // of a partition that an earlier run has written the rows may be unknown
+        publication.held[0].rows = None;
+        assert_eq!(disagreement(&publication, &counts(7, &[4])), None);
     }
 }

@@ -8,20 +8,27 @@ use aws_sdk_glue::types::{DatabaseInput, Table as GlueTable, TableInput};
 use contract::message::PublishAction;
 use contract::{Database, Failure, FailureKind, RunId};
 
-use crate::publication::{Publication, TableBefore, is_newer, location_of, same_location};
-use crate::table_input::{self, EXTERNAL_TABLE, PREVIOUS_LOCATION, TableDefinition};
+use crate::publication::{Publication, TableBefore, location_of, rolled_back_from, same_location};
+use crate::table_input::{self, EXTERNAL_TABLE, PREVIOUS_LOCATION, ROLLED_BACK_FROM, TableDefinition};
 
 /// How often a table that others change at the same moment is read and decided about again.
 const ATTEMPTS: u32 = 6;
 
 /// What is to be done about a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
+pub enum Decision {
+    /// There is none.
     Create,
+    /// It is described otherwise.
     Update,
+    /// It is described so, and points elsewhere.
+    Flip,
+    /// It is as it is to be.
     Leave,
     /// It points at a newer run: never publish an older one over it.
     LeaveNewer,
+    /// This run, or one after it, was taken back by hand.
+    LeaveWithdrawn,
 }
 
 /// Creates the database if there is none. It is never changed nor deleted: others may keep tables in it.
@@ -59,7 +66,7 @@ pub async fn ensure_database(glue: &Client, database: &Database, bucket: &str) -
 
 /// A table, or `None` when there is none.
 pub async fn get_table(glue: &Client, publication: &Publication) -> Result<Option<GlueTable>, Failure> {
-    match glue.get_table().database_name(&publication.database).name(&publication.output.table).send().await {
+    match glue.get_table().database_name(&publication.database).name(&publication.wanted.table).send().await {
         Ok(found) => Ok(found.table),
         Err(error) => match boot::aws::failure(&error) {
             failure if failure.kind == FailureKind::NotFound => Ok(None),
@@ -68,14 +75,20 @@ pub async fn get_table(glue: &Client, publication: &Publication) -> Result<Optio
     }
 }
 
-/// Points the table at the run. What was there before is kept in the publication, for [`put_back`].
-pub async fn publish(glue: &Client, publication: &mut Publication) -> Result<(), Failure> {
+/// Points the table, as it was last seen, at the run. What was there before is kept in the publication, for [`put_back`].
+pub async fn publish(
+    glue: &Client,
+    publication: &mut Publication,
+    mut seen: Option<Option<GlueTable>>,
+) -> Result<(), Failure> {
     let doing = format!("publishing table `{}`", publication.name());
     for attempt in 0..ATTEMPTS {
         pause(attempt).await;
-        let found = get_table(glue, publication).await?;
-        let decision = decide(found.as_ref(), &publication.definition, &publication.run)
-            .map_err(|failure| failure.context(&doing))?;
+        let found = match seen.take() {
+            Some(found) => found,
+            None => get_table(glue, publication).await?,
+        };
+        let decision = decide(found.as_ref(), publication)?;
         // A change that was made although its answer was lost shows as our own location at the next look: then what is
         // there now is not what was there before.
         if publication.table_before.is_none() || !found.as_ref().is_some_and(|table| publication.is_at(table)) {
@@ -90,13 +103,17 @@ pub async fn publish(glue: &Client, publication: &mut Publication) -> Result<(),
                 publication.action = PublishAction::Superseded;
                 return Ok(());
             }
+            Decision::LeaveWithdrawn => {
+                publication.action = PublishAction::Withdrawn;
+                return Ok(());
+            }
             Decision::Create => {
                 publication.action = PublishAction::Created;
                 create(glue, publication, publication.definition.input(None)?).await
             }
-            Decision::Update => {
+            Decision::Update | Decision::Flip => {
                 publication.action = PublishAction::Updated;
-                let input = publication.definition.input(found.as_ref().and_then(|t| way_back(t, publication)))?;
+                let input = input(publication, found.as_ref())?;
                 update(glue, publication, input, found.as_ref().and_then(|table| table.version_id())).await
             }
         };
@@ -107,7 +124,7 @@ pub async fn publish(glue: &Client, publication: &mut Publication) -> Result<(),
                 return Err(failure.context(doing));
             }
             Err(failure) if is_lost_race(&failure) => {
-                tracing::info!(table = publication.output.table, error = %failure, "table changed meanwhile, reading it again");
+                tracing::info!(table = publication.wanted.table, error = %failure, "table changed meanwhile, reading it again");
             }
             Err(failure) => return Err(failure.context(doing)),
         }
@@ -116,35 +133,60 @@ pub async fn publish(glue: &Client, publication: &mut Publication) -> Result<(),
 }
 
 /// What is to be done about a table that Glue has like this.
-fn decide(found: Option<&GlueTable>, wanted: &TableDefinition, run: &RunId) -> Result<Decision, Failure> {
+pub fn decide(found: Option<&GlueTable>, publication: &Publication) -> Result<Decision, Failure> {
     let Some(table) = found else { return Ok(Decision::Create) };
+    let wanted = &publication.definition;
+    let conflict = |reason| Err(Failure::conflict(format!("table `{}`: {reason}", publication.name())));
     let mut current = TableDefinition::of(table);
     if current.table_type != EXTERNAL_TABLE {
-        return Err(Failure::conflict(format!(
+        return conflict(format!(
             "something else has this name, of the type `{}` where `{EXTERNAL_TABLE}` was expected; \
              rename or drop it, or rename the table in the metadata",
             current.table_type
-        )));
+        ));
     }
-    if is_newer(&current.storage_descriptor.location, run) {
+    if publication.is_older_than(table) {
         return Ok(Decision::LeaveNewer);
+    }
+    if publication.is_withdrawn(table) {
+        return Ok(Decision::LeaveWithdrawn);
     }
     // The partitions that are registered have values for the columns of then.
     let keys = |definition: &TableDefinition| -> Vec<String> {
         definition.partition_keys.iter().map(|column| column.name.clone()).collect()
     };
     if keys(&current) != keys(wanted) {
-        return Err(Failure::conflict(format!(
+        return conflict(format!(
             "its partition columns are {:?} in Glue and {:?} in the metadata; drop the table in Glue (its files stay) \
              and run again, or give the new one another name",
             keys(&current),
             keys(wanted)
-        )));
+        ));
     }
     if same_location(&current.storage_descriptor.location, &wanted.storage_descriptor.location) {
         current.storage_descriptor.location.clone_from(&wanted.storage_descriptor.location);
     }
-    Ok(if wanted.describes(&current) { Decision::Leave } else { Decision::Update })
+    Ok(if wanted.describes(&current) {
+        Decision::Leave
+    } else if wanted.describes(&current.at_run_of(wanted)) {
+        Decision::Flip
+    } else {
+        Decision::Update
+    })
+}
+
+/// The definition as Glue takes it, with the way back; and which run was taken back by hand, if one was that this one does
+/// not come after.
+fn input(publication: &Publication, found: Option<&GlueTable>) -> Result<TableInput, Failure> {
+    let mut input = publication.definition.input(found.and_then(|table| way_back(table, publication)))?;
+    let now = found.and_then(|table| RunId::of_location(location_of(table)));
+    let newest = now.into_iter().chain(found.and_then(rolled_back_from)).max();
+    if let (Some(newest), Some(parameters)) = (newest, &mut input.parameters)
+        && newest > publication.run
+    {
+        parameters.insert(ROLLED_BACK_FROM.into(), newest.as_str().into());
+    }
+    Ok(input)
 }
 
 /// Where a table pointed before this run, if anywhere.
@@ -181,7 +223,7 @@ pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> 
         };
         match changed {
             Ok(()) => {
-                tracing::warn!(table = publication.output.table, run = publication.run.as_str(), "table put back");
+                tracing::warn!(table = publication.wanted.table, run = publication.run.as_str(), "table put back");
                 return Ok(by_location && wrong);
             }
             Err(failure) if is_lost_race(&failure) => {}
@@ -234,7 +276,7 @@ async fn update(
 }
 
 async fn delete(glue: &Client, publication: &Publication) -> Result<(), Failure> {
-    let delete = glue.delete_table().database_name(&publication.database).name(&publication.output.table);
+    let delete = glue.delete_table().database_name(&publication.database).name(&publication.wanted.table);
     delete.send().await.map(drop).map_err(|error| boot::aws::failure(&error))
 }
 
@@ -265,20 +307,20 @@ mod tests {
     }
 
     fn decision(publication: &Publication, found: Option<&GlueTable>) -> Decision {
-        decide(found, &publication.definition, &publication.run).unwrap()
+        decide(found, publication).unwrap()
     }
 
     #[test]
     fn a_table_is_created_updated_or_left() {
         let publication = example::publication("random_postcodes");
         let decision = |table: Option<GlueTable>| decision(&publication, table.as_ref());
-        let ours = publication.output.location.clone();
+        let ours = publication.wanted.location.clone();
         assert_eq!(decision(None), Decision::Create);
-        assert_eq!(decision(Some(table_at(&publication, OLDER))), Decision::Update);
+        assert_eq!(decision(Some(table_at(&publication, OLDER))), Decision::Flip);
         assert_eq!(decision(Some(table_at(&publication, NEWER))), Decision::LeaveNewer);
         assert_eq!(decision(Some(table_at(&publication, &ours))), Decision::Leave);
         assert_eq!(decision(Some(table_at(&publication, ours.trim_end_matches('/')))), Decision::Leave);
-        assert_eq!(decision(Some(table_at(&publication, "s3://curated/database/random_postcodes/"))), Decision::Update);
+        assert_eq!(decision(Some(table_at(&publication, "s3://curated/database/random_postcodes/"))), Decision::Flip);
 
         let mut described_otherwise = table_at(&publication, &ours);
         described_otherwise.description = Some("by hand".into());
@@ -286,9 +328,40 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_is_asked_for_goes_over_a_newer_one_which_then_stays_away() {
+        let mut publication = example::publication("random_postcodes");
+        let newer = table_at(&publication, NEWER);
+        publication.asked_for = true;
+        assert_eq!(decision(&publication, Some(&newer)), Decision::Flip);
+        let back = input(&publication, Some(&newer)).unwrap();
+        assert_eq!(back.parameters().unwrap()[ROLLED_BACK_FROM], RunId::of_location(NEWER).unwrap().as_str());
+        let back = example::glue_table(&back, "8");
+
+        // the run that was taken back, tried once more
+        let mut again = publication.clone();
+        again.asked_for = false;
+        again.run = RunId::of_location(NEWER).unwrap();
+        again.wanted.location = NEWER.into();
+        assert_eq!(decision(&again, Some(&back)), Decision::LeaveWithdrawn);
+        // the one that is there now, tried once more, leaves the mark
+        publication.asked_for = false;
+        assert_eq!(decision(&publication, Some(&back)), Decision::Leave);
+        publication.definition.description = "otherwise".into();
+        assert_eq!(decision(&publication, Some(&back)), Decision::Update);
+        assert!(input(&publication, Some(&back)).unwrap().parameters().unwrap().contains_key(ROLLED_BACK_FROM));
+
+        // the next run is published as ever, and nothing is left of it all
+        again.run = RunId::parse("20261125T034500123Z-0000").unwrap();
+        again.wanted.location = NEWER.replace("20261124T", "20261125T");
+        again.definition.storage_descriptor.location = again.wanted.location.clone();
+        assert_eq!(decision(&again, Some(&back)), Decision::Flip);
+        assert!(!input(&again, Some(&back)).unwrap().parameters().unwrap().contains_key(ROLLED_BACK_FROM));
+    }
+
+    #[test]
     fn what_glue_adds_is_no_change() {
         let publication = example::publication("random_postcodes");
-        let mut table = table_at(&publication, &publication.output.location);
+        let mut table = table_at(&publication, &publication.wanted.location);
         table.created_by = Some("arn:aws:sts::1:assumed-role/x".into());
         table.partition_keys = None;
         let storage = table.storage_descriptor.as_mut().unwrap();
@@ -303,7 +376,7 @@ mod tests {
     fn what_cannot_be_replaced_is_refused() {
         let publication = example::publication("calculated");
         let refused = |table: &GlueTable| {
-            let failure = decide(Some(table), &publication.definition, &publication.run).unwrap_err();
+            let failure = decide(Some(table), &publication).unwrap_err();
             assert_eq!(failure.kind, FailureKind::Conflict);
             failure.message
         };
@@ -319,7 +392,7 @@ mod tests {
     #[test]
     fn the_way_back_leads_to_what_was_there() {
         let publication = example::publication("random_postcodes");
-        let (ours, older) = (publication.output.location.as_str(), table_at(&publication, OLDER));
+        let (ours, older) = (publication.wanted.location.as_str(), table_at(&publication, OLDER));
         let was = |table: &GlueTable| TableBefore::Was(Box::new(table.clone()));
         let back = |before: &TableBefore, wrong| earlier(before, &publication, wrong).unwrap();
         let location = |input: &TableInput| input.storage_descriptor().unwrap().location().unwrap().to_owned();

@@ -27,6 +27,8 @@ const VERSION: &str = "landfall_version";
 /// Parameter of tables and partitions: where they pointed before this run; absent when this run created them. Kept in
 /// Glue itself, so that whoever repeats a publication that died half-way still knows the way back.
 pub const PREVIOUS_LOCATION: &str = "landfall_previous_location";
+/// Parameter: the newest run that was taken back by hand. It and all before it are not published again by themselves.
+pub const ROLLED_BACK_FROM: &str = "landfall_rolled_back_from";
 
 /// What catalog says about a table: the keys of Glue's TableInput that mean something for an external table, under
 /// Glue's names.
@@ -204,6 +206,18 @@ impl TableDefinition {
         let mut comparable = found.clone();
         comparable.parameters.retain(|name, _| self.parameters.contains_key(name));
         comparable == *self
+    }
+
+    /// The same definition at the run, and of the version, of another one.
+    pub fn at_run_of(&self, other: &TableDefinition) -> Self {
+        let mut moved = self.clone();
+        moved.storage_descriptor.location.clone_from(&other.storage_descriptor.location);
+        for name in [RUN, VERSION] {
+            if let Some(value) = other.parameters.get(name) {
+                moved.parameters.insert(name.into(), value.clone());
+            }
+        }
+        moved
     }
 
     /// As Glue takes it, with the way back.

@@ -4,7 +4,6 @@ use aws_sdk_glue::Client;
 use contract::{Failure, FailureKind, Manifest, MetaData, RunId};
 
 use crate::area::Area;
-use crate::run::manifests;
 
 /// Where it is known what is published.
 #[derive(Clone, Debug)]
@@ -23,7 +22,7 @@ impl Published {
         curated: &Area,
         table: &str,
     ) -> Result<Option<Manifest>, Failure> {
-        let folder = manifests(metadata);
+        let folder = metadata.database.manifests();
         match self {
             Self::Glue(glue) => match location(glue, &metadata.database.name, table).await? {
                 Some(location) => match RunId::of_location(&location) {

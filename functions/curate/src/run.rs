@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
     /// Builds the tables in a folder of their own, without a manifest: nothing can be published of it.
     pub async fn build_again(self, areas: &Areas, folder: &str) -> Result<Vec<TableOutput>, Failure> {
         let raw = self.list(areas).await?;
-        let base = self.base();
+        let base = self.metadata.database.base();
         let (tables, _) = self.tables(areas, &raw, |table| format!("{folder}{base}{}/", table.location)).await?;
         Ok(tables)
     }
@@ -83,7 +83,7 @@ impl<'a> Run<'a> {
     /// Reads, transforms, writes.
     pub async fn build(self, areas: &Areas) -> Result<Built, Failure> {
         let raw = self.list(areas).await?;
-        let base = self.base();
+        let base = self.metadata.database.base();
         let folder = |table: &Table| format!("{base}{}/{}/", table.location, self.id);
         let (tables, read) = self.tables(areas, &raw, folder).await?;
         let manifest = self.publishable(&areas.curated, &raw, tables, &read);
@@ -194,10 +194,6 @@ impl<'a> Run<'a> {
         Ok(RawTable::new(area, table, files, self.settings.cores))
     }
 
-    fn base(&self) -> String {
-        base(self.metadata)
-    }
-
     fn publishable(
         &self,
         curated: &Area,
@@ -223,24 +219,11 @@ impl<'a> Run<'a> {
     }
 
     async fn write_manifest(&self, curated: &Area, manifest: &Manifest) -> Result<String, Failure> {
-        let key = format!("{}{}.json", manifests(self.metadata), self.id);
+        let key = format!("{}{}.json", self.metadata.database.manifests(), self.id);
         let body = serde_json::to_vec_pretty(manifest).map_err(Failure::internal)?;
         curated.put(&key, body, "application/json").await?;
         Ok(key)
     }
-}
-
-/// The database's folder, ending with `/`, or nothing.
-fn base(metadata: &MetaData) -> String {
-    match metadata.database.base_folder.as_str() {
-        "" => String::new(),
-        folder => format!("{folder}/"),
-    }
-}
-
-/// The prefix of the manifests.
-pub fn manifests(metadata: &MetaData) -> String {
-    format!("{}_manifests/", base(metadata))
 }
 
 /// A run that is whole, with its manifest.

@@ -8,7 +8,7 @@ use contract::{Failure, Manifest, MetaData, OutputFile, TableOutput};
 
 use crate::Settings;
 use crate::area::{Area, Areas};
-use crate::run::{Run, manifests};
+use crate::run::Run;
 
 /// Where runs are built again. The bucket's lifecycle rule empties it.
 pub const SCRATCH: &str = "_verify/";
@@ -101,7 +101,7 @@ fn digests<'a>(run: &str, files: impl Iterator<Item = &'a OutputFile>) -> BTreeM
 }
 
 async fn find(metadata: &MetaData, curated: &Area, run: &str) -> Result<Manifest, Failure> {
-    let folder = manifests(metadata);
+    let folder = metadata.database.manifests();
     let key = match run {
         "latest" => {
             let listed = curated.list(&folder).await?;

@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     invoke.add_argument("event", help="a JSON object, or a file with one")
     invoke.add_argument("--state", type=Path, default=DEFAULT_STATE)
     invoke.add_argument("--must-have", metavar="FIELD", help="fail unless this field of the answer is true")
+    invoke.add_argument("--show-lines", metavar="FIELD", help="show the lines in this field of the answer only")
     return main
 
 
@@ -141,7 +142,7 @@ def invoke(options: argparse.Namespace) -> int:
     from .invoke import invoke
 
     try:
-        return invoke(options.function, options.event, options.state, options.must_have)
+        return invoke(options.function, options.event, options.state, options.must_have, options.show_lines)
     except Refusal as error:
         return complain(str(error))
 

@@ -10,10 +10,13 @@ from .account import Clients
 from .running import Refusal, running_cloud, shown
 
 
-def invoke(function: str, event: str, state: Path, must_have: str | None = None) -> int:
+def invoke(
+    function: str, event: str, state: Path, must_have: str | None = None, show_lines: str | None = None
+) -> int:
     """Prints the answer, or the error and the end of the log; the exit status.
 
-    `must_have` names a field of the answer: 1 unless it is true there.
+    `must_have` names a field of the answer: 1 unless it is true there. `show_lines` names one with lines for people,
+    which are shown in place of the answer.
     """
     cloud = running_cloud(state)
     if cloud is None:
@@ -26,7 +29,10 @@ def invoke(function: str, event: str, state: Path, must_have: str | None = None)
     body = answer["Payload"].read()
     verb = "failed" if "FunctionError" in answer else "answered"
     print(f"{name} {verb} after {time.monotonic() - started:.2f} s", file=sys.stderr)
-    print(pretty(body), flush=True)
+    if show_lines and "FunctionError" not in answer:
+        print("\n".join(json.loads(body)[show_lines]), flush=True)
+    else:
+        print(pretty(body), flush=True)
     if "FunctionError" not in answer:
         return 0 if must_have is None or json.loads(body).get(must_have) is True else 1
     tail = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace").rstrip()

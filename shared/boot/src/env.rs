@@ -38,6 +38,8 @@ pub const DEA_VERSION: &str = "DEA_VERSION";
 pub const ATHENA_WORKGROUP: &str = "ATHENA_WORKGROUP";
 /// Seconds until a query of catalog is given up.
 pub const ATHENA_TIMEOUT_SECONDS: &str = "ATHENA_TIMEOUT_SECONDS";
+/// Days for which a run stays that nobody can see any more.
+pub const KEEP_RUNS_DAYS: &str = "KEEP_RUNS_DAYS";
 
 /// Set by Lambda: the folder of the code package.
 pub const LAMBDA_TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
@@ -67,7 +69,7 @@ pub const BY_FUNCTION: &[(&str, &[&str])] = &[
         ],
     ),
     ("curate", &[META_DATA, BASE_FOLDER, RAW_HIST_BUCKET, RAW_BUCKET, PROCESSED_BUCKET, CURATED_BUCKET, DEA_VERSION]),
-    ("catalog", &[META_DATA, CURATED_BUCKET, ATHENA_WORKGROUP, ATHENA_TIMEOUT_SECONDS]),
+    ("catalog", &[META_DATA, CURATED_BUCKET, ATHENA_WORKGROUP, ATHENA_TIMEOUT_SECONDS, KEEP_RUNS_DAYS]),
 ];
 
 /// Where settings come from.

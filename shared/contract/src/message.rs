@@ -248,15 +248,136 @@ pub struct BuiltTable {
     pub partitions: Vec<String>,
 }
 
-/// What catalog published.
+/// Everything that catalog can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogRequest {
+    /// To bring Glue in line with a run: curate's answer, or by hand `{"publish": "<run>"}`.
+    Sync(SyncRequest),
+    /// To delete the runs that nobody needs any more: `{"expire": true}`.
+    Expire(ExpireRequest),
+}
+
+/// Asks catalog to bring Glue in line with a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncRequest {
+    /// Which run.
+    pub run: SyncTo,
+    /// Whether to say what would be done, and do nothing.
+    pub plan_only: bool,
+    /// Whether the tables go that an earlier metadata described and this one does not.
+    pub drop: bool,
+    /// Whether to delete the database and its tables first, and make all of it again.
+    pub recreate: bool,
+}
+
+/// The run that Glue is brought in line with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SyncTo {
+    /// One that curate has just built: it is not published over a newer one.
+    Built(CurateResponse),
+    /// One that somebody asks for by its name, or `previous` or `latest`: it is published whatever is there now.
+    Asked(String),
+    /// The last that was built, as if curate had just done so; with `recreate`, what is published.
+    Unsaid,
+}
+
+/// Asks catalog to delete the runs that nobody needs any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpireRequest {
+    /// Always true: what is asked for.
+    pub expire: bool,
+    /// Whether to say what would go, and delete nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// A request as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SyncEvent {
+    publish: Option<String>,
+    run: Option<RunId>,
+    manifest: Option<ObjectName>,
+    tables: Option<Vec<BuiltTable>>,
+    #[serde(default)]
+    plan_only: bool,
+    #[serde(default)]
+    drop: bool,
+    #[serde(default)]
+    recreate: bool,
+}
+
+impl<'de> Deserialize<'de> for CatalogRequest {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let event = serde_json::Value::deserialize(from)?;
+        if event.get("expire").is_some() {
+            let request = ExpireRequest::deserialize(event).map_err(Error::custom)?;
+            return match request.expire {
+                true => Ok(Self::Expire(request)),
+                false => Err(Error::custom("`expire` is `true`, or is left out")),
+            };
+        }
+        let event = SyncEvent::deserialize(event).map_err(Error::custom)?;
+        let run = match (event.publish, event.run, event.manifest) {
+            (None, Some(run), Some(manifest)) => {
+                SyncTo::Built(CurateResponse { run, manifest, tables: event.tables.unwrap_or_default() })
+            }
+            (Some(run), None, None) => SyncTo::Asked(run),
+            (None, None, None) if event.plan_only || event.drop || event.recreate => SyncTo::Unsaid,
+            _ => {
+                return Err(Error::custom(
+                    "expected curate's answer (`run` and `manifest`), or one of `publish`, `plan_only`, `drop`, \
+                     `recreate` and `expire`",
+                ));
+            }
+        };
+        if event.recreate && (run != SyncTo::Unsaid || event.drop) {
+            return Err(Error::custom("`recreate` makes again what is published: it goes with `plan_only` alone"));
+        }
+        Ok(Self::Sync(SyncRequest { run, plan_only: event.plan_only, drop: event.drop, recreate: event.recreate }))
+    }
+}
+
+/// What catalog published, or with `plan_only` would publish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogResponse {
-    /// The run that was published.
-    pub run: RunId,
+    /// The run; null where several are made again.
+    pub run: Option<RunId>,
     /// The Glue database.
     pub database: String,
-    /// The tables.
+    /// What was to be done, a line each, for people.
+    pub plan: Vec<String>,
+    /// The tables; empty with `plan_only`.
     pub tables: Vec<PublishedTable>,
+    /// Tables that were dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
+}
+
+/// What catalog deleted of runs that nobody needs any more, or with `dry_run` would delete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpireResponse {
+    /// Whether nothing was deleted, because only that was asked for.
+    pub dry_run: bool,
+    /// Runs that nobody has seen since then go, RFC 3339.
+    pub unseen_since: String,
+    /// The folders of tables in runs, as `s3://…/<table>/<run>/`.
+    pub expired: Vec<ExpiredRun>,
+    /// Folders of runs that stay.
+    pub kept: u64,
+}
+
+/// What a run wrote of one table, and is no longer needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiredRun {
+    /// `s3://…/<table>/<run>/`
+    pub location: String,
+    /// Objects in it.
+    pub objects: u64,
+    /// Their size.
+    pub bytes: u64,
 }
 
 /// A table as Athena sees it now.
@@ -286,4 +407,59 @@ pub enum PublishAction {
     Unchanged,
     /// A newer run was already published: left alone.
     Superseded,
+    /// The run, or one after it, was taken back by hand: left alone.
+    Withdrawn,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn catalog(event: serde_json::Value) -> Result<CatalogRequest, String> {
+        serde_json::from_value(event).map_err(|error| error.to_string())
+    }
+
+    fn sync(event: serde_json::Value) -> SyncRequest {
+        match catalog(event) {
+            Ok(CatalogRequest::Sync(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn catalog_is_asked_by_curate_and_by_hand() {
+        let built = json!({
+            "run": "20261123T034500123Z-aaaa",
+            "manifest": {"bucket": "curated", "key": "database/_manifests/20261123T034500123Z-aaaa.json"},
+            "tables": []
+        });
+        assert!(matches!(sync(built.clone()).run, SyncTo::Built(_)));
+        let mut plan = built;
+        plan["plan_only"] = true.into();
+        assert!(sync(plan).plan_only);
+        assert_eq!(sync(json!({"publish": "previous"})).run, SyncTo::Asked("previous".into()));
+        assert_eq!(sync(json!({"plan_only": true})).run, SyncTo::Unsaid);
+        assert!(sync(json!({"publish": "latest", "drop": true})).drop);
+        assert!(sync(json!({"recreate": true})).recreate);
+        let dry = ExpireRequest { expire: true, dry_run: true };
+        assert_eq!(catalog(json!({"expire": true, "dry_run": true})), Ok(CatalogRequest::Expire(dry)));
+    }
+
+    #[test]
+    fn catalog_is_not_asked_for_nothing_or_for_two_things() {
+        for (event, part) in [
+            (json!({}), "expected curate's answer"),
+            (json!({"run": "20261123T034500123Z-aaaa"}), "expected curate's answer"),
+            (json!({"publish": "latest", "recreate": true}), "`recreate` makes again what is published"),
+            (json!({"recreate": true, "drop": true}), "`recreate` makes again what is published"),
+            (json!({"expire": false}), "`expire` is `true`"),
+            (json!({"expire": true, "publish": "latest"}), "unknown field `publish`"),
+            (json!({"plan": true}), "unknown field `plan`"),
+        ] {
+            let problem = catalog(event).unwrap_err();
+            assert!(problem.contains(part), "{problem}");
+        }
+    }
 }

@@ -49,6 +49,26 @@ pub struct Database {
     pub description: String,
 }
 
+impl Database {
+    /// The prefix of everything in the curated bucket, ending with `/`, or nothing.
+    pub fn base(&self) -> String {
+        match self.base_folder.as_str() {
+            "" => String::new(),
+            folder => format!("{folder}/"),
+        }
+    }
+
+    /// The prefix of the runs' manifests, each `<run>.json`.
+    pub fn manifests(&self) -> String {
+        format!("{}_manifests/", self.base())
+    }
+
+    /// The prefix of what catalog has published, an entry each time.
+    pub fn publications(&self) -> String {
+        format!("{}_publications/", self.base())
+    }
+}
+
 impl MetaData {
     /// Reads the folder whole. Fails with every problem of every file.
     pub fn read(folder: &Path) -> Result<Self, Problems> {

@@ -1,0 +1,233 @@
+//! The plan of a sync: what is to be done about database, tables and partitions, made of what Glue says at that moment.
+//! It is logged before anything is done, and with `plan_only` it is all that is done.
+
+use aws_sdk_glue::Client;
+use aws_sdk_glue::types::{Partition, Table as GlueTable};
+use contract::{Failure, FailureKind, MetaData, RunId};
+
+use crate::publication::{Publication, location_of, rolled_back_from};
+use crate::sync::{Decision, decide};
+use crate::table_input::{RUN, TableDefinition};
+use crate::{diff, partitions, sync};
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Plan {
+    /// The Glue database.
+    pub database: String,
+    /// Whether there is one.
+    pub database_exists: bool,
+    /// Whether all of it is deleted first.
+    pub recreate: bool,
+    /// A part for each publication, in their order.
+    pub tables: Vec<TablePlan>,
+    /// Tables that an earlier metadata described and this one does not.
+    pub obsolete: Vec<String>,
+    /// Whether these go.
+    pub drop: bool,
+    /// Tables of others, which are left alone.
+    pub foreign: Vec<String>,
+}
+
+/// What is to be done about a table, and what it was made of.
+#[derive(Debug)]
+pub struct TablePlan {
+    /// As Glue has it.
+    pub found: Option<GlueTable>,
+    registered: Vec<Partition>,
+    decision: Decision,
+    lines: Vec<String>,
+}
+
+impl Plan {
+    /// Looks at everything and changes nothing.
+    pub async fn new(
+        glue: &Client,
+        metadata: &MetaData,
+        publications: &[Publication],
+        drop: bool,
+        recreate: bool,
+    ) -> Result<Self, Failure> {
+        let database = metadata.database.name.clone();
+        let all = tables_of(glue, &database).await?;
+        let mut plan = Self {
+            database,
+            database_exists: all.is_some(),
+            recreate,
+            tables: Vec::new(),
+            obsolete: Vec::new(),
+            drop,
+            foreign: Vec::new(),
+        };
+        for table in all.iter().flatten().filter(|table| !metadata.curated.contains_key(table.name())) {
+            if is_ours(table) { &mut plan.obsolete } else { &mut plan.foreign }.push(table.name().to_owned());
+        }
+        for publication in publications {
+            plan.tables.push(TablePlan::new(glue, publication, recreate).await?);
+        }
+        Ok(plan)
+    }
+
+    /// A line for each thing that is to be done or left.
+    pub fn lines(&self) -> Vec<String> {
+        let database = match (self.database_exists, self.recreate) {
+            (false, _) => "create",
+            (true, false) => "leave",
+            (true, true) if self.foreign.is_empty() => "delete and create",
+            (true, true) => "leave, as others have tables in it",
+        };
+        let mut lines = vec![format!("database {}: {database}", self.database)];
+        lines.extend(self.tables.iter().flat_map(|table| table.lines.clone()));
+        for table in &self.obsolete {
+            lines.push(match self.drop || self.recreate {
+                true => format!("table {table}: drop, the metadata does not describe it (its files stay)"),
+                false => format!(
+                    "table {table}: leave, though the metadata does not describe it; {{\"drop\": true}} drops it"
+                ),
+            });
+        }
+        lines.extend(self.foreign.iter().map(|table| format!("table {table}: leave, it is not the pipeline's")));
+        lines
+    }
+
+    /// The tables that are to be dropped.
+    pub fn dropped(&self) -> &[String] {
+        if self.drop { &self.obsolete } else { &[] }
+    }
+}
+
+impl TablePlan {
+    async fn new(glue: &Client, publication: &Publication, recreate: bool) -> Result<Self, Failure> {
+        let found = sync::get_table(glue, publication).await?;
+        let registered = match found.is_some() && publication.is_partitioned() {
+            true => partitions::list(glue, publication).await?,
+            false => Vec::new(),
+        };
+        // of a table that goes first it does not matter what it is like
+        let decision = if recreate { Decision::Create } else { decide(found.as_ref(), publication)? };
+        let mut plan = Self { found, registered, decision, lines: Vec::new() };
+        plan.lines = plan.describe(publication);
+        Ok(plan)
+    }
+
+    fn describe(&self, publication: &Publication) -> Vec<String> {
+        let name = &publication.wanted.table;
+        let to = &publication.wanted.location;
+        let from = self.found.as_ref().map(location_of).unwrap_or_default();
+        let mut lines = vec![match self.decision {
+            Decision::Create if self.found.is_some() => format!("table {name}: delete and create at {to}"),
+            Decision::Create => format!("table {name}: create at {to}"),
+            Decision::Flip => format!("table {name}: flip from {from} to {to}"),
+            Decision::Update if from == to => format!("table {name}: update at {to}"),
+            Decision::Update => format!("table {name}: update, and flip from {from} to {to}"),
+            Decision::Leave => format!("table {name}: leave at {to}"),
+            Decision::LeaveNewer => format!("table {name}: leave at {from}, which is newer"),
+            Decision::LeaveWithdrawn => {
+                let withdrawn = self.found.as_ref().and_then(rolled_back_from);
+                let withdrawn = withdrawn.as_ref().map_or("a run", RunId::as_str);
+                format!("table {name}: leave at {from}: {withdrawn} was taken back, this run does not come after it")
+            }
+        }];
+        if let (Decision::Update, Some(found)) = (self.decision, &self.found) {
+            let changes = diff::changes(&TableDefinition::of(found), &publication.definition);
+            lines.extend(changes.into_iter().map(|change| format!("  {change}")));
+        }
+        if publication.is_partitioned() && self.decision != Decision::LeaveWithdrawn {
+            let plan =
+                partitions::plan(if self.decision == Decision::Create { &[] } else { &self.registered }, publication);
+            let parts = [
+                (plan.add.len(), "add"),
+                (plan.move_here.len(), "move here"),
+                (plan.remove.len(), "remove"),
+                (plan.held.len() + plan.others, "leave"),
+            ];
+            let parts = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {n}"));
+            let parts: Vec<String> = parts.collect();
+            lines.push(format!("  partitions: {}", if parts.is_empty() { "none".into() } else { parts.join(", ") }));
+        }
+        lines
+    }
+}
+
+/// Whether catalog has made a table.
+pub fn is_ours(table: &GlueTable) -> bool {
+    table.parameters().is_some_and(|parameters| parameters.contains_key(RUN))
+}
+
+/// Every table of the database; `None` when there is no such database.
+pub async fn tables_of(glue: &Client, database: &str) -> Result<Option<Vec<GlueTable>>, Failure> {
+    let mut pages = glue.get_tables().database_name(database).into_paginator().send();
+    let mut tables = Vec::new();
+    while let Some(page) = pages.next().await {
+        match page {
+            Ok(page) => tables.extend(page.table_list.unwrap_or_default()),
+            Err(error) => match boot::aws::failure(&error) {
+                failure if failure.kind == FailureKind::NotFound => return Ok(None),
+                failure => return Err(failure.context(format!("reading the tables of database `{database}`"))),
+            },
+        }
+    }
+    Ok(Some(tables))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example;
+
+    fn table(publication: &Publication, found: Option<GlueTable>, registered: Vec<Partition>) -> Vec<String> {
+        let decision = decide(found.as_ref(), publication).unwrap();
+        TablePlan { found, registered, decision, lines: Vec::new() }.describe(publication)
+    }
+
+    #[test]
+    fn a_plan_says_what_is_done_to_a_table() {
+        let publication = example::publication("calculated");
+        let to = &publication.wanted.location;
+        let create = table(&publication, None, Vec::new());
+        assert_eq!(create, [format!("table calculated: create at {to}"), "  partitions: add 1".into()]);
+
+        let from = "s3://curated/database/calculated/20261122T034500123Z-zzzz/";
+        let mut earlier = publication.definition.clone();
+        earlier.storage_descriptor.location = from.into();
+        earlier.storage_descriptor.columns[1].column_type = "int".into();
+        earlier.storage_descriptor.columns[0].name = "region".into();
+        let found = example::glue_table(&earlier.input(None).unwrap(), "1");
+        let update = table(&publication, Some(found), Vec::new());
+        assert_eq!(
+            update,
+            [
+                format!("table calculated: update, and flip from {from} to {to}"),
+                "  + column european_electoral_region string".into(),
+                "  ~ column n: int -> bigint".into(),
+                "  - column region string".into(),
+                "  partitions: add 1".into(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_plan_says_what_is_left_and_what_may_go() {
+        let mut plan = Plan {
+            database: "db".into(),
+            database_exists: true,
+            recreate: false,
+            tables: Vec::new(),
+            obsolete: vec!["orders".into()],
+            drop: false,
+            foreign: vec!["other".into()],
+        };
+        assert_eq!(
+            plan.lines(),
+            [
+                "database db: leave",
+                "table orders: leave, though the metadata does not describe it; {\"drop\": true} drops it",
+                "table other: leave, it is not the pipeline's",
+            ]
+        );
+        assert_eq!(plan.dropped(), [""; 0]);
+        plan.drop = true;
+        assert_eq!(plan.dropped(), ["orders"]);
+        assert!(plan.lines()[1].starts_with("table orders: drop"));
+    }
+}
