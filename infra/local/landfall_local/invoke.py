@@ -10,9 +10,7 @@ from .account import Clients
 from .running import Refusal, running_cloud, shown
 
 
-def invoke(
-    function: str, event: str, state: Path, must_have: str | None = None, show_lines: str | None = None
-) -> int:
+def invoke(function: str, event: str, state: Path, must_have: str | None = None, show_lines: str | None = None) -> int:
     """Prints the answer, or the error and the end of the log; the exit status.
 
     `must_have` names a field of the answer: 1 unless it is true there. `show_lines` names one with lines for people,
