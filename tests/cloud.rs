@@ -198,8 +198,12 @@ impl Stack {
 
     /// Fires the extract schedule, as EventBridge Scheduler does at a time.
     pub async fn fire(&self, scheduled_time: &str) {
-        let path = format!("/_local/schedules/{}-extract/fire", self.name);
-        control("POST", &path, Some(json!({"scheduled_time": scheduled_time}))).await;
+        self.fire_schedule("extract", json!({"scheduled_time": scheduled_time})).await;
+    }
+
+    /// Fires any schedule of the stack, with options of the local cloud's.
+    pub async fn fire_schedule(&self, name: &str, options: Value) {
+        control("POST", &format!("/_local/schedules/{}-{name}/fire", self.name), Some(options)).await;
     }
 
     /// The processes of a function that are at work.

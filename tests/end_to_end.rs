@@ -5,12 +5,15 @@
 //! - [`landing`]: what may land, and what becomes of it
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
+//! - [`catalog`]: plans, rollback, expiry
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`stages`]: the process stage, appending, verifying
 //! - [`template`]: what the deployed template gives the functions
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 
+#[path = "catalog.rs"]
+mod catalog;
 #[path = "datasets.rs"]
 mod datasets;
 #[path = "hostile.rs"]
