@@ -1,6 +1,7 @@
 //! The local cloud as a test uses it: one cloud for all tests of a process, one stack of its own for each test, so that
 //! tests run side by side and none sees another's files.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -206,12 +207,45 @@ impl Stack {
         control("POST", &format!("/_local/schedules/{}-{name}/fire", self.name), Some(options)).await;
     }
 
-    /// The processes of a function that are at work.
-    pub async fn busy(&self, function: &str) -> Vec<i64> {
-        let path = format!("/_local/functions/{}/processes", self.function(function));
-        let processes = control("GET", &path, None).await;
-        let busy = processes.as_array().into_iter().flatten().filter(|process| process["busy"] == true);
-        busy.filter_map(|process| process["pid"].as_i64()).collect()
+    async fn calls_of(&self, function: &str, method: &str, what: &str, body: Option<Value>) -> Value {
+        control(method, &format!("/_local/functions/{}/{what}", self.function(function)), body).await
+    }
+
+    /// How often a function has called each operation of AWS, since the start or since they were forgotten.
+    pub async fn calls(&self, function: &str) -> BTreeMap<String, u64> {
+        serde_json::from_value(self.calls_of(function, "GET", "calls", None).await).expect("numbers by operation")
+    }
+
+    /// Counts a function's calls from 0.
+    pub async fn forget_calls(&self, function: &str) {
+        self.calls_of(function, "DELETE", "calls", None).await;
+    }
+
+    /// Kills the first process of a function that makes so many calls within one invocation: `at_call`, counted from 1
+    /// and, if there is an `operation`, of that one; before or after the call takes effect, as `when` says.
+    pub async fn crash(&self, function: &str, crash: Value) {
+        self.calls_of(function, "POST", "crash", Some(crash)).await;
+    }
+
+    /// Where the last crash that was asked for has struck, as `operation`, `call` and `request_id`; `None` if it has not.
+    pub async fn struck(&self, function: &str) -> Option<Value> {
+        let crash = self.calls_of(function, "GET", "crash", None).await;
+        Some(crash["struck"].clone()).filter(|struck| !struck.is_null())
+    }
+
+    /// Makes a function's calls of an `operation` fail; the local cloud's `calls.Fault` says how.
+    pub async fn fault(&self, function: &str, fault: Value) {
+        self.calls_of(function, "POST", "faults", Some(fault)).await;
+    }
+
+    /// Keeps this stack's queries queued until they are released, or stopped.
+    pub async fn hold_queries(&self) {
+        control("POST", &format!("/_local/athena/{}/hold", self.name), None).await;
+    }
+
+    /// Lets this stack's queries run again.
+    pub async fn release_queries(&self) {
+        control("POST", &format!("/_local/athena/{}/release", self.name), None).await;
     }
 
     /// What functions of this stack answered so far, in order.
@@ -399,7 +433,7 @@ fn http_client() -> reqwest::Client {
 async fn control(method: &str, path: &str, body: Option<Value>) -> Value {
     let url = format!("{}{path}", cloud().endpoint);
     let client = http_client();
-    let request = if method == "POST" { client.post(url) } else { client.get(url) };
+    let request = client.request(method.parse().expect("a method"), url);
     let request = match body {
         Some(body) => request.header("content-type", "application/json").body(body.to_string()),
         None => request,

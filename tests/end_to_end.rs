@@ -6,6 +6,7 @@
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`catalog`]: plans, rollback, expiry
+//! - [`readers`]: who queries meanwhile sees one published run after the other
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`stages`]: the process stage, appending, verifying
 //! - [`template`]: what the deployed template gives the functions
@@ -24,6 +25,8 @@ mod interrupted;
 mod journey;
 #[path = "landing.rs"]
 mod landing;
+#[path = "readers.rs"]
+mod readers;
 #[path = "stages.rs"]
 mod stages;
 #[path = "template.rs"]

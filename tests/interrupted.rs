@@ -1,54 +1,81 @@
-//! Processes killed in the middle of their work: the platform tries again, and the counts come out right.
+//! Processes killed in the middle of their work, at a call of theirs to AWS: before it takes effect, or after it did and
+//! before they know. The platform tries again, and the counts come out right.
 
+use serde_json::json;
 use tests::{Api, Options, Stack};
 
-/// Runs the pipeline once and kills the first process of a function that is seen at work.
-async fn killed(name: &str, function: &str) {
-    // a slow API keeps extract at work long enough to be caught
+/// Dies before or after so many calls of an operation.
+type Crash = (&'static str, u64, &'static str);
+
+/// Runs the pipeline once for each crash of a function, ten rows each time.
+async fn killed(name: &str, function: &str, crashes: &[Crash]) {
     let api = Api::start(&[]);
     let parameters = vec![("SourceOrigin", api.origin.clone())];
     let stack = Stack::deploy(name, Options { parameters, ..Options::default() }).await;
-    let firing = stack.fire("2026-11-01T06:00:00Z");
-    let killing = async {
-        let pid = stack.eventually("a process at work", async || stack.busy(function).await.first().copied()).await;
-        let killed = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();
-        assert!(killed.success());
-    };
-    tokio::join!(firing, killing);
-    let crashed = stack
-        .eventually("the crash is on record", async || {
-            let seen = stack.invocations(function).await;
-            seen.into_iter().find(|invocation| invocation["ok"] == false)
-        })
-        .await;
-    assert!(crashed["error"].to_string().contains("Runtime.ExitError"), "{crashed}");
+    for (n, (when, at_call, operation)) in (1..).zip(crashes) {
+        let crash = json!({"when": when, "at_call": at_call, "operation": operation});
+        stack.crash(function, crash.clone()).await;
+        stack.fire(&format!("2026-11-{n:02}T06:00:00Z")).await;
+        let struck = stack.eventually(&format!("the crash {crash}"), async || stack.struck(function).await).await;
+        let crashed = stack
+            .eventually("the crash is on record", async || {
+                let seen = stack.invocations(function).await;
+                seen.into_iter().find(|one| one["request_id"] == struck["request_id"] && one["ok"] == false)
+            })
+            .await;
+        assert_eq!(crashed["error"], "Runtime.ExitError", "{crashed}");
 
-    stack.eventually("an extract in history", async || (stack.keys("raw-hist").await.len() == 1).then_some(())).await;
-    stack.settled(1).await;
-    stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
-    stack.settled(1).await;
-    assert_eq!(stack.count("random_postcodes").await, 10);
-    let sum = stack.query(&format!("SELECT SUM(n) FROM {}.calculated", stack.database())).await;
-    assert_eq!(sum, [["10"]]);
+        // a file leaves land once the rebuild is asked for that will have its rows
+        stack
+            .eventually("the extract is in history alone", async || {
+                let history = stack.keys("raw-hist").await.len();
+                (history == n && stack.keys("land").await.is_empty()).then_some(())
+            })
+            .await;
+        stack.settled(1).await;
+        let rows = 10 * n as u64;
+        assert_eq!(stack.count("random_postcodes").await, rows, "{crash}");
+        // of the last snapshot, should a day have ended meanwhile
+        let database = stack.database();
+        let sql = format!(
+            "SELECT SUM(n) FROM {database}.calculated GROUP BY dea_snapshot_date ORDER BY dea_snapshot_date DESC LIMIT 1"
+        );
+        assert_eq!(stack.query(&sql).await, [[rows.to_string()]], "{crash}");
+    }
     assert_eq!(stack.keys("quarantine").await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn extract_killed() {
-    killed("killed-extract", "extract").await;
+    killed("killed-extract", "extract", &[("before", 1, "PutObject"), ("after", 1, "PutObject")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn validate_killed() {
-    killed("killed-validate", "validate").await;
+    let crashes = [
+        ("after", 1, "CopyObject"),
+        ("before", 1, "StartExecution"),
+        ("after", 1, "StartExecution"),
+        ("after", 1, "DeleteObject"),
+    ];
+    killed("killed-validate", "validate", &crashes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn curate_killed() {
-    killed("killed-curate", "curate").await;
+    // the last object is the manifest
+    let crashes = [("before", 1, "GetObject"), ("before", 2, "PutObject"), ("after", 3, "PutObject")];
+    killed("killed-curate", "curate", &crashes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn catalog_killed() {
-    killed("killed-catalog", "catalog").await;
+    // the first run creates the tables, the others find them
+    let crashes = [
+        ("after", 1, "CreateTable"),
+        ("before", 2, "UpdateTable"),
+        ("after", 1, "BatchUpdatePartition"),
+        ("before", 1, "GetQueryResults"),
+    ];
+    killed("killed-catalog", "catalog", &crashes).await;
 }

@@ -6,11 +6,13 @@ The modules, along the data's way:
     driver           what `make run`, `make up` and `make invoke` do, and what they print
     postcodes        a stand-in of the postcodes API
     server           starts everything below on one port
-    control          what AWS has no API for: deploy a stack, fire a schedule, look at processes
+    control          what AWS has no API for: deploy a stack, fire a schedule, look at processes, let calls fail
     cloudformation/  deploys the same SAM template, and stops on anything it cannot honour
     scheduler        fires a schedule by hand, as EventBridge Scheduler would
     functions        the Lambda API in front of:
     lambda_host      real processes that speak the Runtime API
+    calls            the AWS requests of functions: counted and, for tests, struck by crashes and faults
+    operations       which operation of AWS a request is
     async_invoke     the event queue of a function: retries, then the on-failure destination
     notifications    S3 events, as S3 sends them
     s3_fidelity      what moto's S3 accepts and S3 refuses

@@ -6,6 +6,19 @@
     GET  /_local/invocations                  -> {"invocations": [...], "pending": n}
     GET  /_local/health                       -> {"endpoint", "pid"}
 
+For tests, what goes wrong (calls.Crash and calls.Fault say what the fields mean):
+
+    GET  /_local/functions/<name>/calls       -> {operation: n}, the AWS calls that the function has made
+    POST /_local/functions/<name>/crash       {"at_call", "when"?, "operation"?} -> {}
+    GET  /_local/functions/<name>/crash       -> the same and "struck": null or {"operation", "call", "request_id"}
+    POST /_local/functions/<name>/faults      {"operation", "error"?, "status"?, "message"?, "times"?, "after"?,
+                                              "lost"?} -> {}
+    GET  /_local/functions/<name>/faults      -> [the same]; "times" and "after" are what is left of them
+    POST /_local/athena/<workgroup>/hold      its queries stay QUEUED -> {}
+    POST /_local/athena/<workgroup>/release   -> {}
+
+DELETE of calls, crash or faults forgets them (calls are counted from 0) -> {}.
+
 An error is {"error": "..."} with a status of 400 (what was asked for), 404 or 500.
 """
 
@@ -14,14 +27,20 @@ import os
 import re
 import traceback
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from moto.awslambda.exceptions import LambdaClientError
 
 from . import scheduler
+from .calls import Crash, Fault
 from .cloudformation import DeployError, deploy
 
 if TYPE_CHECKING:
     from .server import Cloud
+
+Record = TypeVar("Record")
 
 PREFIX = "/_local/"
 STATUS = {200: "200 OK", 400: "400 Bad Request", 404: "404 Not Found", 500: "500 Internal Server Error"}
@@ -41,6 +60,15 @@ class Control:
             ("POST", re.compile(r"stacks"), self._deploy),
             ("POST", re.compile(r"schedules/([^/]+)/fire"), self._fire),
             ("GET", re.compile(r"functions/([^/]+)/processes"), self._processes),
+            ("GET", re.compile(r"functions/([^/]+)/calls"), self._calls),
+            ("DELETE", re.compile(r"functions/([^/]+)/calls"), self._forget_calls),
+            ("POST", re.compile(r"functions/([^/]+)/crash"), self._arm),
+            ("GET", re.compile(r"functions/([^/]+)/crash"), self._crash),
+            ("DELETE", re.compile(r"functions/([^/]+)/crash"), self._disarm),
+            ("POST", re.compile(r"functions/([^/]+)/faults"), self._add_fault),
+            ("GET", re.compile(r"functions/([^/]+)/faults"), self._faults),
+            ("DELETE", re.compile(r"functions/([^/]+)/faults"), self._forget_faults),
+            ("POST", re.compile(r"athena/([^/]+)/(hold|release)"), self._hold),
             ("GET", re.compile(r"invocations"), self._invocations),
             ("GET", re.compile(r"health"), self._health),
         ]
@@ -82,8 +110,53 @@ class Control:
         scheduler.fire(self._cloud.clients, name, body.get("scheduled_time"), body.get("input"))
         return {}
 
+    def _function(self, name: str) -> str:
+        try:
+            return self._cloud.functions.find(name).function_name
+        except LambdaClientError as error:
+            raise BadRequestError(f"no function {name}") from error
+
     def _processes(self, _body: dict, name: str) -> list[dict]:
-        return self._cloud.host.processes(name)
+        return self._cloud.host.processes(self._function(name))
+
+    def _calls(self, _body: dict, name: str) -> dict:
+        return self._cloud.calls.counts(self._function(name))
+
+    def _forget_calls(self, _body: dict, name: str) -> dict:
+        self._cloud.calls.forget_counts(self._function(name))
+        return {}
+
+    def _arm(self, body: dict, name: str) -> dict:
+        self._cloud.calls.arm(self._function(name), made(Crash, body))
+        return {}
+
+    def _crash(self, _body: dict, name: str) -> dict:
+        crash = self._cloud.calls.crash(self._function(name))
+        if crash is None:
+            raise BadRequestError(f"no crash is armed for {name}")
+        return crash.to_json()
+
+    def _disarm(self, _body: dict, name: str) -> dict:
+        self._cloud.calls.disarm(self._function(name))
+        return {}
+
+    def _add_fault(self, body: dict, name: str) -> dict:
+        self._cloud.calls.add_fault(self._function(name), made(Fault, body))
+        return {}
+
+    def _faults(self, _body: dict, name: str) -> list[dict]:
+        return [fault.to_json() for fault in self._cloud.calls.faults(self._function(name))]
+
+    def _forget_faults(self, _body: dict, name: str) -> dict:
+        self._cloud.calls.forget_faults(self._function(name))
+        return {}
+
+    def _hold(self, _body: dict, work_group: str, what: str) -> dict:
+        try:
+            getattr(self._cloud.athena, what)(work_group)
+        except ValueError as error:
+            raise BadRequestError(str(error)) from error
+        return {}
 
     def _invocations(self, _body: dict) -> dict:
         functions = self._cloud.functions
@@ -109,3 +182,23 @@ def read_json(environ: dict) -> dict:
     if not isinstance(body, dict):
         raise BadRequestError("the body must be a JSON object")
     return body
+
+
+def made(kind: type[Record], body: dict) -> Record:
+    """A record, of a dataclass, from its JSON: no field more, none of another type, none too few."""
+    known = {field.name: field for field in fields(kind) if field.init}
+    for name, value in body.items():
+        if name not in known:
+            raise BadRequestError(f'unknown field "{name}", expected some of: {", ".join(known)}')
+        expected = known[name].type
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            raise BadRequestError(
+                f'"{name}" is {json.dumps(value)}, expected {getattr(expected, "__name__", expected)}'
+            )
+    for name, field in known.items():
+        if name not in body and field.default is MISSING:
+            raise BadRequestError(f'"{name}" is missing')
+    try:
+        return kind(**body)
+    except ValueError as error:
+        raise BadRequestError(str(error)) from error

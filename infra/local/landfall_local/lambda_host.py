@@ -159,6 +159,15 @@ class SandboxOutput:
             return bytes(self._kept[-length:]) if length else b""
 
 
+@dataclass(eq=False)
+class Running:
+    """An invocation while a process is at it."""
+
+    request_id: str
+    started: float = field(default_factory=time.monotonic)
+    calls: list[str] = field(default_factory=list)  # the AWS operations that it has called (calls.py)
+
+
 class Sandbox:
     """One process of one function."""
 
@@ -166,7 +175,9 @@ class Sandbox:
         self.id = uuid.uuid4().hex
         self.function = function
         self.fingerprint = fingerprint(function.folder)
+        self.access_key = f"ASIA{self.id[:16].upper()}"  # temporary credentials of its own, as in AWS
         self.busy = True
+        self.running: Running | None = None
         self.events: queue.Queue = queue.Queue()  # -> the process: (request id, deadline, payload)
         self.results: queue.Queue = queue.Queue()  # <- the process: (request id or None, kind, body)
         self.process: subprocess.Popen | None = None
@@ -194,6 +205,7 @@ class Sandbox:
                 "LAMBDA_RUNTIME_DIR": str(folder),
                 "TMPDIR": str(self._scratch.resolve()),
                 "_HANDLER": "bootstrap",
+                "AWS_ACCESS_KEY_ID": self.access_key,
                 **function.environment,
             },
             stdin=subprocess.DEVNULL,
@@ -213,6 +225,13 @@ class Sandbox:
 
     def invoke(self, request_id: str, payload: bytes) -> tuple[bool, bytes]:
         """Hands one event to the process and waits: (succeeded, response or error)."""
+        self.running = Running(request_id)
+        try:
+            return self._invoke(request_id, payload)
+        finally:
+            self.running = None
+
+    def _invoke(self, request_id: str, payload: bytes) -> tuple[bool, bytes]:
         timeout = self.function.timeout_seconds
         self.events.put((request_id, int((time.time() + timeout) * 1000), payload))
         deadline = time.monotonic() + timeout
@@ -274,6 +293,10 @@ class LambdaHost:
 
     def sandbox(self, sandbox_id: str) -> Sandbox | None:
         return self._sandboxes.get(sandbox_id)
+
+    def sandbox_of(self, access_key: str) -> Sandbox | None:
+        """Whose credentials these are, if they are a process's."""
+        return next((found for found in list(self._sandboxes.values()) if found.access_key == access_key), None)
 
     def processes(self, function_name: str) -> list[dict]:
         with self._lock:

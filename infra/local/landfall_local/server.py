@@ -51,7 +51,7 @@ class Cloud:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
-        from . import control, glue_fidelity, notifications, s3_fidelity, s3_policies, step_functions
+        from . import calls, control, glue_fidelity, notifications, s3_fidelity, s3_policies, step_functions
         from .athena.service import Athena
         from .cloudformation import resources
         from .functions import Functions
@@ -66,14 +66,15 @@ class Cloud:
         glue_fidelity.install()
         notifications.install(self.functions)
         self.executions = step_functions.install(self.clients)
-        Athena(self._engine).install()
+        self.athena = Athena(self._engine)
+        self.athena.install()
         resources.install(self.clients)
 
-        aws = DomainDispatcherApplication(create_backend_app)
+        self.calls = calls.Calls(self.host, DomainDispatcherApplication(create_backend_app))
         self._server = make_server(
             HOST,
             self.port,
-            control.Control(self, aws),
+            control.Control(self, self.calls),
             threaded=True,
             request_handler=request_handler(),
             fd=self._socket.fileno(),
@@ -158,6 +159,9 @@ def request_handler() -> type:
     class Handler(MotoRequestHandler):
         # Headers and body are two writes: without this each answer may wait 40 ms for an acknowledgement.
         disable_nagle_algorithm = True
+
+        def connection_dropped(self, error, environ=None) -> None:
+            self.close_connection = True  # also when it is this side that drops it (calls.AnswerLostError)
 
         def log(self, type, message, *args) -> None:
             """Nothing: an access log of every S3 call helps nobody."""

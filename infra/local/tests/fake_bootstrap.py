@@ -4,13 +4,16 @@
 Understood keys of the event, in this order:
     print          a line for the log
     sleep          seconds
+    aws            calls to make, each [service, method of its boto3 client, arguments]; see `attempts`
+    attempts       of each of them, at most (1)
     exit           the exit status to leave with, in the middle of the invocation
     kill           true: ends itself with SIGKILL
     error          the errorType to fail with
     fail_times     with a file: fails ("Unavailable") that many times, then succeeds
     file           where fail_times counts, and where every event is written, one line each
     bytes          so many bytes of answer
-Anything else is ignored. The answer is {"event", "pid", "invocations", "cwd", "environment"}.
+Anything else is ignored. The answer is {"event", "pid", "invocations", "cwd", "environment", "aws"}. `aws` is how each
+call ended: "ok", the error's code, or the type of the exception if there was no answer.
 """
 
 import json
@@ -28,10 +31,26 @@ def post(path: str, body: bytes) -> None:
     urllib.request.urlopen(urllib.request.Request(f"{BASE}/{path}", body)).read()
 
 
+def call_aws(service: str, method: str, arguments: dict, attempts: int) -> str:
+    import boto3  # only here: it takes its time
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    config = Config(retries={"total_max_attempts": attempts, "mode": "standard"}, s3={"addressing_style": "path"})
+    try:
+        getattr(boto3.client(service, config=config), method)(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    except BotoCoreError as error:
+        return type(error).__name__
+    return "ok"
+
+
 def handle(event: dict, count: int) -> tuple[str, bytes]:
     if "print" in event:
         print(event["print"], flush=True)
     time.sleep(event.get("sleep", 0))
+    aws = [call_aws(*call, event.get("attempts", 1)) for call in event.get("aws", [])]
     if "exit" in event:
         sys.exit(event["exit"])
     if event.get("kill"):
@@ -53,6 +72,7 @@ def handle(event: dict, count: int) -> tuple[str, bytes]:
         "invocations": count,
         "cwd": os.getcwd(),  # noqa: PTH109
         "environment": dict(os.environ),
+        "aws": aws,
     }
     return "response", json.dumps(answer).encode()
 

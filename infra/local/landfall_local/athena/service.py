@@ -6,9 +6,10 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
-from moto.athena.models import AthenaBackend, WorkGroup
+from moto.athena.models import AthenaBackend, WorkGroup, athena_backends
 from moto.athena.responses import AthenaResponse
 
+from ..account import ACCOUNT_ID, REGION
 from .engine import Engine, EngineEndedError
 
 ROWS_PER_PAGE = 1000  # Athena's most
@@ -44,6 +45,8 @@ class Query:
 class Athena:
     def __init__(self, engine: Engine):
         self._engine = engine
+        self._held: set[str] = set()  # names of workgroups
+        self._changed = threading.Condition()  # of that set, and of a query's status
 
     def install(self) -> None:
         athena = self
@@ -58,7 +61,7 @@ class Athena:
             return athena._answer(self, results)
 
         def stop_query_execution(self):
-            return athena._answer(self, cancel)
+            return athena._answer(self, athena._cancel)
 
         AthenaBackend.start_query_execution = start_query_execution
         AthenaResponse.get_query_execution = get_query_execution
@@ -95,8 +98,27 @@ class Athena:
             )
         return query.id
 
+    def hold(self, work_group: str) -> None:
+        """Keeps the queries of a workgroup queued, as when its capacity is used up, until it is released."""
+        with self._changed:
+            self._held.add(self._known(work_group))
+
+    def release(self, work_group: str) -> None:
+        with self._changed:
+            self._held.discard(self._known(work_group))
+            self._changed.notify_all()
+
+    def _known(self, work_group: str) -> str:
+        if work_group not in athena_backends[ACCOUNT_ID][REGION].work_groups:
+            raise ValueError(f"no workgroup {work_group}")
+        return work_group
+
     def _run(self, query: Query) -> None:
-        query.status = "RUNNING"
+        with self._changed:
+            self._changed.wait_for(lambda: query.status != "QUEUED" or query.work_group.name not in self._held)
+            if query.status != "QUEUED":
+                return
+            query.status = "RUNNING"
         request = {
             "id": query.id,
             "sql": query.sql,
@@ -108,15 +130,23 @@ class Athena:
             answer = self._engine.execute(request)
         except EngineEndedError as error:
             answer = {"error": f"GENERIC_INTERNAL_ERROR: {error}"}
-        if query.status == "CANCELLED":
-            return
-        if "error" in answer:
-            fail(query, answer["error"])
-            return
-        for name, value in answer.items():
-            setattr(query, name, value)
-        query.completed = time.time()
-        query.status = "SUCCEEDED"
+        with self._changed:
+            if query.status == "CANCELLED":
+                return
+            if "error" in answer:
+                fail(query, answer["error"])
+                return
+            for name, value in answer.items():
+                setattr(query, name, value)
+            query.completed = time.time()
+            query.status = "SUCCEEDED"
+
+    def _cancel(self, _response: AthenaResponse, query: Query) -> str:
+        with self._changed:
+            if query.status in ("QUEUED", "RUNNING"):
+                query.status, query.reason, query.completed = "CANCELLED", "Query cancelled by user", time.time()
+                self._changed.notify_all()
+        return "{}"
 
     def _answer(self, response: AthenaResponse, answer):
         query_id = response._get_param("QueryExecutionId")
@@ -191,12 +221,6 @@ def execution(query: Query) -> dict:
 
 def describe(_response: AthenaResponse, query: Query) -> str:
     return json.dumps({"QueryExecution": execution(query)})
-
-
-def cancel(_response: AthenaResponse, query: Query) -> str:
-    if query.status in ("QUEUED", "RUNNING"):
-        query.status, query.reason, query.completed = "CANCELLED", "Query cancelled by user", time.time()
-    return "{}"
 
 
 def results(response: AthenaResponse, query: Query):

@@ -1,0 +1,271 @@
+"""The AWS calls of functions: told apart, named, counted, and made to fail."""
+
+import json
+
+import pytest
+from conftest import wait_for
+
+from landfall_local.operations import Signature, operation, signature
+
+GET_DATABASES = ["glue", "get_databases", {}]
+
+
+@pytest.fixture
+def bucket(cloud) -> str:
+    return cloud.bucket()
+
+
+@pytest.fixture
+def control(cloud, stack):
+    """control("POST", "crash", {...}): of the function that this module uses, left as it was found."""
+
+    def call(method: str, what: str, body: dict | None = None):
+        return cloud.control(method, f"functions/fake-validate/{what}", body)
+
+    call("DELETE", "calls")
+    yield call
+    for what in ("calls", "crash", "faults"):
+        call("DELETE", what)
+
+
+@pytest.fixture
+def made(invoke):
+    """made(call, ...): how the calls of one invocation ended, or the error that it ended with."""
+
+    def make(*calls: list, attempts: int = 1) -> list[str] | str:
+        error, answer = invoke("validate", {"aws": list(calls), "attempts": attempts})
+        return error or answer["aws"]
+
+    return make
+
+
+def put(bucket: str, key: str) -> list:
+    return ["s3", "put_object", {"Bucket": bucket, "Key": key, "Body": "x" * 10}]
+
+
+def keys(cloud, bucket: str) -> list[str]:
+    return [entry["Key"] for entry in cloud.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "name"),
+    [
+        ("GET /b/k/with/slashes", {}, "GetObject"),
+        ("HEAD /b/k", {}, "HeadObject"),
+        ("HEAD /b", {}, "HeadBucket"),
+        ("PUT /b/k?x-id=PutObject", {}, "PutObject"),
+        ("PUT /b/k", {"x-amz-copy-source": "b/other"}, "CopyObject"),
+        ("PUT /b/k?partNumber=1&uploadId=u", {}, "UploadPart"),
+        ("PUT /b/k?partNumber=1&uploadId=u", {"x-amz-copy-source": "b/other"}, "UploadPartCopy"),
+        ("POST /b/k?uploads", {}, "CreateMultipartUpload"),
+        ("POST /b/k?uploadId=u", {}, "CompleteMultipartUpload"),
+        ("DELETE /b/k?uploadId=u", {}, "AbortMultipartUpload"),
+        ("DELETE /b/k?versionId=v", {}, "DeleteObject"),
+        ("POST /b?delete", {}, "DeleteObjects"),
+        ("GET /b/?list-type=2&prefix=p", {}, "ListObjectsV2"),
+        ("GET /b?versions", {}, "ListObjectVersions"),
+        ("GET /b", {}, "ListObjects"),
+        ("GET /b/k?tagging", {}, "GetObjectTagging"),
+        ("GET /b/k?attributes", {"x-amz-object-attributes": "ETag"}, "GetObjectAttributes"),
+        ("GET /", {}, "ListBuckets"),
+    ],
+)
+def test_a_request_to_s3_has_the_name_that_aws_gives_it(request_line, headers, name):
+    method, _, target = request_line.partition(" ")
+    path, _, query = target.partition("?")
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
+    environ |= {f"HTTP_{key.upper().replace('-', '_')}": value for key, value in headers.items()}
+    assert operation(environ, "s3") == name
+
+
+def test_the_caller_is_in_the_header_or_in_the_query():
+    header = "AWS4-HMAC-SHA256 Credential=ASIA1/20261125/eu-west-2/states/aws4_request, SignedHeaders=host, Signature=a"
+    assert signature({"HTTP_AUTHORIZATION": header}) == Signature("ASIA1", "states")
+    query = "X-Amz-Credential=ASIA2%2F20261125%2Feu-west-2%2Fs3%2Faws4_request&X-Amz-Expires=60"
+    assert signature({"QUERY_STRING": query}) == Signature("ASIA2", "s3")
+    assert signature({"QUERY_STRING": "list-type=2"}) is None
+
+
+# -- counts ------------------------------------------------------------------------------------------------------------
+
+
+def test_calls_are_counted_by_function_and_operation(cloud, control, made, invoke, bucket):
+    topic = cloud.sns.create_topic(Name="calls")["TopicArn"]
+    calls = [put(bucket, "a"), GET_DATABASES, GET_DATABASES, ["athena", "list_work_groups", {}]]
+    calls += [["stepfunctions", "list_state_machines", {}], ["sns", "publish", {"TopicArn": topic, "Message": "m"}]]
+    assert made(*calls) == ["ok"] * 6
+    cloud.glue.get_databases()  # nobody's
+    invoke("curate", {"aws": [GET_DATABASES]})  # another's
+    counts = {"GetDatabases": 2, "ListStateMachines": 1, "ListWorkGroups": 1, "Publish": 1, "PutObject": 1}
+    assert control("GET", "calls") == counts
+    control("DELETE", "calls")
+    assert control("GET", "calls") == {}
+
+
+def test_each_process_has_the_account_but_keys_of_its_own(invoke):
+    _, one = invoke("validate", {})
+    _, other = invoke("curate", {})
+    keys = [answer["environment"]["AWS_ACCESS_KEY_ID"] for answer in (one, other)]
+    assert keys[0] != keys[1]
+    assert all(len(key) == 20 and key.isupper() for key in keys)
+
+
+# -- crashes -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_process_dies_before_its_nth_call(cloud, control, made, bucket):
+    control("POST", "crash", {"at_call": 2})
+    assert control("GET", "crash")["struck"] is None
+    assert made(put(bucket, "a"), put(bucket, "b"), put(bucket, "c")) == "Runtime.ExitError"
+    struck = control("GET", "crash")["struck"]
+    assert (struck["operation"], struck["call"]) == ("PutObject", 2)
+    assert struck["request_id"] == cloud.invocations("fake-validate")[-1]["request_id"]
+    assert keys(cloud, bucket) == ["a"]
+    # once
+    assert made(put(bucket, "a"), put(bucket, "b"), put(bucket, "c")) == ["ok"] * 3
+
+
+def test_a_process_dies_after_its_nth_call(cloud, control, made, bucket):
+    control("POST", "crash", {"at_call": 2, "when": "after"})
+    assert made(put(bucket, "a"), put(bucket, "b"), put(bucket, "c")) == "Runtime.ExitError"
+    assert keys(cloud, bucket) == ["a", "b"]
+
+
+def test_calls_are_counted_within_one_invocation(control, made):
+    control("POST", "crash", {"at_call": 3})
+    assert made(GET_DATABASES, GET_DATABASES) == ["ok"] * 2
+    assert made(GET_DATABASES, GET_DATABASES) == ["ok"] * 2
+    assert control("GET", "crash")["struck"] is None
+    assert made(GET_DATABASES, GET_DATABASES, GET_DATABASES) == "Runtime.ExitError"
+
+
+def test_a_crash_may_be_of_one_operation(cloud, control, made, bucket):
+    control("POST", "crash", {"at_call": 2, "operation": "PutObject"})
+    assert made(GET_DATABASES, put(bucket, "a"), GET_DATABASES, put(bucket, "b")) == "Runtime.ExitError"
+    struck = control("GET", "crash")["struck"]
+    assert (struck["operation"], struck["call"]) == ("PutObject", 4)
+    assert keys(cloud, bucket) == ["a"]
+
+
+def test_an_event_that_crashed_is_tried_again(cloud, control, bucket):
+    control("POST", "crash", {"at_call": 1, "when": "after"})
+    payload = json.dumps({"aws": [put(bucket, "a")]}).encode()
+    before = len(cloud.invocations("fake-validate"))
+    cloud.functions.invoke(FunctionName="fake-validate", InvocationType="Event", Payload=payload)
+    attempts = wait_for(lambda: cloud.invocations("fake-validate")[before + 1 :], "a second attempt")
+    assert attempts[0]["ok"], attempts
+    assert attempts[0]["attempt"] == 2
+
+
+# -- faults ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_answers_so_many_calls_of_an_operation(control, made):
+    fault = {"operation": "GetDatabases", "error": "ThrottlingException", "times": 2, "after": 1}
+    control("POST", "faults", fault)
+    others = ["glue", "list_registries", {}]
+    ended = made(GET_DATABASES, others, GET_DATABASES, GET_DATABASES, GET_DATABASES)
+    assert ended == ["ok", "ok", "ThrottlingException", "ThrottlingException", "ok"]
+    left = control("GET", "faults")[0]
+    assert (left["times"], left["after"]) == (0, 0)
+
+
+def test_an_sdk_tries_again_what_is_throttled(control, made):
+    control("POST", "faults", {"operation": "GetDatabases", "error": "ThrottlingException", "times": 2})
+    assert made(GET_DATABASES, attempts=3) == ["ok"]
+    assert control("GET", "calls") == {"GetDatabases": 3}
+
+
+def test_each_service_has_its_own_format(cloud, control, made, bucket):
+    topic = cloud.sns.create_topic(Name="faults")["TopicArn"]
+    calls = {
+        ("PutObject", "SlowDown", 503): put(bucket, "a"),
+        ("ListWorkGroups", "InternalServerException", 500): ["athena", "list_work_groups", {}],
+        ("ListStateMachines", "StateMachineDeleting", 400): ["stepfunctions", "list_state_machines", {}],
+        ("Publish", "NotFound", 404): ["sns", "publish", {"TopicArn": topic, "Message": "m"}],
+        ("HeadObject", "SlowDown", 503): ["s3", "head_object", {"Bucket": bucket, "Key": "a"}],
+    }
+    for name, error, status in calls:
+        control("POST", "faults", {"operation": name, "error": error, "status": status})
+    codes = [error for _, error, _ in calls]
+    codes[-1] = "503"  # no body, no code
+    assert made(*calls.values()) == codes
+    assert keys(cloud, bucket) == []
+
+
+def test_a_call_may_take_effect_and_its_answer_be_lost(cloud, control, made, bucket):
+    control("POST", "faults", {"operation": "PutObject", "lost": True})
+    control("POST", "faults", {"operation": "PutObject", "lost": True, "error": "InternalError", "status": 500})
+    assert made(put(bucket, "a"), put(bucket, "b")) == ["ConnectionClosedError", "InternalError"]
+    assert keys(cloud, bucket) == ["a", "b"]
+
+
+def test_without_an_error_the_connection_closes(cloud, control, made, bucket):
+    control("POST", "faults", {"operation": "PutObject"})
+    ended = made(put(bucket, "a"))
+    assert ended in (["ConnectionClosedError"], ["EndpointConnectionError"]), ended
+    assert keys(cloud, bucket) == []
+
+
+# -- what was asked for ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "message"),
+    [
+        ("crash", {}, '"at_call" is missing'),
+        ("crash", {"at_call": 0}, "the first call is 1"),
+        ("crash", {"at_call": True}, '"at_call" is true, expected int'),
+        ("crash", {"at_call": 1, "when": "during"}, 'when is "during"'),
+        ("crash", {"at_call": 1, "call": 2}, 'unknown field "call"'),
+        ("faults", {"operation": "UpdateTabel"}, "did you mean UpdateTable?"),
+        ("faults", {"operation": "UpdateTable", "status": "400"}, '"status" is "400", expected int'),
+        ("faults", {"operation": "UpdateTable", "status": 1}, "expected one that HTTP has"),
+        ("faults", {"operation": "UpdateTable", "times": 0}, "times is 0"),
+    ],
+)
+def test_what_is_not_understood_is_refused(control, what, body, message):
+    with pytest.raises(AssertionError) as refused:
+        control("POST", what, body)
+    assert message in str(refused.value)
+
+
+def test_unknown_names_are_refused(cloud):
+    for method, path, body in [
+        ("GET", "functions/nobody/calls", None),
+        ("POST", "functions/nobody/crash", {"at_call": 1}),
+        ("GET", "functions/nobody/processes", None),
+        ("POST", "athena/nobody/hold", {}),
+    ]:
+        with pytest.raises(AssertionError) as refused:
+            cloud.control(method, path, body)
+        assert "nobody" in str(refused.value)
+
+
+# -- queries that wait -------------------------------------------------------------------------------------------------
+
+
+def test_queries_of_a_held_workgroup_stay_queued(cloud):
+    output = {"OutputLocation": f"s3://{cloud.bucket()}/"}
+    for name in ("held", "free"):
+        cloud.athena.create_work_group(Name=name, Configuration={"ResultConfiguration": output})
+
+    def started(work_group: str) -> str:
+        query = cloud.athena.start_query_execution(QueryString="SELECT 1", WorkGroup=work_group)
+        return query["QueryExecutionId"]
+
+    def state(query: str) -> str:
+        return cloud.athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]["State"]
+
+    cloud.control("POST", "athena/held/hold")
+    waiting, stopped, other = started("held"), started("held"), started("free")
+    wait_for(lambda: state(other) == "SUCCEEDED", "the other workgroup's query")
+    assert (state(waiting), state(stopped)) == ("QUEUED", "QUEUED")
+    cloud.athena.stop_query_execution(QueryExecutionId=stopped)
+    assert state(stopped) == "CANCELLED"
+    cloud.control("POST", "athena/held/release")
+    wait_for(lambda: state(waiting) == "SUCCEEDED", "the released query")
+    assert state(stopped) == "CANCELLED"
