@@ -14,6 +14,7 @@ use store::Object;
 use crate::journal::{EntryKey, Journal};
 use crate::partitions::partitions_of;
 use crate::plan::tables_of;
+use crate::projection;
 use crate::publication::location_of;
 use crate::runs::{Runs, run_of_manifest};
 use crate::table_input::PREVIOUS_LOCATION;
@@ -188,8 +189,10 @@ async fn used(glue: &Client, database: &str) -> Result<Places, Failure> {
     Ok(places)
 }
 
+/// Whether queries look at the partitions that are registered.
 fn has_partitions(table: &GlueTable) -> bool {
-    !table.partition_keys().is_empty()
+    let projected = table.parameters().and_then(|parameters| parameters.get(projection::ENABLED));
+    !table.partition_keys().is_empty() && !projected.is_some_and(|projected| projected == "true")
 }
 
 fn previous(parameters: Option<&std::collections::HashMap<String, String>>) -> &str {

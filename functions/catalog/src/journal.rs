@@ -3,7 +3,7 @@
 //! for long enough.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use contract::{Database, Failure, RunId};
+use contract::{Database, Failure, PartitionOutput, RunId};
 use serde::{Deserialize, Serialize};
 use store::{Store, Write};
 
@@ -31,6 +31,12 @@ pub struct PartitionState {
     pub location: String,
     /// Rows in its files; null where nobody has said.
     pub rows: Option<u64>,
+}
+
+impl From<PartitionOutput> for PartitionState {
+    fn from(written: PartitionOutput) -> Self {
+        Self { values: written.values, location: written.location, rows: Some(written.rows) }
+    }
 }
 
 /// What one publication made of its tables.

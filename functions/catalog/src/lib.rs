@@ -20,6 +20,7 @@ mod expire;
 mod journal;
 mod partitions;
 mod plan;
+mod projection;
 mod publication;
 mod recreate;
 mod review;
@@ -166,8 +167,13 @@ impl App {
         }
         // looked at again: nothing guards a partition against a run that is newer than the plan
         for publication in publications.iter_mut().filter(|publication| publication.is_partitioned()) {
-            if publication.action != PublishAction::Withdrawn {
-                partitions::publish(&self.glue, &self.athena, publication, deadline).await?;
+            match publication.action {
+                PublishAction::Withdrawn => {}
+                _ if publication.is_projected() => publication.holds_all(),
+                _ => {
+                    partitions::publish(&self.glue, &self.athena, publication, deadline).await?;
+                    partitions::give_back(&self.glue, self.runs(), publication).await?;
+                }
             }
         }
         let reviews = publications.iter().map(|one| review::review(&self.glue, &self.athena, one, deadline));

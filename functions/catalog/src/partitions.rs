@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::athena::Athena;
 use crate::journal::PartitionState;
 use crate::publication::{self, Publication, same_location};
+use crate::runs::Runs;
 use crate::sync;
 use crate::table_input::PREVIOUS_LOCATION;
 
@@ -131,6 +132,42 @@ pub async fn publish(
     }
     let refusals = if refusals.is_empty() { "others change them too".into() } else { refusals.join("; ") };
     Err(Failure::unavailable(format!("{doing}: not all are at their location after {ROUNDS} rounds: {refusals}")))
+}
+
+/// Gives partitions to a newer run that has written them too. Nothing guards a partition between the look at it and its
+/// move: the newer run may have moved it in between, and have looked again before ours came.
+pub async fn give_back(glue: &Client, runs: Runs<'_>, publication: &mut Publication) -> Result<(), Failure> {
+    if publication.replaces == Replaces::Table {
+        return Ok(());
+    }
+    let mut given_to = None;
+    for _ in 0..ROUNDS {
+        let table = sync::get_table(glue, publication).await?.filter(|table| publication.is_older_than(table));
+        let newer = table.as_ref().and_then(|table| RunId::of_location(publication::location_of(table)));
+        let Some(newer) = newer.filter(|newer| given_to.as_ref() != Some(newer)) else { return Ok(()) };
+        let manifest = runs.manifest(&newer).await?;
+        let output = manifest.tables.into_iter().find(|output| output.table == publication.wanted.table);
+        let theirs = output.into_iter().flat_map(|output| output.partitions).map(PartitionState::from);
+        let theirs: HashMap<Vec<String>, PartitionState> =
+            theirs.map(|theirs| (theirs.values.clone(), theirs)).collect();
+        let moves = publication.held.iter().filter_map(|held| theirs.get(&held.values));
+        let moves = moves.map(|to| update_entry(input(publication, to, None)?)).collect::<Result<Vec<_>, _>>()?;
+        if !moves.is_empty() {
+            tracing::warn!(table = publication.wanted.table, run = %newer, partitions = moves.len(), "given to a newer run");
+        }
+        let refusals = update(glue, publication, moves).await?;
+        if !refusals.is_empty() {
+            continue;
+        }
+        publication.held.retain(|held| !theirs.contains_key(&held.values));
+        for registered in &mut publication.registered {
+            if let Some(theirs) = theirs.get(&registered.values) {
+                registered.clone_from(theirs);
+            }
+        }
+        given_to = Some(newer);
+    }
+    Err(Failure::unavailable(format!("other runs of table `{}` came in between {ROUNDS} times", publication.name())))
 }
 
 /// Registered partitions, with the rows of those that are known.

@@ -99,7 +99,7 @@ impl Plan {
 impl TablePlan {
     async fn new(glue: &Client, publication: &Publication, recreate: bool) -> Result<Self, Failure> {
         let found = sync::get_table(glue, publication).await?;
-        let registered = match found.is_some() && publication.is_partitioned() {
+        let registered = match found.is_some() && publication.is_partitioned() && !publication.is_projected() {
             true => partitions::list(glue, publication).await?,
             false => Vec::new(),
         };
@@ -132,7 +132,9 @@ impl TablePlan {
             let changes = diff::changes(&TableDefinition::of(found), &publication.definition);
             lines.extend(changes.into_iter().map(|change| format!("  {change}")));
         }
-        if publication.is_partitioned() && self.decision != Decision::LeaveWithdrawn {
+        if publication.is_projected() {
+            lines.push(format!("  partitions: {}, computed by Athena", publication.wanted.partitions.len()));
+        } else if publication.is_partitioned() && self.decision != Decision::LeaveWithdrawn {
             let plan =
                 partitions::plan(if self.decision == Decision::Create { &[] } else { &self.registered }, publication);
             let parts = [

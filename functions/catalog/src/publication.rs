@@ -8,6 +8,7 @@ use contract::message::PublishAction;
 use contract::{Column, Failure, Manifest, MetaData, Replaces, RunId, TableOutput};
 
 use crate::journal::{PartitionState, Recorded, TableState};
+use crate::projection;
 use crate::table_input::{ROLLED_BACK_FROM, TableDefinition};
 
 /// One table of a run on its way into Glue.
@@ -59,6 +60,17 @@ impl Publication {
     /// Whether the table has partitions.
     pub fn is_partitioned(&self) -> bool {
         !self.partition_columns.is_empty()
+    }
+
+    /// Whether Athena computes where the partitions are.
+    pub fn is_projected(&self) -> bool {
+        self.definition.parameters.get(projection::ENABLED).is_some_and(|enabled| enabled == "true")
+    }
+
+    /// All partitions came with the table.
+    pub fn holds_all(&mut self) {
+        self.held.clone_from(&self.wanted.partitions);
+        self.registered.clone_from(&self.wanted.partitions);
     }
 
     /// Whether nothing of this table is published: another run is there, and stays.
@@ -191,15 +203,7 @@ pub fn publication(
             table: output.table.clone(),
             location: output.location.clone(),
             rows: output.rows,
-            partitions: output
-                .partitions
-                .iter()
-                .map(|partition| PartitionState {
-                    values: partition.values.clone(),
-                    location: partition.location.clone(),
-                    rows: Some(partition.rows),
-                })
-                .collect(),
+            partitions: output.partitions.iter().cloned().map(PartitionState::from).collect(),
         },
         definition: TableDefinition::new(table, output, manifest)?,
         newest_file_land_timestamp: manifest.newest_file_land_timestamp,

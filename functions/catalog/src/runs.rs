@@ -120,7 +120,8 @@ impl<'a> Runs<'a> {
         })
     }
 
-    async fn manifest(&self, run: &RunId) -> Result<Manifest, Failure> {
+    /// The manifest of a run.
+    pub async fn manifest(&self, run: &RunId) -> Result<Manifest, Failure> {
         self.read(self.bucket, &format!("{}{run}.json", self.metadata.database.manifests()), run).await
     }
 

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 
 use aws_sdk_glue::types::{Column as GlueColumn, Order, SerDeInfo, StorageDescriptor, Table as GlueTable, TableInput};
 use contract::{Column, Failure, Manifest, Table, TableOutput};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::projection;
 
 /// Characters that Glue takes in a column's comment.
 const COMMENT_LENGTH: usize = 255;
@@ -138,6 +141,8 @@ impl TableDefinition {
                 (VERSION, &manifest.dea_version),
             ]),
         };
+        let mut base = base;
+        base.parameters.extend(projection::parameters(table, output)?);
         let merged = base
             .merged_with(&table.glue_specific)
             .map_err(|reason| Failure::bad_metadata(format!("{}: glue_specific{reason}", table.file.display())))?;

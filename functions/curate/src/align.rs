@@ -169,6 +169,7 @@ mod tests {
             lines: false,
             compression: Default::default(),
             mode: Mode::Rebuild,
+            partition_projection: false,
             sql: None,
         }
     }

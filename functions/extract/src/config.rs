@@ -207,6 +207,7 @@ mod tests {
             lines: false,
             compression: Default::default(),
             mode: contract::Mode::Rebuild,
+            partition_projection: false,
             sql: None,
         };
         let raw: BTreeMap<_, _> = tables.iter().map(|(name, url)| ((*name).into(), table(name, *url))).collect();

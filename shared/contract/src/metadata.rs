@@ -187,6 +187,7 @@ const TABLE_KEYS: &[&str] = &[
     "read_from",
     "lines",
     "mode",
+    "partition_projection",
     "compression",
 ];
 
@@ -345,6 +346,36 @@ impl Reader<'_> {
         if table.mode == Mode::Partition && table.partitions.is_empty() {
             self.problems.add(&table.file, "mode", "`partition` needs `partitions`");
         }
+        if table.partition_projection {
+            self.check_projection(table);
+        }
+    }
+
+    /// Athena computes the places of all partitions from one template, so all must be a single run's; and it does so for
+    /// some types only. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html>
+    fn check_projection(&mut self, table: &Table) {
+        if table.partitions.is_empty() || table.mode != Mode::Rebuild {
+            let message = "needs `partitions` and the mode `rebuild`: all partitions must be of one run";
+            self.problems.add(&table.file, "partition_projection", message);
+        }
+        for (n, column) in table.partition_columns().iter().enumerate() {
+            let known = matches!(
+                column.column_type,
+                ColumnType::String
+                    | ColumnType::Date
+                    | ColumnType::Int8
+                    | ColumnType::Int16
+                    | ColumnType::Int32
+                    | ColumnType::Int64
+            );
+            if !known {
+                let message = format!(
+                    "column `{}` cannot be projected: Athena does so for texts, whole numbers and dates",
+                    column.name
+                );
+                self.problems.add(&table.file, format!("partitions[{n}]"), message);
+            }
+        }
     }
 }
 
@@ -415,6 +446,7 @@ impl TableReader<'_> {
             self.source(source, &columns);
         }
         let mode = self.own(object, "mode").unwrap_or_default();
+        let partition_projection = self.own(object, "partition_projection").unwrap_or_default();
         let copy_to_raw = self.own(object, "copy_to_raw").unwrap_or_default();
         let delete_raw = self.own(object, "delete_raw").unwrap_or_default();
         let read_from = self.own(object, "read_from").unwrap_or_default();
@@ -439,6 +471,7 @@ impl TableReader<'_> {
             lines,
             compression,
             mode,
+            partition_projection,
             sql: None,
         };
         (self.problems.0.len() == before).then_some(table)
@@ -902,6 +935,31 @@ mod tests {
         assert_eq!((table.columns[0].minimum.clone(), table.columns[2].max_length), (Some("1".to_owned()), Some(3)));
         assert!(table.columns.iter().all(|column| column.sensitive));
         assert_eq!(table.data_format, DataFormat::Json);
+    }
+
+    #[test]
+    fn only_partitions_of_one_run_are_projected_and_only_of_some_types() {
+        let table = |mode: &str, partitions: &str| {
+            let text = format!(
+                r#"{{"name": "c", "location": "c", "data_format": "parquet", "mode": "{mode}", "partition_projection": true,
+                    "columns": [
+                        {{"name": "a", "type": "int", "description": ""}}, {{"name": "d", "type": "date", "description": ""}},
+                        {{"name": "r", "type": "character", "description": ""}}, {{"name": "x", "type": "double", "description": ""}}],
+                    "partitions": {partitions}}}"#
+            );
+            let sql = ("curated/c.sql", "SELECT 1");
+            let database = r#"{"name": "db", "bucket": "b", "base_folder": "f", "description": "d"}"#;
+            read(&[("curated/database.json", database), ("curated/c.json", &text), sql, ("raw/.keep", "")])
+        };
+        assert!(table("rebuild", r#"["d", "r"]"#).unwrap().curated["c"].partition_projection);
+        let problems = table("partition", r#"["d", "x"]"#).unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(
+            problems[0].contains("partition_projection: needs `partitions` and the mode `rebuild`"),
+            "{problems:?}"
+        );
+        assert!(problems[1].contains("partitions[1]: column `x` cannot be projected"), "{problems:?}");
+        assert!(table("rebuild", "[]").unwrap_err()[0].contains("partition_projection: needs `partitions`"));
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub struct Table {
     pub compression: ParquetCompression,
     /// How much of a curated table a run replaces.
     pub mode: Mode,
+    /// Whether Athena computes the places of a curated table's partitions, in place of looking them up in Glue: then a run
+    /// is published by one call, however many partitions it has.
+    pub partition_projection: bool,
     /// The curated table's SQL; a straight copy of the raw table of the same name when absent.
     pub sql: Option<String>,
 }

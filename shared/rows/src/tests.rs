@@ -49,6 +49,7 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
         lines: false,
         compression: Default::default(),
         mode: Mode::Rebuild,
+        partition_projection: false,
         sql: None,
     }
 }

@@ -106,6 +106,7 @@ fn metadata(source: contract::Source) -> MetaData {
         lines: false,
         compression: Default::default(),
         mode: Mode::Rebuild,
+        partition_projection: false,
         sql: None,
     };
     let database =
