@@ -9,8 +9,8 @@ use tests::{Options, Stack, gzip};
 
 /// At least so many, while readers ask.
 const REBUILDS: u64 = 30;
-/// A rebuild that is published at the same moment as the next one.
-const CONCURRENT: u64 = 12;
+/// Each so many-th rebuild is published at the same moment as the next one.
+const CONCURRENT_EVERY: u64 = 7;
 /// Fixed: `by_shop` has one partition, also when the test runs over midnight.
 const SNAPSHOT_DATE: &str = "2026-11-25";
 
@@ -112,7 +112,7 @@ fn check(answers: &[Answer], publications: &[Publication]) {
             };
             let found = publications[least..].iter().position(told);
             let seen = &publications[least];
-            least += found.unwrap_or_else(|| panic!("{answer:?} after {seen:?}: {publications:?}"));
+            least += found.unwrap_or_else(|| panic!("{answer:?}, expected that of {seen:?} or of a later one"));
         }
     }
 }
@@ -174,7 +174,7 @@ impl Rebuilder<'_> {
         }
     }
 
-    /// The rebuilds, until each place has had its crash; two are published at the same moment.
+    /// The rebuilds, until each place has had its crash; some two are published at the same moment.
     async fn all(&self) {
         for function in ["curate", "catalog"] {
             self.stack.forget_calls(function).await;
@@ -189,20 +189,24 @@ impl Rebuilder<'_> {
         let mut n = 2;
         while n < REBUILDS || of_catalog.len() > 0 || of_curate.len() > 0 {
             n += 1;
-            let (in_curate, in_catalog) = (of_curate.next(), of_catalog.next());
+            let in_curate = of_curate.next();
             self.die_at("curate", in_curate.as_ref()).await;
             let event = self.curate(Files(n)).await;
             self.has_died("curate", in_curate.as_ref()).await;
-            if n == CONCURRENT {
+            if n.is_multiple_of(CONCURRENT_EVERY) {
                 let next = self.curate(Files(n + 1)).await;
-                self.die_at("catalog", in_catalog.as_ref()).await;
+                // the first to publish a table is overtaken before it has published the other
+                let first = Some(("UpdateTable".to_owned(), 1));
+                self.die_at("catalog", first.as_ref()).await;
                 tokio::join!(self.catalog(Files(n), event), self.catalog(Files(n + 1), next));
+                self.has_died("catalog", first.as_ref()).await;
                 n += 1;
             } else {
+                let in_catalog = of_catalog.next();
                 self.die_at("catalog", in_catalog.as_ref()).await;
                 self.catalog(Files(n), event).await;
+                self.has_died("catalog", in_catalog.as_ref()).await;
             }
-            self.has_died("catalog", in_catalog.as_ref()).await;
         }
     }
 }
