@@ -11,6 +11,16 @@ use tests::{Options, Stack, gzip};
 const REBUILDS: u64 = 30;
 /// Each so many-th rebuild is published at the same moment as the next one.
 const CONCURRENT_EVERY: u64 = 7;
+/// Each so many-th rebuild is taken back before the next one comes.
+const ROLLBACK_EVERY: u64 = 6;
+/// Where catalog dies in the rollbacks.
+const ROLLBACKS: [(&str, u64); 5] = [
+    ("UpdateTable", 1),
+    ("UpdateTable", 2),
+    ("BatchUpdatePartition", 1),
+    ("StartQueryExecution", 1),
+    ("GetQueryResults", 1),
+];
 /// Fixed: `by_shop` has one partition, also when the test runs over midnight.
 const SNAPSHOT_DATE: &str = "2026-11-25";
 
@@ -124,8 +134,7 @@ struct Rebuilder<'a> {
 }
 
 impl Rebuilder<'_> {
-    /// Adds a file to the history and builds the tables: what curate answers. As the state machine does, invokes again
-    /// what was killed.
+    /// Adds a file to the history and builds the tables: what curate answers.
     async fn curate(&self, files: Files) -> Value {
         let stack = self.stack;
         let body = files.newest().into();
@@ -141,6 +150,7 @@ impl Rebuilder<'_> {
         self.publications.borrow_mut()[publication].ended = Some(Instant::now());
     }
 
+    /// As the state machine does, invokes again what was killed.
     async fn invoke(&self, function: &str, event: Value) -> Value {
         for _ in 0..3 {
             match self.stack.invoke(function, event.clone()).await {
@@ -180,34 +190,47 @@ impl Rebuilder<'_> {
             self.stack.forget_calls(function).await;
         }
         let event = self.curate(Files(2)).await;
-        self.catalog(Files(2), event).await;
+        self.catalog(Files(2), event.clone()).await;
         let (of_curate, of_catalog) = (self.places("curate").await, self.places("catalog").await);
         for (places, known) in [(&of_curate, ("PutObject", 3)), (&of_catalog, ("UpdateTable", 2))] {
             assert!(places.contains(&(known.0.into(), known.1)), "{places:?}");
         }
         let (mut of_curate, mut of_catalog) = (of_curate.into_iter(), of_catalog.into_iter());
+        let mut of_rollback = ROLLBACKS.iter().map(|&(operation, at_call)| (operation.to_owned(), at_call));
         let mut n = 2;
+        let mut before = event["run"].clone();
         while n < REBUILDS || of_catalog.len() > 0 || of_curate.len() > 0 {
             n += 1;
             let in_curate = of_curate.next();
             self.die_at("curate", in_curate.as_ref()).await;
             let event = self.curate(Files(n)).await;
             self.has_died("curate", in_curate.as_ref()).await;
+            let run = event["run"].clone();
             if n.is_multiple_of(CONCURRENT_EVERY) {
                 let next = self.curate(Files(n + 1)).await;
+                let next_run = next["run"].clone();
                 // the first to publish a table is overtaken before it has published the other
                 let first = Some(("UpdateTable".to_owned(), 1));
                 self.die_at("catalog", first.as_ref()).await;
                 tokio::join!(self.catalog(Files(n), event), self.catalog(Files(n + 1), next));
                 self.has_died("catalog", first.as_ref()).await;
                 n += 1;
+                before = next_run;
             } else {
                 let in_catalog = of_catalog.next();
                 self.die_at("catalog", in_catalog.as_ref()).await;
                 self.catalog(Files(n), event).await;
                 self.has_died("catalog", in_catalog.as_ref()).await;
+                if n.is_multiple_of(ROLLBACK_EVERY) {
+                    let in_rollback = of_rollback.next();
+                    self.die_at("catalog", in_rollback.as_ref()).await;
+                    self.catalog(Files(n - 1), json!({"publish": before})).await;
+                    self.has_died("catalog", in_rollback.as_ref()).await;
+                }
+                before = run;
             }
         }
+        assert_eq!(of_rollback.next(), None, "rollbacks are left");
     }
 }
 
