@@ -9,8 +9,18 @@ use tests::{Options, Stack, gzip};
 
 /// At least so many, while readers ask.
 const REBUILDS: u64 = 30;
-/// A rebuild that is published at the same moment as the next one.
-const CONCURRENT: u64 = 12;
+/// Each so many-th is published at the same moment as the next one.
+const CONCURRENT_EVERY: u64 = 7;
+/// Each so many-th is taken back before the next one comes.
+const ROLLBACK_EVERY: u64 = 6;
+/// Where catalog dies in the rollbacks.
+const ROLLBACKS: [(&str, u64); 5] = [
+    ("UpdateTable", 1),
+    ("UpdateTable", 2),
+    ("BatchUpdatePartition", 1),
+    ("StartQueryExecution", 1),
+    ("GetQueryResults", 1),
+];
 /// Fixed: `by_shop` has one partition, also when the test runs over midnight.
 const SNAPSHOT_DATE: &str = "2026-11-25";
 
@@ -63,6 +73,9 @@ impl Table {
     }
 }
 
+/// Where a process dies: the operation of AWS, and how many of it into its invocation.
+type Place = (String, u64);
+
 /// What the readers are to see from now on.
 #[derive(Debug)]
 struct Publication {
@@ -112,7 +125,7 @@ fn check(answers: &[Answer], publications: &[Publication]) {
             };
             let found = publications[least..].iter().position(told);
             let seen = &publications[least];
-            least += found.unwrap_or_else(|| panic!("{answer:?} after {seen:?}: {publications:?}"));
+            least += found.unwrap_or_else(|| panic!("{answer:?}, expected that of {seen:?} or of a later one"));
         }
     }
 }
@@ -124,27 +137,36 @@ struct Rebuilder<'a> {
 }
 
 impl Rebuilder<'_> {
-    /// Adds a file to the history and builds the tables: what curate answers. As the state machine does, invokes again
-    /// what was killed.
-    async fn curate(&self, files: Files) -> Value {
+    /// Adds a file to the history and builds the tables: what curate answers.
+    async fn curate(&self, files: Files, place: Option<Place>) -> Value {
         let stack = self.stack;
         let body = files.newest().into();
         stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(files.key()).body(body).send().await.unwrap();
-        self.invoke("curate", json!({"snapshot_date": SNAPSHOT_DATE})).await
+        self.invoke("curate", json!({"snapshot_date": SNAPSHOT_DATE}), place).await
     }
 
-    async fn catalog(&self, files: Files, event: Value) {
+    async fn catalog(&self, files: Files, event: Value, place: Option<Place>) {
         let started = Instant::now();
         let publication = self.publications.borrow().len();
         self.publications.borrow_mut().push(Publication { files, started, ended: None });
-        self.invoke("catalog", event).await;
+        self.invoke("catalog", event, place).await;
         self.publications.borrow_mut()[publication].ended = Some(Instant::now());
     }
 
-    async fn invoke(&self, function: &str, event: Value) -> Value {
+    /// Invokes a function, and again when it is killed, as the state machine does. The first process to come to the
+    /// place is: after its call there took effect.
+    async fn invoke(&self, function: &str, event: Value, place: Option<Place>) -> Value {
+        if let Some((operation, at_call)) = &place {
+            let crash = json!({"operation": operation, "at_call": at_call, "when": "after"});
+            self.stack.crash(function, crash).await;
+        }
         for _ in 0..3 {
             match self.stack.invoke(function, event.clone()).await {
-                Ok(answer) => return answer,
+                Ok(answer) => {
+                    let died = place.is_none() || self.stack.struck(function).await.is_some();
+                    assert!(died, "{function} was not killed at {place:?}");
+                    return answer;
+                }
                 Err((kind, _)) if kind == "Runtime.ExitError" => {}
                 Err(failure) => panic!("{function}: {failure:?}\n{}", self.stack.logs()),
             }
@@ -152,58 +174,49 @@ impl Rebuilder<'_> {
         panic!("{function} was killed three times, once was asked for")
     }
 
-    /// Every call to AWS that a function makes in a rebuild, as operation and how many of it: a place to die at. A state
-    /// of a query is asked for as often as it takes; the first time stands for all.
-    async fn places(&self, function: &str) -> Vec<(String, u64)> {
+    /// Every place of a rebuild. The state of a query is asked for as often as it takes: the first time stands for all.
+    async fn places(&self, function: &str) -> Vec<Place> {
         let calls = self.stack.calls(function).await;
         let calls = calls.into_iter().map(|(name, n)| if name == "GetQueryExecution" { (name, 1) } else { (name, n) });
         calls.flat_map(|(name, n)| (1..=n).map(move |at_call| (name.clone(), at_call))).collect()
     }
 
-    /// The process that gets to a place in the next invocation dies there, the call having taken effect.
-    async fn die_at(&self, function: &str, place: Option<&(String, u64)>) {
-        if let Some((operation, at_call)) = place {
-            let crash = json!({"operation": operation, "at_call": at_call, "when": "after"});
-            self.stack.crash(function, crash).await;
-        }
-    }
-
-    async fn has_died(&self, function: &str, place: Option<&(String, u64)>) {
-        if let Some(place) = place {
-            assert!(self.stack.struck(function).await.is_some(), "{function} was not killed at {place:?}");
-        }
-    }
-
-    /// The rebuilds, until each place has had its crash; two are published at the same moment.
+    /// The rebuilds, until curate and catalog have died at each of their places.
     async fn all(&self) {
         for function in ["curate", "catalog"] {
             self.stack.forget_calls(function).await;
         }
-        let event = self.curate(Files(2)).await;
-        self.catalog(Files(2), event).await;
+        let event = self.curate(Files(2), None).await;
+        let mut before = event["run"].clone();
+        self.catalog(Files(2), event, None).await;
         let (of_curate, of_catalog) = (self.places("curate").await, self.places("catalog").await);
         for (places, known) in [(&of_curate, ("PutObject", 3)), (&of_catalog, ("UpdateTable", 2))] {
             assert!(places.contains(&(known.0.into(), known.1)), "{places:?}");
         }
         let (mut of_curate, mut of_catalog) = (of_curate.into_iter(), of_catalog.into_iter());
+        let place = |&(operation, at_call): &(&str, u64)| (operation.to_owned(), at_call);
+        let mut of_rollbacks = ROLLBACKS.iter().map(place);
         let mut n = 2;
         while n < REBUILDS || of_catalog.len() > 0 || of_curate.len() > 0 {
             n += 1;
-            let (in_curate, in_catalog) = (of_curate.next(), of_catalog.next());
-            self.die_at("curate", in_curate.as_ref()).await;
-            let event = self.curate(Files(n)).await;
-            self.has_died("curate", in_curate.as_ref()).await;
-            if n == CONCURRENT {
-                let next = self.curate(Files(n + 1)).await;
-                self.die_at("catalog", in_catalog.as_ref()).await;
-                tokio::join!(self.catalog(Files(n), event), self.catalog(Files(n + 1), next));
+            let event = self.curate(Files(n), of_curate.next()).await;
+            let mut run = event["run"].clone();
+            if n.is_multiple_of(CONCURRENT_EVERY) {
+                let next = self.curate(Files(n + 1), None).await;
+                run = next["run"].clone();
+                // the first to publish a table is overtaken before it has published the other
+                let first = Some(place(&("UpdateTable", 1)));
+                tokio::join!(self.catalog(Files(n), event, first), self.catalog(Files(n + 1), next, None));
                 n += 1;
             } else {
-                self.die_at("catalog", in_catalog.as_ref()).await;
-                self.catalog(Files(n), event).await;
+                self.catalog(Files(n), event, of_catalog.next()).await;
             }
-            self.has_died("catalog", in_catalog.as_ref()).await;
+            if n.is_multiple_of(ROLLBACK_EVERY) {
+                self.catalog(Files(n - 1), json!({"publish": before}), of_rollbacks.next()).await;
+            }
+            before = run;
         }
+        assert_eq!(of_rollbacks.next(), None, "rollbacks are left");
     }
 }
 
@@ -216,7 +229,11 @@ fn metadata() -> tempfile::TempDir {
         std::fs::write(path, text).unwrap();
     };
     let column = |name: &str, column_type: &str| json!({"name": name, "type": column_type, "description": ""});
-    let table = |name: &str, format: &str, columns: &[Value]| json!({"name": name, "location": name, "data_format": format, "columns": columns});
+    let table = |name: &str, format: &str, columns: &[Value]| {
+        let mut table = json!({"name": name, "location": name, "data_format": format});
+        table["columns"] = columns.into();
+        table
+    };
     let (shop, price) = (column("shop", "character"), column("price", "long"));
     let database = json!({"name": "trade", "bucket": "b", "base_folder": "trade", "description": "Trade"});
     write("curated/database.json", &database.to_string());
@@ -239,8 +256,8 @@ async fn readers_see_one_published_run_after_the_other() {
     let stack = Stack::deploy("readers", options).await;
     let publications = RefCell::new(Vec::new());
     let rebuilder = Rebuilder { stack: &stack, publications: &publications };
-    let event = rebuilder.curate(Files(1)).await;
-    rebuilder.catalog(Files(1), event).await;
+    let event = rebuilder.curate(Files(1), None).await;
+    rebuilder.catalog(Files(1), event, None).await;
 
     let stop = Cell::new(false);
     let rebuilding = async {

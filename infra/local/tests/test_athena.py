@@ -172,6 +172,39 @@ def test_a_partition_is_where_the_catalog_says(athena):
     assert athena.query("SELECT day, COUNT(*) FROM moved GROUP BY 1") == [["1", "4"]]
 
 
+def test_projected_partitions_need_no_registration(athena):
+    for folder in ("run-1/day=2024-01-01", "run-2/day=2024-01-01", "run-2/day=2024-01-02", "run-2/day=2024-01-04"):
+        athena.put(f"projected/{folder}/part-0.parquet", rows(3))
+    athena.define("projected", COLUMNS, "projected/run-1", {"day": "date"})
+    athena.query("MSCK REPAIR TABLE projected")
+    count = "SELECT day, COUNT(*) FROM projected GROUP BY 1 ORDER BY 1"
+    assert athena.query(count) == [["2024-01-01", "3"]]
+
+    # from one call on, all is that of the other run; what is registered is not asked for
+    glue = athena.cloud.glue
+    table = glue.get_table(DatabaseName=DATABASE, Name="projected")["Table"]
+    table["StorageDescriptor"]["Location"] = f"s3://{athena.bucket}/projected/run-2"
+    parameters = {
+        "projection.enabled": "true",
+        "projection.day.type": "date",
+        "projection.day.format": "yyyy-MM-dd",
+        "projection.day.range": "2024-01-01,2024-01-03",
+    }
+    kept = ("Name", "StorageDescriptor", "PartitionKeys")
+    definition = {name: table[name] for name in kept} | {"Parameters": parameters}
+    glue.update_table(DatabaseName=DATABASE, TableInput=definition)
+    assert athena.query(count) == [["2024-01-01", "3"], ["2024-01-02", "3"]]
+    assert athena.query("SHOW PARTITIONS projected") == [["day=2024-01-01"]]
+
+    parameters["storage.location.template"] = f"s3://{athena.bucket}/projected/run-1/day=${{day}}/"
+    glue.update_table(DatabaseName=DATABASE, TableInput=definition)
+    assert athena.query(count) == [["2024-01-01", "3"]]
+
+    parameters["projection.day.type"] = "injected"
+    glue.update_table(DatabaseName=DATABASE, TableInput=definition)
+    assert "the local Athena projects enum, integer, date; not injected" in athena.error(count)
+
+
 # -- queries -----------------------------------------------------------------------------------------------------------
 
 

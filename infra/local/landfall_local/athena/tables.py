@@ -1,9 +1,10 @@
 """A table of the Glue catalog, as an Arrow dataset over its objects in S3.
 
-The catalog decides: names and types of columns, and which partitions exist and where. A file whose columns Athena
-could not read as declared fails the query, where Arrow alone would convert or return nulls.
+The catalog decides: names and types of columns, and which partitions exist and where (registered or projected). A file
+whose columns Athena could not read as declared fails the query, where Arrow alone would convert or return nulls.
 """
 
+import os.path
 from collections.abc import Iterator
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from ..account import REGION, Clients
+from .projection import projected
 from .types import TRINO_NAMES, AthenaError, arrow_type, parquet_name, readable_as
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -81,13 +83,10 @@ class Catalog:
         keys = {key["Name"].lower(): arrow_type(key["Type"]) for key in table.get("PartitionKeys") or []}
         schema = pa.schema([(name, arrow_type(hive)) for name, hive in columns.items()] + list(keys.items()))
         paths, conditions = [], []
-        for partition in self.partitions(database, name) if keys else [None]:
-            condition = partition_condition(keys, partition["Values"]) if partition else ds.scalar(True)
-            location = (partition or table)["StorageDescriptor"]["Location"]
-            for path, etag in self.objects(location):
-                self._check(path, etag, columns)
-                paths.append(path)
-                conditions.append(condition)
+        for path, etag, values in self.files(database, table):
+            self._check(path, etag, columns)
+            paths.append(path)
+            conditions.append(partition_condition(keys, values))
         if not paths:
             return schema.empty_table()
         return ds.FileSystemDataset.from_paths(
@@ -97,6 +96,34 @@ class Catalog:
             filesystem=self.filesystem,
             partitions=conditions,
         )
+
+    def files(self, database: str, table: dict) -> Iterator[tuple[str, str, list[str]]]:
+        """(bucket/key, ETag, partition values) of every object that Athena reads of a table."""
+        located = projected(table)
+        if located is not None:
+            yield from self._projected_files(located)
+            return
+        partitions = (
+            self.partitions(database, table["Name"]) if table.get("PartitionKeys") else [{**table, "Values": []}]
+        )
+        for partition in partitions:
+            for path, etag in self.objects(partition["StorageDescriptor"]["Location"]):
+                yield path, etag, partition["Values"]
+
+    def _projected_files(self, located: dict[str, list[str]]) -> Iterator[tuple[str, str, list[str]]]:
+        """Lists what is above all locations of a bucket once: most projected partitions have no objects."""
+        buckets: dict[str, list[str]] = {}
+        for location in located:
+            folder = location.removeprefix("s3://")
+            buckets.setdefault(folder.split("/")[0], []).append(folder)
+        for folders in buckets.values():
+            above = f"s3://{os.path.commonpath(folders)}"
+            for path, etag in self.objects(above):
+                names = f"s3://{path}".split("/")[:-1]
+                for depth in range(1, len(names) + 1):
+                    values = located.get("/".join(names[:depth]) + "/")
+                    if values is not None:
+                        yield path, etag, values
 
     def _partitions_table(self, database: str, name: str) -> pa.Table:
         keys = [key["Name"] for key in self.definition(database, name).get("PartitionKeys") or []]
