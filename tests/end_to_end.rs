@@ -6,6 +6,8 @@
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`catalog`]: plans, rollback, expiry
+//! - [`partitions`]: a thousand of them
+//! - [`refused`]: calls that Glue and Athena refuse or let wait
 //! - [`readers`]: who queries meanwhile sees one published run after the other
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`stages`]: the process stage, appending, verifying
@@ -25,8 +27,12 @@ mod interrupted;
 mod journey;
 #[path = "landing.rs"]
 mod landing;
+#[path = "partitions.rs"]
+mod partitions;
 #[path = "readers.rs"]
 mod readers;
+#[path = "refused.rs"]
+mod refused;
 #[path = "stages.rs"]
 mod stages;
 #[path = "template.rs"]

@@ -1,0 +1,105 @@
+//! A thousand partitions: how many calls it takes to publish them, by each way there is.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tests::{Options, Stack, gzip};
+
+const PARTITIONS: u64 = 1000;
+
+const DAYS: &str = "SELECT n, day FROM days";
+const BY_DAY: &str = "SELECT n, day FROM days WHERE CAST('${snapshot_date}' AS DATE) > DATE '2026-01-01' OR day = 1";
+
+/// Three tables of the same rows: replaced whole, one whose partitions are computed, and one that is added to.
+fn metadata() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let columns = json!([
+        {"name": "n", "type": "long", "description": "A number"},
+        {"name": "day", "type": "int", "description": "Its day"}
+    ]);
+    let table =
+        |name: &str, format: &str| json!({"name": name, "location": name, "data_format": format, "columns": columns});
+    let database = json!({"name": "many", "bucket": "b", "base_folder": "many", "description": "Many"});
+    write("curated/database.json", &database.to_string());
+    write("raw/days.json", &table("days", "json").to_string());
+    for (name, sql, key, value) in [
+        ("whole", DAYS, "mode", json!("rebuild")),
+        ("projected", DAYS, "partition_projection", json!(true)),
+        ("by_day", BY_DAY, "mode", json!("partition")),
+    ] {
+        let mut table = table(name, "parquet");
+        table["partitions"] = json!(["day"]);
+        table[key] = value;
+        write(&format!("curated/{name}.json"), &table.to_string());
+        write(&format!("curated/{name}.sql"), sql);
+    }
+    folder
+}
+
+/// Publishes a run and gives catalog's calls to Glue that change something, and those that read.
+async fn published(stack: &Stack, what: &str, input: Value) -> BTreeMap<String, u64> {
+    let event = stack.invoke("curate", input).await.unwrap();
+    stack.forget_calls("catalog").await;
+    let started = Instant::now();
+    stack.invoke("catalog", event).await.unwrap();
+    let took = started.elapsed();
+    let mut calls = stack.calls("catalog").await;
+    // as often as it takes
+    calls.remove("GetQueryExecution");
+    println!("{what}: {:.1} s, {calls:?}", took.as_secs_f64());
+    calls
+}
+
+fn of(calls: &BTreeMap<String, u64>, operations: &[&str]) -> Vec<u64> {
+    operations.iter().map(|operation| calls.get(*operation).copied().unwrap_or_default()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_partitions_take_few_calls() {
+    let folder = metadata();
+    let stack =
+        Stack::deploy("partitions", Options { metadata: Some(folder.path().into()), ..Options::default() }).await;
+    let land = async |file: u64, days: std::ops::Range<u64>| {
+        let rows: String = days.map(|day| format!("{{\"n\":{file},\"day\":{day}}}\n")).collect();
+        let key = format!("open_data/postcodes_example/days/file_land_timestamp={file}/days_{file}.jsonl.gz");
+        let put = stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(key).body(gzip(&rows).into());
+        put.send().await.unwrap();
+    };
+    land(1, 0..PARTITIONS).await;
+    const CHANGES: &[&str] =
+        &["CreateTable", "UpdateTable", "BatchUpdatePartition", "BatchCreatePartition", "BatchDeletePartition"];
+
+    // MSCK registers the new ones: Athena's own calls, not catalog's
+    let tables = |name: &str| json!({"tables": [name], "snapshot_date": "2026-11-25"});
+    let first = published(&stack, "first publication", tables("whole")).await;
+    assert_eq!(of(&first, CHANGES), [1, 0, 0, 0, 0]);
+    // MSCK, six counts, and a sample
+    assert_eq!(of(&first, &["StartQueryExecution"]), [1 + 5 + 1]);
+    let moved = published(&stack, "all moved", tables("whole")).await;
+    assert_eq!(of(&moved, CHANGES), [0, 1, PARTITIONS / 100, 0, 0]);
+    land(2, PARTITIONS..PARTITIONS + 1).await;
+    let moved = published(&stack, "all moved, one new", tables("whole")).await;
+    assert_eq!(of(&moved, CHANGES), [0, 1, PARTITIONS / 100, 0, 0]);
+
+    let first = published(&stack, "projected, first publication", tables("projected")).await;
+    assert_eq!(of(&first, CHANGES), [1, 0, 0, 0, 0]);
+    let moved = published(&stack, "projected, all moved", tables("projected")).await;
+    assert_eq!(of(&moved, CHANGES), [0, 1, 0, 0, 0]);
+
+    published(&stack, "partition mode, first publication", tables("by_day")).await;
+    land(3, 1..2).await;
+    let one =
+        published(&stack, "partition mode, one moved", json!({"tables": ["by_day"], "snapshot_date": "2025-01-01"}))
+            .await;
+    assert_eq!(of(&one, CHANGES), [0, 1, 1, 0, 0]);
+
+    for (table, rows) in [("whole", PARTITIONS + 1), ("projected", PARTITIONS + 1), ("by_day", PARTITIONS + 2)] {
+        assert_eq!(stack.count(table).await, rows, "{table}");
+    }
+}
