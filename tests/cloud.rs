@@ -238,6 +238,12 @@ impl Stack {
         self.calls_of(function, "POST", "faults", Some(fault)).await;
     }
 
+    /// How many calls of a function are still to fail.
+    pub async fn faults_left(&self, function: &str) -> u64 {
+        let faults = self.calls_of(function, "GET", "faults", None).await;
+        faults.as_array().expect("the faults").iter().filter_map(|fault| fault["times"].as_u64()).sum()
+    }
+
     /// Keeps this stack's queries queued until they are released, or stopped.
     pub async fn hold_queries(&self) {
         control("POST", &format!("/_local/athena/{}/hold", self.name), None).await;

@@ -6,6 +6,7 @@
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`catalog`]: plans, rollback, expiry
+//! - [`refused`]: calls that AWS refuses, and answers that are lost
 //! - [`readers`]: who queries meanwhile sees one published run after the other
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`stages`]: the process stage, appending, verifying
@@ -27,6 +28,8 @@ mod journey;
 mod landing;
 #[path = "readers.rs"]
 mod readers;
+#[path = "refused.rs"]
+mod refused;
 #[path = "stages.rs"]
 mod stages;
 #[path = "template.rs"]

@@ -1,0 +1,141 @@
+//! Calls that AWS refuses, and calls that take effect while their answer is lost: what passes is tried again, what does
+//! not pass is told, and taken back.
+
+use std::collections::HashMap;
+
+use aws_sdk_lambda::types::Environment;
+use serde_json::{Value, json};
+use tests::{Api, Options, Stack};
+
+/// A pipeline that has published ten rows.
+async fn published(name: &str, api: &Api) -> Stack {
+    let parameters = vec![("SourceOrigin", api.origin.clone())];
+    let stack = Stack::deploy(name, Options { parameters, ..Options::default() }).await;
+    stack.fire("2026-10-01T06:00:00Z").await;
+    stack.settled(1).await;
+    stack
+}
+
+/// The run that the table of postcodes points at.
+async fn run(stack: &Stack) -> String {
+    let found = stack.glue.get_table().database_name(stack.database()).name("random_postcodes").send().await.unwrap();
+    let location = found.table().and_then(|table| table.storage_descriptor()).and_then(|s| s.location()).unwrap();
+    location.trim_end_matches('/').rsplit('/').next().unwrap().to_owned()
+}
+
+fn fault(operation: &str, error: &str) -> Value {
+    json!({"operation": operation, "error": error})
+}
+
+fn lost(operation: &str) -> Value {
+    json!({"operation": operation, "lost": true})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn catalog_publishes_in_the_face_of_what_passes() {
+    let api = Api::start(&[]);
+    let stack = published("passing", &api).await;
+    let throttled = json!({"operation": "UpdateTable", "error": "ThrottlingException", "times": 3});
+    let too_many = json!({"operation": "StartQueryExecution", "error": "TooManyRequestsException", "status": 429});
+    let down = json!({"operation": "GetQueryResults", "error": "InternalServerException", "status": 500, "times": 2});
+    for fault in [
+        throttled,
+        too_many,
+        down,
+        // others changed it, or dropped it, between the look and the call
+        fault("UpdateTable", "ConcurrentModificationException"),
+        fault("UpdateTable", "EntityNotFoundException"),
+        fault("BatchUpdatePartition", "ConcurrentModificationException"),
+        lost("UpdateTable"),
+        lost("BatchUpdatePartition"),
+        lost("StartQueryExecution"),
+        json!({"operation": "GetTable"}),
+    ] {
+        stack.fault("catalog", fault.clone()).await;
+        let event = stack.invoke("curate", json!({})).await.unwrap();
+        let answer = stack.invoke("catalog", event.clone()).await;
+        assert!(answer.is_ok(), "{fault}: {answer:?}");
+        assert_eq!(stack.faults_left("catalog").await, 0, "{fault}");
+        assert_eq!(run(&stack).await, event["run"], "{fault}");
+        assert_eq!(stack.count("random_postcodes").await, 10, "{fault}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_move_once_though_answers_are_lost() {
+    let api = Api::start(&[]);
+    let stack = published("lost", &api).await;
+    let faults = [
+        ("extract", lost("PutObject")),
+        ("validate", lost("CopyObject")),
+        // S3 may begin an answer before it knows how it ends
+        ("validate", json!({"operation": "CopyObject", "error": "InternalError", "status": 200})),
+        ("validate", lost("StartExecution")),
+        ("validate", lost("DeleteObject")),
+        ("curate", json!({"operation": "GetObject", "error": "SlowDown", "status": 503, "times": 2})),
+        ("curate", json!({"operation": "PutObject", "lost": true, "after": 2})),
+    ];
+    for (n, (function, fault)) in (2..).zip(faults) {
+        stack.fault(function, fault.clone()).await;
+        stack.fire(&format!("2026-10-{n:02}T06:00:00Z")).await;
+        // a file leaves land once the rebuild is asked for that will have its rows
+        stack
+            .eventually("the extract is in history alone", async || {
+                let history = stack.keys("raw-hist").await.len();
+                (history == n && stack.keys("land").await.is_empty()).then_some(())
+            })
+            .await;
+        stack.settled(1).await;
+        assert_eq!(stack.faults_left(function).await, 0, "{function}: {fault}");
+        assert_eq!(stack.count("random_postcodes").await, 10 * n as u64, "{function}: {fault}");
+        assert_eq!(stack.keys("quarantine").await, [""; 0], "{function}: {fault}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_that_stays_is_told_and_taken_back() {
+    let api = Api::start(&[]);
+    let stack = published("throttled", &api).await;
+    let before = run(&stack).await;
+    // the first table is at the new run by then
+    let fault = json!({"operation": "UpdateTable", "error": "ThrottlingException", "times": 5, "after": 1});
+    stack.fault("catalog", fault).await;
+    let event = stack.invoke("curate", json!({})).await.unwrap();
+    let (kind, message) = stack.invoke("catalog", event.clone()).await.unwrap_err();
+    assert_eq!(kind, "Throttled", "{message}");
+    assert!(message.contains("ThrottlingException") && message.ends_with("is back in place"), "{message}");
+    assert_eq!(run(&stack).await, before);
+    assert_eq!(stack.count("random_postcodes").await, 10);
+
+    stack.invoke("catalog", event.clone()).await.unwrap();
+    assert_eq!(run(&stack).await, event["run"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_stays_queued_is_stopped_and_the_run_taken_back() {
+    let api = Api::start(&[]);
+    let stack = published("queued", &api).await;
+    let before = run(&stack).await;
+    let name = stack.function("catalog");
+    let settings = stack.lambda.get_function_configuration().function_name(&name).send().await.unwrap();
+    let variables = settings.environment().and_then(|environment| environment.variables()).unwrap().clone();
+    let patience: HashMap<String, String> = [("ATHENA_TIMEOUT_SECONDS".into(), "2".into())].into();
+    let environment = Environment::builder().set_variables(Some(variables.into_iter().chain(patience).collect()));
+    let change = stack.lambda.update_function_configuration().function_name(&name).environment(environment.build());
+    change.send().await.unwrap();
+
+    stack.hold_queries().await;
+    let event = stack.invoke("curate", json!({})).await.unwrap();
+    let (kind, message) = stack.invoke("catalog", event.clone()).await.unwrap_err();
+    assert_eq!(kind, "Timeout", "{message}");
+    for part in ["was still QUEUED when its time was up", "what was published before is back in place"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(run(&stack).await, before);
+    assert!(stack.calls("catalog").await["StopQueryExecution"] > 0);
+    stack.release_queries().await;
+    assert_eq!(stack.count("random_postcodes").await, 10);
+
+    stack.invoke("catalog", event.clone()).await.unwrap();
+    assert_eq!(run(&stack).await, event["run"]);
+}
