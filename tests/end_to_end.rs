@@ -7,7 +7,7 @@
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`catalog`]: plans, rollback, expiry
 //! - [`partitions`]: a thousand of them
-//! - [`refused`]: calls that Glue and Athena refuse or let wait
+//! - [`refused`]: calls that AWS refuses, and answers that are lost
 //! - [`readers`]: who queries meanwhile sees one published run after the other
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`stages`]: the process stage, appending, verifying

@@ -192,7 +192,7 @@ async fn used(glue: &Client, database: &str) -> Result<Places, Failure> {
 /// Whether queries look at the partitions that are registered.
 fn has_partitions(table: &GlueTable) -> bool {
     let projected = table.parameters().and_then(|parameters| parameters.get(projection::ENABLED));
-    !table.partition_keys().is_empty() && !projected.is_some_and(|projected| projected == "true")
+    !table.partition_keys().is_empty() && projected.is_none_or(|projected| projected != "true")
 }
 
 fn previous(parameters: Option<&std::collections::HashMap<String, String>>) -> &str {
