@@ -6,6 +6,7 @@
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`datasets`]: a new dataset, without Rust
+//! - [`raw_history`]: the database over raw-hist
 //! - [`stages`]: the process stage, appending, verifying
 //! - [`template`]: what the deployed template gives the functions
 
@@ -21,6 +22,8 @@ mod interrupted;
 mod journey;
 #[path = "landing.rs"]
 mod landing;
+#[path = "raw_history.rs"]
+mod raw_history;
 #[path = "stages.rs"]
 mod stages;
 #[path = "template.rs"]

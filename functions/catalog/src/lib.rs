@@ -9,12 +9,16 @@
 //! 3. Partitions are moved, added and, in `rebuild` mode, removed.
 //! 4. Every table is counted through Athena.
 //!
-//! A failure in 2 to 4 takes every table back to what it was. Each step looks at what is there before it acts, so that
+//! 5. The raw database, if there is one, is brought in line with what has landed.
+//!
+//! A failure in 2 to 4 takes every table back to what it was; one in 5 is reported, and no more. Each step looks at what is there before it acts, so that
 //! the same event can be handled again after a crash at any point: the way back is kept in Glue itself.
 
 mod athena;
+pub mod command;
 mod partitions;
 mod publication;
+mod raw_history;
 mod review;
 mod sync;
 mod table_input;
@@ -24,7 +28,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_sdk_glue::config::timeout::TimeoutConfig;
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
-use contract::message::{CatalogResponse, CurateResponse, PublishAction, PublishedTable};
+use contract::message::{CatalogResponse, CurateResponse, PublishAction, PublishedTable, RawHistory};
 use contract::{Failure, FailureKind, Manifest, MetaData, Replaces};
 use futures::StreamExt;
 use store::Store;
@@ -48,6 +52,8 @@ const REVIEWS_AT_ONCE: usize = 5;
 /// The function, set up.
 pub struct App {
     metadata: MetaData,
+    base_folder: String,
+    raw_hist_bucket: String,
     curated_bucket: String,
     store: Store,
     glue: aws_sdk_glue::Client,
@@ -57,6 +63,8 @@ pub struct App {
 impl App {
     /// From environment and metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
+        let base_folder = boot.env.text(env::BASE_FOLDER);
+        let raw_hist_bucket = boot.env.text(env::RAW_HIST_BUCKET);
         let curated_bucket = boot.env.text(env::CURATED_BUCKET);
         let workgroup = boot.env.text(env::ATHENA_WORKGROUP);
         let timeout = Duration::from_secs(boot.env.number(env::ATHENA_TIMEOUT_SECONDS));
@@ -67,6 +75,8 @@ impl App {
         let athena = aws_sdk_athena::config::Builder::from(&boot.aws).timeout_config(timeouts).build();
         Ok(Self {
             metadata,
+            base_folder,
+            raw_hist_bucket,
             curated_bucket,
             store: Store::new(&boot.aws),
             glue: aws_sdk_glue::Client::from_conf(glue),
@@ -85,7 +95,10 @@ impl App {
             Err(Failure::timeout(format!("run {} was not published within the function's time", manifest.run)))
         });
         match published {
-            Ok(findings) => Ok(self.report(&manifest, &publications, findings)),
+            Ok(findings) => {
+                let raw_history = Box::pin(raw_history::sync(self, now + left)).await;
+                Ok(self.report(&manifest, &publications, findings, raw_history))
+            }
             Err(failure) => Err(Box::pin(self.put_back(&publications, failure)).await),
         }
     }
@@ -138,7 +151,13 @@ impl App {
         Ok(())
     }
 
-    fn report(&self, manifest: &Manifest, publications: &[Publication], findings: Vec<Finding>) -> CatalogResponse {
+    fn report(
+        &self,
+        manifest: &Manifest,
+        publications: &[Publication],
+        findings: Vec<Finding>,
+        raw_history: Option<RawHistory>,
+    ) -> CatalogResponse {
         let tables: Vec<_> = publications.iter().zip(findings).map(|(one, finding)| published(one, finding)).collect();
         for table in &tables {
             let (name, run, location) = (&table.table, manifest.run.as_str(), &table.location);
@@ -155,7 +174,7 @@ impl App {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             metrics::emit(None, &[("FreshnessSeconds", Unit::Seconds, now.saturating_sub(newest) as f64)]);
         }
-        CatalogResponse { run: manifest.run.clone(), database: manifest.database.clone(), tables }
+        CatalogResponse { run: manifest.run.clone(), database: manifest.database.clone(), tables, raw_history }
     }
 }
 

@@ -89,7 +89,7 @@ pub async fn publish(
             publication.action = PublishAction::Superseded;
             return Ok(());
         }
-        let registered = list(glue, publication).await?;
+        let registered = list(glue, &publication.database, &publication.output.table).await?;
         publication.partitions_before.get_or_insert_with(|| registered.clone());
         let plan = plan(&registered, &publication.output, &publication.run);
         publication.held = plan.held.iter().map(|&partition| partition.clone()).collect();
@@ -101,12 +101,18 @@ pub async fn publish(
         // Moves before MSCK: so it finds no folder whose partition is registered elsewhere.
         let moves = plan.move_here.iter().map(|(to, from)| update_entry(input(publication, to, Some(from))?));
         let moves = moves.collect::<Result<_, _>>()?;
-        refusals = update(glue, publication, moves).await.map_err(|failure| failure.context(&doing))?;
+        refusals = update(glue, &publication.database, &publication.output.table, moves)
+            .await
+            .map_err(|failure| failure.context(&doing))?;
         if round == 0 && points_here && !plan.add.is_empty() {
             repair(athena, publication, deadline).await.map_err(|failure| failure.context(&doing))?;
         } else {
             let added = plan.add.iter().map(|to| input(publication, to, None)).collect::<Result<_, _>>()?;
-            refusals.extend(create(glue, publication, added).await.map_err(|failure| failure.context(&doing))?);
+            refusals.extend(
+                create(glue, &publication.database, &publication.output.table, added)
+                    .await
+                    .map_err(|failure| failure.context(&doing))?,
+            );
         }
         // Last: a query in between rather sees a row twice than a table with a hole.
         let removed = plan.remove.iter().map(|found| found.values().to_vec()).collect();
@@ -135,7 +141,7 @@ async fn is_superseded(glue: &Client, publication: &Publication) -> Result<bool,
 
 /// Whether all partitions that were published are still at their location, and not at that of a newer run.
 pub async fn are_held(glue: &Client, publication: &Publication) -> Result<bool, Failure> {
-    let registered = list(glue, publication).await?;
+    let registered = list(glue, &publication.database, &publication.output.table).await?;
     let now = plan(&registered, &publication.output, &publication.run).held.len();
     Ok(now == publication.held.len())
 }
@@ -152,14 +158,14 @@ pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> 
         if round > 0 {
             tokio::time::sleep(Duration::from_millis(100 << round)).await;
         }
-        let now = list(glue, publication).await?;
+        let now = list(glue, &publication.database, &publication.output.table).await?;
         let undo = undo(before, &now, publication, wrong);
         if undo == Undo::default() {
             return Ok(());
         }
         let moves = undo.move_back.into_iter().map(update_entry).collect::<Result<_, _>>()?;
-        refusals = update(glue, publication, moves).await?;
-        refusals.extend(create(glue, publication, undo.add_again).await?);
+        refusals = update(glue, &publication.database, &publication.output.table, moves).await?;
+        refusals.extend(create(glue, &publication.database, &publication.output.table, undo.add_again).await?);
         refusals.extend(delete(glue, publication, undo.remove).await?);
     }
     Err(Failure::unavailable(format!("not all partitions are back after {ROUNDS} rounds: {}", refusals.join("; "))))
@@ -234,7 +240,8 @@ fn input(publication: &Publication, to: &PartitionOutput, from: Option<&Partitio
         .build())
 }
 
-fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntry, Failure> {
+/// A partition as BatchUpdatePartition takes it.
+pub fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntry, Failure> {
     BatchUpdatePartitionRequestEntry::builder()
         .set_partition_value_list(input.values.clone())
         .partition_input(input)
@@ -242,14 +249,14 @@ fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntr
         .map_err(Failure::internal)
 }
 
-async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Partition>, Failure> {
-    let table = &publication.output.table;
-    let get = glue.get_partitions().database_name(&publication.database).table_name(table);
+/// All partitions of a table that are registered.
+pub async fn list(glue: &Client, database: &str, table: &str) -> Result<Vec<Partition>, Failure> {
+    let get = glue.get_partitions().database_name(database).table_name(table);
     let mut pages = get.into_paginator().send();
     let mut partitions = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| {
-            boot::aws::failure(&error).context(format!("reading the partitions of table `{}`", publication.name()))
+            boot::aws::failure(&error).context(format!("reading the partitions of table `{database}.{table}`"))
         })?;
         partitions.extend(page.partitions.unwrap_or_default());
     }
@@ -259,17 +266,19 @@ async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Partition>
 // Each of these gives what Glue refused of the batches: a partition that another run created, moved or deleted
 // meanwhile shows there, and is decided about again in the next round.
 
-async fn update(
+/// Changes registered partitions.
+pub async fn update(
     glue: &Client,
-    publication: &Publication,
+    database: &str,
+    table: &str,
     entries: Vec<BatchUpdatePartitionRequestEntry>,
 ) -> Result<Vec<String>, Failure> {
     let mut refusals = Vec::new();
     for batch in entries.chunks(BATCH) {
         let answer = glue
             .batch_update_partition()
-            .database_name(&publication.database)
-            .table_name(&publication.output.table)
+            .database_name(database)
+            .table_name(table)
             .set_entries(Some(batch.to_vec()))
             .send()
             .await;
@@ -288,13 +297,19 @@ async fn update(
     Ok(refusals)
 }
 
-async fn create(glue: &Client, publication: &Publication, inputs: Vec<PartitionInput>) -> Result<Vec<String>, Failure> {
+/// Registers partitions.
+pub async fn create(
+    glue: &Client,
+    database: &str,
+    table: &str,
+    inputs: Vec<PartitionInput>,
+) -> Result<Vec<String>, Failure> {
     let mut refusals = Vec::new();
     for batch in inputs.chunks(BATCH) {
         let answer = glue
             .batch_create_partition()
-            .database_name(&publication.database)
-            .table_name(&publication.output.table)
+            .database_name(database)
+            .table_name(table)
             .set_partition_input_list(Some(batch.to_vec()))
             .send()
             .await;

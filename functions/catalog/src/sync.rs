@@ -59,13 +59,43 @@ pub async fn ensure_database(glue: &Client, database: &Database, bucket: &str) -
 
 /// A table, or `None` when there is none.
 pub async fn get_table(glue: &Client, publication: &Publication) -> Result<Option<GlueTable>, Failure> {
-    match glue.get_table().database_name(&publication.database).name(&publication.output.table).send().await {
+    find_table(glue, &publication.database, &publication.output.table).await
+}
+
+async fn find_table(glue: &Client, database: &str, table: &str) -> Result<Option<GlueTable>, Failure> {
+    match glue.get_table().database_name(database).name(table).send().await {
         Ok(found) => Ok(found.table),
         Err(error) => match boot::aws::failure(&error) {
             failure if failure.kind == FailureKind::NotFound => Ok(None),
-            failure => Err(failure.context(format!("reading table `{}`", publication.name()))),
+            failure => Err(failure.context(format!("reading table `{database}.{table}`"))),
         },
     }
+}
+
+/// Brings a table that no run moves to its definition.
+pub async fn ensure_table(glue: &Client, database: &str, wanted: &TableDefinition) -> Result<(), Failure> {
+    let doing = format!("describing table `{database}.{}`", wanted.name);
+    for attempt in 0..ATTEMPTS {
+        pause(attempt).await;
+        let found = find_table(glue, database, &wanted.name).await?;
+        let changed = match &found {
+            None => create(glue, database, wanted.input(None)?).await,
+            Some(table) => match compare(table, wanted).map_err(|failure| failure.context(&doing))? {
+                Decision::Leave => return Ok(()),
+                _ => update(glue, database, wanted.input(None)?, table.version_id()).await,
+            },
+        };
+        match changed {
+            Ok(()) => return Ok(()),
+            // Glue does not find the database
+            Err(failure) if found.is_none() && failure.kind == FailureKind::NotFound => {
+                return Err(failure.context(doing));
+            }
+            Err(failure) if is_lost_race(&failure) => {}
+            Err(failure) => return Err(failure.context(doing)),
+        }
+    }
+    Err(Failure::unavailable(format!("{doing}: others changed it {ATTEMPTS} times in between")))
 }
 
 /// Points the table at the run. What was there before is kept in the publication, for [`put_back`].
@@ -92,12 +122,12 @@ pub async fn publish(glue: &Client, publication: &mut Publication) -> Result<(),
             }
             Decision::Create => {
                 publication.action = PublishAction::Created;
-                create(glue, publication, publication.definition.input(None)?).await
+                create(glue, &publication.database, publication.definition.input(None)?).await
             }
             Decision::Update => {
                 publication.action = PublishAction::Updated;
                 let input = publication.definition.input(found.as_ref().and_then(|t| way_back(t, publication)))?;
-                update(glue, publication, input, found.as_ref().and_then(|table| table.version_id())).await
+                update(glue, &publication.database, input, found.as_ref().and_then(|table| table.version_id())).await
             }
         };
         match changed {
@@ -118,6 +148,14 @@ pub async fn publish(glue: &Client, publication: &mut Publication) -> Result<(),
 /// What is to be done about a table that Glue has like this.
 fn decide(found: Option<&GlueTable>, wanted: &TableDefinition, run: &RunId) -> Result<Decision, Failure> {
     let Some(table) = found else { return Ok(Decision::Create) };
+    if is_newer(location_of(table), run) {
+        return Ok(Decision::LeaveNewer);
+    }
+    compare(table, wanted)
+}
+
+/// Whether a table in Glue is to be left or updated. Fails where it cannot become the wanted one.
+fn compare(table: &GlueTable, wanted: &TableDefinition) -> Result<Decision, Failure> {
     let mut current = TableDefinition::of(table);
     if current.table_type != EXTERNAL_TABLE {
         return Err(Failure::conflict(format!(
@@ -125,9 +163,6 @@ fn decide(found: Option<&GlueTable>, wanted: &TableDefinition, run: &RunId) -> R
              rename or drop it, or rename the table in the metadata",
             current.table_type
         )));
-    }
-    if is_newer(&current.storage_descriptor.location, run) {
-        return Ok(Decision::LeaveNewer);
     }
     // The partitions that are registered have values for the columns of then.
     let keys = |definition: &TableDefinition| -> Vec<String> {
@@ -174,7 +209,7 @@ pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> 
         let by_location = input.is_some() && matches!(before, TableBefore::Was(table) if publication.is_at(table));
         let changed = match input {
             Some(input) if input == table_input::input_of(&found)? => return Ok(false),
-            Some(input) => update(glue, publication, input, found.version_id()).await,
+            Some(input) => update(glue, &publication.database, input, found.version_id()).await,
             // DeleteTable knows no version: a newer run that takes the table over between the look and this call loses
             // it until the next run.
             None => delete(glue, publication).await,
@@ -212,20 +247,15 @@ fn earlier(before: &TableBefore, publication: &Publication, wrong: bool) -> Resu
     Ok(Some(input))
 }
 
-async fn create(glue: &Client, publication: &Publication, input: TableInput) -> Result<(), Failure> {
-    let create = glue.create_table().database_name(&publication.database).table_input(input);
+async fn create(glue: &Client, database: &str, input: TableInput) -> Result<(), Failure> {
+    let create = glue.create_table().database_name(database).table_input(input);
     create.send().await.map(drop).map_err(|error| boot::aws::failure(&error))
 }
 
-async fn update(
-    glue: &Client,
-    publication: &Publication,
-    input: TableInput,
-    version: Option<&str>,
-) -> Result<(), Failure> {
+async fn update(glue: &Client, database: &str, input: TableInput, version: Option<&str>) -> Result<(), Failure> {
     let update = glue
         .update_table()
-        .database_name(&publication.database)
+        .database_name(database)
         .table_input(input)
         .set_version_id(version.map(str::to_owned))
         // a version a run would reach Glue's limit of versions

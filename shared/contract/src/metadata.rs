@@ -574,13 +574,11 @@ impl TableReader<'_> {
         }
         properties.retain(|name, _| !PROTECTED_PROPERTIES.contains(&name.as_str()));
         if !properties.is_empty() {
-            match specific.entry("Parameters").or_insert_with(|| Value::Object(Map::new())) {
-                Value::Object(parameters) => {
-                    properties.append(parameters);
-                    *parameters = properties;
-                }
-                // catalog says what is wrong with it
-                _ => {}
+            // where it is no object, catalog says so
+            let parameters = specific.entry("Parameters").or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(parameters) = parameters {
+                properties.append(parameters);
+                *parameters = properties;
             }
         }
         Value::Object(specific)
