@@ -102,8 +102,11 @@ async fn what_landed_can_be_queried() {
 async fn folders_get_the_columns_of_now() {
     let stack = deploy("raw-columns").await;
     let (raw, row) = (stack.raw_database().to_owned(), "{\"id\":1,\"name\":\"z\"}\n");
-    land(&stack, "visits/file_land_timestamp=6/visits_6.jsonl.gz", row).await;
+    let order = "{\"id\":1,\"buyer\":\"a\",\"sold\":null,\"place\":null}\n";
+    land(&stack, "orders/file_land_timestamp=5/orders_5.jsonl.gz", order).await;
     stack.settled(1).await;
+    land(&stack, "visits/file_land_timestamp=6/visits_6.jsonl.gz", row).await;
+    stack.settled(2).await;
     // as an older version of the metadata had it: the name was a number, in table and folder alike
     let table = stack.glue.get_table().database_name(&raw).name("visits").send().await.unwrap().table.unwrap();
     let mut storage = table.storage_descriptor.clone().unwrap();
@@ -119,7 +122,7 @@ async fn folders_get_the_columns_of_now() {
     assert_eq!(stack.query(&format!("SELECT name FROM {raw}.visits")).await, [["NULL"]]);
 
     stack.start_execution("{}").await;
-    stack.settled(2).await;
+    stack.settled(3).await;
     assert_eq!(stack.query(&format!("SELECT name FROM {raw}.visits")).await, [["z"]]);
 }
 

@@ -89,7 +89,7 @@ pub async fn publish(
             publication.action = PublishAction::Superseded;
             return Ok(());
         }
-        let registered = list(glue, &publication.database, &publication.output.table).await?;
+        let registered = list(glue, publication).await?;
         publication.partitions_before.get_or_insert_with(|| registered.clone());
         let plan = plan(&registered, &publication.output, &publication.run);
         publication.held = plan.held.iter().map(|&partition| partition.clone()).collect();
@@ -141,7 +141,7 @@ async fn is_superseded(glue: &Client, publication: &Publication) -> Result<bool,
 
 /// Whether all partitions that were published are still at their location, and not at that of a newer run.
 pub async fn are_held(glue: &Client, publication: &Publication) -> Result<bool, Failure> {
-    let registered = list(glue, &publication.database, &publication.output.table).await?;
+    let registered = list(glue, publication).await?;
     let now = plan(&registered, &publication.output, &publication.run).held.len();
     Ok(now == publication.held.len())
 }
@@ -158,7 +158,7 @@ pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> 
         if round > 0 {
             tokio::time::sleep(Duration::from_millis(100 << round)).await;
         }
-        let now = list(glue, &publication.database, &publication.output.table).await?;
+        let now = list(glue, publication).await?;
         let undo = undo(before, &now, publication, wrong);
         if undo == Undo::default() {
             return Ok(());
@@ -249,18 +249,28 @@ pub fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequest
         .map_err(Failure::internal)
 }
 
-/// All partitions of a table that are registered.
-pub async fn list(glue: &Client, database: &str, table: &str) -> Result<Vec<Partition>, Failure> {
+async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Partition>, Failure> {
+    let mut partitions = Vec::new();
+    visit(glue, &publication.database, &publication.output.table, |partition| partitions.push(partition)).await?;
+    Ok(partitions)
+}
+
+/// Shows every partition of a table that is registered. With their columns, all of them at once may need much memory.
+pub async fn visit(
+    glue: &Client,
+    database: &str,
+    table: &str,
+    mut visit: impl FnMut(Partition),
+) -> Result<(), Failure> {
     let get = glue.get_partitions().database_name(database).table_name(table);
     let mut pages = get.into_paginator().send();
-    let mut partitions = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| {
             boot::aws::failure(&error).context(format!("reading the partitions of table `{database}.{table}`"))
         })?;
-        partitions.extend(page.partitions.unwrap_or_default());
+        page.partitions.unwrap_or_default().into_iter().for_each(&mut visit);
     }
-    Ok(partitions)
+    Ok(())
 }
 
 // Each of these gives what Glue refused of the batches: a partition that another run created, moved or deleted

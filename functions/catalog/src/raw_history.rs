@@ -20,6 +20,8 @@ use crate::{App, partitions, sync};
 
 /// How often partitions are read and registered: once, and again where others register them at the same moment.
 const ROUNDS: usize = 3;
+/// Partitions that are told to Glue in a call.
+const BATCH: usize = 100;
 
 /// Brings the raw database in line with what has landed; `None` when the metadata has no such database.
 pub async fn sync(app: &App, deadline: Instant) -> Option<RawHistory> {
@@ -76,11 +78,13 @@ struct Synced {
     left_out_example: Option<String>,
 }
 
+/// Neither all files nor all partitions are held at once: of a long history they would not fit into the function's memory.
 async fn sync_table(app: &App, database: &str, table: &Table) -> Result<Synced, Failure> {
     let definition = TableDefinition::raw(table, &app.raw_hist_bucket, &app.base_folder)?;
     sync::ensure_table(&app.glue, database, &definition).await?;
-    let listed = app.store.list(&app.raw_hist_bucket, &key::table_prefix(&app.base_folder, &table.name)).await?;
-    let folders = Folders::of(table, &app.base_folder, listed.iter().map(|object| object.key.as_str()));
+    let mut folders = Folders::default();
+    let prefix = key::table_prefix(&app.base_folder, &table.name);
+    app.store.visit(&app.raw_hist_bucket, &prefix, |object| folders.note(table, &app.base_folder, object.key)).await?;
     let mut done = Synced {
         added: 0,
         left_out: folders.mixed.len() as u64,
@@ -88,14 +92,24 @@ async fn sync_table(app: &App, database: &str, table: &Table) -> Result<Synced, 
     };
     let mut refusals = Vec::new();
     for _ in 0..ROUNDS {
-        let registered = partitions::list(&app.glue, database, &table.name).await?;
-        let plan = plan(&registered, &folders.readable, &definition)?;
-        let added = plan.add.len();
-        let changed = plan.change.into_iter().map(partitions::update_entry).collect::<Result<_, _>>()?;
-        refusals = partitions::update(&app.glue, database, &table.name, changed).await?;
-        let refused = partitions::create(&app.glue, database, &table.name, plan.add).await?;
-        done.added += (added - refused.len().min(added)) as u64;
-        refusals.extend(refused);
+        refusals.clear();
+        let mut registered = BTreeMap::new();
+        partitions::visit(&app.glue, database, &table.name, |partition| {
+            registered.extend(time_of(&partition).map(|at| (at, is_as_described(&partition, at, &definition))));
+        })
+        .await?;
+        let plan = plan(&registered, &folders);
+        for times in plan.change.chunks(BATCH) {
+            let entries = times.iter().map(|at| partitions::update_entry(input(*at, &definition)?));
+            let entries = entries.collect::<Result<_, _>>()?;
+            refusals.extend(partitions::update(&app.glue, database, &table.name, entries).await?);
+        }
+        for times in plan.add.chunks(BATCH) {
+            let inputs = times.iter().map(|at| input(*at, &definition)).collect::<Result<_, _>>()?;
+            let refused = partitions::create(&app.glue, database, &table.name, inputs).await?;
+            done.added += times.len().saturating_sub(refused.len()) as u64;
+            refusals.extend(refused);
+        }
         if refusals.is_empty() {
             return Ok(done);
         }
@@ -107,34 +121,31 @@ async fn sync_table(app: &App, database: &str, table: &Table) -> Result<Synced, 
 /// The folders of a table in raw-hist, by the time of landing.
 #[derive(Debug, Default, PartialEq)]
 struct Folders {
-    /// All files are of the table's format.
-    readable: BTreeSet<u64>,
+    /// With a file of the table's format.
+    found: BTreeSet<u64>,
     /// With a file that is not: its key. Athena reads all files of a table by one format.
     mixed: BTreeMap<u64, String>,
 }
 
 impl Folders {
-    fn of<'a>(table: &Table, base_folder: &str, keys: impl Iterator<Item = &'a str>) -> Self {
-        let mut folders = Self::default();
-        for key in keys {
-            // Hive's and Athena's rule: such names are not data
-            let hidden = key.rsplit('/').next().is_none_or(|name| name.is_empty() || name.starts_with(['_', '.']));
-            let Some((land, at)) =
-                LandKey::parse(base_folder, key).ok().and_then(|k| Some((k.format, k.file_land_timestamp?)))
-            else {
-                continue;
-            };
-            if hidden {
-                continue;
-            }
-            if is_read_as(table, land) {
-                folders.readable.insert(at);
-            } else {
-                folders.mixed.entry(at).or_insert_with(|| key.to_owned());
-            }
+    fn note(&mut self, table: &Table, base_folder: &str, key: String) {
+        // Hive's and Athena's rule: such names are not data
+        if key.rsplit('/').next().is_none_or(|name| name.is_empty() || name.starts_with(['_', '.'])) {
+            return;
         }
-        folders.readable.retain(|at| !folders.mixed.contains_key(at));
-        folders
+        let Ok(LandKey { file_land_timestamp: Some(at), format, .. }) = LandKey::parse(base_folder, &key) else {
+            return;
+        };
+        if is_read_as(table, format) {
+            self.found.insert(at);
+        } else {
+            self.mixed.entry(at).or_insert(key);
+        }
+    }
+
+    /// Those of which all files are of the table's format.
+    fn readable(&self) -> impl Iterator<Item = u64> {
+        self.found.iter().copied().filter(|at| !self.mixed.contains_key(at))
     }
 }
 
@@ -151,34 +162,46 @@ fn is_read_as(table: &Table, file: FileFormat) -> bool {
 }
 
 /// What is to be done about a table's partitions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Plan {
-    add: Vec<PartitionInput>,
-    change: Vec<PartitionInput>,
+    /// Not registered yet.
+    add: Vec<u64>,
+    /// Registered, with columns or a location of before.
+    change: Vec<u64>,
 }
 
-fn plan(registered: &[Partition], wanted: &BTreeSet<u64>, definition: &TableDefinition) -> Result<Plan, Failure> {
-    let registered: BTreeMap<&[String], &Partition> = registered.iter().map(|found| (found.values(), found)).collect();
-    let storage = &definition.storage_descriptor;
+/// Compares the folders with the partitions that are registered, each with whether it is as described.
+fn plan(registered: &BTreeMap<u64, bool>, folders: &Folders) -> Plan {
     let mut plan = Plan::default();
-    for at in wanted {
-        let values = vec![at.to_string()];
-        let location = format!("{}{}={at}/", storage.location, key::FILE_LAND_TIMESTAMP);
-        let list = match registered.get(values.as_slice()) {
-            None => &mut plan.add,
-            Some(found) => {
-                let as_described = |found| storage.describes_partition(found, &location);
-                if found.storage_descriptor().is_some_and(as_described) {
-                    continue;
-                }
-                &mut plan.change
-            }
-        };
-        let input =
-            PartitionInput::builder().set_values(Some(values)).storage_descriptor(storage.descriptor(&location)?);
-        list.push(input.build());
+    for at in folders.readable() {
+        match registered.get(&at) {
+            None => plan.add.push(at),
+            Some(false) => plan.change.push(at),
+            Some(true) => {}
+        }
     }
-    Ok(plan)
+    plan
+}
+
+fn time_of(partition: &Partition) -> Option<u64> {
+    match partition.values() {
+        [at] => at.parse().ok(),
+        _ => None,
+    }
+}
+
+fn is_as_described(partition: &Partition, at: u64, definition: &TableDefinition) -> bool {
+    let described = |found| definition.storage_descriptor.describes_partition(found, &location(at, definition));
+    partition.storage_descriptor().is_some_and(described)
+}
+
+fn input(at: u64, definition: &TableDefinition) -> Result<PartitionInput, Failure> {
+    let storage = definition.storage_descriptor.descriptor(&location(at, definition))?;
+    Ok(PartitionInput::builder().values(at.to_string()).storage_descriptor(storage).build())
+}
+
+fn location(at: u64, definition: &TableDefinition) -> String {
+    format!("{}{}={at}/", definition.storage_descriptor.location, key::FILE_LAND_TIMESTAMP)
 }
 
 #[cfg(test)]
@@ -193,9 +216,9 @@ mod tests {
     #[test]
     fn folders_are_readable_when_all_their_files_are_of_the_table_s_format() {
         let folders = |table: &Table, keys: &[&str]| {
-            let keys: Vec<String> = keys.iter().map(|key| format!("base/random_postcodes/{key}")).collect();
-            let found = Folders::of(table, "base", keys.iter().map(String::as_str));
-            (found.readable.into_iter().collect::<Vec<_>>(), found.mixed.into_keys().collect::<Vec<_>>())
+            let mut folders = Folders::default();
+            keys.iter().for_each(|key| folders.note(table, "base", format!("base/random_postcodes/{key}")));
+            (folders.readable().collect::<Vec<_>>(), folders.mixed.into_keys().collect::<Vec<_>>())
         };
         let keys = [
             "file_land_timestamp=5/a_5.jsonl.gz",
@@ -221,24 +244,26 @@ mod tests {
         let definition = TableDefinition::raw(&table(DataFormat::Json), "raw-hist", "base").unwrap();
         let mut older = definition.clone();
         older.storage_descriptor.columns.pop();
-        let registered = |definition: &TableDefinition, at: u64, location: &str| {
-            let storage = definition.storage_descriptor.descriptor(location).unwrap();
-            Partition::builder().values(at.to_string()).storage_descriptor(storage).build()
+        let registered = |at: u64, input: PartitionInput| {
+            let storage = input.storage_descriptor;
+            let found = Partition::builder().set_values(input.values).set_storage_descriptor(storage).build();
+            assert_eq!(time_of(&found), Some(at));
+            (at, is_as_described(&found, at, &definition))
         };
-        let folder = |at: u64| format!("s3://raw-hist/base/random_postcodes/file_land_timestamp={at}/");
-        let found = [
-            registered(&definition, 5, &folder(5)),
-            registered(&older, 6, &folder(6)),
-            registered(&definition, 7, "s3://elsewhere/"),
+        let mut elsewhere = input(7, &definition).unwrap();
+        elsewhere.storage_descriptor.as_mut().unwrap().location = Some("s3://elsewhere/".into());
+        let found = BTreeMap::from([
+            registered(5, input(5, &definition).unwrap()),
+            registered(6, input(6, &older).unwrap()),
+            registered(7, elsewhere),
             // its folder is gone, or holds what cannot be read by now
-            registered(&older, 9, &folder(9)),
-        ];
-        let plan = plan(&found, &BTreeSet::from([5, 6, 7, 8]), &definition).unwrap();
-        let of = |inputs: &[PartitionInput]| -> Vec<(String, String)> {
-            let location = |input: &PartitionInput| input.storage_descriptor().unwrap().location().unwrap().to_owned();
-            inputs.iter().map(|input| (input.values()[0].clone(), location(input))).collect()
-        };
-        assert_eq!(of(&plan.add), [("8".into(), folder(8))]);
-        assert_eq!(of(&plan.change), [("6".into(), folder(6)), ("7".into(), folder(7))]);
+            registered(9, input(9, &older).unwrap()),
+        ]);
+        let folders =
+            Folders { found: BTreeSet::from([5, 6, 7, 8, 9]), mixed: BTreeMap::from([(9, "a_9.csv".into())]) };
+        assert_eq!(plan(&found, &folders), Plan { add: vec![8], change: vec![6, 7] });
+        let described = input(8, &definition).unwrap();
+        let location = described.storage_descriptor().unwrap().location();
+        assert_eq!(location, Some("s3://raw-hist/base/random_postcodes/file_land_timestamp=8/"));
     }
 }
