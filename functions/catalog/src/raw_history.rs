@@ -29,13 +29,15 @@ pub async fn sync(app: &App, deadline: Instant) -> Option<RawHistory> {
     let database = app.metadata.raw_database.as_ref()?;
     let database = Database { base_folder: app.base_folder.trim_matches('/').to_owned(), ..database.clone() };
     let mut done = RawHistory { database: database.name.clone(), ..RawHistory::default() };
-    match sync::ensure_database(&app.glue, &database, &app.raw_hist_bucket).await {
+    let ensuring = tokio::time::timeout_at(deadline, sync::ensure_database(&app.glue, &database, &app.raw_hist_bucket));
+    let no_time = |of: &str| Failure::timeout(format!("no time was left for {of}"));
+    match ensuring.await.unwrap_or_else(|_| Err(no_time(&format!("database `{}`", database.name)))) {
         Ok(()) => {
             for table in app.metadata.raw.values() {
                 let syncing = Box::pin(sync_table(app, &database.name, table));
-                let synced = tokio::time::timeout_at(deadline, syncing).await.unwrap_or_else(|_| {
-                    Err(Failure::timeout(format!("no time was left for table `{}.{}`", database.name, table.name)))
-                });
+                let synced = tokio::time::timeout_at(deadline, syncing)
+                    .await
+                    .unwrap_or_else(|_| Err(no_time(&format!("table `{}.{}`", database.name, table.name))));
                 note(&mut done, table, synced);
             }
         }
