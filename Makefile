@@ -1,6 +1,6 @@
 # What a user calls. `make help` lists it.
 # Needs Rust, Python 3.11 or later and make; everything else is fetched into .venv (.venv-build for a deployment,
-# .venv-compare and .venv-spark for comparisons).
+# .venv-compare, .venv-glue and .venv-spark for comparisons).
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -59,6 +59,16 @@ OPTIONS ?=
 tables: functions ## Build the curated tables from a folder of raw files of yours (RAW_HIST=folder CURATED=.local/tables TABLE=)
 	@.local/functions/curate/bootstrap build --raw-hist '$(RAW_HIST)' --curated '$(CURATED)' \
 	  $(if $(TABLE),--table '$(TABLE)') $(OPTIONS)
+
+# 1: the raw database.
+RAW ?=
+# Our binary; another one, e.g. a release build.
+CATALOG ?= .local/functions/catalog/bootstrap
+
+.PHONY: definition
+definition: ## Show what Glue is told about a table (TABLE=random_postcodes; RAW=1 for the raw database)
+	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory --silent functions FUNCTIONS=catalog >&2)
+	@$(CATALOG) define $(if $(TABLE),--table '$(TABLE)') $(if $(RAW),--raw)
 
 RUN ?= latest
 
@@ -150,6 +160,15 @@ compare-spark: .venv-spark/.ready ## Compare curate's tables and SQL with real S
 	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions FUNCTIONS=curate)
 	PYTHONPATH=infra/local .venv-spark/bin/python tests/compare/spark.py --curate $(CURATE) --seed $(SEED) $(if $(UPDATE),--update)
 
+.PHONY: compare-glue
+compare-glue: .venv-glue/.ready ## Compare the definitions for Glue with etl_manager's and mojap-metadata's (SEED=1)
+	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory functions FUNCTIONS=catalog)
+	.venv-glue/bin/python tests/compare/glue.py --catalog $(CATALOG) --seed $(SEED)
+
+.PHONY: golden
+golden: ## Write the golden definitions of Glue tables again, for review
+	UPDATE_GOLDEN=1 $(CARGO) test --quiet -p catalog --test definitions
+
 # ----------------------------------------------------------------------------------------------------------- to deploy
 
 # Of the functions: x86_64 or arm64.
@@ -178,7 +197,7 @@ deploy: build .venv-build/.ready-deploy ## Build, then deploy to the AWS account
 
 .PHONY: clean
 clean: ## Remove everything that was made here
-	rm -rf .local .venv .venv-build .venv-compare .venv-spark build target
+	rm -rf .local .venv .venv-build .venv-compare .venv-glue .venv-spark build target
 
 # -------------------------------------------------------------------------------------------------------- what they need
 
@@ -225,6 +244,10 @@ $(VENV)/.ready-dev: infra/local/requirements-dev.txt $(VENV)/.ready
 # What validate and curate are measured with, data_linter 6.3.6 among it: nothing that the project itself needs.
 .venv-compare/.ready: tests/compare/requirements.txt
 	@$(call make_venv,.venv-compare,$<)
+	@touch $@
+
+.venv-glue/.ready: tests/compare/requirements-glue.txt
+	@$(call make_venv,.venv-glue,$<)
 	@touch $@
 
 .venv-spark/.ready: tests/compare/requirements-spark.txt

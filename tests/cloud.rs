@@ -91,6 +91,7 @@ pub struct Stack {
     pub lambda: aws_sdk_lambda::Client,
     http: reqwest::Client,
     database: String,
+    raw_database: String,
 }
 
 /// How a test's stack differs from the deployed one.
@@ -104,11 +105,11 @@ pub struct Options {
 
 impl Stack {
     /// Deploys the template under a name of the test's own. Glue databases are an account's, not a stack's, so each
-    /// stack has a database of its own too.
+    /// stack has databases of its own too.
     pub async fn deploy(name: &str, options: Options) -> Self {
-        let (metadata, database) = database_of(name, options.metadata.as_deref());
+        let (metadata, database, raw_database) = databases_of(name, options.metadata.as_deref());
         let functions = package(name, &metadata);
-        let mut parameters = json!({"RebuildWindowSeconds": "1", "Database": database});
+        let mut parameters = json!({"RebuildWindowSeconds": "1", "Database": database, "RawDatabase": raw_database});
         for (key, value) in options.parameters {
             parameters[key] = value.into();
         }
@@ -126,12 +127,18 @@ impl Stack {
             lambda: aws_sdk_lambda::Client::new(&config),
             http: http_client(),
             database,
+            raw_database,
         }
     }
 
     /// The Glue database.
     pub fn database(&self) -> &str {
         &self.database
+    }
+
+    /// The Glue database over raw-hist, if the metadata has one.
+    pub fn raw_database(&self) -> &str {
+        &self.raw_database
     }
 
     /// The bucket of an area.
@@ -396,8 +403,8 @@ impl Drop for Api {
     }
 }
 
-/// A copy of a metadata folder whose database has a name of the stack's own.
-fn database_of(stack: &str, metadata: Option<&Path>) -> (PathBuf, String) {
+/// A copy of a metadata folder whose databases, the curated and the raw one, have names of the stack's own.
+fn databases_of(stack: &str, metadata: Option<&Path>) -> (PathBuf, String, String) {
     let from = metadata.map_or_else(|| repository().join("meta_data"), Path::to_owned);
     let to = cloud().state.path().join("meta_data").join(stack);
     for folder in ["raw", "processed", "curated"].into_iter().filter(|folder| from.join(folder).exists()) {
@@ -407,12 +414,17 @@ fn database_of(stack: &str, metadata: Option<&Path>) -> (PathBuf, String) {
             std::fs::copy(entry.path(), to.join(folder).join(entry.file_name())).expect("a copy");
         }
     }
-    let file = to.join("curated/database.json");
-    let mut database: Value = serde_json::from_slice(&std::fs::read(&file).expect("database.json")).expect("JSON");
-    let name = format!("{}_{}", database["name"].as_str().expect("a name"), stack.replace('-', "_"));
-    database["name"] = name.as_str().into();
-    std::fs::write(&file, database.to_string()).expect("database.json is written");
-    (to, name)
+    let own = |file: &Path| {
+        let mut database: Value = serde_json::from_slice(&std::fs::read(file).expect("database.json")).expect("JSON");
+        let name = format!("{}_{}", database["name"].as_str().expect("a name"), stack.replace('-', "_"));
+        database["name"] = name.as_str().into();
+        std::fs::write(file, database.to_string()).expect("database.json is written");
+        name
+    };
+    let database = own(&to.join("curated/database.json"));
+    let raw = to.join("raw/database.json");
+    let raw_database = if raw.exists() { own(&raw) } else { "none".into() };
+    (to, database, raw_database)
 }
 
 /// Code packages like those of `make functions`, with the stack's own metadata in them.

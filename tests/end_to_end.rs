@@ -10,6 +10,7 @@
 //! - [`refused`]: calls that AWS refuses, and answers that are lost
 //! - [`readers`]: who queries meanwhile sees one published run after the other
 //! - [`datasets`]: a new dataset, without Rust
+//! - [`raw_history`]: the database over raw-hist
 //! - [`stages`]: the process stage, appending, verifying
 //! - [`template`]: what the deployed template gives the functions
 
@@ -29,6 +30,8 @@ mod journey;
 mod landing;
 #[path = "partitions.rs"]
 mod partitions;
+#[path = "raw_history.rs"]
+mod raw_history;
 #[path = "readers.rs"]
 mod readers;
 #[path = "refused.rs"]

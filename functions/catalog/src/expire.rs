@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt};
 use store::Object;
 
 use crate::journal::{EntryKey, Journal};
-use crate::partitions::partitions_of;
+use crate::partitions;
 use crate::plan::tables_of;
 use crate::projection;
 use crate::publication::location_of;
@@ -180,10 +180,11 @@ async fn used(glue: &Client, database: &str) -> Result<Places, Failure> {
         places.add(location_of(&table));
         places.add(previous(table.parameters()));
         if has_partitions(&table) {
-            for partition in partitions_of(glue, database, table.name()).await? {
-                places.add(crate::partitions::location(&partition));
+            partitions::visit(glue, database, table.name(), |partition| {
+                places.add(partitions::location(&partition));
                 places.add(previous(partition.parameters()));
-            }
+            })
+            .await?;
         }
     }
     Ok(places)

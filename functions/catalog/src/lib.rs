@@ -10,11 +10,14 @@
 //! 3. Partitions are moved, added and, in `rebuild` mode, removed.
 //! 4. Every table is counted and read through Athena.
 //! 5. What is published now is written into the journal.
+//! 6. The raw database, if there is one, is brought in line with what has landed.
 //!
-//! A failure in 2 to 4 takes every table back to what it was. Each step looks at what is there before it acts, so that
-//! the same event can be handled again after a crash at any point: the way back is kept in Glue itself.
+//! A failure in 2 to 4 takes every table back to what it was; after that what is published stays. Each step looks at what
+//! is there before it acts, so that the same event can be handled again after a crash at any point: the way back is kept
+//! in Glue itself.
 
 mod athena;
+pub mod command;
 mod diff;
 mod expire;
 mod journal;
@@ -22,6 +25,7 @@ mod partitions;
 mod plan;
 mod projection;
 mod publication;
+mod raw_history;
 mod recreate;
 mod review;
 mod runs;
@@ -64,6 +68,8 @@ const REVIEWS_AT_ONCE: usize = 5;
 /// The function, set up.
 pub struct App {
     metadata: MetaData,
+    base_folder: String,
+    raw_hist_bucket: String,
     curated_bucket: String,
     /// How long a run stays that nobody can see any more.
     keep_runs: Duration,
@@ -75,6 +81,8 @@ pub struct App {
 impl App {
     /// From environment and metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
+        let base_folder = boot.env.text(env::BASE_FOLDER);
+        let raw_hist_bucket = boot.env.text(env::RAW_HIST_BUCKET);
         let curated_bucket = boot.env.text(env::CURATED_BUCKET);
         let workgroup = boot.env.text(env::ATHENA_WORKGROUP);
         let timeout = Duration::from_secs(boot.env.number(env::ATHENA_TIMEOUT_SECONDS));
@@ -86,6 +94,8 @@ impl App {
         let athena = aws_sdk_athena::config::Builder::from(&boot.aws).timeout_config(timeouts).build();
         Ok(Self {
             metadata,
+            base_folder,
+            raw_hist_bucket,
             curated_bucket,
             keep_runs: Duration::from_secs(u64::from(keep_days) * 24 * 60 * 60),
             store: Store::new(&boot.aws),
@@ -120,6 +130,7 @@ impl App {
             plan: lines,
             tables: Vec::new(),
             dropped: Vec::new(),
+            raw_history: None,
         };
         if request.plan_only {
             return Ok(response);
@@ -135,6 +146,7 @@ impl App {
                 self.record(&publications, &findings).await?;
                 recreate::drop_tables(&self.glue, &response.database, &response.dropped).await?;
                 response.tables = self.report(&publications, findings);
+                response.raw_history = Box::pin(raw_history::sync(self, now + left)).await;
                 Ok(response)
             }
             Err(failure) if request.recreate => Err(Failure {

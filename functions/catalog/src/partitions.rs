@@ -113,12 +113,18 @@ pub async fn publish(
         // Moves before MSCK: so it finds no folder whose partition is registered elsewhere.
         let moves = plan.move_here.iter().map(|(to, from)| update_entry(input(publication, to, Some(from))?));
         let moves = moves.collect::<Result<_, _>>()?;
-        refusals = update(glue, publication, moves).await.map_err(|failure| failure.context(&doing))?;
+        refusals = update(glue, &publication.database, &publication.wanted.table, moves)
+            .await
+            .map_err(|failure| failure.context(&doing))?;
         if round == 0 && points_here && plan.add.iter().any(is_found) {
             repair(athena, publication, deadline).await.map_err(|failure| failure.context(&doing))?;
         } else {
             let added = plan.add.iter().map(|to| input(publication, to, None)).collect::<Result<_, _>>()?;
-            refusals.extend(create(glue, publication, added).await.map_err(|failure| failure.context(&doing))?);
+            refusals.extend(
+                create(glue, &publication.database, &publication.wanted.table, added)
+                    .await
+                    .map_err(|failure| failure.context(&doing))?,
+            );
         }
         // Last: a query in between rather sees a row twice than a table with a hole.
         let removed = plan.remove.iter().map(|found| found.values().to_vec()).collect();
@@ -155,7 +161,7 @@ pub async fn give_back(glue: &Client, runs: Runs<'_>, publication: &mut Publicat
         if !moves.is_empty() {
             tracing::warn!(table = publication.wanted.table, run = %newer, partitions = moves.len(), "given to a newer run");
         }
-        let refusals = update(glue, publication, moves).await?;
+        let refusals = update(glue, &publication.database, &publication.wanted.table, moves).await?;
         if !refusals.is_empty() {
             continue;
         }
@@ -216,8 +222,8 @@ pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> 
             return Ok(());
         }
         let moves = undo.move_back.into_iter().map(update_entry).collect::<Result<_, _>>()?;
-        refusals = update(glue, publication, moves).await?;
-        refusals.extend(create(glue, publication, undo.add_again).await?);
+        refusals = update(glue, &publication.database, &publication.wanted.table, moves).await?;
+        refusals.extend(create(glue, &publication.database, &publication.wanted.table, undo.add_again).await?);
         refusals.extend(delete(glue, publication, undo.remove).await?);
     }
     Err(Failure::unavailable(format!("not all partitions are back after {ROUNDS} rounds: {}", refusals.join("; "))))
@@ -292,7 +298,8 @@ fn input(publication: &Publication, to: &PartitionState, from: Option<&Partition
         .build())
 }
 
-fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntry, Failure> {
+/// A partition as BatchUpdatePartition takes it.
+pub fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntry, Failure> {
     BatchUpdatePartitionRequestEntry::builder()
         .set_partition_value_list(input.values.clone())
         .partition_input(input)
@@ -300,42 +307,50 @@ fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntr
         .map_err(Failure::internal)
 }
 
-/// Every partition of a publication's table.
+/// Every partition of a publication's table that is registered; none of a table that is not there.
 pub async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Partition>, Failure> {
-    partitions_of(glue, &publication.database, &publication.wanted.table).await
+    let mut partitions = Vec::new();
+    visit(glue, &publication.database, &publication.wanted.table, |partition| partitions.push(partition)).await?;
+    Ok(partitions)
 }
 
-/// Every partition that is registered; none of a table that is not there.
-pub async fn partitions_of(glue: &Client, database: &str, table: &str) -> Result<Vec<Partition>, Failure> {
+/// Shows every partition of a table that is registered. With their columns, all of them at once may need much memory.
+pub async fn visit(
+    glue: &Client,
+    database: &str,
+    table: &str,
+    mut visit: impl FnMut(Partition),
+) -> Result<(), Failure> {
     let get = glue.get_partitions().database_name(database).table_name(table);
     let mut pages = get.into_paginator().send();
-    let mut partitions = Vec::new();
     while let Some(page) = pages.next().await {
         match page {
-            Ok(page) => partitions.extend(page.partitions.unwrap_or_default()),
+            Ok(page) => page.partitions.unwrap_or_default().into_iter().for_each(&mut visit),
             Err(error) => match boot::aws::failure(&error) {
-                failure if failure.kind == FailureKind::NotFound => return Ok(Vec::new()),
+                failure if failure.kind == FailureKind::NotFound => return Ok(()),
                 failure => return Err(failure.context(format!("reading the partitions of table `{database}.{table}`"))),
             },
         }
     }
-    Ok(partitions)
+    Ok(())
 }
 
 // Each of these gives what Glue refused of the batches: a partition that another run created, moved or deleted
 // meanwhile shows there, and is decided about again in the next round.
 
-async fn update(
+/// Changes registered partitions.
+pub async fn update(
     glue: &Client,
-    publication: &Publication,
+    database: &str,
+    table: &str,
     entries: Vec<BatchUpdatePartitionRequestEntry>,
 ) -> Result<Vec<String>, Failure> {
     let mut refusals = Vec::new();
     for batch in entries.chunks(BATCH) {
         let answer = glue
             .batch_update_partition()
-            .database_name(&publication.database)
-            .table_name(&publication.wanted.table)
+            .database_name(database)
+            .table_name(table)
             .set_entries(Some(batch.to_vec()))
             .send()
             .await;
@@ -354,13 +369,19 @@ async fn update(
     Ok(refusals)
 }
 
-async fn create(glue: &Client, publication: &Publication, inputs: Vec<PartitionInput>) -> Result<Vec<String>, Failure> {
+/// Registers partitions.
+pub async fn create(
+    glue: &Client,
+    database: &str,
+    table: &str,
+    inputs: Vec<PartitionInput>,
+) -> Result<Vec<String>, Failure> {
     let mut refusals = Vec::new();
     for batch in inputs.chunks(BATCH) {
         let answer = glue
             .batch_create_partition()
-            .database_name(&publication.database)
-            .table_name(&publication.wanted.table)
+            .database_name(database)
+            .table_name(table)
             .set_partition_input_list(Some(batch.to_vec()))
             .send()
             .await;

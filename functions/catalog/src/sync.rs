@@ -66,13 +66,43 @@ pub async fn ensure_database(glue: &Client, database: &Database, bucket: &str) -
 
 /// A table, or `None` when there is none.
 pub async fn get_table(glue: &Client, publication: &Publication) -> Result<Option<GlueTable>, Failure> {
-    match glue.get_table().database_name(&publication.database).name(&publication.wanted.table).send().await {
+    find_table(glue, &publication.database, &publication.wanted.table).await
+}
+
+async fn find_table(glue: &Client, database: &str, table: &str) -> Result<Option<GlueTable>, Failure> {
+    match glue.get_table().database_name(database).name(table).send().await {
         Ok(found) => Ok(found.table),
         Err(error) => match boot::aws::failure(&error) {
             failure if failure.kind == FailureKind::NotFound => Ok(None),
-            failure => Err(failure.context(format!("reading table `{}`", publication.name()))),
+            failure => Err(failure.context(format!("reading table `{database}.{table}`"))),
         },
     }
+}
+
+/// Brings a table that no run moves to its definition.
+pub async fn ensure_table(glue: &Client, database: &str, wanted: &TableDefinition) -> Result<(), Failure> {
+    let doing = format!("describing table `{database}.{}`", wanted.name);
+    for attempt in 0..ATTEMPTS {
+        pause(attempt).await;
+        let found = find_table(glue, database, &wanted.name).await?;
+        let changed = match &found {
+            None => create(glue, database, wanted.input(None)?).await,
+            Some(table) => match compare(table, wanted).map_err(|failure| failure.context(&doing))? {
+                Decision::Leave => return Ok(()),
+                _ => update(glue, database, wanted.input(None)?, table.version_id()).await,
+            },
+        };
+        match changed {
+            Ok(()) => return Ok(()),
+            // Glue does not find the database
+            Err(failure) if found.is_none() && failure.kind == FailureKind::NotFound => {
+                return Err(failure.context(doing));
+            }
+            Err(failure) if is_lost_race(&failure) => {}
+            Err(failure) => return Err(failure.context(doing)),
+        }
+    }
+    Err(Failure::unavailable(format!("{doing}: others changed it {ATTEMPTS} times in between")))
 }
 
 /// Points the table, as it was last seen, at the run. What was there before is kept in the publication, for [`put_back`].
@@ -109,12 +139,12 @@ pub async fn publish(
             }
             Decision::Create => {
                 publication.action = PublishAction::Created;
-                create(glue, publication, publication.definition.input(None)?).await
+                create(glue, &publication.database, publication.definition.input(None)?).await
             }
             Decision::Update | Decision::Flip => {
                 publication.action = PublishAction::Updated;
                 let input = input(publication, found.as_ref())?;
-                update(glue, publication, input, found.as_ref().and_then(|table| table.version_id())).await
+                update(glue, &publication.database, input, found.as_ref().and_then(|table| table.version_id())).await
             }
         };
         match changed {
@@ -135,8 +165,19 @@ pub async fn publish(
 /// What is to be done about a table that Glue has like this.
 pub fn decide(found: Option<&GlueTable>, publication: &Publication) -> Result<Decision, Failure> {
     let Some(table) = found else { return Ok(Decision::Create) };
-    let wanted = &publication.definition;
-    let conflict = |reason| Err(Failure::conflict(format!("table `{}`: {reason}", publication.name())));
+    if publication.is_older_than(table) {
+        return Ok(Decision::LeaveNewer);
+    }
+    if publication.is_withdrawn(table) {
+        return Ok(Decision::LeaveWithdrawn);
+    }
+    compare(table, &publication.definition)
+        .map_err(|failure| failure.context(format!("publishing table `{}`", publication.name())))
+}
+
+/// Whether a table in Glue is to be left or updated. Fails where it cannot become the wanted one.
+fn compare(table: &GlueTable, wanted: &TableDefinition) -> Result<Decision, Failure> {
+    let conflict = |reason| Err(Failure::conflict(reason));
     let mut current = TableDefinition::of(table);
     if current.table_type != EXTERNAL_TABLE {
         return conflict(format!(
@@ -144,12 +185,6 @@ pub fn decide(found: Option<&GlueTable>, publication: &Publication) -> Result<De
              rename or drop it, or rename the table in the metadata",
             current.table_type
         ));
-    }
-    if publication.is_older_than(table) {
-        return Ok(Decision::LeaveNewer);
-    }
-    if publication.is_withdrawn(table) {
-        return Ok(Decision::LeaveWithdrawn);
     }
     // The partitions that are registered have values for the columns of then.
     let keys = |definition: &TableDefinition| -> Vec<String> {
@@ -216,7 +251,7 @@ pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> 
         let by_location = input.is_some() && matches!(before, TableBefore::Was(table) if publication.is_at(table));
         let changed = match input {
             Some(input) if input == table_input::input_of(&found)? => return Ok(false),
-            Some(input) => update(glue, publication, input, found.version_id()).await,
+            Some(input) => update(glue, &publication.database, input, found.version_id()).await,
             // DeleteTable knows no version: a newer run that takes the table over between the look and this call loses
             // it until the next run.
             None => delete(glue, publication).await,
@@ -254,20 +289,15 @@ fn earlier(before: &TableBefore, publication: &Publication, wrong: bool) -> Resu
     Ok(Some(input))
 }
 
-async fn create(glue: &Client, publication: &Publication, input: TableInput) -> Result<(), Failure> {
-    let create = glue.create_table().database_name(&publication.database).table_input(input);
+async fn create(glue: &Client, database: &str, input: TableInput) -> Result<(), Failure> {
+    let create = glue.create_table().database_name(database).table_input(input);
     create.send().await.map(drop).map_err(|error| boot::aws::failure(&error))
 }
 
-async fn update(
-    glue: &Client,
-    publication: &Publication,
-    input: TableInput,
-    version: Option<&str>,
-) -> Result<(), Failure> {
+async fn update(glue: &Client, database: &str, input: TableInput, version: Option<&str>) -> Result<(), Failure> {
     let update = glue
         .update_table()
-        .database_name(&publication.database)
+        .database_name(database)
         .table_input(input)
         .set_version_id(version.map(str::to_owned))
         // a version a run would reach Glue's limit of versions

@@ -1,16 +1,18 @@
-//! A table's definition in Glue, made of its metadata and of what a run wrote. Pure and synchronous.
+//! A table's definition in Glue, made of its metadata and of where its files are. Pure and synchronous.
 //!
-//! The definition equals etl_manager's for the same metadata, with our own parameters added. A table's own
-//! `glue_specific` is merged over it, but cannot touch what publishing relies on.
+//! The definition equals etl_manager's or mojap-metadata's for the same metadata, with our own parameters added. A
+//! table's own `glue_specific` is merged over it, but cannot touch what publishing relies on.
 
-use std::collections::BTreeMap;
+mod format;
+
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_glue::types::{Column as GlueColumn, Order, SerDeInfo, StorageDescriptor, Table as GlueTable, TableInput};
-use contract::{Column, Failure, Manifest, Table, TableOutput};
-
+use contract::{Column, DataFormat, Dialect, Failure, Manifest, Table, TableOutput, key};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::format::Format;
 use crate::projection;
 
 /// Characters that Glue takes in a column's comment.
@@ -21,12 +23,21 @@ const DESCRIPTION_LENGTH: usize = 2048;
 /// The only type of table that catalog makes and touches.
 pub const EXTERNAL_TABLE: &str = "EXTERNAL_TABLE";
 
+/// Parameters of columns that hold personal data, under the metadata's own names: of what kind the data is
+/// (`personal_data` or `special_category_data`), whether the column is left out of versions for more people, and that
+/// it is sensitive where the metadata says no more.
+const SENSITIVITY: &str = "sensitivity";
+const REDACTED: &str = "redacted";
+const SENSITIVE: &str = "sensitive";
+
 /// Our parameters begin with this.
 const OURS: &str = "landfall_";
 /// Parameter: the run that the table points at.
 pub const RUN: &str = "landfall_run";
 /// Parameter: the version of the pipeline that built the run.
 const VERSION: &str = "landfall_version";
+/// Parameter of tables of CSV: how many lines come before the rows. Athena looks for it here.
+const SKIP_HEADER: &str = "skip.header.line.count";
 /// Parameter of tables and partitions: where they pointed before this run; absent when this run created them. Kept in
 /// Glue itself, so that whoever repeats a publication that died half-way still knows the way back.
 pub const PREVIOUS_LOCATION: &str = "landfall_previous_location";
@@ -95,6 +106,9 @@ pub struct ColumnDefinition {
     pub column_type: String,
     /// For people.
     pub comment: String,
+    /// What personal data the column holds, if any: `sensitivity`, `redacted`, `sensitive`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// Glue's SerDeInfo.
@@ -102,6 +116,7 @@ pub struct ColumnDefinition {
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct Serde {
     /// Free.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Java class.
     pub serialization_library: String,
@@ -122,31 +137,87 @@ pub struct SortColumn {
 impl TableDefinition {
     /// The definition of a table whose files a run wrote to `output.location`.
     pub fn new(table: &Table, output: &TableOutput, manifest: &Manifest) -> Result<Self, Failure> {
+        let projection = projection::parameters(table, output)?;
+        let mut definition = Self::curated(table, &output.location, manifest.run.as_str(), &manifest.dea_version)?;
+        for (name, value) in projection {
+            // the table's own word, by `glue_specific`, comes first
+            definition.parameters.entry(name).or_insert(value);
+        }
+        Ok(definition)
+    }
+
+    /// The definition of a curated table whose files are at a location, but for what its partitions are.
+    pub fn curated(table: &Table, location: &str, run: &str, version: &str) -> Result<Self, Failure> {
+        let columns: Vec<&Column> = table.data_columns().iter().collect();
+        let keys = table.partition_columns().iter().map(ColumnDefinition::new).collect();
+        let ours = parameters([(RUN, run), (VERSION, version)]);
+        Self::described(table, table.data_format, location, &columns, keys, ours)
+    }
+
+    /// The definition of a raw table over what landed of it: its files in the immutable history, each folder a partition.
+    /// Columns that the metadata has in the path are none of a raw table: there the path has only the time of landing.
+    pub fn raw(table: &Table, bucket: &str, base_folder: &str) -> Result<Self, Failure> {
+        let location = format!("s3://{bucket}/{}", key::table_prefix(base_folder, &table.name));
+        let mut columns: Vec<&Column> = table.data_columns().iter().collect();
+        let mut data_format = table.data_format;
+        if table.lines {
+            // any text; the number of a line is nothing that Athena knows
+            data_format = DataFormat::Regex;
+            columns.truncate(1);
+        }
+        let described = table.column(key::FILE_LAND_TIMESTAMP).map(|column| column.description.as_str());
+        let keys = vec![ColumnDefinition {
+            name: key::FILE_LAND_TIMESTAMP.into(),
+            column_type: "bigint".into(),
+            comment: comment(described.unwrap_or("When the file landed, in Unix seconds")),
+            parameters: BTreeMap::new(),
+        }];
+        let is_csv = matches!(data_format, DataFormat::Csv | DataFormat::CsvQuotedNodate);
+        let header = if is_csv && table.checks.header { parameters([(SKIP_HEADER, "1")]) } else { parameters([]) };
+        Self::described(table, data_format, &location, &columns, keys, header)
+    }
+
+    fn described(
+        table: &Table,
+        data_format: DataFormat,
+        location: &str,
+        columns: &[&Column],
+        partition_keys: Vec<ColumnDefinition>,
+        mut parameters: BTreeMap<String, String>,
+    ) -> Result<Self, Failure> {
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let format = Format::new(table, data_format, &names);
+        parameters.insert("EXTERNAL".into(), "TRUE".into());
+        parameters.extend(format.table_parameters);
+        if table.dialect == Dialect::Mojap && !table.primary_key.is_empty() {
+            // a list as Python prints it, which is how mojap-metadata reads it back
+            let names: Vec<String> = table.primary_key.iter().map(|name| format!("'{name}'")).collect();
+            parameters.insert("primary_key".into(), format!("[{}]", names.join(", ")));
+        }
         let base = Self {
             name: table.name.clone(),
             description: description(&table.description),
             owner: "owner".into(),
             retention: 0,
             storage_descriptor: Storage {
-                location: output.location.clone(),
-                columns: table.data_columns().iter().map(ColumnDefinition::new).collect(),
-                ..Storage::parquet()
+                columns: columns.iter().map(|column| ColumnDefinition::new(column)).collect(),
+                location: location.into(),
+                input_format: format.input_format,
+                output_format: format.output_format,
+                compressed: format.compressed,
+                number_of_buckets: -1,
+                serde_info: format.serde,
+                bucket_columns: Vec::new(),
+                sort_columns: Vec::new(),
+                parameters: format.storage_parameters,
+                stored_as_sub_directories: false,
             },
-            partition_keys: table.partition_columns().iter().map(ColumnDefinition::new).collect(),
+            partition_keys,
             table_type: EXTERNAL_TABLE.into(),
-            parameters: parameters([
-                ("EXTERNAL", "TRUE"),
-                ("classification", "parquet"),
-                (RUN, manifest.run.as_str()),
-                (VERSION, &manifest.dea_version),
-            ]),
+            parameters,
         };
-        let mut base = base;
-        base.parameters.extend(projection::parameters(table, output)?);
-        let merged = base
-            .merged_with(&table.glue_specific)
-            .map_err(|reason| Failure::bad_metadata(format!("{}: glue_specific{reason}", table.file.display())))?;
-        Ok(merged)
+        base.merged_with(&table.glue_specific)
+            .map_err(|reason| Failure::bad_metadata(format!("{}: glue_specific{reason}", table.file.display())))
     }
 
     /// Deep-merges JSON over this definition: objects by key, anything else replaces.
@@ -167,7 +238,7 @@ impl TableDefinition {
             (
                 "StorageDescriptor.Location",
                 merged.storage_descriptor.location == self.storage_descriptor.location,
-                "each run writes under its own location",
+                "where the files are is not the table's to say",
             ),
             (
                 "StorageDescriptor.Columns",
@@ -210,6 +281,8 @@ impl TableDefinition {
     pub fn describes(&self, found: &TableDefinition) -> bool {
         let mut comparable = found.clone();
         comparable.parameters.retain(|name, _| self.parameters.contains_key(name));
+        comparable.partition_keys.iter_mut().for_each(ColumnDefinition::keep_ours);
+        comparable.storage_descriptor.columns.iter_mut().for_each(ColumnDefinition::keep_ours);
         comparable == *self
     }
 
@@ -244,23 +317,8 @@ impl TableDefinition {
 }
 
 impl Storage {
-    /// Parquet as etl_manager describes it. The files compress inside: as a whole they are not compressed.
-    fn parquet() -> Self {
-        Self {
-            input_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat".into(),
-            output_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat".into(),
-            number_of_buckets: -1,
-            serde_info: Serde {
-                name: String::new(),
-                serialization_library: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe".into(),
-                parameters: parameters([("serialization.format", "1")]),
-            },
-            parameters: parameters([("classification", "parquet"), ("compressionType", "none")]),
-            ..Self::default()
-        }
-    }
-
-    fn of(found: &StorageDescriptor) -> Self {
+    /// What Glue holds of the storage of a table or partition. Absent and empty are the same.
+    pub fn of(found: &StorageDescriptor) -> Self {
         let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
         Self {
             columns: found.columns().iter().map(ColumnDefinition::of).collect(),
@@ -283,6 +341,13 @@ impl Storage {
             parameters: sorted(found.parameters()),
             stored_as_sub_directories: found.stored_as_sub_directories(),
         }
+    }
+
+    /// Whether the storage of a partition in Glue already is as described, at a location of its own.
+    pub fn describes_partition(&self, found: &StorageDescriptor, location: &str) -> bool {
+        let mut comparable = Self::of(found);
+        comparable.columns.iter_mut().for_each(ColumnDefinition::keep_ours);
+        comparable == Self { location: location.into(), ..self.clone() }
     }
 
     /// As Glue takes it, at the table's location or at that of one of its partitions.
@@ -312,9 +377,18 @@ impl Storage {
 
 impl ColumnDefinition {
     fn new(column: &Column) -> Self {
-        // Glue takes a comment of one line only
-        let line: String = column.description.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        Self { name: column.name.clone(), column_type: column.column_type.glue(), comment: cut(&line, COMMENT_LENGTH) }
+        let words = [
+            (SENSITIVITY, column.sensitivity.map(|kind| kind.name())),
+            (REDACTED, column.redacted.then_some("true")),
+            (SENSITIVE, (column.sensitive && column.sensitivity.is_none() && !column.redacted).then_some("true")),
+        ];
+        let said = words.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        Self {
+            name: column.name.clone(),
+            column_type: column.column_type.glue(),
+            comment: comment(&column.description),
+            parameters: said.collect(),
+        }
     }
 
     fn of(found: &GlueColumn) -> Self {
@@ -322,7 +396,13 @@ impl ColumnDefinition {
             name: found.name().into(),
             column_type: found.r#type().unwrap_or_default().into(),
             comment: found.comment().unwrap_or_default().into(),
+            parameters: sorted(found.parameters()),
         }
+    }
+
+    /// Leaves out the parameters that are others'.
+    fn keep_ours(&mut self) {
+        self.parameters.retain(|name, _| [SENSITIVITY, REDACTED, SENSITIVE].contains(&name.as_str()));
     }
 }
 
@@ -352,6 +432,12 @@ pub fn description(text: &str) -> String {
     cut(&allowed, DESCRIPTION_LENGTH)
 }
 
+/// A column's comment, as long as Glue takes it, and of one line, as Glue wants it.
+fn comment(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    cut(&line, COMMENT_LENGTH)
+}
+
 /// The longest beginning of a text that Glue takes. Counted in UTF-16 units, the stricter reading of "characters".
 fn cut(text: &str, length: usize) -> String {
     let mut units = 0;
@@ -376,7 +462,13 @@ fn merge(base: &mut Value, over: &Value) {
 
 fn glue_columns(columns: &[ColumnDefinition]) -> Result<Vec<GlueColumn>, Failure> {
     let column = |column: &ColumnDefinition| {
-        GlueColumn::builder().name(&column.name).r#type(&column.column_type).comment(&column.comment).build()
+        let parameters = column.parameters.clone().into_iter().collect();
+        GlueColumn::builder()
+            .name(&column.name)
+            .r#type(&column.column_type)
+            .comment(&column.comment)
+            .set_parameters(Some(parameters).filter(|parameters: &HashMap<_, _>| !parameters.is_empty()))
+            .build()
     };
     columns.iter().map(column).collect::<Result<_, _>>().map_err(Failure::internal)
 }
@@ -385,7 +477,7 @@ fn parameters<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, Stri
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn sorted(found: Option<&std::collections::HashMap<String, String>>) -> BTreeMap<String, String> {
+fn sorted(found: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
     found.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
@@ -434,7 +526,6 @@ mod tests {
                 "Compressed": false,
                 "NumberOfBuckets": -1,
                 "SerdeInfo": {
-                    "Name": "",
                     "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
                     "Parameters": {"serialization.format": "1"}
                 },
@@ -477,6 +568,37 @@ mod tests {
         assert!(definition.describes(&found));
         found.parameters.remove("classification");
         assert!(!definition.describes(&found));
+    }
+
+    #[test]
+    fn sensitivity_is_said_of_columns_and_its_loss_is_a_difference() {
+        let manifest = example::manifest();
+        let mut table = example::table("calculated");
+        table.columns[0].sensitive = true;
+        table.columns[0].sensitivity = Some(contract::Sensitivity::PersonalData);
+        table.columns[1].sensitive = true;
+        table.columns[1].redacted = true;
+        table.columns[2].sensitive = true;
+        let definition = TableDefinition::new(&table, &manifest.tables[1], &manifest).unwrap();
+        let said: Vec<_> = definition.storage_descriptor.columns.iter().map(|column| &column.parameters).collect();
+        let (kind, redacted) = (parameters([("sensitivity", "personal_data")]), parameters([("redacted", "true")]));
+        assert_eq!(said, [&kind, &redacted, &parameters([("sensitive", "true")])]);
+
+        let glue = example::glue_table(&definition.input(None).unwrap(), "7");
+        let mut found = TableDefinition::of(&glue);
+        assert!(definition.describes(&found));
+        // what others say of a column is no difference, what we no longer say is one
+        found.storage_descriptor.columns[0].parameters.insert("crawled".into(), "x".into());
+        assert!(definition.describes(&found));
+        found.storage_descriptor.columns[1].parameters.insert("sensitive".into(), "true".into());
+        assert!(!definition.describes(&found));
+        found.storage_descriptor.columns[1].parameters.clear();
+        assert!(!definition.describes(&found));
+        assert!(
+            definition
+                .storage_descriptor
+                .describes_partition(glue.storage_descriptor().unwrap(), &manifest.tables[1].location)
+        );
     }
 
     #[test]

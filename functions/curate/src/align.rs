@@ -149,6 +149,8 @@ mod tests {
             unique: false,
             datetime_format: None,
             sensitive: *sensitive,
+            sensitivity: None,
+            redacted: false,
         });
         Table {
             file: "t.json".into(),

@@ -213,7 +213,8 @@ mod tests {
         let raw: BTreeMap<_, _> = tables.iter().map(|(name, url)| ((*name).into(), table(name, *url))).collect();
         let database =
             Database { name: "d".into(), bucket: "b".into(), base_folder: "f".into(), description: String::new() };
-        MetaData { database, raw, processed: BTreeMap::new(), curated: BTreeMap::new(), sha256: String::new() }
+        let (processed, curated) = (BTreeMap::new(), BTreeMap::new());
+        MetaData { database, raw_database: None, raw, processed, curated, sha256: String::new() }
     }
 
     fn plan(tables: &[(&str, Option<&str>)], origin: Option<&str>, request: ExtractRequest) -> Result<Plan, Failure> {

@@ -260,6 +260,10 @@ class Narrator:
             f"{entry['table']}: {entry['action']}, {counted(entry.get('rows') or 0, 'row')}, {entry.get('location')}"
             for entry in self.seen.tables
         ]
+        if raw := answer.get("raw_history"):
+            added = counted(raw["partitions_added"], "folder")
+            lines.append(f"{raw['database']}: {counted(raw['tables'], 'table')} over raw-hist, {added} added")
+            lines.extend(raw["problems"])
         say("catalog", duration, f"database {answer.get('database')}", *lines)
 
     # -- executions ----------------------------------------------------------------------------------------------------

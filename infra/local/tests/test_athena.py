@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import gzip
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,11 @@ from landfall_local.athena.engine import Engine, EngineEndedError
 
 DATABASE = "athena_test"
 WORK_GROUP = "athena-test"
+OPENX = "org.openx.data.jsonserde.JsonSerDe"
+HIVE_JSON = "org.apache.hive.hcatalog.data.JsonSerDe"
+LAZY_CSV = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
+REGEX = "org.apache.hadoop.hive.serde2.RegexSerDe"
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 
 SCHEMA = pa.schema(
@@ -87,6 +93,35 @@ class Athena:
         keys = [{"Name": column, "Type": kind} for column, kind in (partitions or {}).items()]
         definition = {"Name": name, "StorageDescriptor": descriptor, "PartitionKeys": keys}
         glue.create_table(DatabaseName=DATABASE, TableInput=definition)
+
+    def define_text(
+        self,
+        name: str,
+        columns: dict[str, str],
+        serde: str,
+        body: bytes,
+        options: dict[str, str] | None = None,
+        parameters: dict[str, str] | None = None,
+        keys: dict[str, str] | None = None,
+        folder: str | None = None,
+        suffix: str = ".txt",
+    ) -> None:
+        """A table over one file of text."""
+        self.cloud.s3.put_object(Bucket=self.bucket, Key=f"{folder or name}/part-0{suffix}", Body=body)
+        descriptor = {
+            "Columns": [{"Name": column, "Type": kind} for column, kind in columns.items()],
+            "Location": f"s3://{self.bucket}/{name}/",
+            "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+            "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+            "SerdeInfo": {"SerializationLibrary": serde, "Parameters": options or {}},
+        }
+        definition = {
+            "Name": name,
+            "StorageDescriptor": descriptor,
+            "PartitionKeys": [{"Name": column, "Type": kind} for column, kind in (keys or {}).items()],
+            "Parameters": parameters or {},
+        }
+        self.cloud.glue.create_table(DatabaseName=DATABASE, TableInput=definition)
 
     def execute(self, sql: str, **arguments) -> dict:
         athena = self.cloud.athena
@@ -328,13 +363,119 @@ def test_a_file_that_is_no_parquet_is_bad_data(athena):
 
 
 def test_other_formats_are_not_supported_and_it_says_so(athena):
-    athena.define("lines", {"a": "string"}, "lines")
-    table = athena.cloud.glue.get_table(DatabaseName=DATABASE, Name="lines")["Table"]
-    descriptor = table["StorageDescriptor"]
-    descriptor["SerdeInfo"]["SerializationLibrary"] = "org.openx.data.jsonserde.JsonSerDe"
-    definition = {"Name": "lines", "StorageDescriptor": descriptor}
-    athena.cloud.glue.update_table(DatabaseName=DATABASE, TableInput=definition)
-    assert "reads Parquet only" in athena.error("SELECT * FROM lines")
+    athena.define_text("orc", {"a": "string"}, "org.apache.hadoop.hive.ql.io.orc.OrcSerde", b"")
+    assert "reads Parquet, JSON, CSV" in athena.error("SELECT * FROM orc")
+
+
+# -- text --------------------------------------------------------------------------------------------------------------
+
+
+def test_json_is_read_as_openx_reads_it(athena):
+    lines = [
+        '{"ID": 1, "text": 1.50, "day": "2024-01-01", "at": "2024-01-01 12:00:00.5", "ok": true, "more": 7}',
+        '{"id": "x", "text": {"a": [1, "b"]}, "day": 19723, "at": "2024-01-01T13:00:00+01:00", "ok": "TRUE"}',
+        "no object",
+        "",
+        '{"id": 2.9, "amt": 1.005, "f": 0.5, "tags": "one", "st": {"A": 3, "c": 1}, "bin": "YWI=", "at": 1704110400}',
+        '{"id": 9223372036854775808, "amt": 123456789.1, "tags": [1, null], "st": null, "bin": 5, "day": "soon"} x',
+    ]
+    columns = {
+        "id": "bigint",
+        "text": "string",
+        "day": "date",
+        "at": "timestamp",
+        "ok": "boolean",
+        "amt": "decimal(10,2)",
+        "f": "float",
+        "tags": "array<string>",
+        "st": "struct<a:int,b:string>",
+        "bin": "binary",
+    }
+    body = gzip.compress("\n".join(lines).encode())
+    athena.define_text("openx", columns, OPENX, body, {"paths": ",".join(columns)}, suffix=".jsonl.gz")
+    noon = "2024-01-01 12:00:00"
+    assert athena.query("SELECT * FROM openx") == [
+        ["1", "1.50", "2024-01-01", f"{noon}.500", "true", None, None, None, None, None],
+        [None, '{"a":[1,"b"]}', "2024-01-01", f"{noon}.000", "true", None, None, None, None, None],
+        [None] * 10,
+        [None] * 10,
+        ["2", None, None, f"{noon}.000", None, "1.01", "0.5", "[one]", "{a=3, b=null}", "61 62"],
+        [None, None, None, None, None, None, None, "[1, null]", None, None],
+    ]
+    assert athena.query("SELECT COUNT(*), SUM(id) FROM openx WHERE ok") == [["2", "1"]]
+
+
+def test_json_that_cannot_be_read_ends_the_query(athena):
+    athena.define_text("object", {"id": "bigint"}, OPENX, b'{"id": 1}\n{"id": {}}\n')
+    assert athena.error("SELECT * FROM object").startswith(
+        "HIVE_BAD_DATA: {} cannot be coerced to int64, line 2 of s3:"
+    )
+    athena.define_text("malformed", {"id": "bigint"}, OPENX, b'{"id": \n')
+    assert athena.error("SELECT * FROM malformed").startswith("HIVE_BAD_DATA: Error Parsing a JSON row")
+    ignored = {"ignore.malformed.json": "true", "mapping.number": "ID"}
+    athena.define_text("ignored", {"number": "bigint"}, OPENX, b'{"id": \n{"Id": 7}\n', ignored)
+    assert athena.query("SELECT * FROM ignored") == [[None], ["7"]]
+    athena.define_text("cut", {"id": "bigint"}, OPENX, gzip.compress(b"{}")[:-9], suffix=".gz")
+    assert athena.error("SELECT * FROM cut").startswith("HIVE_CANNOT_OPEN_SPLIT")
+
+
+def test_hive_s_json_is_stricter(athena):
+    athena.define_text("hive_json", {"id": "bigint", "b": "string"}, HIVE_JSON, b'{"ID": 1}\n{"b": true}\n')
+    assert athena.query("SELECT * FROM hive_json") == [["1", None], [None, "true"]]
+    athena.define_text("hive_json_bad", {"id": "bigint"}, HIVE_JSON, b'{"id": "x"}\n')
+    assert athena.error("SELECT * FROM hive_json_bad").startswith("HIVE_BAD_DATA")
+
+
+def test_csv_without_quotes(athena):
+    columns = {"id": "int", "name": "string", "d": "date", "ts": "timestamp", "ok": "boolean", "x": "double"}
+    body = b'id,name\r\n1,"a,2024-01-01,2024-01-01 12:00:00.25,TRUE,1e3\r\nx,\\N,,soon,1,\n3,,2024-13-01\n'
+    options = {"field.delim": ","}
+    athena.define_text("lazy", columns, LAZY_CSV, body, options, {"skip.header.line.count": "1"})
+    assert athena.query("SELECT * FROM lazy") == [
+        ["1", '"a', "2024-01-01", "2024-01-01 12:00:00.250", "true", "1000.0"],
+        [None, None, None, None, None, None],
+        ["3", "", None, None, None, None],
+    ]
+    escaped = {"field.delim": ",", "escape.delim": "\\"}
+    athena.define_text("escaped", {"a": "string", "b": "int"}, LAZY_CSV, b"x\\,y,2\n", escaped)
+    assert athena.query("SELECT * FROM escaped") == [["x,y", "2"]]
+
+
+def test_csv_with_quotes(athena):
+    columns = {"id": "int", "name": "string", "d": "date", "ts": "timestamp"}
+    options = {"escapeChar": "\\", "quoteChar": '"', "separatorChar": ","}
+    body = b'1,"a ""b"", c",19723,1704110400000\n2,,0,0\n3\n'
+    athena.define_text("open", columns, OPEN_CSV, body, options)
+    assert athena.query("SELECT * FROM open") == [
+        ["1", 'a "b", c', "2024-01-01", "2024-01-01 12:00:00.000"],
+        ["2", "", "1970-01-01", "1970-01-01 00:00:00.000"],
+        ["3", None, None, None],
+    ]
+    athena.define_text("open_bad", columns, OPEN_CSV, b"1,a,2024-01-01,0\n", options)
+    assert "Error parsing field value '2024-01-01' for field 2" in athena.error("SELECT * FROM open_bad")
+    athena.define_text("open_empty", columns, OPEN_CSV, b",a,0,0\n", options)
+    assert "Error parsing field value '' for field 0" in athena.error("SELECT * FROM open_empty")
+
+
+def test_lines_by_a_regular_expression(athena):
+    options = {"input.regex": r"(\w+) (.*)"}
+    athena.define_text("regex", {"a": "string", "b": "string"}, REGEX, b"x y z\n?\n", options)
+    assert athena.query("SELECT * FROM regex") == [["x", "y z"], [None, None]]
+
+
+def test_partitions_of_text_are_read_by_their_own_descriptor(athena):
+    athena.define_text("days", {"id": "bigint"}, OPENX, b'{"id": 1}\n', keys={"day": "bigint"}, folder="days/day=5")
+    glue = athena.cloud.glue
+    table = glue.get_table(DatabaseName=DATABASE, Name="days")["Table"]
+    assert athena.query("SELECT * FROM days") == []
+    location = f"s3://{athena.bucket}/days/day=5/"
+    descriptor = {**table["StorageDescriptor"], "Location": location}
+    partition = {"Values": ["5"], "StorageDescriptor": descriptor}
+    glue.create_partition(DatabaseName=DATABASE, TableName="days", PartitionInput=partition)
+    assert athena.query("SELECT id, day FROM days WHERE day < 6") == [["1", "5"]]
+    partition["StorageDescriptor"] = {**descriptor, "Columns": [{"Name": "id", "Type": "string"}]}
+    glue.update_partition(DatabaseName=DATABASE, TableName="days", PartitionValueList=["5"], PartitionInput=partition)
+    assert "HIVE_PARTITION_SCHEMA_MISMATCH" in athena.error("SELECT * FROM days")
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

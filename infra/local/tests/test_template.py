@@ -345,6 +345,7 @@ def test_the_dashboard_is_json_and_draws_every_metric(template):
         "FilesPassed",
         "FilesQuarantined",
         "FreshnessSeconds",
+        "RawHistoryProblems",
         "RebuildSeconds",
         "RowsExtracted",
         "RowsPerSecond",
@@ -356,7 +357,7 @@ def test_the_dashboard_is_json_and_draws_every_metric(template):
 def test_the_outputs_name_what_a_user_needs(template):
     values = {json.dumps(output["Value"]) for output in template["Outputs"].values()}
     needed = [*of_type(template, "AWS::S3::Bucket"), *FUNCTIONS.values()]
-    needed += ["Pipeline", "WorkGroup", "Database", "Alerts", "DeadLetters", "ExtractTimer"]
+    needed += ["Pipeline", "WorkGroup", "Database", "RawDatabase", "Alerts", "DeadLetters", "ExtractTimer"]
     assert {json.dumps({"Ref": name}) for name in needed} == values
 
 

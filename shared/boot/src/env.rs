@@ -69,7 +69,18 @@ pub const BY_FUNCTION: &[(&str, &[&str])] = &[
         ],
     ),
     ("curate", &[META_DATA, BASE_FOLDER, RAW_HIST_BUCKET, RAW_BUCKET, PROCESSED_BUCKET, CURATED_BUCKET, DEA_VERSION]),
-    ("catalog", &[META_DATA, CURATED_BUCKET, ATHENA_WORKGROUP, ATHENA_TIMEOUT_SECONDS, KEEP_RUNS_DAYS]),
+    (
+        "catalog",
+        &[
+            META_DATA,
+            BASE_FOLDER,
+            RAW_HIST_BUCKET,
+            CURATED_BUCKET,
+            ATHENA_WORKGROUP,
+            ATHENA_TIMEOUT_SECONDS,
+            KEEP_RUNS_DAYS,
+        ],
+    ),
 ];
 
 /// Where settings come from.

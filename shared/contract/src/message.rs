@@ -351,6 +351,9 @@ pub struct CatalogResponse {
     pub plan: Vec<String>,
     /// The tables; empty with `plan_only`.
     pub tables: Vec<PublishedTable>,
+    /// What was done about the raw database; absent where the metadata has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_history: Option<RawHistory>,
     /// Tables that were dropped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<String>,
@@ -378,6 +381,21 @@ pub struct ExpiredRun {
     pub objects: u64,
     /// Their size.
     pub bytes: u64,
+}
+
+/// The raw database after a publication. What goes wrong about it does not touch the curated tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawHistory {
+    /// The Glue database.
+    pub database: String,
+    /// Tables that are as described, with all their folders.
+    pub tables: u64,
+    /// Folders that can be queried now and could not before.
+    pub partitions_added: u64,
+    /// Folders that cannot be queried: they hold files of another format than the table's.
+    pub folders_left_out: u64,
+    /// What went wrong, a sentence for each table. The next publication tries again.
+    pub problems: Vec<String>,
 }
 
 /// A table as Athena sees it now.

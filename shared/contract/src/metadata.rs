@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! raw/<table>.json                                     what lands
+//! raw/database.json                                    where what landed can be queried (optional)
 //! processed/<table>.json, <table>.sql                  what is made clean of a raw table first (optional)
 //! curated/database.json, <table>.json, <table>.sql     what analysts query
 //! ```
@@ -17,15 +18,17 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::column_type::{ColumnType, Dialect};
-use crate::key::is_table_name;
+use crate::key::{FILE_LAND_TIMESTAMP, is_table_name};
 use crate::problem::{Problems, nearest, quoted, suggestion};
-use crate::table::{Checks, Column, DataFormat, Mode, ReadFrom, Source, Table};
+use crate::table::{Checks, Column, DataFormat, Mode, ReadFrom, Sensitivity, Source, Table};
 
 /// Everything that the metadata folder describes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetaData {
     /// The curated database.
     pub database: Database,
+    /// The database over the immutable history of the raw tables, if there is to be one.
+    pub raw_database: Option<Database>,
     /// The raw tables by name.
     pub raw: BTreeMap<String, Table>,
     /// The processed tables by name, each of the raw table of the same name.
@@ -36,14 +39,15 @@ pub struct MetaData {
     pub sha256: String,
 }
 
-/// `curated/database.json`.
+/// `curated/database.json` or `raw/database.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
     /// The Glue database.
     pub name: String,
-    /// The bucket by etl_manager's word; a deployed stack's own curated bucket comes before it.
+    /// The bucket by etl_manager's word; a deployed stack's own bucket comes before it.
     pub bucket: String,
-    /// The folder of the tables, without slashes at the ends.
+    /// The folder of the tables, without slashes at the ends. Where raw tables lie is the stack's to say, and comes before
+    /// it.
     pub base_folder: String,
     /// For people.
     pub description: String,
@@ -84,6 +88,9 @@ impl MetaData {
         let processed = reader.tables_with_sql(&processed_files);
         let curated = reader.tables_with_sql(&curated_files);
         let database = reader.database(&folder.join("curated/database.json"));
+        let raw_database = folder.join("raw/database.json");
+        let raw_database =
+            if raw_database.exists() { reader.raw_database(&raw_database, database.as_ref(), &raw) } else { None };
         for table in processed.values() {
             reader.check_processed(table, &mut raw);
         }
@@ -96,7 +103,7 @@ impl MetaData {
         match database {
             Some(database) if problems.is_empty() => {
                 let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-                Ok(Self { database, raw, processed, curated, sha256 })
+                Ok(Self { database, raw_database, raw, processed, curated, sha256 })
             }
             _ => Err(problems),
         }
@@ -189,6 +196,37 @@ const TABLE_KEYS: &[&str] = &[
     "mode",
     "partition_projection",
     "compression",
+];
+
+/// Parameters of Glue tables that mojap-metadata does not take from `glue_table_properties`: they are Glue's and Athena's
+/// own. `glue_specific` may set them.
+const PROTECTED_PROPERTIES: &[&str] = &[
+    "recordCount",
+    "skip.header.line.count",
+    "CrawlerSchemaSerializerVersion",
+    "classification",
+    "CrawlerSchemaDeserializerVersion",
+    "sizeKey",
+    "averageRecordSize",
+    "compressionType",
+    "typeOfData",
+    "objectCount",
+    "aws:RawTableLastAltered",
+    "ViewOriginalText",
+    "ViewExpandedText",
+    "ExternalTable:S3Location",
+    "ExternalTable:FileFormat",
+    "aws:RawType",
+    "aws:RawColumnComment",
+    "aws:RawTableComment",
+    "has_encrypted_data",
+    "orc.compress",
+    "parquet.compression",
+    "write.compression",
+    "compression_level",
+    "projection.*",
+    "storage.location.template",
+    "primary_key",
 ];
 
 /// A report that shows more examples of a broken rule is no help to anybody.
@@ -286,6 +324,29 @@ impl Reader<'_> {
             base_folder: base_folder?.trim_matches('/').to_owned(),
             description: description?,
         })
+    }
+
+    /// The curated tables are found by their names: those of the raw ones, which may be the same, need a database of
+    /// their own.
+    fn raw_database(
+        &mut self,
+        file: &Path,
+        curated: Option<&Database>,
+        raw: &BTreeMap<String, Table>,
+    ) -> Option<Database> {
+        let database = self.database(file)?;
+        if curated.is_some_and(|curated| curated.name == database.name) {
+            let message = format!("`{}` is the curated database; raw tables need one of their own", database.name);
+            self.problems.add(file, "name", message);
+        }
+        for table in raw.values().filter(|table| table.data_columns().iter().any(|c| c.name == FILE_LAND_TIMESTAMP)) {
+            let message = format!(
+                "there is a column `{FILE_LAND_TIMESTAMP}`, and in the raw database (raw/database.json) each table has \
+                 its folders under this name; rename the column, or list it among the `partitions` if it is the folders'"
+            );
+            self.problems.add(&table.file, "columns", message);
+        }
+        Some(database)
     }
 
     fn check_raw(&mut self, table: &Table, processed: &BTreeMap<String, Table>) {
@@ -462,7 +523,7 @@ impl TableReader<'_> {
             columns,
             partitions,
             primary_key,
-            glue_specific: object.get("glue_specific").cloned().unwrap_or_else(|| Value::Object(Map::new())),
+            glue_specific: self.glue_specific(object),
             checks,
             source,
             copy_to_raw,
@@ -544,6 +605,36 @@ impl TableReader<'_> {
             self.problem("location", format!("`{location}`: letters, digits, `_`, `-` and single `/` only"));
         }
         location.trim_matches('/').to_owned()
+    }
+
+    /// What is merged into the table's definition in Glue: etl_manager's `glue_specific`, over mojap-metadata's
+    /// `glue_table_properties`, which are the table's parameters there.
+    fn glue_specific(&mut self, object: &Map<String, Value>) -> Value {
+        let mut specific = Map::new();
+        match object.get("glue_specific") {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(found)) => specific.clone_from(found),
+            Some(other) => self.problem("glue_specific", format!("expected an object, found {other}")),
+        }
+        let mut properties = Map::new();
+        match object.get("glue_table_properties") {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(found)) => properties.clone_from(found),
+            Some(other) => self.problem("glue_table_properties", format!("expected an object, found {other}")),
+        }
+        for (name, value) in properties.iter().filter(|(_, value)| !value.is_string()) {
+            self.problem(format!("glue_table_properties.{name}"), format!("expected a text, found {value}"));
+        }
+        properties.retain(|name, _| !PROTECTED_PROPERTIES.contains(&name.as_str()));
+        if !properties.is_empty() {
+            // where it is no object, catalog says so
+            let parameters = specific.entry("Parameters").or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(parameters) = parameters {
+                properties.append(parameters);
+                *parameters = properties;
+            }
+        }
+        Value::Object(specific)
     }
 
     fn data_format(&mut self, object: &Map<String, Value>, dialect: Dialect) -> DataFormat {
@@ -667,6 +758,8 @@ impl TableReader<'_> {
                 }
             }
         }
+        let redacted = self.flag(item, "redacted", path).unwrap_or(false);
+        let sensitivity = self.sensitivity(item, path);
         Column {
             name,
             column_type,
@@ -680,9 +773,9 @@ impl TableReader<'_> {
             max_length,
             unique,
             datetime_format,
-            sensitive: self.flag(item, "redacted", path).unwrap_or(false)
-                || self.flag(item, "sensitive", path).unwrap_or(false)
-                || self.sensitivity(item, path),
+            sensitive: self.flag(item, "sensitive", path).unwrap_or(false) || redacted || sensitivity.is_some(),
+            sensitivity,
+            redacted,
         }
     }
 
@@ -701,16 +794,14 @@ impl TableReader<'_> {
     }
 
     /// etl_manager's word for personal data.
-    fn sensitivity(&mut self, item: &Map<String, Value>, path: &str) -> bool {
-        match item.get("sensitivity") {
-            None | Some(Value::Null) => false,
-            Some(Value::String(word)) if ["personal_data", "special_category_data"].contains(&word.as_str()) => true,
-            Some(other) => {
-                let message = format!("expected `personal_data` or `special_category_data`, found {other}");
-                self.problem(format!("{path}.sensitivity"), message);
-                true
-            }
+    fn sensitivity(&mut self, item: &Map<String, Value>, path: &str) -> Option<Sensitivity> {
+        let found = item.get("sensitivity").filter(|found| !found.is_null())?;
+        let sensitivity = found.as_str().and_then(Sensitivity::parse);
+        if sensitivity.is_none() {
+            let message = format!("expected `personal_data` or `special_category_data`, found {found}");
+            self.problem(format!("{path}.sensitivity"), message);
         }
+        sensitivity
     }
 
     fn flag(&mut self, item: &Map<String, Value>, key: &str, path: &str) -> Option<bool> {
@@ -960,6 +1051,66 @@ mod tests {
         );
         assert!(problems[1].contains("partitions[1]: column `x` cannot be projected"), "{problems:?}");
         assert!(table("rebuild", "[]").unwrap_err()[0].contains("partition_projection: needs `partitions`"));
+    }
+
+    #[test]
+    fn the_words_for_personal_data_are_kept() {
+        let table = one_raw(
+            r#"{"name": "t", "location": "t", "data_format": "json", "columns": [
+                {"name": "a", "type": "int", "sensitivity": "special_category_data"},
+                {"name": "b", "type": "int", "redacted": true, "sensitivity": null},
+                {"name": "c", "type": "int", "sensitive": true},
+                {"name": "d", "type": "int", "sensitive": false, "redacted": false}]}"#,
+        )
+        .unwrap();
+        let found: Vec<_> = table.columns.iter().map(|c| (c.sensitive, c.sensitivity, c.redacted)).collect();
+        let special = Some(Sensitivity::SpecialCategoryData);
+        assert_eq!(found, [(true, special, false), (true, None, true), (true, None, false), (false, None, false)]);
+    }
+
+    #[test]
+    fn what_is_said_for_glue_alone_is_kept() {
+        let specific = |keys: &str| {
+            one_raw(&format!(r#"{{"name": "t", "columns": [{{"name": "a", "type": "int64"}}]{keys}}}"#))
+                .map(|table| table.glue_specific)
+        };
+        assert_eq!(specific("").unwrap(), serde_json::json!({}));
+        assert_eq!(specific(r#", "glue_specific": null"#).unwrap(), serde_json::json!({}));
+        let both = r#", "glue_table_properties": {"owner": "x", "team": "y", "classification": "z"},
+                        "glue_specific": {"Owner": "o", "Parameters": {"owner": "w"}}"#;
+        let expected = serde_json::json!({"Owner": "o", "Parameters": {"owner": "w", "team": "y"}});
+        assert_eq!(specific(both).unwrap(), expected);
+        let wrong = r#", "glue_table_properties": {"n": 1}, "glue_specific": []"#;
+        let problems = specific(wrong).unwrap_err();
+        assert_eq!(problems[0], "raw/t.json: glue_specific: expected an object, found []");
+        assert_eq!(problems[1], "raw/t.json: glue_table_properties.n: expected a text, found 1");
+    }
+
+    #[test]
+    fn a_raw_database_is_optional_and_has_its_own_name() {
+        let table = |columns: &str| {
+            format!(r#"{{"name": "t", "location": "t", "data_format": "json", "columns": [{columns}]}}"#)
+        };
+        let a = table(r#"{"name": "a", "type": "int"}"#);
+        let raw_database = DATABASE.replace(r#""d", "bucket""#, r#""raw_d", "bucket""#);
+        let with = |raw_database: &str, table: &str| {
+            read(&[("curated/database.json", DATABASE), ("raw/database.json", raw_database), ("raw/t.json", table)])
+        };
+        assert_eq!(read(&[("curated/database.json", DATABASE), ("raw/t.json", &a)]).unwrap().raw_database, None);
+        let metadata = with(&raw_database, &a).unwrap();
+        let database = metadata.raw_database.unwrap();
+        assert_eq!((database.name.as_str(), database.base_folder.as_str()), ("raw_d", "f"));
+        assert_eq!(metadata.raw.len(), 1);
+
+        let problems = with(DATABASE, &table(r#"{"name": "file_land_timestamp", "type": "long"}"#)).unwrap_err();
+        assert!(problems[0].starts_with("raw/database.json: name: `d` is the curated database"), "{problems:?}");
+        assert!(
+            problems[1].starts_with("raw/t.json: columns: there is a column `file_land_timestamp`"),
+            "{problems:?}"
+        );
+        assert_eq!(problems.len(), 2);
+        let problems = with("{}", &a).unwrap_err();
+        assert_eq!(problems[0], "raw/database.json: name: is missing");
     }
 
     #[test]

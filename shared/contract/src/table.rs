@@ -82,8 +82,37 @@ pub struct Column {
     /// How dates and timestamps are written in text files, in the words of strptime (data_linter's `datetime_format`);
     /// `%Y-%m-%d` and `%Y-%m-%d %H:%M:%S` when absent.
     pub datetime_format: Option<String>,
-    /// Personal data by the metadata's word: values appear in no log, report, metric or payload.
+    /// Personal data by any of the metadata's words: values appear in no log, report, metric or payload.
     pub sensitive: bool,
+    /// What kind of personal data, where the metadata says it.
+    pub sensitivity: Option<Sensitivity>,
+    /// Whether the column is left out of versions of the table that may be seen by more people. Landfall makes no such
+    /// versions itself.
+    pub redacted: bool,
+}
+
+/// etl_manager's kinds of personal data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sensitivity {
+    /// Of a person who can be told by it.
+    PersonalData,
+    /// Of the kinds that the law protects more: health, religion, origin and so on.
+    SpecialCategoryData,
+}
+
+impl Sensitivity {
+    /// By etl_manager's name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::PersonalData, Self::SpecialCategoryData].into_iter().find(|one| one.name() == name)
+    }
+
+    /// etl_manager's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PersonalData => "personal_data",
+            Self::SpecialCategoryData => "special_category_data",
+        }
+    }
 }
 
 /// The format of a table's files, as etl_manager names them.

@@ -29,6 +29,8 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
         unique: false,
         datetime_format: None,
         sensitive: false,
+        sensitivity: None,
+        redacted: false,
     });
     Table {
         file: PathBuf::new(),

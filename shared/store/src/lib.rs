@@ -131,20 +131,28 @@ impl Store {
     /// Every object under a prefix, by key. A prefix that names a folder must end with `/`.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>, Failure> {
         let mut objects = Vec::new();
+        self.visit(bucket, prefix, |object| objects.push(object)).await?;
+        Ok(objects)
+    }
+
+    /// As [`Store::list`], for whoever has no room for all of them at once: a page holds a thousand.
+    pub async fn visit(&self, bucket: &str, prefix: &str, mut visit: impl FnMut(Object)) -> Result<(), Failure> {
         let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| boot::aws::failure(&e).context(format!("listing {}", url(bucket, prefix))))?;
-            objects.extend(page.contents().iter().map(|object| Object {
-                bucket: bucket.into(),
-                key: object.key().unwrap_or_default().to_owned(),
-                version_id: None,
-                etag: object.e_tag().unwrap_or_default().to_owned(),
-                bytes: object.size().unwrap_or(0).max(0) as u64,
-                last_modified: object.last_modified().map_or(0, |time| time.secs().max(0) as u64),
-                checksum: None,
-            }));
+            page.contents().iter().for_each(|object| {
+                visit(Object {
+                    bucket: bucket.into(),
+                    key: object.key().unwrap_or_default().to_owned(),
+                    version_id: None,
+                    etag: object.e_tag().unwrap_or_default().to_owned(),
+                    bytes: object.size().unwrap_or(0).max(0) as u64,
+                    last_modified: object.last_modified().map_or(0, |time| time.secs().max(0) as u64),
+                    checksum: None,
+                });
+            });
         }
-        Ok(objects)
+        Ok(())
     }
 
     /// The bytes of exactly this version: fails with [`FailureKind::Conflict`] when the key has other bytes by now.

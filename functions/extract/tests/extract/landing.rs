@@ -112,7 +112,8 @@ fn metadata(source: contract::Source) -> MetaData {
     let database =
         Database { name: "d".into(), bucket: "b".into(), base_folder: "f".into(), description: String::new() };
     let raw = [("t".into(), table)].into();
-    MetaData { database, raw, processed: BTreeMap::new(), curated: BTreeMap::new(), sha256: String::new() }
+    let (processed, curated) = (BTreeMap::new(), BTreeMap::new());
+    MetaData { database, raw_database: None, raw, processed, curated, sha256: String::new() }
 }
 
 /// A record whose text gzip makes little of: about 3/4 of `bytes` remain.

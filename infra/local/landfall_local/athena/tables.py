@@ -1,4 +1,4 @@
-"""A table of the Glue catalog, as an Arrow dataset over its objects in S3.
+"""A table of the Glue catalog, as an Arrow dataset over its objects in S3; of files of text, an Arrow table.
 
 The catalog decides: names and types of columns, and which partitions exist and where (registered or projected). A file
 whose columns Athena could not read as declared fails the query, where Arrow alone would convert or return nulls.
@@ -14,6 +14,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from ..account import REGION, Clients
+from . import lines
 from .projection import projected
 from .types import TRINO_NAMES, AthenaError, arrow_type, parquet_name, readable_as
 
@@ -75,13 +76,16 @@ class Catalog:
         table = self.definition(database, name)
         descriptor = table["StorageDescriptor"]
         serde = descriptor.get("SerdeInfo", {}).get("SerializationLibrary")
-        if serde != PARQUET_SERDE:
+        if serde != PARQUET_SERDE and serde not in lines.READERS:
             raise AthenaError(
-                f"NOT_SUPPORTED: the local Athena reads Parquet only, and {database}.{name} is read with {serde}"
+                "NOT_SUPPORTED: the local Athena reads Parquet, JSON, CSV and lines of text, "
+                f"and {database}.{name} is read with {serde}"
             )
         columns = {column["Name"].lower(): column["Type"].lower() for column in descriptor["Columns"]}
         keys = {key["Name"].lower(): arrow_type(key["Type"]) for key in table.get("PartitionKeys") or []}
         schema = pa.schema([(name, arrow_type(hive)) for name, hive in columns.items()] + list(keys.items()))
+        if serde in lines.READERS:
+            return self._text_table(database, name, table, columns, keys).cast(schema)
         paths, conditions = [], []
         for path, etag, values in self.files(database, table):
             self._check(path, etag, columns)
@@ -124,6 +128,42 @@ class Catalog:
                     values = located.get("/".join(names[:depth]) + "/")
                     if values is not None:
                         yield path, etag, values
+
+    def _text_table(
+        self, database: str, name: str, table: dict, columns: dict[str, str], keys: dict[str, pa.DataType]
+    ) -> pa.Table:
+        """All rows of all files. A partition is read by the format and the columns that it was registered with."""
+        kinds = [(column, arrow_type(hive)) for column, hive in columns.items()]
+        rows = [[] for _ in [*columns, *keys]]
+        for partition in self.partitions(database, name) if keys else [None]:
+            described = {**table, "StorageDescriptor": (partition or table)["StorageDescriptor"]}
+            if partition:
+                self._check_partition(name, partition, columns)
+            given = [
+                partition_value(kind, key, value)
+                for (key, kind), value in zip(keys.items(), (partition or {}).get("Values") or [], strict=True)
+            ]
+            for path, _etag in self.objects(described["StorageDescriptor"]["Location"]):
+                bucket, key = path.split("/", 1)
+                body = self._clients.get("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+                for row in lines.read(body, path, described, kinds):
+                    for column, value in zip(rows, [*row, *given], strict=True):
+                        column.append(value)
+        names, types = [*columns, *keys], [kind for _, kind in kinds] + list(keys.values())
+        arrays = [pa.array(column, kind) for column, kind in zip(rows, types, strict=True)]
+        return pa.table(arrays, names=names)
+
+    def _check_partition(self, name: str, partition: dict, columns: dict[str, str]) -> None:
+        """Athena's rule for text: a column's type in a partition is the table's."""
+        for column in partition["StorageDescriptor"].get("Columns") or []:
+            declared = columns.get(column["Name"].lower())
+            if declared is not None and declared != column["Type"].lower():
+                raise AthenaError(
+                    "HIVE_PARTITION_SCHEMA_MISMATCH: There is a mismatch between the table and partition schemas. The "
+                    f"types are incompatible and cannot be coerced. The column '{column['Name']}' in table '{name}' is "
+                    f"declared as type '{declared}', but partition '{partition['Values']}' declared column "
+                    f"'{column['Name']}' as type '{column['Type']}'."
+                )
 
     def _partitions_table(self, database: str, name: str) -> pa.Table:
         keys = [key["Name"] for key in self.definition(database, name).get("PartitionKeys") or []]
@@ -198,10 +238,17 @@ def partition_condition(keys: dict[str, pa.DataType], values: list[str]) -> ds.E
         if value == HIVE_NULL:
             condition = condition & ds.field(key).is_null()
             continue
-        try:
-            typed = pa.scalar(value).cast(kind)
-        except pa.ArrowInvalid as error:
-            message = f"Invalid partition value '{value}' for {kind} partition key: {key}"
-            raise AthenaError(f"HIVE_INVALID_PARTITION_VALUE: {message}") from error
-        condition = condition & (ds.field(key) == typed)
+        condition = condition & (ds.field(key) == partition_scalar(kind, key, value))
     return condition
+
+
+def partition_scalar(kind: pa.DataType, key: str, value: str) -> pa.Scalar:
+    try:
+        return pa.scalar(value).cast(kind)
+    except pa.ArrowInvalid as error:
+        message = f"Invalid partition value '{value}' for {kind} partition key: {key}"
+        raise AthenaError(f"HIVE_INVALID_PARTITION_VALUE: {message}") from error
+
+
+def partition_value(kind: pa.DataType, key: str, value: str) -> object:
+    return None if value == HIVE_NULL else partition_scalar(kind, key, value).as_py()

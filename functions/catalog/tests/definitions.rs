@@ -1,0 +1,70 @@
+//! What Glue is told about every table of `golden/meta_data`, whole, as `bootstrap define` prints it. The definitions in
+//! `golden/` are the command's own: `make golden` writes them again, to be reviewed as a change of theirs.
+
+#![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn define(arguments: &[&str]) -> Output {
+    let meta_data = golden().join("meta_data");
+    Command::new(env!("CARGO_BIN_EXE_catalog"))
+        .arg("define")
+        .args(arguments)
+        .arg("--meta-data")
+        .arg(meta_data)
+        .output()
+        .unwrap()
+}
+
+/// The definitions of a database, by the name of their file.
+fn definitions(arguments: &[&str]) -> BTreeMap<String, Value> {
+    let output = define(arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let name = |one: &Value| {
+        format!("{}.{}.json", one["DatabaseName"].as_str().unwrap(), one["TableInput"]["Name"].as_str().unwrap())
+    };
+    all.into_iter().map(|one| (name(&one), one)).collect()
+}
+
+#[test]
+fn every_definition_is_as_it_was_reviewed() {
+    let mut all = definitions(&[]);
+    all.extend(definitions(&["--raw"]));
+    let files: BTreeSet<String> = fs::read_dir(golden())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".json"))
+        .collect();
+    if option_env!("UPDATE_GOLDEN").is_some() {
+        files.iter().for_each(|name| fs::remove_file(golden().join(name)).unwrap());
+        for (name, definition) in &all {
+            fs::write(golden().join(name), serde_json::to_string_pretty(definition).unwrap() + "\n").unwrap();
+        }
+        return;
+    }
+    assert_eq!(files, all.keys().cloned().collect(), "`make golden` writes them");
+    for (name, definition) in all {
+        let reviewed: Value = serde_json::from_slice(&fs::read(golden().join(&name)).unwrap()).unwrap();
+        assert_eq!(definition, reviewed, "{name}: `make golden` writes it as it is now, if that is meant");
+    }
+}
+
+#[test]
+fn one_table_is_printed_alone_and_what_is_wrong_ends_with_2() {
+    let one = define(&["--table", "in_json", "--raw"]);
+    let printed: Value = serde_json::from_slice(&one.stdout).unwrap();
+    assert_eq!(printed["TableInput"]["StorageDescriptor"]["Location"], "s3://raw-hist-bucket/raw_base/in_json/");
+    let unknown = define(&["--table", "in_jsn", "--raw"]);
+    assert_eq!((unknown.status.code(), unknown.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean `in_json`?"));
+}
