@@ -6,7 +6,7 @@
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`catalog`]: plans, rollback, expiry
-//! - [`partitions`]: a thousand of them
+//! - [`partitions`]: many of them
 //! - [`refused`]: calls that AWS refuses, and answers that are lost
 //! - [`readers`]: who queries meanwhile sees one published run after the other
 //! - [`datasets`]: a new dataset, without Rust

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use aws_sdk_athena::Client;
-use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, QueryExecutionStatus};
+use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, QueryExecutionStatus, Row};
 use contract::{Failure, FailureKind};
 use tokio::time::Instant;
 
@@ -54,17 +54,29 @@ impl Athena {
         }
     }
 
-    /// Runs a SELECT that answers one row of numbers.
-    pub async fn numbers(&self, database: &str, sql: &str, deadline: Instant) -> Result<Vec<u64>, Failure> {
+    /// Runs a SELECT to its end and gives all its rows, each value as text.
+    pub async fn rows(
+        &self,
+        database: &str,
+        sql: &str,
+        deadline: Instant,
+    ) -> Result<Vec<Vec<Option<String>>>, Failure> {
         let id = self.run(database, sql, deadline).await?;
-        let context = |failure: Failure| failure.context(format!("reading the result of query {id} `{sql}`"));
-        let results = self.client.get_query_results().query_execution_id(&id).max_results(2).send().await;
-        let results = results.map_err(|error| context(boot::aws::failure(&error)))?;
+        let mut pages = self.client.get_query_results().query_execution_id(&id).into_paginator().send();
+        let mut rows = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                boot::aws::failure(&error).context(format!("reading the result of query {id} `{sql}`"))
+            })?;
+            let found = page.result_set.and_then(|set| set.rows).unwrap_or_default().into_iter();
+            let values = |row: Row| row.data.unwrap_or_default().into_iter().map(|cell| cell.var_char_value).collect();
+            rows.extend(found.map(values));
+        }
         // the first row holds the names
-        let row = results.result_set().and_then(|set| set.rows().get(1));
-        let texts = row.map(|row| row.data().iter().map(|cell| cell.var_char_value().unwrap_or_default()));
-        let numbers = texts.and_then(|texts| texts.map(|text| text.parse().ok()).collect::<Option<Vec<u64>>>());
-        numbers.ok_or_else(|| context(Failure::internal(format!("expected one row of numbers, found {row:?}"))))
+        if !rows.is_empty() {
+            rows.remove(0);
+        }
+        Ok(rows)
     }
 
     async fn wait(&self, id: &str, give_up: Instant) -> Result<(), Failure> {

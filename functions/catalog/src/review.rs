@@ -2,6 +2,8 @@
 //! says, and a few rows are read with every column. It is asked the way an analyst would ask, so it also finds files and
 //! partitions that Athena cannot read.
 
+use std::collections::HashMap;
+
 use aws_sdk_glue::Client;
 use contract::{Column, ColumnType, Failure, Replaces};
 use tokio::time::Instant;
@@ -13,8 +15,6 @@ use crate::{partitions, sync};
 
 /// How Hive, and with it Glue, writes a partition value that is null.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
-/// Partitions that one query counts: far below Athena's limit on a query's length.
-const PARTITIONS_PER_QUERY: usize = 200;
 /// Rows that are read with every column.
 const SAMPLE_ROWS: u64 = 10;
 
@@ -69,35 +69,63 @@ async fn is_still_published(glue: &Client, publication: &Publication) -> Result<
     }
 }
 
+/// The values of a partition, each as [`canonical`] has it.
+type Values = Vec<Option<String>>;
+
 /// What Athena counted.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     table: u64,
-    /// Of each partition of [`to_count`].
-    partitions: Vec<u64>,
-}
-
-/// The partitions whose rows are known.
-fn to_count(publication: &Publication) -> Vec<&PartitionState> {
-    publication.held.iter().filter(|partition| partition.rows.is_some()).collect()
+    /// Of each partition that has rows.
+    partitions: HashMap<Values, u64>,
 }
 
 async fn count(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<Counts, Failure> {
-    let to_count = to_count(publication);
-    let mut counts = Counts { table: 0, partitions: Vec::with_capacity(to_count.len()) };
-    let batches = to_count.chunks(PARTITIONS_PER_QUERY).collect::<Vec<_>>();
-    for (n, batch) in [&[][..]].into_iter().filter(|_| batches.is_empty()).chain(batches.iter().copied()).enumerate() {
-        let sql = sql(publication, batch, n == 0);
-        let mut numbers = athena.numbers(&publication.database, &sql, deadline).await?;
-        let expected = batch.len() + usize::from(n == 0);
-        if numbers.len() != expected {
-            let message = format!("`{sql}` answers {} numbers, expected {expected}", numbers.len());
-            return Err(Failure::internal(message));
+    let sql = sql(publication);
+    let rows = athena.rows(&publication.database, &sql, deadline).await?;
+    counts(publication, rows).map_err(|row| Failure::internal(format!("`{sql}` answers {row:?}, expected a count")))
+}
+
+/// Reads the answer to [`sql`]; fails with the first row that is none.
+fn counts(publication: &Publication, rows: Vec<Vec<Option<String>>>) -> Result<Counts, Vec<Option<String>>> {
+    let mut counts = Counts::default();
+    for row in rows {
+        let number = row.last().and_then(|last| last.as_deref()?.parse::<u64>().ok());
+        let (Some(number), Some((_, values))) = (number, row.split_last()) else { return Err(row) };
+        if values.len() != publication.partition_columns.len() {
+            return Err(row);
         }
-        counts.partitions.extend(numbers.drain(..batch.len()));
-        counts.table = numbers.pop().unwrap_or(counts.table);
+        counts.table += number;
+        let columns = publication.partition_columns.iter();
+        let values = columns.zip(values).map(|(column, value)| Some(canonical(&column.column_type, value.as_deref()?)));
+        counts.partitions.insert(values.collect(), number);
     }
     Ok(counts)
+}
+
+/// A value of a partition in one spelling: Athena prints `1.0E0` and `00:00:00.000` where the partition says `1` and
+/// `00:00:00`.
+fn canonical(column_type: &ColumnType, text: &str) -> String {
+    match column_type {
+        ColumnType::Float32 | ColumnType::Float64 => {
+            text.parse::<f64>().map_or_else(|_| text.to_owned(), |number| number.to_string())
+        }
+        ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => {
+            text.parse::<i64>().map_or_else(|_| text.to_owned(), |number| number.to_string())
+        }
+        ColumnType::Timestamp | ColumnType::Decimal { .. } if text.contains('.') => {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The values of a partition as Glue holds them.
+fn values(publication: &Publication, partition: &PartitionState) -> Values {
+    let columns = publication.partition_columns.iter().zip(&partition.values);
+    let value =
+        |(column, value): (&Column, &String)| (value != NULL_PARTITION).then(|| canonical(&column.column_type, value));
+    columns.map(value).collect()
 }
 
 /// Where the counts are not the manifest's, in words.
@@ -109,9 +137,14 @@ fn disagreement(publication: &Publication, counts: &Counts) -> Option<String> {
             counts.table, wanted.rows, wanted.location
         ));
     }
-    let counted = to_count(publication).into_iter().zip(&counts.partitions);
-    let (partition, counted, expected) = counted
-        .filter_map(|(partition, counted)| Some((partition, *counted, partition.rows?)))
+    // of a partition that an earlier run has written the rows may be unknown
+    let (partition, counted, expected) = publication
+        .held
+        .iter()
+        .filter_map(|held| {
+            let counted = counts.partitions.get(&values(publication, held)).copied().unwrap_or_default();
+            Some((held, counted, held.rows?))
+        })
         .find(|(_, counted, expected)| counted != expected)?;
     Some(format!(
         "SELECT COUNT(*) answers {counted} rows in partition {:?}, the manifest of run {run} says {expected} ({})",
@@ -128,21 +161,15 @@ fn sample(publication: &Publication) -> String {
     format!("SELECT * FROM {}{condition} LIMIT {SAMPLE_ROWS}", table(publication))
 }
 
-/// One row: the rows of each of the partitions and then, if they are asked for, those of the whole table.
-fn sql(publication: &Publication, partitions: &[&PartitionState], whole: bool) -> String {
-    let conditions: Vec<String> =
-        partitions.iter().map(|partition| partition_condition(publication, partition)).collect();
-    let mut select: Vec<String> =
-        conditions.iter().map(|condition| format!("COUNT(*) FILTER (WHERE {condition})")).collect();
-    let mut from = table(publication);
-    if whole {
-        select.push("COUNT(*)".into());
-    } else {
-        // the others need not be looked at again
-        let any: Vec<String> = conditions.iter().map(|condition| format!("({condition})")).collect();
-        from = format!("{from} WHERE {}", any.join(" OR "));
+/// The rows of each partition; of a table without, all of them. One query, as Athena reads no more for it than for the
+/// count of the whole table.
+fn sql(publication: &Publication) -> String {
+    let columns: Vec<String> = publication.partition_columns.iter().map(|column| identifier(&column.name)).collect();
+    if columns.is_empty() {
+        return format!("SELECT COUNT(*) FROM {}", table(publication));
     }
-    format!("SELECT {} FROM {from}", select.join(", "))
+    let columns = columns.join(", ");
+    format!("SELECT {columns}, COUNT(*) FROM {} GROUP BY {columns}", table(publication))
 }
 
 fn table(publication: &Publication) -> String {
@@ -204,36 +231,70 @@ mod tests {
         PartitionState { values, location: "s3://curated/p/".into(), rows: Some(rows) }
     }
 
-    fn counts(table: u64, partitions: &[u64]) -> Counts {
-        Counts { table, partitions: partitions.into() }
+    /// Athena's answer: a row for each partition, or for the table.
+    fn answer(rows: &[&[Option<&str>]]) -> Vec<Vec<Option<String>>> {
+        rows.iter().map(|row| row.iter().map(|value| value.map(str::to_owned)).collect()).collect()
     }
 
     #[test]
     fn a_table_is_counted_whole_and_read() {
         let publication = example::publication("random_postcodes");
-        assert_eq!(sql(&publication, &[], true), r#"SELECT COUNT(*) FROM "example_postcodes_db"."random_postcodes""#);
+        assert_eq!(sql(&publication), r#"SELECT COUNT(*) FROM "example_postcodes_db"."random_postcodes""#);
         let read = r#"SELECT * FROM "example_postcodes_db"."random_postcodes" LIMIT 10"#;
         assert_eq!(sample(&publication), read);
+        let found = counts(&publication, answer(&[&[Some("10")]])).unwrap();
+        assert_eq!((found.table, disagreement(&publication, &found)), (10, None));
+        for wrong in [&[Some("ten")][..], &[None], &[], &[Some("a"), Some("10")]] {
+            assert!(counts(&publication, answer(&[wrong])).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]
-    fn partitions_are_counted_by_values_of_their_type() {
+    fn every_type_of_partition_is_known_again() {
         let mut publication = example::publication("calculated");
-        publication.database = "db".into();
-        publication.wanted.table = "t".into();
-        publication.partition_columns = vec![column("day", ColumnType::Date), column("region", ColumnType::String)];
-        let partitions = [partition(&["2026-11-23", "King's Lynn"], 1), partition(&[NULL_PARTITION, "a\"b"], 1)];
-        let partitions: Vec<&PartitionState> = partitions.iter().collect();
-        let counted = "COUNT(*) FILTER (WHERE \"day\" = DATE '2026-11-23' AND \"region\" = 'King''s Lynn'), \
-                       COUNT(*) FILTER (WHERE \"day\" IS NULL AND \"region\" = 'a\"b')";
-        assert_eq!(sql(&publication, &partitions, true), format!("SELECT {counted}, COUNT(*) FROM \"db\".\"t\""));
-        assert_eq!(
-            sql(&publication, &partitions, false),
-            format!(
-                "SELECT {counted} FROM \"db\".\"t\" WHERE (\"day\" = DATE '2026-11-23' AND \"region\" = 'King''s Lynn') \
-                 OR (\"day\" IS NULL AND \"region\" = 'a\"b')"
-            )
-        );
+        publication.partition_columns = [
+            ColumnType::Date,
+            ColumnType::String,
+            ColumnType::Timestamp,
+            ColumnType::Float64,
+            ColumnType::Decimal { precision: 10, scale: 2 },
+            ColumnType::Boolean,
+            ColumnType::Int32,
+        ]
+        .into_iter()
+        .enumerate()
+        .map(|(n, column_type)| column(&format!("c{n}"), column_type))
+        .collect();
+        assert!(sql(&publication).starts_with(r#"SELECT "c0", "c1", "c2", "c3", "c4", "c5", "c6", COUNT(*) FROM "#));
+        assert!(sql(&publication).ends_with(r#" GROUP BY "c0", "c1", "c2", "c3", "c4", "c5", "c6""#));
+        publication.held = vec![
+            partition(&["2026-11-23", "King's Lynn", "2026-11-23 01:02:03", "0.5", "1.5", "true", "07"], 3),
+            partition(&[NULL_PARTITION, "00", "2026-11-23 01:02:03.5", "100000000", "20", "false", "-8"], 4),
+        ];
+        let rows = answer(&[
+            &[
+                None,
+                Some("00"),
+                Some("2026-11-23 01:02:03.500"),
+                Some("1.0E8"),
+                Some("20.00"),
+                Some("false"),
+                Some("-8"),
+                Some("4"),
+            ],
+            &[
+                Some("2026-11-23"),
+                Some("King's Lynn"),
+                Some("2026-11-23 01:02:03.000"),
+                Some("5.0E-1"),
+                Some("1.50"),
+                Some("true"),
+                Some("7"),
+                Some("3"),
+            ],
+        ]);
+        let found = counts(&publication, rows).unwrap();
+        assert_eq!((found.table, disagreement(&publication, &found)), (7, None));
     }
 
     #[test]
@@ -264,11 +325,17 @@ mod tests {
         assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
     }
 
+    fn counted(publication: &Publication, days: &[(&str, &str)]) -> Option<String> {
+        let rows: Vec<Vec<Option<&str>>> = days.iter().map(|(day, rows)| vec![Some(*day), Some(*rows)]).collect();
+        let rows: Vec<&[Option<&str>]> = rows.iter().map(Vec::as_slice).collect();
+        disagreement(publication, &counts(publication, answer(&rows)).unwrap())
+    }
+
     #[test]
     fn a_disagreement_names_both_numbers() {
         let publication = example::publication("random_postcodes");
-        assert_eq!(disagreement(&publication, &counts(10, &[])), None);
-        let problem = disagreement(&publication, &counts(9, &[])).unwrap();
+        let found = counts(&publication, answer(&[&[Some("9")]])).unwrap();
+        let problem = disagreement(&publication, &found).unwrap();
         assert!(problem.contains("answers 9 rows, the manifest of run 20261123T034500123Z-aaaa says 10"), "{problem}");
     }
 
@@ -276,18 +343,20 @@ mod tests {
     fn partitions_must_agree_each_for_itself() {
         let mut publication = example::publication("calculated");
         publication.held = vec![partition(&["2026-11-22"], 3), partition(&["2026-11-23"], 4)];
-        assert_eq!(disagreement(&publication, &counts(99, &[3, 4])), None, "the others are not this run's");
-        let problem = disagreement(&publication, &counts(99, &[3, 5])).unwrap();
+        let others = ("2026-01-01", "92");
+        assert_eq!(counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "4"), others]), None);
+        let problem = counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "5"), others]).unwrap();
         assert!(problem.contains("answers 5 rows in partition [\"2026-11-23\"]"), "{problem}");
         assert!(problem.contains("says 4"), "{problem}");
         // as many rows in all, but not where they belong
         publication.replaces = Replaces::Table;
         publication.wanted.rows = 7;
-        assert_eq!(disagreement(&publication, &counts(7, &[3, 4])), None);
-        let problem = disagreement(&publication, &counts(7, &[4, 3])).unwrap();
-        assert!(problem.contains("partition [\"2026-11-22\"]"), "{problem}");
-        // of a partition that an earlier run has written the rows may be unknown
+        assert_eq!(counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "4")]), None);
+        let problem = counted(&publication, &[("2026-11-22", "4"), ("2026-11-23", "3")]).unwrap();
+        assert!(problem.contains("answers 4 rows in partition [\"2026-11-22\"]"), "{problem}");
+        let problem = counted(&publication, &[("2026-11-22", "7")]).unwrap();
+        assert!(problem.contains("answers 7 rows in partition [\"2026-11-22\"]"), "{problem}");
         publication.held[0].rows = None;
-        assert_eq!(disagreement(&publication, &counts(7, &[4])), None);
+        assert_eq!(counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "4")]), None);
     }
 }

@@ -11,7 +11,6 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
 from ..account import REGION, Clients
 from . import lines
@@ -21,6 +20,7 @@ from .types import TRINO_NAMES, AthenaError, arrow_type, parquet_name, readable_
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
 PARTITIONS_PER_CALL = 100
+PARQUET = ds.ParquetFileFormat()
 
 
 class Catalog:
@@ -28,7 +28,8 @@ class Catalog:
 
     def __init__(self, clients: Clients):
         self._clients = clients
-        self._schemas: dict[tuple[str, str], pa.Schema] = {}  # (path, ETag) -> schema: objects never change
+        # (path, ETag, partition) -> the file, its footer read: objects never change
+        self._fragments: dict[tuple[str, str, str], ds.ParquetFileFragment] = {}
         self._filesystem: pafs.S3FileSystem | None = None
 
     @property
@@ -86,48 +87,41 @@ class Catalog:
         schema = pa.schema([(name, arrow_type(hive)) for name, hive in columns.items()] + list(keys.items()))
         if serde in lines.READERS:
             return self._text_table(database, name, table, columns, keys).cast(schema)
-        paths, conditions = [], []
+        fragments = []
         for path, etag, values in self.files(database, table):
-            self._check(path, etag, columns)
-            paths.append(path)
-            conditions.append(partition_condition(keys, values))
-        if not paths:
+            fragment = self._fragment(path, etag, keys, values)
+            check_columns(path, fragment.physical_schema, columns)
+            fragments.append(fragment)
+        if not fragments:
             return schema.empty_table()
-        return ds.FileSystemDataset.from_paths(
-            paths,
-            schema=schema,
-            format=ds.ParquetFileFormat(),
-            filesystem=self.filesystem,
-            partitions=conditions,
-        )
+        return ds.FileSystemDataset(fragments, schema, PARQUET, self.filesystem)
 
     def files(self, database: str, table: dict) -> Iterator[tuple[str, str, list[str]]]:
         """(bucket/key, ETag, partition values) of every object that Athena reads of a table."""
-        located = projected(table)
-        if located is not None:
-            yield from self._projected_files(located)
+        if not table.get("PartitionKeys"):
+            for path, etag in self.objects(table["StorageDescriptor"]["Location"]):
+                yield path, etag, []
             return
-        partitions = (
-            self.partitions(database, table["Name"]) if table.get("PartitionKeys") else [{**table, "Values": []}]
-        )
-        for partition in partitions:
-            for path, etag in self.objects(partition["StorageDescriptor"]["Location"]):
-                yield path, etag, partition["Values"]
-
-    def _projected_files(self, located: dict[str, list[str]]) -> Iterator[tuple[str, str, list[str]]]:
-        """Lists what is above all locations of a bucket once: most projected partitions have no objects."""
+        located: dict[str, list[list[str]]] = {}
+        computed = projected(table)
+        partitions = self._registered(database, table["Name"]) if computed is None else computed.items()
+        for location, values in partitions:
+            located.setdefault(location.rstrip("/"), []).append(values)
+        # a listing of what is above all locations of a bucket: of many partitions each would take its time
         buckets: dict[str, list[str]] = {}
         for location in located:
             folder = location.removeprefix("s3://")
             buckets.setdefault(folder.split("/")[0], []).append(folder)
         for folders in buckets.values():
-            above = f"s3://{os.path.commonpath(folders)}"
-            for path, etag in self.objects(above):
+            for path, etag in self.objects(f"s3://{os.path.commonpath(folders)}"):
                 names = f"s3://{path}".split("/")[:-1]
                 for depth in range(1, len(names) + 1):
-                    values = located.get("/".join(names[:depth]) + "/")
-                    if values is not None:
+                    for values in located.get("/".join(names[:depth]), []):
                         yield path, etag, values
+
+    def _registered(self, database: str, name: str) -> Iterator[tuple[str, list[str]]]:
+        for partition in self.partitions(database, name):
+            yield partition["StorageDescriptor"]["Location"], partition["Values"]
 
     def _text_table(
         self, database: str, name: str, table: dict, columns: dict[str, str], keys: dict[str, pa.DataType]
@@ -170,27 +164,19 @@ class Catalog:
         values = [partition["Values"] for partition in self.partitions(database, name)]
         return pa.table({key: pa.array([row[index] for row in values], pa.string()) for index, key in enumerate(keys)})
 
-    def _check(self, path: str, etag: str, columns: dict[str, str]) -> None:
-        schema = self._schemas.get((path, etag))
-        if schema is None:
+    def _fragment(
+        self, path: str, etag: str, keys: dict[str, pa.DataType], values: list[str]
+    ) -> ds.ParquetFileFragment:
+        condition = partition_condition(keys, values)
+        known = (path, etag, str(condition))
+        if known not in self._fragments:
+            fragment = PARQUET.make_fragment(path, self.filesystem, condition)
             try:
-                schema = pq.read_schema(path, filesystem=self.filesystem)
+                fragment.ensure_complete_metadata()
             except pa.ArrowInvalid as error:
                 raise AthenaError(f"HIVE_BAD_DATA: s3://{path} is not a valid Parquet File: {error}") from error
-            self._schemas[(path, etag)] = schema
-        for found in schema:
-            declared = columns.get(found.name.lower())
-            if declared is None:
-                continue
-            if found.name != found.name.lower():
-                # Athena ignores case here; the dataset would silently give nulls.
-                message = f"the local Athena cannot read column {found.name} of s3://{path}: not lower case"
-                raise AthenaError(f"NOT_SUPPORTED: {message}")
-            if not readable_as(found.type, arrow_type(declared)):
-                raise AthenaError(
-                    f"HIVE_BAD_DATA: Field {found.name}'s type {parquet_name(found.type)} in parquet file s3://{path} "
-                    f"is incompatible with type {TRINO_NAMES.get(declared, declared)} defined in table schema"
-                )
+            self._fragments[known] = fragment
+        return self._fragments[known]
 
     def repair(self, database: str, name: str) -> list[str]:
         """MSCK REPAIR TABLE: adds the partitions whose folders are there, and never removes any."""
@@ -229,6 +215,23 @@ class Catalog:
         for error in answer.get("Errors", []):
             if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException":  # somebody repairs it, too
                 raise AthenaError(f"FAILED: Execution Error: {error['ErrorDetail']['ErrorMessage']}")
+
+
+def check_columns(path: str, schema: pa.Schema, columns: dict[str, str]) -> None:
+    """Athena's rule for Parquet: a file's column, found by its name, has the declared type or one like it."""
+    for found in schema:
+        declared = columns.get(found.name.lower())
+        if declared is None:
+            continue
+        if found.name != found.name.lower():
+            # Athena ignores case here; the dataset would silently give nulls.
+            message = f"the local Athena cannot read column {found.name} of s3://{path}: not lower case"
+            raise AthenaError(f"NOT_SUPPORTED: {message}")
+        if not readable_as(found.type, arrow_type(declared)):
+            raise AthenaError(
+                f"HIVE_BAD_DATA: Field {found.name}'s type {parquet_name(found.type)} in parquet file s3://{path} "
+                f"is incompatible with type {TRINO_NAMES.get(declared, declared)} defined in table schema"
+            )
 
 
 def partition_condition(keys: dict[str, pa.DataType], values: list[str]) -> ds.Expression:
