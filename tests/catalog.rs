@@ -57,12 +57,17 @@ async fn a_run_is_taken_back_and_stays_away() {
     // the newer run, should its event come once more
     let key = &manifests(&stack).await[&newer];
     let event = json!({"run": newer, "manifest": {"bucket": stack.bucket("curated"), "key": key}});
-    let answer = stack.invoke("catalog", event).await.unwrap();
+    let answer = stack.invoke("catalog", event.clone()).await.unwrap();
     assert_eq!(actions(&answer), ["withdrawn"; 2]);
     assert_eq!(counts(&stack).await, (10, "10".into()));
     let (kind, message) = stack.invoke("catalog", json!({"publish": "previous"})).await.unwrap_err();
     assert_eq!(kind, "NotFound");
     assert!(message.contains(&format!("no older run than {older}")), "{message}");
+
+    // nor when all is made again
+    stack.invoke("catalog", json!({"recreate": true})).await.unwrap();
+    assert_eq!(actions(&stack.invoke("catalog", event).await.unwrap()), ["withdrawn"; 2]);
+    assert_eq!(counts(&stack).await, (10, "10".into()));
 
     // by its name it comes again
     let answer = stack.invoke("catalog", json!({"publish": newer})).await.unwrap();

@@ -175,6 +175,7 @@ impl App {
             sync::ensure_database(&self.glue, &self.metadata.database, &self.curated_bucket).await?;
         }
         for (publication, seen) in publications.iter_mut().zip(plan.tables) {
+            publication.rolled_back_from = seen.found.as_ref().and_then(publication::rolled_back_from);
             sync::publish(&self.glue, publication, Some(seen.found).filter(|_| !recreate)).await?;
         }
         // looked at again: nothing guards a partition against a run that is newer than the plan

@@ -22,6 +22,8 @@ pub struct Publication {
     pub asked_for: bool,
     /// How much of the table is replaced.
     pub replaces: Replaces,
+    /// The newest run that was taken back by hand, of a table that is made again.
+    pub rolled_back_from: Option<RunId>,
     /// What the catalog is to point at.
     pub wanted: TableState,
     /// What Glue is to say.
@@ -198,6 +200,7 @@ pub fn publication(
         run: run.clone(),
         database: manifest.database.clone(),
         asked_for: false,
+        rolled_back_from: None,
         replaces: output.replaces,
         wanted: TableState {
             table: output.table.clone(),

@@ -139,7 +139,7 @@ pub async fn publish(
             }
             Decision::Create => {
                 publication.action = PublishAction::Created;
-                create(glue, &publication.database, publication.definition.input(None)?).await
+                create(glue, &publication.database, input(publication, None)?).await
             }
             Decision::Update | Decision::Flip => {
                 publication.action = PublishAction::Updated;
@@ -215,7 +215,8 @@ fn compare(table: &GlueTable, wanted: &TableDefinition) -> Result<Decision, Fail
 fn input(publication: &Publication, found: Option<&GlueTable>) -> Result<TableInput, Failure> {
     let mut input = publication.definition.input(found.and_then(|table| way_back(table, publication)))?;
     let now = found.and_then(|table| RunId::of_location(location_of(table)));
-    let newest = now.into_iter().chain(found.and_then(rolled_back_from)).max();
+    let earlier = found.and_then(rolled_back_from).or_else(|| publication.rolled_back_from.clone());
+    let newest = now.into_iter().chain(earlier).max();
     if let (Some(newest), Some(parameters)) = (newest, &mut input.parameters)
         && newest > publication.run
     {
