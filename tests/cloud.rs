@@ -403,6 +403,13 @@ impl Drop for Api {
     }
 }
 
+/// Writes a file of a metadata folder.
+pub fn write(folder: &Path, file: &str, text: &str) {
+    let file = folder.join(file);
+    std::fs::create_dir_all(file.parent().unwrap_or(folder)).expect("a folder");
+    std::fs::write(file, text).expect("a file");
+}
+
 /// A copy of a metadata folder whose databases, the curated and the raw one, have names of the stack's own.
 fn databases_of(stack: &str, metadata: Option<&Path>) -> (PathBuf, String, String) {
     let from = metadata.map_or_else(|| repository().join("meta_data"), Path::to_owned);

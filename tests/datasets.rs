@@ -6,11 +6,7 @@ use tests::{Options, Stack, gzip};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dataset_with_every_type_needs_no_rust() {
     let folder = tempfile::tempdir().unwrap();
-    let write = |path: &str, value: String| {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, value).unwrap();
-    };
+    let write = |path: &str, value: String| tests::write(folder.path(), path, &value);
     let database = json!({"name": "trade", "bucket": "b", "base_folder": "trade", "description": "Trade"});
     write("curated/database.json", database.to_string());
     let columns = json!([

@@ -20,11 +20,7 @@ struct Metadata(tempfile::TempDir);
 impl Metadata {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let write = |file: &str, content: Value| {
-            let file = folder.path().join(file);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, content.to_string()).unwrap();
-        };
+        let write = |file: &str, content: Value| tests::write(folder.path(), file, &content.to_string());
         let columns = json!([{"name": "a", "type": "int", "nullable": false}, {"name": "b", "type": "character"}]);
         let table = json!({"name": "t", "data_format": "json", "location": "t", "columns": columns});
         write("raw/t.json", table);

@@ -18,11 +18,7 @@ const BY_DAY: &str = "SELECT n, day FROM days WHERE CAST('${snapshot_date}' AS D
 /// Three tables of the same rows: replaced whole, one whose partitions are computed, and one that is added to.
 fn metadata() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
     let columns = json!([
         {"name": "n", "type": "long", "description": "A number"},
         {"name": "day", "type": "int", "description": "Its day"}

@@ -7,11 +7,7 @@ use tests::{Options, Stack, gzip};
 /// A dataset of one raw table that is curated, and two that nothing reads.
 fn dataset() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |path: &str, value: serde_json::Value| {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, value.to_string()).unwrap();
-    };
+    let write = |path: &str, value: serde_json::Value| tests::write(folder.path(), path, &value.to_string());
     let database = |name: &str| json!({"name": name, "bucket": "b", "base_folder": "f", "description": "Shop"});
     write("curated/database.json", database("shop"));
     write("raw/database.json", database("shop_raw"));

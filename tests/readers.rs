@@ -223,11 +223,7 @@ impl Rebuilder<'_> {
 /// Metadata of the two tables.
 fn metadata() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
     let column = |name: &str, column_type: &str| json!({"name": name, "type": column_type, "description": ""});
     let table = |name: &str, format: &str, columns: &[Value]| {
         let mut table = json!({"name": name, "location": name, "data_format": format});

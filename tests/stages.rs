@@ -14,11 +14,7 @@ WHERE line_number > 1 AND line <> ''";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_messy_supplier_is_processed_appended_and_verified() {
     let folder = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: String| {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
+    let write = |path: &str, text: String| tests::write(folder.path(), path, &text);
     let column = |name: &str, column_type: &str| json!({"name": name, "type": column_type, "description": ""});
     let table = |format: &str, columns: Vec<serde_json::Value>, more: serde_json::Value| {
         let mut table = json!({"name": "orders", "location": "orders", "data_format": format, "columns": columns});

@@ -119,12 +119,11 @@ fn all(database: &Database, tables: &BTreeMap<String, Table>, raw: bool) -> Resu
 }
 
 fn create(database: &Database, table: &Table, raw: bool) -> Result<CreateTable, String> {
-    let Database { bucket, base_folder, .. } = database;
+    let bucket = &database.bucket;
     let definition: Result<_, Failure> = if raw {
-        TableDefinition::raw(table, bucket, base_folder)
+        TableDefinition::raw(table, bucket, &database.base_folder)
     } else {
-        let folder = if base_folder.is_empty() { String::new() } else { format!("{base_folder}/") };
-        let location = format!("s3://{bucket}/{folder}{}/{OF_RUN}/", table.location);
+        let location = format!("s3://{bucket}/{}{}/{OF_RUN}/", database.base(), table.location);
         TableDefinition::curated(table, &location, OF_RUN, OF_VERSION)
     };
     let table_input = definition.map_err(|failure| failure.message)?;

@@ -41,10 +41,7 @@ pub async fn ensure_database(glue: &Client, database: &Database, bucket: &str) -
             failure => return Err(context(failure, "reading")),
         },
     }
-    let location = match database.base_folder.as_str() {
-        "" => store::url(bucket, ""),
-        folder => store::url(bucket, &format!("{folder}/")),
-    };
+    let location = store::url(bucket, &database.base());
     let input = DatabaseInput::builder()
         .name(&database.name)
         .description(table_input::description(&database.description))
