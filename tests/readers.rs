@@ -28,6 +28,8 @@ const SALES: &str = "SELECT shop, price, '${dea_version}' AS dea_version FROM sa
 const BY_SHOP: &str = "
 SELECT shop, count(*) AS n, CAST('${snapshot_date}' AS DATE) AS dea_snapshot_date FROM sales GROUP BY shop";
 
+const BY_CLASS: &str = "SELECT price, CAST(price % 5 AS INT) AS class FROM sales";
+
 /// What the history holds: file 1 a sale of shop 1 at 1 pound, file 2 two sales of shop 2 at 2 pounds, and so on. So no
 /// two runs answer the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl Files {
         let sales: u64 = (1..=self.0).sum();
         let pounds: u64 = (1..=self.0).map(|n| n * n).sum();
         let (count, sum) = match table {
-            Table::Sales => (sales, pounds),
+            Table::Sales | Table::ByClass => (sales, pounds),
             Table::ByShop => (self.0, sales),
         };
         [count.to_string(), sum.to_string()]
@@ -62,13 +64,18 @@ enum Table {
     Sales,
     /// One partition of it is replaced.
     ByShop,
+    /// All its partitions are replaced, which Athena computes.
+    ByClass,
 }
 
 impl Table {
+    const ALL: [Self; 3] = [Self::Sales, Self::ByShop, Self::ByClass];
+
     fn sql(self, database: &str) -> String {
         match self {
             Self::Sales => format!("SELECT COUNT(*), SUM(price) FROM {database}.sales"),
             Self::ByShop => format!("SELECT COUNT(*), SUM(n) FROM {database}.by_shop"),
+            Self::ByClass => format!("SELECT COUNT(*), SUM(price) FROM {database}.by_class"),
         }
     }
 }
@@ -94,11 +101,11 @@ struct Answer {
     values: Vec<String>,
 }
 
-/// Asks for both tables by turns, without a pause, until it is told to stop.
+/// Asks for all tables by turns, without a pause, until it is told to stop.
 async fn read(stack: &Stack, stop: &Cell<bool>) -> Vec<Answer> {
     let mut answers = Vec::new();
     while !stop.get() {
-        for table in [Table::Sales, Table::ByShop] {
+        for table in Table::ALL {
             let started = Instant::now();
             let rows = stack.query(&table.sql(stack.database())).await;
             answers.push(Answer {
@@ -115,7 +122,7 @@ async fn read(stack: &Stack, stop: &Cell<bool>) -> Vec<Answer> {
 /// Each answer is that of one publication: one that had begun when the answer came, none from before another that was
 /// complete when the question was asked, and none from before the reader's last answer.
 fn check(answers: &[Answer], publications: &[Publication]) {
-    for table in [Table::Sales, Table::ByShop] {
+    for table in Table::ALL {
         let mut least = 0;
         for answer in answers.iter().filter(|answer| answer.table == table) {
             let complete = |publication: &Publication| publication.ended.is_some_and(|ended| ended < answer.started);
@@ -187,10 +194,10 @@ impl Rebuilder<'_> {
             self.stack.forget_calls(function).await;
         }
         let event = self.curate(Files(2), None).await;
-        let mut before = event["run"].clone();
+        let mut before = (Files(2), event["run"].clone());
         self.catalog(Files(2), event, None).await;
         let (of_curate, of_catalog) = (self.places("curate").await, self.places("catalog").await);
-        for (places, known) in [(&of_curate, ("PutObject", 3)), (&of_catalog, ("UpdateTable", 2))] {
+        for (places, known) in [(&of_curate, ("PutObject", 3)), (&of_catalog, ("UpdateTable", 3))] {
             assert!(places.contains(&(known.0.into(), known.1)), "{places:?}");
         }
         let (mut of_curate, mut of_catalog) = (of_curate.into_iter(), of_catalog.into_iter());
@@ -212,15 +219,16 @@ impl Rebuilder<'_> {
                 self.catalog(Files(n), event, of_catalog.next()).await;
             }
             if n.is_multiple_of(ROLLBACK_EVERY) {
-                self.catalog(Files(n - 1), json!({"publish": before}), of_rollbacks.next()).await;
+                let (files, run) = before;
+                self.catalog(files, json!({"publish": run}), of_rollbacks.next()).await;
             }
-            before = run;
+            before = (Files(n), run);
         }
         assert_eq!(of_rollbacks.next(), None, "rollbacks are left");
     }
 }
 
-/// Metadata of the two tables.
+/// Metadata of the three tables.
 fn metadata() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
@@ -242,6 +250,11 @@ fn metadata() -> tempfile::TempDir {
     by_shop["partitions"] = json!(["dea_snapshot_date"]);
     write("curated/by_shop.json", &by_shop.to_string());
     write("curated/by_shop.sql", BY_SHOP);
+    let mut by_class = table("by_class", "parquet", &[column("price", "long"), column("class", "int")]);
+    by_class["partition_projection"] = true.into();
+    by_class["partitions"] = json!(["class"]);
+    write("curated/by_class.json", &by_class.to_string());
+    write("curated/by_class.sql", BY_CLASS);
     folder
 }
 
