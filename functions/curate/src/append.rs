@@ -10,10 +10,11 @@ use contract::{Appended, Failure, Manifest, OutputFile, PartitionOutput, Replace
 use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
+use crate::Settings;
 use crate::area::Area;
 use crate::parquet_file::hexadecimal;
 use crate::source::RawTable;
-use crate::tables::{self, Reads, Tables, from_files};
+use crate::tables::{self, Optimized, Tables, from_files};
 use crate::transform::{Plan, Query};
 use crate::write;
 
@@ -57,8 +58,8 @@ pub struct Append<'a> {
     pub area: &'a Area,
     /// The key of the table's folder in this run, ending with `/`.
     pub folder: String,
-    /// The function's memory.
-    pub memory_bytes: usize,
+    /// How the function works.
+    pub settings: &'a Settings,
 }
 
 impl Append<'_> {
@@ -67,7 +68,7 @@ impl Append<'_> {
     pub async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
         let frames = tables::frames(self.plan, from_files(self.raw), MEMORY_BYTES).await?;
         let table = &self.query.table.name;
-        let reads = frames.get(table).map(|frame| Reads::of(table, frame)).transpose()?;
+        let reads = frames.get(table).map(|frame| Optimized::of(table, frame)?.reads()).transpose()?;
         let raw = reads.filter(|reads| reads.row_by_row).and_then(|reads| reads.only);
         raw.and_then(|name| self.raw.get(&name)).ok_or_else(|| {
             Failure::bad_metadata(format!(
@@ -129,7 +130,7 @@ impl Append<'_> {
         let plan = Plan { asked: [table.name.clone()].into(), ..self.plan.clone() };
         let mut raw = self.raw.clone();
         raw.insert(new.table().name.clone(), Arc::clone(new));
-        let tables = Tables { plan: &plan, raw: &raw, area: self.area, memory_bytes: self.memory_bytes };
+        let tables = Tables { plan: &plan, raw: &raw, area: self.area, settings: self.settings };
         let mut built = tables.build(|_| self.folder.clone()).await?;
         built.pop().ok_or_else(|| Failure::internal(format!("table `{}` was not built", table.name)))
     }

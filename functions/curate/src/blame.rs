@@ -13,23 +13,35 @@ use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{LogicalPlan, ident};
 use futures::StreamExt;
+use tokio::time::timeout;
 
 use crate::align::{Align, shown};
 use crate::source::{RawTable, Rows};
-use crate::tables::{self, Frames, Reads, from_files};
+use crate::tables::{self, Frames, Optimized, from_files};
 use crate::transform::{self, Plan};
 
-/// The search ends after this long: a failure without its line is better than none.
+/// The search ends after this long at the latest: a failure without its line is better than none.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// For the few rows that are looked at.
 const MEMORY_BYTES: usize = 64 << 20;
 /// Columns of a raw row that are shown at most.
 const SHOWN_COLUMNS: usize = 3;
 
-/// The failure of a table's query, with file, line, column and values where they can be found out.
-pub async fn explain(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &str, failure: Failure) -> Failure {
+/// The failure of a table's query, with file, line, column and values where they can be found out by then.
+pub async fn explain(
+    plan: &Plan,
+    raw: &BTreeMap<String, Arc<RawTable>>,
+    table: &str,
+    failure: Failure,
+    until: Option<Instant>,
+) -> Failure {
     let search = Search { plan, raw, table };
-    let found = match search.find().await {
+    let left = until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()).min(PATIENCE));
+    let found = match left.is_zero() {
+        true => Ok(None),
+        false => timeout(left, search.find()).await.unwrap_or(Ok(None)),
+    };
+    let found = match found {
         Ok(Some(found)) => found,
         Ok(None) | Err(_) => search.without_values(failure),
     };
@@ -46,15 +58,11 @@ struct Search<'a> {
 impl Search<'_> {
     async fn find(&self) -> Result<Option<Failure>, Failure> {
         let Some(raw) = self.only_raw().await? else { return Ok(None) };
-        let started = Instant::now();
         let mut rows = Box::pin(raw.rows());
         while let Some(rows) = rows.next().await {
             let rows = rows?;
             if self.run(&raw, &rows.batch).await.is_err() {
                 return self.name(&raw, &rows).await;
-            }
-            if started.elapsed() > PATIENCE {
-                break;
             }
         }
         Ok(None)
@@ -64,7 +72,7 @@ impl Search<'_> {
     async fn only_raw(&self) -> Result<Option<Arc<RawTable>>, Failure> {
         let frames = tables::frames(self.plan, from_files(self.raw), MEMORY_BYTES).await?;
         let Some(frame) = frames.get(self.table) else { return Ok(None) };
-        let reads = Reads::of(self.table, frame)?;
+        let reads = Optimized::of(self.table, frame)?.reads()?;
         let raw = reads.only.filter(|_| reads.row_by_row).and_then(|name| self.raw.get(&name));
         Ok(raw.map(Arc::clone))
     }

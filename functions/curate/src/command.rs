@@ -111,6 +111,7 @@ impl Command {
             dea_version: "local".into(),
             memory_bytes: 2048 << 20,
             cores: cores(),
+            until: None,
         };
         while let Some(option) = rest.next().map(|option| option.to_string_lossy()) {
             let value = rest.next().ok_or_else(|| format!("{option} needs a value"))?;

@@ -16,6 +16,7 @@ pub mod process;
 pub mod published;
 pub mod run;
 pub mod source;
+pub mod sum;
 pub mod tables;
 pub mod transform;
 pub mod verify;
@@ -41,6 +42,8 @@ use crate::transform::Variables;
 
 /// What is left of the invocation's time for the answer.
 const RESERVE: Duration = Duration::from_secs(5);
+/// What is left before that when the search for the line of a failure ends: the failure itself must still be told.
+const TO_TELL: Duration = Duration::from_secs(1);
 
 /// The function, set up.
 pub struct Curate {
@@ -60,6 +63,8 @@ pub struct Settings {
     pub memory_bytes: usize,
     /// Files of a table that are decoded at once.
     pub cores: usize,
+    /// When nobody looks any more for the line that a query failed at; `None` where time has no end.
+    pub until: Option<Instant>,
 }
 
 impl Curate {
@@ -79,6 +84,7 @@ impl Curate {
             dea_version: boot.env.text(env::DEA_VERSION),
             memory_bytes: megabytes << 20,
             cores: cores(),
+            until: None,
         };
         Ok(Self { metadata: boot.metadata()?, areas, settings })
     }
@@ -98,23 +104,30 @@ impl Curate {
         let now = chrono::Utc::now();
         let today = now.format("%Y-%m-%d").to_string();
         let variables = Variables::new(&self.settings.dea_version, &today, now.timestamp())?;
-        let processing = process::process(&self.metadata, &self.settings, &self.areas, &variables);
+        let settings = self.settings(&invocation);
+        let processing = process::process(&self.metadata, &settings, &self.areas, &variables);
         in_time(invocation, processing.boxed()).await
     }
 
     /// Builds a run again and compares.
     pub async fn verify(&self, request: VerifyRequest, invocation: Invocation) -> Result<VerifyResponse, Failure> {
-        let verifying = verify::verify(&self.metadata, &self.settings, &self.areas, &request.verify);
+        let settings = self.settings(&invocation);
+        let verifying = verify::verify(&self.metadata, &settings, &self.areas, &request.verify);
         in_time(invocation, verifying.boxed()).await
     }
 
     /// One rebuild. What it wrote before a failure stays unseen: nothing points at a run without a manifest.
     pub async fn handle(&self, request: RebuildRequest, invocation: Invocation) -> Result<CurateResponse, Failure> {
-        let run = run::Run::plan(&self.metadata, &self.settings, &request, &invocation.request_id, chrono::Utc::now())?;
+        let settings = self.settings(&invocation);
+        let run = run::Run::plan(&self.metadata, &settings, &request, &invocation.request_id, chrono::Utc::now())?;
         let started = Instant::now();
         let built = in_time(invocation, run.build(&self.areas).boxed()).await?;
         report(&built.manifest, started.elapsed());
         Ok(built.answer())
+    }
+
+    fn settings(&self, invocation: &Invocation) -> Settings {
+        Settings { until: Some(Instant::now() + invocation.time_left(RESERVE + TO_TELL)), ..self.settings.clone() }
     }
 }
 

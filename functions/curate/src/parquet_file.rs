@@ -1,9 +1,10 @@
 //! One Parquet file under way: encoded as the rows come, and on its way out row group by row group.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{RowConverter, SortField};
@@ -56,7 +57,7 @@ pub fn properties(
             if field.data_type().is_nested() || *field.data_type() == DataType::Boolean {
                 continue;
             }
-            if (rows - distinct(column)?) * REPEATED < rows {
+            if !repeats(column)? {
                 let path = ColumnPath::new(vec![field.name().clone()]);
                 properties = properties.set_column_dictionary_enabled(path, false);
             }
@@ -65,12 +66,24 @@ pub fn properties(
     Ok(properties.build())
 }
 
-/// How many different values a column has.
-fn distinct(column: &ArrayRef) -> Result<usize, Failure> {
+/// Whether enough of a column's values have come before. Looks no further than it must.
+fn repeats(column: &ArrayRef) -> Result<bool, Failure> {
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return Ok(repeat(texts.iter()));
+    }
     let field = SortField::new(column.data_type().clone());
     let converter = RowConverter::new(vec![field]).map_err(Failure::internal)?;
     let values = converter.convert_columns(&[Arc::clone(column)]).map_err(Failure::internal)?;
-    Ok(values.iter().collect::<HashSet<_>>().len())
+    Ok(repeat(values.iter()))
+}
+
+fn repeat<T: Eq + Hash>(values: impl ExactSizeIterator<Item = T>) -> bool {
+    let (rows, mut again) = (values.len(), 0);
+    let mut seen = HashSet::with_capacity_and_hasher(rows, ahash::RandomState::new());
+    values.into_iter().any(|value| {
+        again += usize::from(!seen.insert(value));
+        again * REPEATED >= rows
+    })
 }
 
 /// A Parquet file under way.

@@ -107,7 +107,7 @@ impl Stage<'_> {
             }
             Err((true, failure)) if failure.kind == FailureKind::BadData => {
                 let url = self.areas.raw.url(&file.object.key);
-                let failure = blame::explain(self.plan, &raw, &self.table.name, failure).await;
+                let failure = blame::explain(self.plan, &raw, &self.table.name, failure, self.settings.until).await;
                 Err(if failure.message.contains(&url) { failure } else { failure.context(url) })
             }
             ended => ended.map_err(|(_, failure)| failure),

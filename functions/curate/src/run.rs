@@ -98,12 +98,12 @@ impl<'a> Run<'a> {
         raw: &BTreeMap<String, Arc<RawTable>>,
         folder: impl Fn(&Table) -> String,
     ) -> Result<(Vec<TableOutput>, Vec<Arc<RawTable>>), Failure> {
-        let (area, memory_bytes) = (&areas.curated, self.settings.memory_bytes);
+        let (area, settings) = (&areas.curated, self.settings);
         let asked = self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name));
         let (appending, others): (Vec<_>, Vec<_>) = asked.partition(|query| query.table.mode == Mode::Append);
         let appending = appending.into_iter().map(|query| {
             let folder = folder(&query.table);
-            Append { plan: &self.plan, query, raw, area, folder, memory_bytes }
+            Append { plan: &self.plan, query, raw, area, folder, settings }
         });
         let appending: Vec<_> = appending.collect();
         for append in &appending {
@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
         if !others.is_empty() {
             let asked = others.iter().map(|query| query.table.name.clone()).collect();
             let plan = Plan { asked, ..self.plan.clone() };
-            let built = Tables { plan: &plan, raw, area, memory_bytes }.build(&folder).await?;
+            let built = Tables { plan: &plan, raw, area, settings }.build(&folder).await?;
             outputs.extend(built.into_iter().map(|output| (output.table.clone(), output)));
         }
         for append in appending {

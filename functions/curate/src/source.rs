@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use contract::{Failure, FileFormat, InputFile, LandKey, Table, key};
@@ -15,7 +16,8 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::FutureExt;
-use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use futures::future::{BoxFuture, ready};
+use futures::stream::{self, BoxStream, Fuse, Stream, StreamExt, TryStreamExt};
 use rows::{Input, Misfit, ReadError, RowReader};
 use store::Object;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -31,6 +33,14 @@ const FEED_AHEAD: usize = 4;
 const FILES_AHEAD: usize = 16;
 /// Files that are more than one for each core are begun only as long as all of them together have no more bytes.
 const BYTES_AHEAD: u64 = 4 << 20;
+/// Small files are decoded one after another by the same task, so many at most: to start one costs more than ten rows.
+const FILES_TOGETHER: usize = FILES_AHEAD / 2;
+/// Bytes of files that are decoded by the same task.
+const BYTES_TOGETHER: u64 = 256 << 10;
+/// Queries get batches of at least so many rows, or bytes of text, as far as there are any: a batch of ten rows costs
+/// them hardly less than one of a thousand. Decided by the rows alone, so that the output is the same every time.
+const LEAST_ROWS: usize = 512;
+const LEAST_BYTES: u64 = 1 << 20;
 
 /// The files of a raw table, listed once, so that every table of a run is built from the same ones.
 #[derive(Debug)]
@@ -148,15 +158,14 @@ impl RawTable {
         }
         let table = Arc::clone(self);
         async move {
-            let mut rows = Box::pin(table.rows());
-            while let Some(rows) = rows.next().await {
+            let mut batches = Box::pin(table.batches());
+            while let Some(batch) = batches.next().await {
                 let mut wanted = false;
                 for sender in &senders {
                     // who has read enough is gone
-                    let rows = rows.as_ref().map(|rows| rows.batch.clone()).map_err(Failure::clone);
-                    wanted |= sender.send(rows).await.is_ok();
+                    wanted |= sender.send(batch.clone()).await.is_ok();
                 }
-                rows?;
+                batch?;
                 if !wanted {
                     break;
                 }
@@ -180,6 +189,15 @@ impl RawTable {
         stream::try_unfold(reading, |mut reading| async move {
             let rows = reading.next().await?;
             Ok(rows.map(|rows| (rows, reading)))
+        })
+    }
+
+    /// As [`RawTable::rows`], those of small batches together.
+    fn batches(self: &Arc<Self>) -> impl Stream<Item = Result<RecordBatch, Failure>> + Send + 'static + use<> {
+        let gathering = Gathering { schema: Arc::clone(&self.schema), rows: self.rows().boxed().fuse(), failure: None };
+        stream::try_unfold(gathering, |mut gathering| async move {
+            let batch = gathering.next().await?;
+            Ok(batch.map(|batch| (batch, gathering)))
         })
     }
 
@@ -260,6 +278,42 @@ impl RawFile {
     }
 }
 
+/// Rows of a table whose small batches are put together.
+struct Gathering {
+    schema: SchemaRef,
+    rows: Fuse<BoxStream<'static, Result<Rows, Failure>>>,
+    /// What ended the reading: it comes after the rows before it.
+    failure: Option<Failure>,
+}
+
+impl Gathering {
+    async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let (mut held, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        while rows < LEAST_ROWS && bytes < LEAST_BYTES {
+            match self.rows.next().await {
+                None => break,
+                Some(Ok(more)) => {
+                    rows += more.batch.num_rows();
+                    bytes += more.decoded.bytes;
+                    held.push(more.batch);
+                }
+                Some(Err(failure)) if held.is_empty() => return Err(failure),
+                Some(Err(failure)) => {
+                    self.failure = Some(failure);
+                    break;
+                }
+            }
+        }
+        match held.len() {
+            0 | 1 => Ok(held.pop()),
+            _ => concat_batches(&self.schema, &held).map(Some).map_err(Failure::internal),
+        }
+    }
+}
+
 /// A reading of a table: files are asked for and decoded ahead, side by side, and give their rows one after another.
 struct Reading {
     table: Arc<RawTable>,
@@ -272,15 +326,15 @@ struct Reading {
 /// A file that was asked for.
 struct Opening {
     number: usize,
-    task: SpawnedTask<Result<(Object, Input), Failure>>,
+    opened: BoxFuture<'static, Result<(Object, Input), Failure>>,
 }
 
-/// A file under way.
+/// Files under way, that are decoded one after another.
 struct Decoding {
-    number: usize,
-    opened: Object,
+    files: Vec<(usize, Object)>,
     rows: Receiver<Rows>,
-    task: SpawnedTask<Result<u64, Failure>>,
+    /// Gives the number of rows of each.
+    task: SpawnedTask<Result<Vec<u64>, Failure>>,
 }
 
 impl Reading {
@@ -293,58 +347,85 @@ impl Reading {
                 return Ok(Some(rows));
             }
             let Some(ended) = self.decoding.pop_front() else { return Ok(None) };
-            let rows = ended.task.await.map_err(Failure::internal)??;
-            let opened = ended.opened;
+            let counts = ended.task.await.map_err(Failure::internal)??;
             if let Ok(mut read) = self.table.read.lock() {
-                read[ended.number] = Some(InputFile {
-                    table: self.table.table.name.clone(),
-                    bucket: self.table.area.name(),
-                    key: opened.key,
-                    version_id: opened.version_id,
-                    etag: opened.etag,
-                    checksum: opened.checksum,
-                    bytes: opened.bytes,
-                    rows,
-                });
+                for ((number, opened), rows) in ended.files.into_iter().zip(counts) {
+                    read[number] = Some(InputFile {
+                        table: self.table.table.name.clone(),
+                        bucket: self.table.area.name(),
+                        key: opened.key,
+                        version_id: opened.version_id,
+                        etag: opened.etag,
+                        checksum: opened.checksum,
+                        bytes: opened.bytes,
+                        rows,
+                    });
+                }
             }
         }
     }
 
     /// Asks for as many files as may be under way.
     fn open(&mut self) {
-        let under_way = self.begun - self.opening.len() - self.decoding.len()..self.begun;
-        let mut bytes: u64 = self.table.files[under_way].iter().map(|file| file.object.bytes).sum();
+        let mut under_way = self.opening.len() + self.decoding.iter().map(|task| task.files.len()).sum::<usize>();
+        let files = &self.table.files[self.begun - under_way..self.begun];
+        let mut bytes: u64 = files.iter().map(|file| file.object.bytes).sum();
         while let Some(next) = self.table.files.get(self.begun) {
             bytes += next.object.bytes;
-            let under_way = self.opening.len() + self.decoding.len();
             if under_way >= FILES_AHEAD || under_way >= self.table.cores && bytes > BYTES_AHEAD {
                 return;
             }
             let (table, number) = (Arc::clone(&self.table), self.begun);
-            let task = SpawnedTask::spawn(async move { table.open(&table.files[number]).await });
-            self.opening.push_back(Opening { number, task });
+            let mut opened = async move { table.open(&table.files[number]).await }.boxed();
+            // of a folder it is there at once
+            let opened = match (&mut opened).now_or_never() {
+                Some(opened) => ready(opened).boxed(),
+                None => {
+                    let task = SpawnedTask::spawn(opened);
+                    async move { task.await.map_err(Failure::internal)? }.boxed()
+                }
+            };
+            self.opening.push_back(Opening { number, opened });
+            under_way += 1;
             self.begun += 1;
         }
     }
 
-    /// Decodes the next files, one on each core, as far as they have come. There is one afterwards, unless all have ended.
+    /// Decodes the next files, on each core one or a few small ones, as far as they have come. There is one afterwards,
+    /// unless all have ended.
     async fn decode(&mut self) -> Result<(), Failure> {
-        while self.decoding.len() < self.table.cores
-            && let Some(first) = self.opening.front_mut()
-        {
-            let opened = match self.decoding.is_empty() {
-                true => (&mut first.task).await,
-                false => match (&mut first.task).now_or_never() {
-                    Some(opened) => opened,
-                    None => return Ok(()),
-                },
-            };
-            let (table, number) = (Arc::clone(&self.table), first.number);
-            self.opening.pop_front();
-            let (opened, input) = opened.map_err(Failure::internal)??;
+        while self.decoding.len() < self.table.cores {
+            let (mut files, mut inputs, mut bytes) = (Vec::new(), Vec::new(), 0);
+            while let Some(first) = self.opening.front_mut() {
+                bytes += self.table.files[first.number].object.bytes;
+                if !files.is_empty() && (files.len() >= FILES_TOGETHER || bytes > BYTES_TOGETHER) {
+                    break;
+                }
+                let opened = match self.decoding.is_empty() && files.is_empty() {
+                    true => (&mut first.opened).await,
+                    false => match (&mut first.opened).now_or_never() {
+                        Some(Ok(opened)) => Ok(opened),
+                        // comes to light after the rows of the files before it
+                        Some(Err(failure)) => {
+                            first.opened = ready(Err(failure)).boxed();
+                            break;
+                        }
+                        None => break,
+                    },
+                };
+                let number = first.number;
+                self.opening.pop_front();
+                let (opened, input) = opened?;
+                files.push((number, opened));
+                inputs.push((number, input));
+            }
+            if files.is_empty() {
+                return Ok(());
+            }
+            let table = Arc::clone(&self.table);
             let (to, rows) = channel(BATCHES_AHEAD);
-            let task = SpawnedTask::spawn_blocking(move || table.decode(number, input, &to));
-            self.decoding.push_back(Decoding { number, opened, rows, task });
+            let decode = move || inputs.into_iter().map(|(number, input)| table.decode(number, input, &to)).collect();
+            self.decoding.push_back(Decoding { files, rows, task: SpawnedTask::spawn_blocking(decode) });
         }
         Ok(())
     }
@@ -362,7 +443,7 @@ impl PartitionStream for RawPartition {
         let feed = self.0.feeds.lock().ok().and_then(|mut feeds| feeds.pop());
         let rows = match feed {
             Some(feed) => stream::unfold(feed, |mut feed| async move { Some((feed.recv().await?, feed)) }).boxed(),
-            None => self.0.rows().map_ok(|rows| rows.batch).boxed(),
+            None => self.0.batches().boxed(),
         };
         let rows = rows.map_err(|failure| DataFusionError::External(Box::new(failure)));
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.0.schema), rows))

@@ -8,20 +8,26 @@ use std::time::Instant;
 
 use contract::{Failure, FailureKind, Table, TableOutput};
 use datafusion::catalog::TableProvider;
+use datafusion::common::DataFusionError;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::dataframe::DataFrame;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::logical_expr::{Expr, LogicalPlan, cast, ident};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, cast, ident};
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use futures::future::try_join_all;
 
+use crate::Settings;
 use crate::align::Align;
 use crate::area::Area;
 use crate::arithmetic::CheckArithmetic;
 use crate::blame;
 use crate::source::RawTable;
+use crate::sum::CheckedSum;
 use crate::transform::{self, Plan, Query, Source};
 use crate::write::TableWriter;
 
@@ -42,8 +48,8 @@ pub struct Tables<'a> {
     pub raw: &'a BTreeMap<String, Arc<RawTable>>,
     /// Where the tables are written.
     pub area: &'a Area,
-    /// The function's memory.
-    pub memory_bytes: usize,
+    /// How the function works.
+    pub settings: &'a Settings,
 }
 
 /// What each of so many queries may account for; what it needs more goes to disk.
@@ -102,6 +108,7 @@ fn context(
     let config = SessionConfig::new().with_target_partitions(1);
     let context = SessionContext::new_with_config_rt(config, runtime);
     context.add_analyzer_rule(Arc::new(CheckArithmetic));
+    context.register_udaf(AggregateUDF::from(CheckedSum::default()));
     for (name, source) in &query.reads {
         let provider = match source {
             Source::Raw => Some(raw(name)?),
@@ -127,20 +134,22 @@ impl Tables<'_> {
     /// Builds the tables that were asked for, each in the folder (a key that ends with `/`) that `folder` names. Gives
     /// them in the order of the plan.
     pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Vec<TableOutput>, Failure> {
-        let memory = query_memory(self.memory_bytes, self.plan.asked.len());
+        let memory = query_memory(self.settings.memory_bytes, self.plan.asked.len());
         let frames = frames(self.plan, from_files(self.raw), memory).await?;
         let mut alone = Vec::new();
         let mut together: BTreeMap<String, Vec<Build>> = BTreeMap::new();
         for query in self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name)) {
             let Some(frame) = frames.get(&query.table.name) else { continue };
             let align = Align::new(&query.table, frame.schema().as_arrow())?;
+            let optimized = Optimized::of(&query.table.name, frame)?;
+            let reads = optimized.reads()?;
             let build = Build {
                 writer: TableWriter::new(self.area, folder(&query.table), &query.table, align.schema())?,
                 align,
                 table: query.table.name.clone(),
-                frame: frame.clone(),
+                query: optimized,
             };
-            match Reads::of(&query.table.name, frame)?.only {
+            match reads.only {
                 Some(raw) => together.entry(raw).or_default().push(build),
                 None => alone.push(build),
             }
@@ -188,7 +197,10 @@ impl Tables<'_> {
     /// Adds to a failure of a query which file and line it comes from, where that can be found out.
     async fn explain(&self, stopped: Stopped) -> Failure {
         match stopped.in_query {
-            true => blame::explain(self.plan, self.raw, &stopped.table, stopped.failure).await,
+            true => {
+                let Stopped { table, failure, .. } = stopped;
+                blame::explain(self.plan, self.raw, &table, failure, self.settings.until).await
+            }
             false => stopped.failure,
         }
     }
@@ -203,12 +215,25 @@ pub struct Reads {
     pub row_by_row: bool,
 }
 
-impl Reads {
-    /// Of a table's query.
+/// A table's query, optimised.
+#[derive(Debug)]
+pub struct Optimized {
+    state: SessionState,
+    plan: LogicalPlan,
+}
+
+impl Optimized {
+    /// Optimises the query of a table: once, to see what it reads and to run it.
     pub fn of(table: &str, frame: &DataFrame) -> Result<Self, Failure> {
-        let plan = frame.clone().into_optimized_plan().map_err(|error| transform::failure(table, error))?;
+        let (state, plan) = frame.clone().into_parts();
+        let plan = state.optimize(&plan).map_err(|error| transform::failure(table, error))?;
+        Ok(Self { state, plan })
+    }
+
+    /// What it reads and how.
+    pub fn reads(&self) -> Result<Reads, Failure> {
         let (mut scans, mut row_by_row) = (Vec::new(), true);
-        let seen = plan.apply_with_subqueries(|node| {
+        let seen = self.plan.apply_with_subqueries(|node| {
             match node {
                 LogicalPlan::TableScan(scan) => scans.push(scan.table_name.table().to_owned()),
                 LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {}
@@ -218,14 +243,20 @@ impl Reads {
         });
         seen.map_err(Failure::internal)?;
         let only = if scans.len() == 1 { scans.pop() } else { None };
-        Ok(Self { row_by_row: row_by_row && only.is_some(), only })
+        Ok(Reads { row_by_row: row_by_row && only.is_some(), only })
+    }
+
+    /// Its rows.
+    async fn run(self) -> Result<SendableRecordBatchStream, DataFusionError> {
+        let plan = self.state.query_planner().create_physical_plan(&self.plan, &self.state).await?;
+        execute_stream(plan, self.state.task_ctx())
     }
 }
 
 /// A table about to be built.
 struct Build {
     table: String,
-    frame: DataFrame,
+    query: Optimized,
     align: Align,
     writer: TableWriter,
 }
@@ -257,7 +288,7 @@ impl Build {
             Some(failure) => elsewhere(failure),
             None => in_query(transform::failure(&table, error)),
         };
-        let mut rows = self.frame.execute_stream().await.map_err(of_query)?;
+        let mut rows = self.query.run().await.map_err(of_query)?;
         while let Some(batch) = rows.next().await {
             let aligned = self.align.batch(&batch.map_err(of_query)?).map_err(in_query)?;
             self.writer.write(aligned).await.map_err(elsewhere)?;

@@ -221,7 +221,8 @@ pub fn check_reproducible(query: &Query, plan: &LogicalPlan) -> Result<(), Failu
 pub fn short(error: &DataFusionError) -> String {
     // what is around it tells where in DataFusion the error passed by
     let message = error.find_root().strip_backtrace();
-    message.strip_prefix("Arrow error: ").map(str::to_owned).unwrap_or(message)
+    let reason = ["Arrow error: ", "Execution error: "].iter().find_map(|kind| message.strip_prefix(kind));
+    reason.map(str::to_owned).unwrap_or(message)
 }
 
 /// The failure of ours behind an error that came out of a query: of a source that could not be read.

@@ -71,6 +71,8 @@ pub struct Batch {
     /// What did not fit since the batch before. Every kind of misfit in every column is here when it is first seen, and
     /// a few times more ([`Options::examples`]); how often in all is in [`Summary::tallies`].
     pub misfits: Vec<Misfit>,
+    /// Bytes of text, or of pages, that it was made of, after inflating.
+    pub bytes: u64,
     lines: Vec<u64>,
     gaps: Vec<Vec<Gap>>,
 }
@@ -168,7 +170,8 @@ impl RowReader {
             }
         }
         if !self.is_empty() {
-            return self.rows.finish().map(Some).map_err(|error| ReadError::Io {
+            let bytes = self.source.bytes() - bytes;
+            return self.rows.finish(bytes).map(Some).map_err(|error| ReadError::Io {
                 line: self.source.lines(),
                 byte: self.source.bytes(),
                 kind: std::io::ErrorKind::Other,
@@ -379,7 +382,7 @@ impl Rows {
         self.gaps[column].push(Gap { row: self.lines.len(), missing });
     }
 
-    fn finish(&mut self) -> Result<Batch, ArrowError> {
+    fn finish(&mut self, bytes: u64) -> Result<Batch, ArrowError> {
         let arrays = self.columns.iter_mut().zip(&mut self.ready).map(|(column, ready)| match ready.take() {
             Some(array) => Ok(array),
             None => column.finish(),
@@ -389,6 +392,7 @@ impl Rows {
         Ok(Batch {
             batch: RecordBatch::try_new_with_options(SchemaRef::clone(&self.schema), arrays, &rows)?,
             misfits: self.tallies.take_fresh(),
+            bytes,
             lines: std::mem::take(&mut self.lines),
             gaps: self.gaps.iter_mut().map(std::mem::take).collect(),
         })

@@ -148,3 +148,72 @@ fn whole_numbers_do_not_wrap_around() {
     );
     assert_eq!(place.rows(&place.build().unwrap(), "c"), ["-1", "-1"]);
 }
+
+#[test]
+fn sums_of_whole_numbers_do_not_wrap_around() {
+    let place = |sql: &str, columns: &[&str]| {
+        let place = Place::new();
+        place.table("raw", "t", &["id long"], json!({}));
+        place.raw(
+            "t",
+            100,
+            "jsonl",
+            &(0..3_000).map(|id| json!({"id": id}).to_string()).collect::<Vec<_>>().join("\n"),
+        );
+        place.table("curated", "c", columns, json!({}));
+        place.sql("curated", "c", sql);
+        place
+    };
+    const HALF: &str = "4611686018427387904";
+    for (sql, sum) in [
+        (format!("SELECT 0 AS id, sum({HALF}) AS n FROM t WHERE id < 2"), "9223372036854775808"),
+        (format!("SELECT id % 1 AS id, sum({HALF}) AS n FROM t WHERE id < 2 GROUP BY id % 1"), "9223372036854775808"),
+        (format!("SELECT 0 AS id, sum(-{HALF} - 1) AS n FROM t WHERE id < 2"), "-9223372036854775810"),
+        (format!("SELECT 0 AS id, sum(DISTINCT {HALF} + id) AS n FROM t WHERE id < 2"), "9223372036854775809"),
+        (format!("SELECT id, sum({HALF}) OVER (ORDER BY id) AS n FROM t WHERE id < 2"), "9223372036854775808"),
+        (
+            format!("SELECT id, sum({HALF}) OVER (ORDER BY id ROWS 1 PRECEDING) AS n FROM t WHERE id < 3"),
+            "9223372036854775808",
+        ),
+    ] {
+        let message = fails(&place(&sql, &["id int", "n long"]));
+        let expected = format!("table `c`: the sum is {sum}, beyond the numbers of Int64: ");
+        assert!(message.contains(&expected), "{sql}: {message}");
+    }
+    // only the result counts, and what is not whole is summed as ever
+    for (sql, sum) in [
+        (format!("SELECT sum(CASE id WHEN 2 THEN -1 ELSE {HALF} END) AS n FROM t WHERE id < 3"), "9223372036854775807"),
+        ("SELECT sum(id) AS n FROM t GROUP BY id % 2 HAVING min(id) = 1".into(), "2250000"),
+        ("SELECT sum(DISTINCT id % 10) AS n FROM t".into(), "45"),
+        ("SELECT coalesce(sum(id), 7) AS n FROM t WHERE id < 0".into(), "7"),
+        ("SELECT CAST(sum(CAST(id AS DOUBLE) + 0.5) AS BIGINT) AS n FROM t WHERE id < 2".into(), "2"),
+        ("SELECT CAST(sum(CAST(id AS DECIMAL(20,0))) AS BIGINT) AS n FROM t WHERE id < 3".into(), "3"),
+    ] {
+        let place = place(&sql, &["n long"]);
+        assert_eq!(place.rows(&place.build().unwrap(), "c"), [sum], "{sql}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_when_there_is_no_time_to_find_its_line() {
+    let mut place = place("SELECT id, text FROM t", &["id int", "text int"]);
+    place.settings.until = Some(std::time::Instant::now());
+    assert_eq!(fails(&place), "table `c`, column `text`, row 4233 of the query: `x7` cannot become int");
+}
+
+#[test]
+fn a_line_of_one_small_file_among_many() {
+    let place = place("SELECT id, text FROM t", &["id int", "text int"]);
+    for n in 0..99_u64 {
+        let text = if n == 70 { "seventy".to_owned() } else { n.to_string() };
+        let line = |id: u64, text: &str| json!({"id": id, "text": text, "secret": null}).to_string();
+        place.raw("t", 1_000 + n, "jsonl", &[line(0, "0"), line(1, &text)].join("\n"));
+    }
+    let line = "t/file_land_timestamp=1070/t_1070.jsonl.gz, line 2";
+    let expected =
+        format!("table `c`, column `text`, {line}: `seventy` cannot become int (made of `text` = `seventy`)");
+    assert_eq!(fails(&place), expected);
+    place.raw("t", 1_060, "jsonl", "not JSON");
+    let message = fails(&place);
+    assert!(message.starts_with("table `t`, t/file_land_timestamp=1060/t_1060.jsonl.gz: line 1: "), "{message}");
+}
