@@ -7,6 +7,7 @@
 //! - `curate`: ours, `curate build`
 //! - `floor`: our reader and the same Parquet without an SQL engine, [`bench::floor`]
 //! - `polars`, `duckdb`, `pyarrow`, `spark`: scripts that are given the types, `tests/compare/curate_*.py`
+//! - `spark-infer`: Spark as the MoJ ETL pipeline example uses it, which finds the types out for itself
 //!
 //! What each has made is read back after its first run. Who has made something else than the floor is told, and not
 //! ranked.
@@ -185,8 +186,9 @@ fn contestants(settings: &Settings) -> Result<Vec<Contestant<Job>>, Fault> {
     let script = |name: &'static str, python: &Path| {
         let python = python.to_owned();
         Contestant::new(name, scratch, move |job: &Job| {
-            let mut command = contestant::script(&format!("curate_{name}.py"), &python);
-            command.arg(&job.history.folder).arg(&job.to).args([META_DATA, DEA_VERSION, SNAPSHOT_DATE]);
+            let (program, option) = name.split_once('-').map_or((name, None), |(program, way)| (program, Some(way)));
+            let mut command = contestant::script(&format!("curate_{program}.py"), &python);
+            command.arg(&job.history.folder).arg(&job.to).args([META_DATA, DEA_VERSION, SNAPSHOT_DATE]).args(option);
             command
         })
     };
@@ -197,7 +199,7 @@ fn contestants(settings: &Settings) -> Result<Vec<Contestant<Job>>, Fault> {
         println!("left out: polars, duckdb and pyarrow, for want of {python} (`make compare` makes it)");
     }
     if imports(&settings.spark_python, "pyspark") {
-        all.push(script("spark", &settings.spark_python).slow());
+        all.extend(["spark", "spark-infer"].map(|name| script(name, &settings.spark_python).slow()));
     } else {
         let python = settings.spark_python.display();
         println!("left out: spark, for want of {python} with pyspark (`make compare-spark` makes it)");

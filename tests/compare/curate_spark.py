@@ -1,4 +1,8 @@
-"""Builds the curated tables with Spark on this machine, all cores."""
+"""Builds the curated tables with Spark on this machine, all cores.
+
+With the option `infer` it finds the columns out by reading everything once more, as `spark.read.json` does unless it is
+told, and then casts: the way of the MoJ ETL pipeline example.
+"""
 
 from curated import COUNTED, job
 from pyspark.sql import SparkSession
@@ -16,10 +20,17 @@ TYPES = {
 
 def main() -> None:
     build = job()
-    schema = StructType([StructField(name, TYPES[column_type]) for name, column_type in build.columns.items()])
+    types = {name: TYPES[column_type] for name, column_type in build.columns.items()}
     spark = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false").getOrCreate()
     version = f.lit(build.dea_version)
-    rows = spark.read.schema(schema).json(build.files).withColumn("dea_version", version)
+    if build.option == "infer":
+        found = spark.read.json(build.files)
+        # a column that is null everywhere is not found
+        columns = [(f.col(name) if name in found.columns else f.lit(None)).cast(kind) for name, kind in types.items()]
+        rows = found.select(*(column.alias(name) for name, column in zip(types, columns, strict=True)))
+    else:
+        rows = spark.read.schema(StructType([StructField(*column) for column in types.items()])).json(build.files)
+    rows = rows.withColumn("dea_version", version)
     rows.write.mode("overwrite").parquet(str(build.postcodes), compression="snappy")
     written = spark.read.parquet(str(build.postcodes))
     counts = written.groupBy(f.lower(COUNTED).alias(COUNTED)).agg(f.count("*").alias("n"))

@@ -1,4 +1,4 @@
-"""What the curate_*.py scripts are to build: `<script> RAW_HIST CURATED META_DATA DEA_VERSION SNAPSHOT_DATE`.
+"""What the curate_*.py scripts are to build: `<script> RAW_HIST CURATED META_DATA DEA_VERSION SNAPSHOT_DATE [OPTION]`.
 
 `postcodes` is every row of every file with the version column, `calculated` counts the rows of each region, in lower
 case, in a folder of the date. The scripts count over the Parquet that they have just written: less work for all of them
@@ -24,11 +24,13 @@ class Job:
     postcodes: Path
     calculated: Path
     dea_version: str
+    # which of its ways a script is to go, if it has several
+    option: str | None
 
 
 def job() -> Job:
     """The job that the command line gives; its folders are there."""
-    raw_hist, curated, meta_data, dea_version, snapshot_date = sys.argv[1:]
+    raw_hist, curated, meta_data, dea_version, snapshot_date, *option = sys.argv[1:]
     table = json.loads((Path(meta_data) / "raw" / "postcodes.json").read_text(encoding="utf-8"))
     postcodes = Path(curated) / "postcodes"
     calculated = Path(curated) / "calculated" / f"dea_snapshot_date={snapshot_date}"
@@ -40,4 +42,5 @@ def job() -> Job:
         postcodes=postcodes,
         calculated=calculated,
         dea_version=dea_version,
+        option=next(iter(option), None),
     )
