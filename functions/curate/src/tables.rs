@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
 use contract::{Failure, FailureKind, Table, TableOutput};
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
@@ -20,6 +21,7 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use futures::future::try_join_all;
+use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::Settings;
 use crate::align::Align;
@@ -39,6 +41,9 @@ const HELD_FOR_ACCOUNTED: usize = 3;
 const LEAST_BYTES: usize = 16 << 20;
 /// Tables built side by side of one reading, at most: they share the memory.
 const TOGETHER: usize = 4;
+
+/// Batches of a query that wait to be encoded: the query goes on meanwhile.
+const ALIGNED_AHEAD: usize = 4;
 
 /// Where and of what tables are built.
 pub struct Tables<'a> {
@@ -261,6 +266,18 @@ struct Build {
     writer: TableWriter,
 }
 
+/// Encodes rows beside the query that gives them. `None` ends them: where they end without, the query has failed, and the
+/// files are left as they are.
+async fn write(mut writer: TableWriter, mut rows: Receiver<Option<RecordBatch>>) -> Result<TableOutput, Failure> {
+    while let Some(batch) = rows.recv().await {
+        match batch {
+            Some(batch) => writer.write(batch).await?,
+            None => return writer.finish().await,
+        }
+    }
+    Err(Failure::internal("the rows of the query have not come to an end"))
+}
+
 /// Why a table was not built.
 struct Stopped {
     table: String,
@@ -288,12 +305,18 @@ impl Build {
             Some(failure) => elsewhere(failure),
             None => in_query(transform::failure(&table, error)),
         };
+        let (to, aligned) = channel(ALIGNED_AHEAD);
+        let writing = SpawnedTask::spawn(write(self.writer, aligned));
         let mut rows = self.query.run().await.map_err(of_query)?;
         while let Some(batch) = rows.next().await {
             let aligned = self.align.batch(&batch.map_err(of_query)?).map_err(in_query)?;
-            self.writer.write(aligned).await.map_err(elsewhere)?;
+            if to.send(Some(aligned)).await.is_err() {
+                break;
+            }
         }
-        let output = self.writer.finish().await.map_err(elsewhere)?;
+        // who has failed to write is gone
+        let _ = to.send(None).await;
+        let output = writing.await.map_err(|error| elsewhere(Failure::internal(error)))?.map_err(elsewhere)?;
         tracing::info!(
             table,
             rows = output.rows,
