@@ -192,8 +192,8 @@ async fn used(glue: &Client, database: &str) -> Result<Places, Failure> {
 
 /// Whether queries look at the partitions that are registered.
 fn has_partitions(table: &GlueTable) -> bool {
-    let projected = table.parameters().and_then(|parameters| parameters.get(projection::ENABLED));
-    !table.partition_keys().is_empty() && projected.is_none_or(|projected| projected != "true")
+    let projected = projection::is_enabled(|name| table.parameters().and_then(|parameters| parameters.get(name)));
+    !table.partition_keys().is_empty() && !projected
 }
 
 fn previous(parameters: Option<&std::collections::HashMap<String, String>>) -> &str {

@@ -88,7 +88,7 @@ const TIME: &str = "%Y%m%dT%H%M%S%3fZ";
 impl Journal<'_> {
     /// Writes down what is published from now on.
     pub async fn write(&self, at: DateTime<Utc>, run: &RunId, tables: Vec<Recorded>) -> Result<(), Failure> {
-        let key = format!("{}{}_{run}.json", self.folder(), at.format(TIME));
+        let key = format!("{}{}_{run}.json", self.database.publications(), at.format(TIME));
         let entry = Entry { at: at.to_rfc3339_opts(SecondsFormat::Millis, true), run: run.clone(), tables };
         let text = serde_json::to_vec(&entry).map_err(Failure::internal)?;
         self.store.put(self.bucket, &key, text, "application/json", Write::IfAbsent).await
@@ -96,7 +96,7 @@ impl Journal<'_> {
 
     /// Every entry's key, the oldest first.
     pub async fn keys(&self) -> Result<Vec<EntryKey>, Failure> {
-        let listed = self.store.list(self.bucket, &self.folder()).await?;
+        let listed = self.store.list(self.bucket, &self.database.publications()).await?;
         let mut keys: Vec<EntryKey> = listed.into_iter().filter_map(|object| EntryKey::parse(&object.key)).collect();
         keys.sort_by(|one, other| (one.at, &one.key).cmp(&(other.at, &other.key)));
         Ok(keys)
@@ -135,10 +135,6 @@ impl Journal<'_> {
             Some(found) => self.read(&found.key).await,
             None => Ok(None),
         }
-    }
-
-    fn folder(&self) -> String {
-        self.database.publications()
     }
 }
 

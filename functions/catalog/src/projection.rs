@@ -4,10 +4,14 @@
 
 use contract::{Column, ColumnType, Failure, Table, TableOutput};
 
-/// Whether Athena computes the partitions.
-pub const ENABLED: &str = "projection.enabled";
+const ENABLED: &str = "projection.enabled";
 /// What Glue takes in one parameter of a table, in characters.
 const PARAMETER_LENGTH: usize = 512_000;
+
+/// Whether Athena computes the partitions of a table that has such a parameter, given how to look one up.
+pub fn is_enabled<'a>(parameter: impl FnOnce(&str) -> Option<&'a String>) -> bool {
+    parameter(ENABLED).is_some_and(|enabled| enabled == "true")
+}
 
 /// The parameters of a table that asks for it; none for others, nor for a table without any partition, of which there is
 /// nothing to compute.

@@ -66,7 +66,7 @@ impl Publication {
 
     /// Whether Athena computes where the partitions are.
     pub fn is_projected(&self) -> bool {
-        self.definition.parameters.get(projection::ENABLED).is_some_and(|enabled| enabled == "true")
+        projection::is_enabled(|name| self.definition.parameters.get(name))
     }
 
     /// All partitions came with the table.
