@@ -14,6 +14,7 @@ pub mod parquet_file;
 pub mod partition;
 pub mod process;
 pub mod published;
+pub mod row_group;
 pub mod run;
 pub mod source;
 pub mod sum;

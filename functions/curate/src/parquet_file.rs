@@ -2,31 +2,29 @@
 
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{RowConverter, SortField};
-use bytes::Bytes;
 use contract::{Failure, OutputFile, ParquetCompression};
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::arrow::async_writer::{AsyncArrowWriter, AsyncFileWriter};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 use store::PART_BYTES;
 
 use crate::area::{Area, NewFile};
+use crate::row_group::{Limits, RowGroup};
 
-/// Rows of a row group at most.
-const ROW_GROUP_ROWS: usize = 262_144;
-/// Bytes of a row group, encoded, at most: a file under way holds that much in memory.
-const ROW_GROUP_BYTES: usize = 64 << 20;
+/// Of each row group: a file under way holds one in memory.
+const ROW_GROUP: Limits = Limits { rows: 262_144, bytes: 64 << 20 };
 /// How many rows tell how a table's columns are best encoded.
 pub const SAMPLE_ROWS: usize = 8_192;
 /// A column of which fewer values of the sample than one in so many have come before is quicker without a dictionary,
@@ -45,8 +43,6 @@ pub fn properties(
     };
     let mut properties = WriterProperties::builder()
         .set_compression(compression)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         // of each row group: what Athena passes over it by
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by("landfall".into());
@@ -88,8 +84,12 @@ fn repeat<T: Eq + Hash>(values: impl ExactSizeIterator<Item = T>) -> bool {
 
 /// A Parquet file under way.
 pub struct ParquetFile {
-    writer: AsyncArrowWriter<Sink>,
+    schema: SchemaRef,
+    encoder: SerializedFileWriter<Encoded>,
+    factory: ArrowRowGroupWriterFactory,
+    row_group: Option<RowGroup>,
     rows: u64,
+    sink: Sink,
 }
 
 impl ParquetFile {
@@ -101,81 +101,114 @@ impl ParquetFile {
         properties: &WriterProperties,
     ) -> Result<Self, Failure> {
         let file = area.create(&key, "application/vnd.apache.parquet").await?;
-        let sink = Sink { key, file: Some(file), digest: Sha256::new(), bytes: 0 };
+        let encoded = Encoded::default();
         // Athena reads Parquet's own schema; a copy of Arrow's in the footer would only be one more thing to differ
         let options = ArrowWriterOptions::new().with_properties(properties.clone()).with_skip_arrow_metadata(true);
-        let writer = AsyncArrowWriter::try_new_with_options(sink, Arc::clone(schema), options).map_err(failure)?;
-        Ok(Self { writer, rows: 0 })
+        let writer = ArrowWriter::try_new_with_options(encoded.clone(), Arc::clone(schema), options);
+        let (encoder, factory) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(Failure::internal)?;
+        let sink = Sink { encoded, key, file, digest: Sha256::new() };
+        Ok(Self { schema: Arc::clone(schema), encoder, factory, row_group: None, rows: 0, sink })
     }
 
     /// Adds rows.
     pub async fn write(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
+        let mut written = 0;
+        while written < rows.num_rows() {
+            let mut row_group = match self.row_group.take() {
+                Some(row_group) => row_group,
+                None => self.begin_row_group().map_err(Failure::internal)?,
+            };
+            let now = row_group.room().min(rows.num_rows() - written);
+            row_group.write(&rows.slice(written, now)).await.map_err(Failure::internal)?;
+            written += now;
+            match row_group.room() {
+                0 => self.end_row_group(row_group).await?,
+                _ => self.row_group = Some(row_group),
+            }
+        }
         self.rows += rows.num_rows() as u64;
-        self.writer.write(rows).await.map_err(failure)
+        Ok(())
+    }
+
+    fn begin_row_group(&self) -> Result<RowGroup, ParquetError> {
+        let n = self.encoder.flushed_row_groups().len();
+        RowGroup::begin(&self.factory, n, &self.schema, self.encoder.schema_descr(), ROW_GROUP)
+    }
+
+    async fn end_row_group(&mut self, row_group: RowGroup) -> Result<(), Failure> {
+        let columns = row_group.close().await.map_err(Failure::internal)?;
+        let mut row_group = self.encoder.next_row_group().map_err(Failure::internal)?;
+        for column in columns {
+            column.append_to_row_group(&mut row_group).map_err(Failure::internal)?;
+            self.sink.send().await?;
+        }
+        row_group.close().map(drop).map_err(Failure::internal)
     }
 
     /// Bytes so far.
     pub fn bytes(&self) -> usize {
-        self.writer.bytes_written() + self.writer.in_progress_size()
+        self.encoder.bytes_written() + self.row_group.as_ref().map_or(0, RowGroup::bytes)
     }
 
     /// Bytes that are held in memory, more or less: a row group, and the part of the upload that is not full.
     pub fn held_bytes(&self) -> usize {
-        self.writer.memory_size() + self.writer.bytes_written() % PART_BYTES
+        self.encoder.bytes_written() % PART_BYTES + self.row_group.as_ref().map_or(0, RowGroup::held_bytes)
     }
 
     /// Makes the file visible, whole.
     pub async fn finish(mut self) -> Result<OutputFile, Failure> {
-        self.writer.finish().await.map_err(failure)?;
-        let sink = self.writer.into_inner();
-        let sha256 = hexadecimal(sink.digest);
-        Ok(OutputFile { key: sink.key, rows: self.rows, bytes: sink.bytes, sha256, copied_from: None })
+        if let Some(row_group) = self.row_group.take() {
+            self.end_row_group(row_group).await?;
+        }
+        self.encoder.finish().map_err(Failure::internal)?;
+        self.sink.send().await?;
+        let Sink { key, file, digest, .. } = self.sink;
+        file.finish().await?;
+        let bytes = self.encoder.bytes_written() as u64;
+        Ok(OutputFile { key, rows: self.rows, bytes, sha256: hexadecimal(digest), copied_from: None })
+    }
+}
+
+/// What is encoded and not on its way yet: a column of a row group at most.
+#[derive(Clone, Default)]
+struct Encoded(Arc<Mutex<Vec<u8>>>);
+
+impl Encoded {
+    fn bytes(&self) -> io::Result<MutexGuard<'_, Vec<u8>>> {
+        self.0.lock().map_err(|_| io::Error::other("the encoder has stopped"))
+    }
+}
+
+impl io::Write for Encoded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The file's bytes on their way out.
+struct Sink {
+    encoded: Encoded,
+    key: String,
+    file: NewFile,
+    digest: Sha256,
+}
+
+impl Sink {
+    async fn send(&mut self) -> Result<(), Failure> {
+        let mut bytes = std::mem::take(&mut *self.encoded.bytes().map_err(Failure::internal)?);
+        self.digest.update(&bytes);
+        self.file.write(&bytes).await?;
+        bytes.clear();
+        *self.encoded.bytes().map_err(Failure::internal)? = bytes;
+        Ok(())
     }
 }
 
 /// A digest's text.
 pub fn hexadecimal(digest: Sha256) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The file's bytes on their way out.
-struct Sink {
-    key: String,
-    file: Option<NewFile>,
-    digest: Sha256,
-    bytes: u64,
-}
-
-impl AsyncFileWriter for Sink {
-    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ParquetError>> {
-        async move {
-            self.digest.update(&bytes);
-            self.bytes += bytes.len() as u64;
-            match &mut self.file {
-                Some(file) => file.write(&bytes).await.map_err(|failure| ParquetError::External(Box::new(failure))),
-                None => Err(ParquetError::General("written after its end".into())),
-            }
-        }
-        .boxed()
-    }
-
-    fn complete(&mut self) -> BoxFuture<'_, Result<(), ParquetError>> {
-        async move {
-            let Some(file) = self.file.take() else { return Ok(()) };
-            file.finish().await.map_err(|failure| ParquetError::External(Box::new(failure)))
-        }
-        .boxed()
-    }
-}
-
-/// The failure of ours behind an error, which is wrapped more than once.
-fn failure(error: ParquetError) -> Failure {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(error) = cause {
-        if let Some(failure) = error.downcast_ref::<Failure>() {
-            return failure.clone();
-        }
-        cause = error.source();
-    }
-    Failure::internal(error)
 }

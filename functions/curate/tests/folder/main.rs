@@ -8,5 +8,6 @@ mod append;
 mod misfits;
 mod process;
 mod reproducible;
+mod row_groups;
 mod tables;
 mod verify;
