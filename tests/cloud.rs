@@ -303,6 +303,16 @@ impl Stack {
         .await
     }
 
+    /// Waits until so many files are in raw-hist and none is in land any more: a file leaves land once the rebuild is asked
+    /// for that will have its rows.
+    pub async fn landed(&self, files: usize) {
+        self.eventually(&format!("{files} files are in raw-hist alone"), async || {
+            let history = self.keys("raw-hist").await.len();
+            (history == files && self.keys("land").await.is_empty()).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until a condition gives something.
     pub async fn eventually<T>(&self, what: &str, condition: impl AsyncFn() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;

@@ -25,13 +25,7 @@ async fn killed(name: &str, function: &str, crashes: &[Crash]) {
             .await;
         assert_eq!(crashed["error"], "Runtime.ExitError", "{crashed}");
 
-        // a file leaves land once the rebuild is asked for that will have its rows
-        stack
-            .eventually("the extract is in history alone", async || {
-                let history = stack.keys("raw-hist").await.len();
-                (history == n && stack.keys("land").await.is_empty()).then_some(())
-            })
-            .await;
+        stack.landed(n).await;
         stack.settled(1).await;
         let rows = 10 * n as u64;
         assert_eq!(stack.count("random_postcodes").await, rows, "{crash}");

@@ -78,13 +78,7 @@ async fn files_move_once_though_answers_are_lost() {
     for (n, (function, fault)) in (2..).zip(faults) {
         stack.fault(function, fault.clone()).await;
         stack.fire(&format!("2026-10-{n:02}T06:00:00Z")).await;
-        // a file leaves land once the rebuild is asked for that will have its rows
-        stack
-            .eventually("the extract is in history alone", async || {
-                let history = stack.keys("raw-hist").await.len();
-                (history == n && stack.keys("land").await.is_empty()).then_some(())
-            })
-            .await;
+        stack.landed(n).await;
         stack.settled(1).await;
         assert_eq!(stack.faults_left(function).await, 0, "{function}: {fault}");
         assert_eq!(stack.count("random_postcodes").await, 10 * n as u64, "{function}: {fault}");

@@ -7,7 +7,8 @@
 //! - `curate`: ours, `curate build`
 //! - `floor`: our reader and the same Parquet without an SQL engine, [`bench::floor`]
 //! - `polars`, `duckdb`, `pyarrow`, `spark`: scripts that are given the types, `tests/compare/curate_*.py`
-//! - `spark-infer`: Spark as the MoJ ETL pipeline example uses it, which finds the types out for itself
+//! - `spark-infer`: Spark as the job of the MoJ ETL pipeline example uses it, which finds the types out for itself and
+//!   reads everything once more for the count
 //!
 //! What each has made is read back after its first run. Who has made something else than the floor is told, and not
 //! ranked.
