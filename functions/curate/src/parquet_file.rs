@@ -1,6 +1,6 @@
 //! One Parquet file under way: encoded as the rows come, and on its way out row group by row group.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -110,23 +110,22 @@ impl ParquetFile {
         Ok(Self { schema: Arc::clone(schema), encoder, factory, row_group: None, rows: 0, sink })
     }
 
-    /// Adds rows.
-    pub async fn write(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
-        let mut written = 0;
-        while written < rows.num_rows() {
+    /// Adds rows. Many at once are encoded in less time.
+    pub async fn write(&mut self, rows: Vec<RecordBatch>) -> Result<(), Failure> {
+        let mut left = VecDeque::from(rows);
+        while !left.is_empty() {
             let mut row_group = match self.row_group.take() {
                 Some(row_group) => row_group,
                 None => self.begin_row_group().map_err(Failure::internal)?,
             };
-            let now = row_group.room().min(rows.num_rows() - written);
-            row_group.write(&rows.slice(written, now)).await.map_err(Failure::internal)?;
-            written += now;
+            let now = first_rows(&mut left, row_group.room());
+            self.rows += now.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+            row_group.write(now).await.map_err(Failure::internal)?;
             match row_group.room() {
                 0 => self.end_row_group(row_group).await?,
                 _ => self.row_group = Some(row_group),
             }
         }
-        self.rows += rows.num_rows() as u64;
         Ok(())
     }
 
@@ -167,6 +166,22 @@ impl ParquetFile {
         let bytes = self.encoder.bytes_written() as u64;
         Ok(OutputFile { key, rows: self.rows, bytes, sha256: hexadecimal(digest), copied_from: None })
     }
+}
+
+/// Takes so many rows, or all there are.
+fn first_rows(from: &mut VecDeque<RecordBatch>, mut room: usize) -> Vec<RecordBatch> {
+    let mut taken = Vec::with_capacity(from.len());
+    while let Some(batch) = from.pop_front() {
+        let rows = batch.num_rows();
+        if rows > room {
+            taken.push(batch.slice(0, room));
+            from.push_front(batch.slice(room, rows - room));
+            break;
+        }
+        room -= rows;
+        taken.push(batch);
+    }
+    taken
 }
 
 /// What is encoded and not on its way yet: a column of a row group at most.

@@ -174,7 +174,7 @@ impl<'a> Output<'a> {
     async fn write(&mut self, rows: arrow::array::RecordBatch) -> Result<(), Failure> {
         match self {
             Self::Json(file) => file.write(&rows).await,
-            Self::Parquet { file: Some(file), .. } => file.write(&rows).await,
+            Self::Parquet { file: Some(file), .. } => file.write(vec![rows]).await,
             Self::Parquet { sample, .. } => {
                 let schema = rows.schema();
                 sample.push(rows);
@@ -188,9 +188,7 @@ impl<'a> Output<'a> {
         let Self::Parquet { area, table, key, sample, file } = self else { return Ok(()) };
         let properties = properties(table.compression, schema, sample)?;
         let mut begun = ParquetFile::create(area, (*key).to_owned(), schema, &properties).await?;
-        for rows in sample.drain(..) {
-            begun.write(&rows).await?;
-        }
+        begun.write(std::mem::take(sample)).await?;
         *file = Some(Box::new(begun));
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! A row group under way. Its columns do not depend on each other: they are encoded side by side, and give the same bytes
 //! by however many threads.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
@@ -27,15 +29,16 @@ pub struct RowGroup {
     limits: Limits,
     rows: usize,
     bytes: usize,
-    columns: Vec<Columns>,
+    /// Some columns each, in the order of the schema.
+    columns: Vec<Vec<Column>>,
 }
 
-/// Columns of a row group that stand together.
-struct Columns {
-    /// The first one's place in the schema.
-    first: usize,
-    fields: Vec<FieldRef>,
-    /// Of each of their leaves: a nested column has several.
+/// A column of a row group.
+struct Column {
+    /// Its place in the schema.
+    place: usize,
+    field: FieldRef,
+    /// Of each of its leaves: a nested column has several.
     writers: Vec<ArrowColumnWriter>,
 }
 
@@ -48,15 +51,21 @@ impl RowGroup {
         parquet: &SchemaDescriptor,
         limits: Limits,
     ) -> Result<Self, ParquetError> {
-        let mut columns: Vec<Columns> = Vec::with_capacity(schema.fields().len().div_ceil(COLUMNS_TOGETHER));
-        for (first, fields) in (0..).step_by(COLUMNS_TOGETHER).zip(schema.fields().chunks(COLUMNS_TOGETHER)) {
-            columns.push(Columns { first, fields: fields.to_vec(), writers: Vec::new() });
+        let column = |(place, field): (usize, &FieldRef)| Column { place, field: field.clone(), writers: Vec::new() };
+        let columns: Vec<_> = schema.fields().iter().enumerate().map(column).collect();
+        let mut leaves = factory.create_column_writers(n)?.into_iter().enumerate().peekable();
+        let mut together: Vec<Vec<Column>> = Vec::with_capacity(columns.len().div_ceil(COLUMNS_TOGETHER));
+        for mut column in columns {
+            while let Some((_, writer)) = leaves.next_if(|(leaf, _)| parquet.get_column_root_idx(*leaf) == column.place)
+            {
+                column.writers.push(writer);
+            }
+            match together.last_mut() {
+                Some(some) if some.len() < COLUMNS_TOGETHER => some.push(column),
+                _ => together.push(vec![column]),
+            }
         }
-        for (leaf, writer) in factory.create_column_writers(n)?.into_iter().enumerate() {
-            let of = columns.get_mut(parquet.get_column_root_idx(leaf) / COLUMNS_TOGETHER);
-            of.ok_or_else(too_many_leaves)?.writers.push(writer);
-        }
-        Ok(Self { limits, rows: 0, bytes: 0, columns })
+        Ok(Self { limits, rows: 0, bytes: 0, columns: together })
     }
 
     /// How many more rows there is room for, if they are like those before.
@@ -69,18 +78,20 @@ impl RowGroup {
     }
 
     /// Adds rows.
-    pub async fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
-        if rows.num_rows() < ROWS_TO_SHARE {
-            self.columns.iter_mut().try_for_each(|columns| columns.write(rows))?;
+    pub async fn write(&mut self, batches: Vec<RecordBatch>) -> Result<(), ParquetError> {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        if rows < ROWS_TO_SHARE {
+            self.columns.iter_mut().flatten().try_for_each(|column| column.write(&batches))?;
         } else {
+            let batches = Arc::new(batches);
             let columns = std::mem::take(&mut self.columns);
             self.columns = side_by_side(columns, |mut columns| {
-                let rows = rows.clone();
-                move || columns.write(&rows).map(|()| columns)
+                let batches = Arc::clone(&batches);
+                move || columns.iter_mut().try_for_each(|column| column.write(&batches)).map(|()| columns)
             })
             .await?;
         }
-        self.rows += rows.num_rows();
+        self.rows += rows;
         self.bytes = self.writers().map(ArrowColumnWriter::get_estimated_total_bytes).sum();
         Ok(())
     }
@@ -98,30 +109,32 @@ impl RowGroup {
     /// Its columns, for the file.
     pub async fn close(self) -> Result<impl Iterator<Item = ArrowColumnChunk>, ParquetError> {
         let chunks = side_by_side(self.columns, |columns| {
-            move || columns.writers.into_iter().map(ArrowColumnWriter::close).collect::<Result<Vec<_>, _>>()
+            let writers = columns.into_iter().flat_map(|column| column.writers);
+            move || writers.map(ArrowColumnWriter::close).collect::<Result<Vec<_>, _>>()
         });
         Ok(chunks.await?.into_iter().flatten())
     }
 
     fn writers(&self) -> impl Iterator<Item = &ArrowColumnWriter> {
-        self.columns.iter().flat_map(|columns| &columns.writers)
+        self.columns.iter().flatten().flat_map(|column| &column.writers)
     }
 }
 
-impl Columns {
-    fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
-        let mut writers = self.writers.iter_mut();
-        for (field, values) in self.fields.iter().zip(&rows.columns()[self.first..]) {
-            for leaf in compute_leaves(field, values)? {
-                writers.next().ok_or_else(too_many_leaves)?.write(&leaf)?;
+impl Column {
+    /// The values of all batches one after another: what the column's dictionary holds stays in the processor's cache.
+    fn write(&mut self, batches: &[RecordBatch]) -> Result<(), ParquetError> {
+        for batch in batches {
+            let leaves = compute_leaves(&self.field, batch.column(self.place))?;
+            if leaves.len() != self.writers.len() {
+                let what = format!("column `{}` is not of the file's schema", self.field.name());
+                return Err(ParquetError::General(what));
+            }
+            for (leaf, writer) in leaves.iter().zip(&mut self.writers) {
+                writer.write(leaf)?;
             }
         }
         Ok(())
     }
-}
-
-fn too_many_leaves() -> ParquetError {
-    ParquetError::General("a column has more leaves than the file's schema".into())
 }
 
 /// What becomes of each, in their order; this thread takes part.

@@ -20,6 +20,10 @@ const FILE_BYTES: usize = 512 << 20;
 /// same files however much there is.
 const HELD_BYTES: usize = 128 << 20;
 
+/// So many rows, or bytes of them, are written together; the first ones tell how the table's files are best written.
+const WAITING_ROWS: usize = SAMPLE_ROWS;
+const WAITING_BYTES: usize = 16 << 20;
+
 /// Writes one table of one run.
 pub struct TableWriter {
     area: Area,
@@ -27,9 +31,11 @@ pub struct TableWriter {
     folder: String,
     table: Table,
     data_schema: SchemaRef,
-    /// The first rows, until there are enough of them to tell how the files are best written.
-    sample: Vec<RecordBatch>,
-    properties: Option<WriterProperties>,
+    /// Rows that are to be written together.
+    waiting: Vec<RecordBatch>,
+    waiting_rows: usize,
+    waiting_bytes: usize,
+    properties: Option<Arc<WriterProperties>>,
     /// By folder within the run (`a=1/b=2/`, or empty), so that files come in the same order every time.
     partitions: BTreeMap<String, PartitionWriter>,
     held_bytes: usize,
@@ -59,7 +65,9 @@ impl TableWriter {
             folder,
             table: table.clone(),
             data_schema,
-            sample: Vec::new(),
+            waiting: Vec::new(),
+            waiting_rows: 0,
+            waiting_bytes: 0,
             properties: None,
             partitions,
             held_bytes: 0,
@@ -68,51 +76,75 @@ impl TableWriter {
 
     /// Adds rows, each to its partition.
     pub async fn write(&mut self, batch: RecordBatch) -> Result<(), Failure> {
-        if let Some(properties) = self.properties.take() {
-            self.add(&batch, &properties).await?;
-            self.properties = Some(properties);
-            return Ok(());
+        self.waiting_rows += batch.num_rows();
+        self.waiting_bytes += bytes(&batch)?;
+        self.waiting.push(batch);
+        if self.waiting_rows >= WAITING_ROWS || self.waiting_bytes >= WAITING_BYTES {
+            self.flush().await
+        } else {
+            Ok(())
         }
-        self.sample.push(batch);
-        let rows: usize = self.sample.iter().map(RecordBatch::num_rows).sum();
-        if rows >= SAMPLE_ROWS { self.begin().await } else { Ok(()) }
     }
 
-    /// Writes the first rows, of which the rest is to be like.
-    async fn begin(&mut self) -> Result<(), Failure> {
-        let sample = std::mem::take(&mut self.sample);
-        let data: Vec<usize> = (0..self.data_schema.fields().len()).collect();
-        let columns = sample.iter().map(|batch| batch.project(&data)).collect::<Result<Vec<_>, _>>();
-        let columns = columns.map_err(Failure::internal)?;
-        let properties = properties(self.table.compression, &self.data_schema, &columns)?;
-        for batch in &sample {
-            self.add(batch, &properties).await?;
+    /// Writes the rows that wait. The first ones tell how all are written.
+    async fn flush(&mut self) -> Result<(), Failure> {
+        if self.waiting.is_empty() && self.properties.is_some() {
+            return Ok(());
         }
-        self.properties = Some(properties);
+        (self.waiting_rows, self.waiting_bytes) = (0, 0);
+        let waiting = std::mem::take(&mut self.waiting);
+        let data: Vec<usize> = (0..self.data_schema.fields().len()).collect();
+        let properties = match &self.properties {
+            Some(properties) => Arc::clone(properties),
+            None => {
+                let columns = waiting.iter().map(|batch| batch.project(&data)).collect::<Result<Vec<_>, _>>();
+                let columns = columns.map_err(Failure::internal)?;
+                let properties = properties(self.table.compression, &self.data_schema, &columns)?;
+                Arc::clone(self.properties.insert(Arc::new(properties)))
+            }
+        };
+        if self.table.partitions.is_empty() {
+            return self.add(Vec::new(), waiting, &properties).await;
+        }
+        for batch in &waiting {
+            for (values, rows) in partition::split(batch, data.len())? {
+                self.add(values, vec![rows], &properties).await?;
+            }
+            self.close_some().await?;
+        }
         Ok(())
     }
 
-    async fn add(&mut self, batch: &RecordBatch, properties: &WriterProperties) -> Result<(), Failure> {
-        for (values, rows) in partition::split(batch, self.data_schema.fields().len())? {
-            let folder = partition::folder(&self.table.partitions, &values);
-            let partition = self.partitions.entry(folder.clone()).or_insert_with(|| PartitionWriter::new(values));
-            let mut file = match partition.open.take() {
-                Some(file) => file,
-                None => {
-                    let key = format!("{}{folder}data-part-{}.parquet", self.folder, partition.files.len());
-                    ParquetFile::create(&self.area, key, &self.data_schema, properties).await?
-                }
-            };
-            file.write(&rows).await?;
-            partition.rows += rows.num_rows() as u64;
-            self.held_bytes += file.held_bytes();
-            self.held_bytes -= std::mem::replace(&mut partition.held_bytes, file.held_bytes());
-            let full = file.bytes() >= FILE_BYTES;
-            partition.open = Some(file);
-            if full {
-                self.held_bytes -= partition.close().await?;
+    /// Adds rows to a partition.
+    async fn add(
+        &mut self,
+        values: Vec<String>,
+        rows: Vec<RecordBatch>,
+        properties: &WriterProperties,
+    ) -> Result<(), Failure> {
+        let folder = partition::folder(&self.table.partitions, &values);
+        let partition = self.partitions.entry(folder.clone()).or_insert_with(|| PartitionWriter::new(values));
+        let mut file = match partition.open.take() {
+            Some(file) => file,
+            None => {
+                let key = format!("{}{folder}data-part-{}.parquet", self.folder, partition.files.len());
+                ParquetFile::create(&self.area, key, &self.data_schema, properties).await?
             }
+        };
+        partition.rows += rows.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+        file.write(rows).await?;
+        self.held_bytes += file.held_bytes();
+        self.held_bytes -= std::mem::replace(&mut partition.held_bytes, file.held_bytes());
+        let full = file.bytes() >= FILE_BYTES;
+        partition.open = Some(file);
+        if full {
+            self.held_bytes -= partition.close().await?;
         }
+        Ok(())
+    }
+
+    /// Closes the largest files as long as all of them together hold too much.
+    async fn close_some(&mut self) -> Result<(), Failure> {
         while self.held_bytes > HELD_BYTES && self.partitions.len() > 1 {
             let largest = self.partitions.values_mut().max_by_key(|partition| partition.held_bytes);
             let Some(largest) = largest.filter(|largest| largest.open.is_some()) else { break };
@@ -123,17 +155,8 @@ impl TableWriter {
 
     /// Closes all files. From here on they are whole, and still unseen.
     pub async fn finish(mut self) -> Result<TableOutput, Failure> {
-        if self.properties.is_none() {
-            self.begin().await?;
-        }
-        if self.table.partitions.is_empty()
-            && let (Some(only), Some(properties)) = (self.partitions.get_mut(""), &self.properties)
-            && only.open.is_none()
-            && only.files.is_empty()
-        {
-            let key = format!("{}data-part-0.parquet", self.folder);
-            only.open = Some(ParquetFile::create(&self.area, key, &self.data_schema, properties).await?);
-        }
+        // of a table without rows too: it has its one file all the same
+        self.flush().await?;
         let mut output = no_files(&self.area, &self.folder, &self.table);
         for (folder, mut partition) in self.partitions {
             partition.close().await?;
@@ -168,6 +191,12 @@ pub fn no_files(area: &Area, folder: &str, table: &Table) -> TableOutput {
         partitions: Vec::new(),
         appended: None,
     }
+}
+
+/// Bytes of a batch's values: the same for the same rows, wherever they lie in memory.
+fn bytes(batch: &RecordBatch) -> Result<usize, Failure> {
+    let bytes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    bytes.sum::<Result<usize, _>>().map_err(Failure::internal)
 }
 
 impl PartitionWriter {

@@ -16,8 +16,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use tokio::runtime::Builder;
 
-/// What the two writers make of the rows: ours, by so many threads, and the library's.
-fn written(batches: &[RecordBatch], threads: usize) -> (Vec<u8>, Vec<u8>) {
+/// What the two writers make of the rows: ours, by so many threads and given so many batches at once, and the library's.
+fn written(batches: &[RecordBatch], threads: usize, together: usize) -> (Vec<u8>, Vec<u8>) {
     let schema = batches[0].schema();
     let properties = properties(ParquetCompression::Snappy, &schema, &batches[..1]).unwrap();
 
@@ -26,8 +26,8 @@ fn written(batches: &[RecordBatch], threads: usize) -> (Vec<u8>, Vec<u8>) {
     let runtime = Builder::new_multi_thread().worker_threads(threads).build().unwrap();
     let ours = runtime.block_on(async {
         let mut file = ParquetFile::create(&area, "ours.parquet".into(), &schema, &properties).await.unwrap();
-        for batch in batches {
-            file.write(batch).await.unwrap();
+        for batches in batches.chunks(together) {
+            file.write(batches.to_vec()).await.unwrap();
         }
         file.finish().await.unwrap()
     });
@@ -82,9 +82,9 @@ fn a_row_group_ends_with_its_last_row() {
         batches.push(rows(from, size));
         from += size as i64;
     }
-    let (ours, library) = written(&batches, 4);
+    let (ours, library) = written(&batches, 4, 3);
     assert!(ours == library);
-    assert!(ours == written(&batches, 1).0);
+    assert!(ours == written(&batches, 1, 1).0);
     let groups = row_groups(ours);
     assert_eq!(groups[0], 262_144);
     assert_eq!(groups.iter().sum::<i64>(), from);
@@ -107,7 +107,7 @@ fn a_row_group_ends_with_its_last_byte() {
             RecordBatch::try_from_iter([("text", column)]).unwrap()
         })
         .collect();
-    let (ours, library) = written(&batches, 2);
+    let (ours, library) = written(&batches, 2, 1);
     assert!(ours == library);
     let groups = row_groups(ours);
     assert!(groups.len() > 1 && groups.iter().sum::<i64>() == 3_600, "{groups:?}");
