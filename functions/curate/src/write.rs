@@ -74,16 +74,20 @@ impl TableWriter {
         })
     }
 
-    /// Adds rows, each to its partition.
+    /// Adds rows, each to its partition. They are written by the same thousands, however they come.
     pub async fn write(&mut self, batch: RecordBatch) -> Result<(), Failure> {
-        self.waiting_rows += batch.num_rows();
-        self.waiting_bytes += bytes(&batch)?;
-        self.waiting.push(batch);
-        if self.waiting_rows >= WAITING_ROWS || self.waiting_bytes >= WAITING_BYTES {
-            self.flush().await
-        } else {
-            Ok(())
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let rows = batch.slice(from, (batch.num_rows() - from).min(WAITING_ROWS - self.waiting_rows));
+            from += rows.num_rows();
+            self.waiting_rows += rows.num_rows();
+            self.waiting_bytes += bytes(&rows)?;
+            self.waiting.push(rows);
+            if self.waiting_rows == WAITING_ROWS || self.waiting_bytes >= WAITING_BYTES {
+                self.flush().await?;
+            }
         }
+        Ok(())
     }
 
     /// Writes the rows that wait. The first ones tell how all are written.
