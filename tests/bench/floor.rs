@@ -1,4 +1,4 @@
-//! The floor of curate: the least that this work can take with our own reader and the same Parquet, and no SQL engine.
+//! The floor of curate: what this work takes with our own reader and the Parquet library's own writer, and no SQL engine.
 //!
 //! All files of the raw table are one gzip stream of many members, in the order of their keys, so that many small files
 //! cost no more than one. Three threads work beside each other: one inflates (the reader's own), one parses into Arrow
