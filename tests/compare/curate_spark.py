@@ -1,8 +1,8 @@
 """Builds the curated tables with Spark on this machine, all cores.
 
 With the option `infer` it works as the job of the MoJ ETL pipeline example does: it finds the columns out by reading
-everything once more, as `spark.read.json` does unless it is told, casts, and counts what was read, for which Spark reads
-everything a third time. Without it, it is told the columns, and counts what it has written.
+everything once more, as `spark.read.json` does unless it is told, casts, and counts what was read, for which Spark
+reads everything a third time. Without it, it is told the columns, and counts what it has written.
 """
 
 from curated import COUNTED, job
