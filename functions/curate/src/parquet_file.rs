@@ -113,6 +113,8 @@ impl ParquetFile {
     /// Adds rows. Many at once are encoded in less time.
     pub async fn write(&mut self, rows: Vec<RecordBatch>) -> Result<(), Failure> {
         let mut left = VecDeque::from(rows);
+        // of no rows there is to be no row group
+        left.retain(|batch| batch.num_rows() > 0);
         while !left.is_empty() {
             let mut row_group = match self.row_group.take() {
                 Some(row_group) => row_group,
@@ -171,15 +173,18 @@ impl ParquetFile {
 /// Takes so many rows, or all there are.
 fn first_rows(from: &mut VecDeque<RecordBatch>, mut room: usize) -> Vec<RecordBatch> {
     let mut taken = Vec::with_capacity(from.len());
-    while let Some(batch) = from.pop_front() {
+    while room > 0
+        && let Some(batch) = from.pop_front()
+    {
         let rows = batch.num_rows();
         if rows > room {
             taken.push(batch.slice(0, room));
             from.push_front(batch.slice(room, rows - room));
-            break;
+            room = 0;
+        } else {
+            taken.push(batch);
+            room -= rows;
         }
-        room -= rows;
-        taken.push(batch);
     }
     taken
 }

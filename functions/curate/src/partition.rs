@@ -16,9 +16,6 @@ const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 pub fn split(batch: &RecordBatch, data: usize) -> Result<Vec<(Vec<String>, RecordBatch)>, Failure> {
     let rows = batch.project(&(0..data).collect::<Vec<_>>()).map_err(Failure::internal)?;
     let columns = &batch.columns()[data..];
-    if columns.is_empty() {
-        return Ok(vec![(Vec::new(), rows)]);
-    }
     let texts: Vec<Vec<String>> = columns.iter().map(texts).collect::<Result<_, _>>()?;
     let mut groups: BTreeMap<Vec<&str>, Vec<u64>> = BTreeMap::new();
     for row in 0..batch.num_rows() {

@@ -51,21 +51,19 @@ impl RowGroup {
         parquet: &SchemaDescriptor,
         limits: Limits,
     ) -> Result<Self, ParquetError> {
-        let column = |(place, field): (usize, &FieldRef)| Column { place, field: field.clone(), writers: Vec::new() };
-        let columns: Vec<_> = schema.fields().iter().enumerate().map(column).collect();
         let mut leaves = factory.create_column_writers(n)?.into_iter().enumerate().peekable();
-        let mut together: Vec<Vec<Column>> = Vec::with_capacity(columns.len().div_ceil(COLUMNS_TOGETHER));
-        for mut column in columns {
-            while let Some((_, writer)) = leaves.next_if(|(leaf, _)| parquet.get_column_root_idx(*leaf) == column.place)
-            {
+        let mut columns: Vec<Vec<Column>> = Vec::with_capacity(schema.fields().len().div_ceil(COLUMNS_TOGETHER));
+        for (place, field) in schema.fields().iter().enumerate() {
+            let mut column = Column { place, field: Arc::clone(field), writers: Vec::new() };
+            while let Some((_, writer)) = leaves.next_if(|(leaf, _)| parquet.get_column_root_idx(*leaf) == place) {
                 column.writers.push(writer);
             }
-            match together.last_mut() {
-                Some(some) if some.len() < COLUMNS_TOGETHER => some.push(column),
-                _ => together.push(vec![column]),
+            match columns.last_mut() {
+                Some(together) if together.len() < COLUMNS_TOGETHER => together.push(column),
+                _ => columns.push(vec![column]),
             }
         }
-        Ok(Self { limits, rows: 0, bytes: 0, columns: together })
+        Ok(Self { limits, rows: 0, bytes: 0, columns })
     }
 
     /// How many more rows there is room for, if they are like those before.

@@ -78,7 +78,7 @@ fn rows(from: i64, count: usize) -> RecordBatch {
 fn a_row_group_ends_with_its_last_row() {
     let mut batches = Vec::new();
     let mut from = 0;
-    for size in [8_192, 1, 1_024, 255, 256, 40_000].repeat(6) {
+    for size in [8_192, 1, 1_024, 0, 255, 256, 40_000].repeat(6) {
         batches.push(rows(from, size));
         from += size as i64;
     }
@@ -88,6 +88,13 @@ fn a_row_group_ends_with_its_last_row() {
     let groups = row_groups(ours);
     assert_eq!(groups[0], 262_144);
     assert_eq!(groups.iter().sum::<i64>(), from);
+}
+
+#[test]
+fn no_rows_are_no_row_group() {
+    let (ours, library) = written(&[rows(0, 0), rows(0, 0)], 2, 1);
+    assert!(ours == library);
+    assert_eq!(row_groups(ours), [0; 0]);
 }
 
 #[test]
