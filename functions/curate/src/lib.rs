@@ -6,9 +6,9 @@
 pub mod align;
 pub mod append;
 pub mod area;
-pub mod arithmetic;
 pub mod blame;
 pub mod command;
+pub mod engine;
 pub mod json_file;
 pub mod parquet_file;
 pub mod partition;
@@ -17,7 +17,6 @@ pub mod published;
 pub mod row_group;
 pub mod run;
 pub mod source;
-pub mod sum;
 pub mod tables;
 pub mod transform;
 pub mod verify;

@@ -14,11 +14,10 @@ use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, cast, ident};
+use datafusion::logical_expr::{Expr, LogicalPlan, cast, ident};
 use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use futures::future::try_join_all;
 use tokio::sync::mpsc::{Receiver, channel};
@@ -26,10 +25,9 @@ use tokio::sync::mpsc::{Receiver, channel};
 use crate::Settings;
 use crate::align::Align;
 use crate::area::Area;
-use crate::arithmetic::CheckArithmetic;
 use crate::blame;
+use crate::engine;
 use crate::source::RawTable;
-use crate::sum::CheckedSum;
 use crate::transform::{self, Plan, Query, Source};
 use crate::write::TableWriter;
 
@@ -105,15 +103,7 @@ fn context(
     described: &Frames,
     memory_bytes: usize,
 ) -> Result<SessionContext, Failure> {
-    // a pool of its own: what a query must write to disk does not depend on what runs beside it
-    let runtime = RuntimeEnvBuilder::new().with_memory_limit(memory_bytes, 1.0);
-    let runtime = runtime.build_arc().map_err(Failure::internal)?;
-    // One partition keeps rows in the order of the files, so that the same inputs give the same bytes. Decoding, the
-    // queries and encoding run side by side all the same.
-    let config = SessionConfig::new().with_target_partitions(1);
-    let context = SessionContext::new_with_config_rt(config, runtime);
-    context.add_analyzer_rule(Arc::new(CheckArithmetic));
-    context.register_udaf(AggregateUDF::from(CheckedSum::default()));
+    let context = engine::session(memory_bytes)?;
     for (name, source) in &query.reads {
         let provider = match source {
             Source::Raw => Some(raw(name)?),
