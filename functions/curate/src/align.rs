@@ -1,20 +1,27 @@
-//! Makes the rows of a query fit the metadata: every described column, in order, of its type. What does not fit is an
-//! error that names table, column, row and value.
+//! Makes the rows of a query fit the metadata: every described column, in order, of its type. It is a store assignment and
+//! no cast: a value arrives as it is, or is an error that names table, column, row and value.
+
+mod kernel;
+mod number;
+mod text;
+mod time;
+pub mod unfit;
+mod way;
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use contract::{Column, Failure, Table};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use contract::{Column, ColumnType, Failure, Table};
+
+use crate::align::way::{Halt, Way};
 
 /// Aligns the batches of one query, in order.
 #[derive(Debug)]
 pub struct Align {
     table: Table,
-    /// For each column of the metadata, where the query has it.
-    from: Vec<usize>,
+    /// For each column of the metadata, where the query has it, and how it becomes of the described type.
+    from: Vec<(usize, Way)>,
     schema: SchemaRef,
     rows: u64,
 }
@@ -30,13 +37,12 @@ impl Align {
             let found: Vec<usize> =
                 (0..query.fields().len()).filter(|n| *query.field(*n).name() == column.name).collect();
             match found[..] {
-                [n] if can_become(query.field(n).data_type(), &wanted) => from.push(n),
-                [n] => problems.push(format!(
-                    "column `{}` is {} in the query, which cannot become {}",
-                    column.name,
-                    query.field(n).data_type(),
-                    column.column_type
-                )),
+                [n] => match Way::new(query.field(n).data_type(), &wanted) {
+                    Ok(way) => from.push((n, way)),
+                    Err(refused) => {
+                        problems.push(format!("column `{}{}` {}", column.name, refused.path, refused.reason))
+                    }
+                },
                 [] => problems.push(format!("the query has no column `{}`", column.name)),
                 _ => problems.push(format!("the query has several columns `{}`", column.name)),
             }
@@ -62,27 +68,37 @@ impl Align {
     /// The batch as the metadata has it.
     pub fn batch(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         let mut columns = Vec::with_capacity(self.from.len());
-        for ((column, from), field) in self.table.columns.iter().zip(&self.from).zip(self.schema.fields()) {
-            columns.push(self.column(column, batch.column(*from), field.data_type())?);
+        for (column, (from, way)) in self.table.columns.iter().zip(&self.from) {
+            columns.push(self.column(column, way, batch.column(*from))?);
         }
         self.rows += batch.num_rows() as u64;
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(Failure::internal)
     }
 
-    fn column(&self, column: &Column, from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Failure> {
-        // a value that cannot be cast becomes null, and so is found, with its row
-        let options = CastOptions { safe: true, ..CastOptions::default() };
-        let cast = cast_with_options(from, to, &options).map_err(Failure::internal)?;
-        if cast.null_count() != from.logical_null_count() {
-            let row = (0..from.len()).find(|row| cast.is_null(*row) && !logically_null(from, *row)).unwrap_or(0);
-            let what = format!("{} cannot become {}", shown(column, from, row), column.column_type);
-            return Err(self.unfit(column, row, &what));
-        }
-        if !column.nullable && cast.null_count() > 0 {
-            let row = (0..cast.len()).find(|row| cast.is_null(*row)).unwrap_or(0);
+    fn column(&self, column: &Column, way: &Way, from: &ArrayRef) -> Result<ArrayRef, Failure> {
+        let aligned = match way.convert(from, None) {
+            Ok(aligned) => aligned,
+            Err(Halt::Misfit(misfit)) => {
+                let value = match column.sensitive {
+                    true => HIDDEN.to_owned(),
+                    false => misfit.to_string(),
+                };
+                let to = inside(&column.column_type, &misfit.path);
+                let at = if misfit.path.is_empty() { String::new() } else { format!(" at `{}`", misfit.path) };
+                let what = format!("{value}{at} cannot become {to}{}", misfit.why.hint(to));
+                return Err(self.unfit(column, misfit.row, &what));
+            }
+            // its words may hold values
+            Err(Halt::Engine(_)) if column.sensitive => {
+                return Err(self.unfit(column, 0, HIDDEN));
+            }
+            Err(Halt::Engine(error)) => return Err(Failure::internal(error)),
+        };
+        if !column.nullable && aligned.null_count() > 0 {
+            let row = (0..aligned.len()).find(|row| aligned.is_null(*row)).unwrap_or(0);
             return Err(self.unfit(column, row, "null in a column that is not nullable"));
         }
-        Ok(cast)
+        Ok(aligned)
     }
 
     fn unfit(&self, column: &Column, row: usize, what: &str) -> Failure {
@@ -95,41 +111,37 @@ impl Align {
     }
 }
 
-/// Arrow would also make a list of one of any value, and a text of any list: no metadata means that.
-fn can_become(found: &DataType, wanted: &DataType) -> bool {
-    let same_shape = match (found, wanted) {
-        (DataType::Null, _) => true,
-        (
-            DataType::List(found) | DataType::LargeList(found) | DataType::FixedSizeList(found, _),
-            DataType::List(wanted),
-        ) => can_become(found.data_type(), wanted.data_type()),
-        (DataType::Struct(_), DataType::Struct(_)) => true,
-        (found, wanted) => !found.is_nested() && !wanted.is_nested(),
-    };
-    same_shape && can_cast_types(found, wanted)
+/// The type of a part of a column.
+fn inside<'a>(column_type: &'a ColumnType, path: &str) -> &'a ColumnType {
+    let (mut found, mut rest) = (column_type, path);
+    while let Some(next) = rest.get(1..).filter(|next| !next.is_empty()) {
+        let end = next.find(['.', '[']).unwrap_or(next.len());
+        found = match found {
+            ColumnType::List(item) => item,
+            ColumnType::Struct(fields) => {
+                fields.iter().find(|(name, _)| *name == next[..end]).map_or(found, |(_, t)| t)
+            }
+            _ => found,
+        };
+        rest = &next[end..];
+    }
+    found
 }
 
-fn logically_null(array: &ArrayRef, row: usize) -> bool {
-    array.logical_nulls().is_some_and(|nulls| nulls.is_null(row))
-}
+const HIDDEN: &str = "a value (hidden: the column is sensitive)";
 
 /// A value, unless it may not be seen.
 pub fn shown(column: &Column, array: &ArrayRef, row: usize) -> String {
-    if column.sensitive {
-        return "a value (hidden: the column is sensitive)".into();
-    }
-    match ArrayFormatter::try_new(array, &FormatOptions::default()) {
-        Ok(formatter) => {
-            let text: String = formatter.value(row).to_string().chars().take(80).collect();
-            format!("`{text}`")
-        }
-        Err(_) => "a value".into(),
+    match column.sensitive {
+        true => HIDDEN.into(),
+        false => format!("`{}`", unfit::shown(array, row)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use arrow::array::{Int64Array, StringArray};
+    use arrow::datatypes::DataType;
     use contract::{Checks, ColumnType, DataFormat, Mode};
 
     use super::*;

@@ -15,7 +15,7 @@ pub use failure::{Failure, FailureKind};
 pub use key::{Compression, DataKey, FileFormat, KeyError, LandKey};
 pub use manifest::{Appended, InputFile, Manifest, OutputFile, PartitionOutput, Replaces, RunId, TableOutput};
 pub use metadata::{Database, MetaData};
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, nearest};
 pub use table::{Anchor, Checks, Column, DataFormat, Mode, ParquetCompression, ReadFrom, Sensitivity, Source, Table};
 
 /// The longest row of a text file, in bytes, its newline aside: what extract writes, validate and curate can read. Each

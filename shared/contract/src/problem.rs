@@ -62,7 +62,7 @@ impl From<Problems> for Failure {
 }
 
 /// The candidate that `word` most likely meant, if any is close.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), candidate), candidate))

@@ -74,6 +74,7 @@ mod reader;
 mod runs;
 mod scalar;
 mod schema;
+pub mod spelling;
 mod split;
 #[cfg(test)]
 mod tests;

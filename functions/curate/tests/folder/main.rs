@@ -5,6 +5,7 @@
 mod place;
 
 mod append;
+mod assignment;
 mod misfits;
 mod process;
 mod reproducible;
