@@ -113,7 +113,7 @@ fn canonical(column_type: &ColumnType, text: &str) -> String {
         ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => {
             text.parse::<i64>().map_or_else(|_| text.to_owned(), |number| number.to_string())
         }
-        ColumnType::Timestamp | ColumnType::Decimal { .. } if text.contains('.') => {
+        ColumnType::Timestamp(_) | ColumnType::Decimal { .. } if text.contains('.') => {
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         }
         _ => text.to_owned(),
@@ -201,7 +201,7 @@ fn literal(column_type: &ColumnType, value: &str) -> String {
     match column_type {
         ColumnType::String => text,
         ColumnType::Date => format!("DATE {text}"),
-        ColumnType::Timestamp => format!("TIMESTAMP {text}"),
+        ColumnType::Timestamp(_) => format!("TIMESTAMP {text}"),
         ColumnType::Int32 => cast("integer"),
         ColumnType::Float32 => cast("real"),
         // the metadata allows no partition by a binary or nested column
@@ -219,6 +219,8 @@ fn literal(column_type: &ColumnType, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use contract::TimestampUnit;
+
     use super::*;
     use crate::example;
 
@@ -255,7 +257,7 @@ mod tests {
         publication.partition_columns = [
             ColumnType::Date,
             ColumnType::String,
-            ColumnType::Timestamp,
+            ColumnType::Timestamp(TimestampUnit::Millisecond),
             ColumnType::Float64,
             ColumnType::Decimal { precision: 10, scale: 2 },
             ColumnType::Boolean,
@@ -317,7 +319,11 @@ mod tests {
             (ColumnType::Float32, "0.5", "CAST('0.5' AS real)"),
             (ColumnType::Decimal { precision: 10, scale: 2 }, "1.50", "CAST('1.50' AS decimal(10,2))"),
             (ColumnType::Date, "2026-11-23", "DATE '2026-11-23'"),
-            (ColumnType::Timestamp, "2026-11-23 01:02:03", "TIMESTAMP '2026-11-23 01:02:03'"),
+            (
+                ColumnType::Timestamp(TimestampUnit::Millisecond),
+                "2026-11-23 01:02:03",
+                "TIMESTAMP '2026-11-23 01:02:03'",
+            ),
             (ColumnType::Boolean, "true", "CAST('true' AS boolean)"),
         ] {
             assert_eq!(literal(&column_type, value), expected);

@@ -74,10 +74,10 @@ impl JsonFile {
     }
 
     /// Bytes as base64; numbers that JSON does not have are refused.
-    fn writable(&self, rows: &RecordBatch) -> Result<RecordBatch, Failure> {
-        let schema = rows.schema();
+    fn writable(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+        let schema = batch.schema();
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
-        for (field, column) in schema.fields().iter().zip(rows.columns()) {
+        for (field, column) in schema.fields().iter().zip(batch.columns()) {
             let finite = match field.data_type() {
                 DataType::Float32 => column.as_primitive::<Float32Type>().iter().flatten().all(f32::is_finite),
                 DataType::Float64 => column.as_primitive::<Float64Type>().iter().flatten().all(f64::is_finite),
@@ -87,6 +87,13 @@ impl JsonFile {
                 return Err(Failure::bad_data(format!(
                     "{}: column `{}` has a number that is not finite, for which JSON has no words: write the table as \
                      `parquet`, or make it null",
+                    self.url,
+                    field.name()
+                )));
+            }
+            if !rows::is_in_range(column) {
+                return Err(Failure::bad_data(format!(
+                    "{}: column `{}` has a day or a point in time outside of the years 1 to 9999",
                     self.url,
                     field.name()
                 )));

@@ -13,9 +13,19 @@ const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The rows of each partition, without the partition columns, which come last: `data` is the number of the others.
 /// Rows of a partition keep their order.
-pub fn split(batch: &RecordBatch, data: usize) -> Result<Vec<(Vec<String>, RecordBatch)>, Failure> {
+pub fn split(table: &str, batch: &RecordBatch, data: usize) -> Result<Vec<(Vec<String>, RecordBatch)>, Failure> {
     let rows = batch.project(&(0..data).collect::<Vec<_>>()).map_err(Failure::internal)?;
     let columns = &batch.columns()[data..];
+    let schema = batch.schema();
+    let names = schema.fields().iter().skip(data).map(|field| field.name());
+    for (column, name) in columns.iter().zip(names) {
+        if !rows::is_in_range(column) {
+            return Err(Failure::bad_data(format!(
+                "table `{table}`, partition column `{name}`: a value outside of the years 1 to 9999, for which no \
+                 partition can be made"
+            )));
+        }
+    }
     let texts: Vec<Vec<String>> = columns.iter().map(texts).collect::<Result<_, _>>()?;
     let mut groups: BTreeMap<Vec<&str>, Vec<u64>> = BTreeMap::new();
     for row in 0..batch.num_rows() {
@@ -37,7 +47,12 @@ fn texts(column: &ArrayRef) -> Result<Vec<String>, Failure> {
     // Hive has no folder for an empty text: it takes it for a null
     let is_time = matches!(column.data_type(), DataType::Timestamp(..));
     let text = |row| {
-        let text = if column.is_null(row) { String::new() } else { formatter.value(row).to_string() };
+        let text = match column.data_type() {
+            _ if column.is_null(row) => String::new(),
+            // with every digit
+            DataType::Decimal128(..) => rows::shown_value(column, row),
+            _ => formatter.value(row).to_string(),
+        };
         match text.as_str() {
             "" => NULL_PARTITION.to_owned(),
             // as Java writes it: no zeros at the end of a fraction
@@ -104,7 +119,7 @@ mod tests {
         let text: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), None, Some("b"), Some(""), Some("a")]));
         let day: ArrayRef = Arc::new(Int32Array::from(vec![1, 1, 1, 1, 2]));
         let batch = RecordBatch::try_from_iter([("n", n), ("text", text), ("day", day)]).unwrap();
-        let parts: Vec<_> = split(&batch, 1)
+        let parts: Vec<_> = split("t", &batch, 1)
             .unwrap()
             .into_iter()
             .map(|(values, rows)| {

@@ -111,7 +111,7 @@ impl TableWriter {
             return self.add(Vec::new(), waiting, &properties).await;
         }
         for batch in &waiting {
-            for (values, rows) in partition::split(batch, data.len())? {
+            for (values, rows) in partition::split(&self.table.name, batch, data.len())? {
                 self.add(values, vec![rows], &properties).await?;
             }
             self.close_some().await?;

@@ -156,7 +156,7 @@ fn unreadable(error: ReadError) -> Result<Broken, Failure> {
     match error {
         ReadError::UnsupportedFormat { .. } => Ok(Broken::whole("format", message)),
         ReadError::Gzip { .. } => Ok(Broken::whole("gzip", message)),
-        ReadError::Header { .. } => Ok(Broken::whole("header", message)),
+        ReadError::Header { .. } | ReadError::LineEnds { .. } => Ok(Broken::whole("header", message)),
         ReadError::Parquet { .. } => Ok(Broken::whole("parquet", message)),
         ReadError::LineTooLong { .. } => Ok(Broken::whole("line_length", message)),
         ReadError::TooLarge { .. } => Ok(Broken::whole("text_size", message)),
@@ -193,6 +193,14 @@ fn misfit(tally: &Tally, of: u64) -> Broken {
         path: (!misfit.path.is_empty()).then(|| misfit.path.clone()),
         value: misfit.text.clone(),
     });
+    if tally.count == 0 {
+        let examples = Vec::new();
+        return Broken {
+            column: column.map(str::to_owned),
+            examples,
+            ..Broken::whole(rule, format!("expected {expected}"))
+        };
+    }
     Broken::counted(rule, column, expected, tally.count, of, examples.collect())
 }
 

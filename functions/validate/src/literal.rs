@@ -19,7 +19,7 @@ const FEW: usize = 16;
 pub enum Allowed {
     /// Texts.
     Texts(Set<Box<str>>),
-    /// Whole numbers; units of the last digit of a decimal, days, milliseconds, 0 and 1 of a boolean.
+    /// Whole numbers; units of the last digit of a decimal or timestamp, days, 0 and 1 of a boolean.
     Whole(Set<i128>),
     /// The bits of doubles; zero has one sign.
     Numbers(Set<u64>),
@@ -71,7 +71,7 @@ pub fn bits(number: f64) -> u64 {
 /// A bound, in the type that the column's values have.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub enum Bound {
-    /// Of whole numbers, days and milliseconds.
+    /// Of whole numbers, days, and units of the last digit of a timestamp.
     Whole(i64),
     /// In units of the column's last digit.
     Decimal(i128),
@@ -121,7 +121,7 @@ impl Bound {
         };
         let no_number = || format!("`{text}` is not a number");
         match column_type {
-            ColumnType::Date | ColumnType::Timestamp => {
+            ColumnType::Date | ColumnType::Timestamp(_) => {
                 let mut bound = None;
                 for array in read(table, column, &[text.to_owned()])? {
                     each_whole(&array, |_, value| bound = i64::try_from(value).ok());
@@ -199,10 +199,7 @@ fn units(text: &str, scale: u8, end: End) -> Option<i128> {
 
 /// Reads texts as values of the column; fails with the one that is none.
 fn read(table: &Table, column: &Column, texts: &[String]) -> Result<Vec<ArrayRef>, String> {
-    let quoted = matches!(
-        column.column_type,
-        ColumnType::String | ColumnType::Date | ColumnType::Timestamp | ColumnType::Binary
-    );
+    let quoted = column.column_type.is_time() || matches!(column.column_type, ColumnType::String | ColumnType::Binary);
     let line = |value: &String| {
         let value = if quoted { serde_json::Value::from(value.as_str()).to_string() } else { value.clone() };
         format!("{{\"{}\":{value}}}\n", column.name)

@@ -7,11 +7,10 @@
 
 use std::io;
 
-use arrow::array::{Array, ArrayRef};
-use arrow::util::display::array_value_to_string;
+use arrow::array::{Array, ArrayRef, AsArray};
 use contract::{Anchor, Column, Failure, Problems, Table};
 use regex::Regex;
-use rows::{Batch, check_datetime_format};
+use rows::{Batch, check_datetime_format, shown_value};
 
 use crate::literal::{Allowed, Bound, End, bits};
 use crate::report::{Broken, Example};
@@ -326,8 +325,9 @@ fn characters(number: u64) -> String {
 }
 
 fn shown(array: &dyn Array, row: usize) -> String {
-    // only a type that Arrow cannot show fails, and a column has none such
-    let text = array_value_to_string(array, row).unwrap_or_default();
+    // a text as it is, without quotes
+    let text = array.as_string_opt::<i32>().map(|texts| texts.value(row).to_owned());
+    let text = text.unwrap_or_else(|| shown_value(array, row));
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimestampMillisecondType,
+    Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -103,6 +103,12 @@ fn feeder(array: &ArrayRef) -> Feeder<'_> {
         DataType::Float64 => primitive::<Float64Type>(array, |value, hasher| hasher.write_u64(bits(value))),
         DataType::Decimal128(..) => primitive::<Decimal128Type>(array, |value, hasher| hasher.write_i128(value)),
         DataType::Date32 => primitive::<Date32Type>(array, |value, hasher| hasher.write_i32(value)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            primitive::<TimestampMicrosecondType>(array, |value, hasher| hasher.write_i64(value))
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            primitive::<TimestampNanosecondType>(array, |value, hasher| hasher.write_i64(value))
+        }
         DataType::Timestamp(..) => {
             primitive::<TimestampMillisecondType>(array, |value, hasher| hasher.write_i64(value))
         }

@@ -3,7 +3,7 @@
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimeUnit, TimestampMillisecondType,
+    Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
 
 use crate::literal::Bound;
@@ -29,7 +29,7 @@ pub fn each_text(array: &dyn Array, mut value: impl FnMut(usize, &str)) {
     }
 }
 
-/// Every whole number, decimal (in units of its last digit), day, millisecond and boolean (0 and 1) with its row.
+/// Every whole number, decimal and timestamp (in units of its last digit), day and boolean (0 and 1) with its row.
 pub fn each_whole(array: &dyn Array, mut value: impl FnMut(usize, i128)) {
     match array.data_type() {
         DataType::Int8 => each::<Int8Type>(array, |row, found| value(row, found.into())),
@@ -39,6 +39,12 @@ pub fn each_whole(array: &dyn Array, mut value: impl FnMut(usize, i128)) {
         DataType::Date32 => each::<Date32Type>(array, |row, found| value(row, found.into())),
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
             each::<TimestampMillisecondType>(array, |row, found| value(row, found.into()));
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            each::<TimestampMicrosecondType>(array, |row, found| value(row, found.into()));
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            each::<TimestampNanosecondType>(array, |row, found| value(row, found.into()));
         }
         DataType::Decimal128(..) => each::<Decimal128Type>(array, value),
         DataType::Boolean => {
@@ -84,6 +90,8 @@ fn each_whole_outside(array: &dyn Array, fits: impl Fn(i64) -> bool, breach: imp
         DataType::Int32 => each_outside::<Int32Type>(array, |value| fits(value.into()), breach),
         DataType::Int64 => each_outside::<Int64Type>(array, fits, breach),
         DataType::Date32 => each_outside::<Date32Type>(array, |value| fits(value.into()), breach),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => each_outside::<TimestampMicrosecondType>(array, fits, breach),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => each_outside::<TimestampNanosecondType>(array, fits, breach),
         _ => each_outside::<TimestampMillisecondType>(array, fits, breach),
     }
 }

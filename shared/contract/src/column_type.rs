@@ -40,8 +40,8 @@ pub enum ColumnType {
     },
     /// Calendar date.
     Date,
-    /// Point in time without a zone, to the millisecond.
-    Timestamp,
+    /// Point in time without a zone.
+    Timestamp(TimestampUnit),
     /// True or false.
     Boolean,
     /// Bytes.
@@ -50,6 +50,42 @@ pub enum ColumnType {
     Struct(Vec<(String, ColumnType)>),
     /// Any number of one type.
     List(Box<ColumnType>),
+}
+
+/// How finely a timestamp tells the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimestampUnit {
+    /// Thousandths of a second.
+    Millisecond,
+    /// Millionths of a second.
+    Microsecond,
+    /// Billionths of a second. So fine ones reach only from 1677-09-21 to 2262-04-11.
+    Nanosecond,
+}
+
+impl TimestampUnit {
+    /// Digits after the seconds.
+    pub fn decimals(self) -> usize {
+        match self {
+            Self::Millisecond => 3,
+            Self::Microsecond => 6,
+            Self::Nanosecond => 9,
+        }
+    }
+
+    /// How many of them make a second.
+    pub fn per_second(self) -> i64 {
+        10_i64.pow(self.decimals() as u32)
+    }
+
+    /// What one of them is called.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Millisecond => "millisecond",
+            Self::Microsecond => "microsecond",
+            Self::Nanosecond => "nanosecond",
+        }
+    }
 }
 
 const ETL_MANAGER: &[&str] = &[
@@ -61,6 +97,8 @@ const ETL_MANAGER: &[&str] = &[
     "decimal(p,s)",
     "date",
     "datetime",
+    "timestamp(us)",
+    "timestamp(ns)",
     "boolean",
     "binary",
     "struct<name:type,…>",
@@ -82,6 +120,8 @@ const MOJAP: &[&str] = &[
     "date32",
     "date64",
     "timestamp(ms)",
+    "timestamp(us)",
+    "timestamp(ns)",
     "bool",
     "bool_",
     "binary",
@@ -140,7 +180,7 @@ impl ColumnType {
             "integer" => Ok(Self::Int64),
             "float" => Ok(Self::Float64),
             "string" => Ok(Self::String),
-            "timestamp" | "datetime" => Ok(Self::Timestamp),
+            "timestamp" | "datetime" => Ok(Self::Timestamp(TimestampUnit::Millisecond)),
             "binary" => Ok(Self::Binary),
             "boolean" => Ok(Self::Boolean),
             "struct" | "list" => {
@@ -165,7 +205,7 @@ impl ColumnType {
             Self::Float64 => "double".into(),
             Self::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
             Self::Date => "date".into(),
-            Self::Timestamp => "timestamp".into(),
+            Self::Timestamp(_) => "timestamp".into(),
             Self::Boolean => "boolean".into(),
             Self::Binary => "binary".into(),
             Self::Struct(fields) => {
@@ -191,7 +231,9 @@ impl ColumnType {
             Self::Float64 => of("double", "float64"),
             Self::Decimal { precision, scale } => format!("{}({precision},{scale})", of("decimal", "decimal128")),
             Self::Date => of("date", "date32"),
-            Self::Timestamp => of("datetime", "timestamp(ms)"),
+            Self::Timestamp(TimestampUnit::Millisecond) => of("datetime", "timestamp(ms)"),
+            Self::Timestamp(TimestampUnit::Microsecond) => "timestamp(us)".into(),
+            Self::Timestamp(TimestampUnit::Nanosecond) => "timestamp(ns)".into(),
             Self::Boolean => of("boolean", "bool"),
             Self::Binary => "binary".into(),
             Self::Struct(fields) => {
@@ -203,14 +245,26 @@ impl ColumnType {
         }
     }
 
-    /// Whether a partition of a Glue table may have this type.
+    /// Whether a partition of a Glue table may have this type. Athena has timestamps to the millisecond, and would take
+    /// a finer partition for another one.
     pub fn may_partition(&self) -> bool {
-        !matches!(self, Self::Struct(_) | Self::List(_) | Self::Binary)
+        !matches!(
+            self,
+            Self::Struct(_)
+                | Self::List(_)
+                | Self::Binary
+                | Self::Timestamp(TimestampUnit::Microsecond | TimestampUnit::Nanosecond)
+        )
     }
 
     /// Whether two values can be told apart by a rule: all but those with values inside.
     pub fn is_scalar(&self) -> bool {
         !matches!(self, Self::Struct(_) | Self::List(_))
+    }
+
+    /// Whether it is a type of days or of points in time.
+    pub fn is_time(&self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp(_))
     }
 
     /// Whether it is a type of numbers.
@@ -223,9 +277,23 @@ impl ColumnType {
 }
 
 impl fmt::Display for ColumnType {
-    /// The Glue name: the one that analysts know.
+    /// The Glue name, the one that analysts know; of a timestamp finer than a millisecond the metadata's, as Glue has no
+    /// other for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.glue())
+        match self {
+            Self::Timestamp(TimestampUnit::Microsecond | TimestampUnit::Nanosecond) => {
+                f.write_str(&self.name(Dialect::Mojap))
+            }
+            Self::Struct(fields) => {
+                f.write_str("struct<")?;
+                for (n, (name, inner)) in fields.iter().enumerate() {
+                    write!(f, "{}{name}:{inner}", if n == 0 { "" } else { "," })?;
+                }
+                f.write_str(">")
+            }
+            Self::List(inner) => write!(f, "array<{inner}>"),
+            _ => f.write_str(&self.glue()),
+        }
     }
 }
 
@@ -268,7 +336,14 @@ impl<'a> Parser<'a> {
                 "float" => ColumnType::Float32,
                 "double" => ColumnType::Float64,
                 "date" => ColumnType::Date,
-                "datetime" => ColumnType::Timestamp,
+                "datetime" => ColumnType::Timestamp(TimestampUnit::Millisecond),
+                // mojap-metadata's names: etl_manager has none
+                "timestamp" if self.rest.trim_start().starts_with('(') => match self.timestamp_unit()? {
+                    Some(TimestampUnit::Millisecond) | None => {
+                        return Err("a timestamp to the millisecond is `datetime` here".into());
+                    }
+                    Some(unit) => ColumnType::Timestamp(unit),
+                },
                 "boolean" => ColumnType::Boolean,
                 other => return Err(self.unknown(other)),
             },
@@ -282,15 +357,7 @@ impl<'a> Parser<'a> {
                 "float16" | "float32" => ColumnType::Float32,
                 "float64" => ColumnType::Float64,
                 "date32" | "date64" => ColumnType::Date,
-                "timestamp" => {
-                    self.expect('(', name)?;
-                    let unit = self.word();
-                    if !["s", "ms", "us", "ns"].contains(&unit) {
-                        return Err(format!("unknown timestamp unit `{unit}`; valid are `s`, `ms`, `us`, `ns`"));
-                    }
-                    self.expect(')', name)?;
-                    ColumnType::Timestamp
-                }
+                "timestamp" => ColumnType::Timestamp(self.timestamp_unit()?.unwrap_or(TimestampUnit::Millisecond)),
                 "bool" | "bool_" => ColumnType::Boolean,
                 "large_binary" => ColumnType::Binary,
                 "time32" | "time64" | "null" => {
@@ -303,6 +370,20 @@ impl<'a> Parser<'a> {
         };
         self.depth -= 1;
         Ok(parsed)
+    }
+
+    /// What is in brackets after `timestamp`. None for seconds, which Parquet does not have.
+    fn timestamp_unit(&mut self) -> Result<Option<TimestampUnit>, String> {
+        self.expect('(', "timestamp")?;
+        let unit = match self.word() {
+            "s" => None,
+            "ms" => Some(TimestampUnit::Millisecond),
+            "us" => Some(TimestampUnit::Microsecond),
+            "ns" => Some(TimestampUnit::Nanosecond),
+            unit => return Err(format!("unknown timestamp unit `{unit}`; valid are `s`, `ms`, `us`, `ns`")),
+        };
+        self.expect(')', "timestamp")?;
+        Ok(unit)
     }
 
     fn unknown(&self, name: &str) -> String {
@@ -401,6 +482,8 @@ mod tests {
             ("decimal(10, 2)", "decimal(10,2)"),
             ("date", "date"),
             ("datetime", "timestamp"),
+            ("timestamp(us)", "timestamp"),
+            ("array<timestamp( ns )>", "array<timestamp>"),
             ("boolean", "boolean"),
             ("binary", "binary"),
             // etl_manager replaces substrings and makes `bigintitude` of this one
@@ -440,6 +523,8 @@ mod tests {
             "decimal(10,2)",
             "date",
             "datetime",
+            "timestamp(us)",
+            "timestamp(ns)",
             "boolean",
             "binary",
             "struct<a:array<long>,b:struct<c:character>>",
@@ -448,10 +533,25 @@ mod tests {
             let parsed = ColumnType::parse(text, EtlManager).unwrap();
             assert_eq!(ColumnType::parse(&parsed.name(Mojap), Mojap).unwrap(), parsed);
         }
-        for text in ["int8", "int16", "decimal128(3,1)", "timestamp(ms)", "bool", "list<struct<x:float64>>"] {
+        for text in ["int8", "int16", "decimal128(3,1)", "timestamp(ms)", "timestamp(us)", "timestamp(ns)", "bool"] {
             assert_eq!(ColumnType::parse(text, Mojap).unwrap().name(Mojap), text);
         }
         assert_eq!(ColumnType::Int8.name(EtlManager), "int");
+        // seconds are read as milliseconds: Parquet has none
+        assert_eq!(ColumnType::parse("timestamp(s)", Mojap).unwrap().name(Mojap), "timestamp(ms)");
+    }
+
+    #[test]
+    fn people_see_the_glue_name_and_the_unit_of_a_fine_timestamp() {
+        for (text, expected) in [
+            ("datetime", "timestamp"),
+            ("timestamp(us)", "timestamp(us)"),
+            ("array<struct<a:timestamp(ns),b:character>>", "array<struct<a:timestamp(ns),b:string>>"),
+        ] {
+            assert_eq!(ColumnType::parse(text, EtlManager).unwrap().to_string(), expected);
+        }
+        assert!(ColumnType::parse("datetime", EtlManager).unwrap().may_partition());
+        assert!(!ColumnType::parse("timestamp(us)", EtlManager).unwrap().may_partition());
     }
 
     #[test]
@@ -461,6 +561,9 @@ mod tests {
             ("charcter", EtlManager, "unknown type `charcter`; did you mean `character`?"),
             ("integer", Mojap, "unknown type `integer`; did you mean `int32`?"),
             ("timestamp", Mojap, "`(` was expected after `timestamp`, found the end"),
+            ("timestamp", EtlManager, "unknown type `timestamp`; did you mean `datetime`?"),
+            ("timestamp(ms)", EtlManager, "a timestamp to the millisecond is `datetime` here"),
+            ("timestamp(m)", EtlManager, "unknown timestamp unit `m`; valid are `s`, `ms`, `us`, `ns`"),
             ("intx", EtlManager, "unknown type `intx`; did you mean `int`?"),
             ("int garbage", EtlManager, "`garbage` after the end of the type in `int garbage`"),
             ("decimal(39,2)", EtlManager, "decimal(39,2): precision is 1 to 38 and scale at most the precision"),

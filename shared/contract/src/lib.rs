@@ -10,7 +10,7 @@ mod metadata;
 mod problem;
 mod table;
 
-pub use column_type::{ColumnType, Dialect};
+pub use column_type::{ColumnType, Dialect, TimestampUnit};
 pub use failure::{Failure, FailureKind};
 pub use key::{Compression, DataKey, FileFormat, KeyError, LandKey};
 pub use manifest::{Appended, InputFile, Manifest, OutputFile, PartitionOutput, Replaces, RunId, TableOutput};

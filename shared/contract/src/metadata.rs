@@ -817,7 +817,7 @@ impl TableReader<'_> {
 
     /// A bound as text. Whether the text is a value of the column is for the checks, which read the files' values.
     fn bound(&mut self, item: &Map<String, Value>, key: &str, path: &str, column_type: &ColumnType) -> Option<String> {
-        let is_time = matches!(column_type, ColumnType::Date | ColumnType::Timestamp);
+        let is_time = column_type.is_time();
         let expected = match item.get(key)? {
             Value::Null => return None,
             Value::Number(number) if column_type.is_number() => return Some(number.to_string()),
@@ -841,9 +841,7 @@ impl TableReader<'_> {
         let path = format!("{path}.datetime_format");
         match item.get("datetime_format")? {
             Value::Null => None,
-            Value::String(format) if matches!(column_type, ColumnType::Date | ColumnType::Timestamp) => {
-                Some(format.clone())
-            }
+            Value::String(format) if column_type.is_time() => Some(format.clone()),
             Value::String(_) => {
                 self.problem(path, format!("is for dates and timestamps; the column's type is {column_type}"));
                 None

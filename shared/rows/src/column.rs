@@ -6,15 +6,18 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
     Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, ListArray, NullBufferBuilder, StringBuilder,
-    StructArray, TimestampMillisecondBuilder,
+    StructArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, FieldRef, Fields};
+use arrow::datatypes::{
+    DataType, FieldRef, Fields, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+};
 use arrow::error::ArrowError;
-use contract::ColumnType;
+use contract::{ColumnType, TimestampUnit};
 use serde_json::value::RawValue;
 
 use crate::datetime::DatetimeFormat;
+use crate::expected::{Expected, Why, noted};
 use crate::scalar;
 use crate::schema::arrow_type;
 use crate::split::{Names, Slot, Unexpected, split};
@@ -38,7 +41,8 @@ pub(crate) enum Values {
     Float64(Float64Builder),
     Decimal(Decimal128Builder),
     Date(Date32Builder),
-    Timestamp(TimestampMillisecondBuilder),
+    /// In units of a second.
+    Timestamp(Int64Builder, TimestampUnit),
     Boolean(BooleanBuilder),
     Binary(BinaryBuilder),
     Struct(Box<StructValues>),
@@ -102,7 +106,7 @@ impl ColumnBuilder {
             (ColumnType::Float64, _) => Values::Float64(Float64Builder::new()),
             (ColumnType::Decimal { .. }, _) => Values::Decimal(Decimal128Builder::new().with_data_type(data_type)),
             (ColumnType::Date, _) => Values::Date(Date32Builder::new()),
-            (ColumnType::Timestamp, _) => Values::Timestamp(TimestampMillisecondBuilder::new()),
+            (ColumnType::Timestamp(unit), _) => Values::Timestamp(Int64Builder::new(), *unit),
             (ColumnType::Boolean, _) => Values::Boolean(BooleanBuilder::new()),
             (ColumnType::Binary, _) => Values::Binary(BinaryBuilder::new()),
             (ColumnType::Struct(inner), DataType::Struct(fields)) => Values::Struct(Box::new(StructValues {
@@ -135,6 +139,7 @@ impl ColumnBuilder {
             self.append_null();
             return true;
         }
+        let mut why = Why::Other;
         let fits = match &mut self.values {
             Values::String(values) => scalar::text(json).map(|value| values.append_value(value)),
             Values::Int8(values) => scalar::integer(json).map(|value| values.append_value(value)),
@@ -149,9 +154,13 @@ impl ColumnBuilder {
                 }
                 _ => None,
             },
-            Values::Date(values) => scalar::date(json, self.format.as_ref()).map(|value| values.append_value(value)),
-            Values::Timestamp(values) => {
-                scalar::timestamp(json, self.format.as_ref()).map(|value| values.append_value(value))
+            Values::Date(values) => {
+                let day = noted(scalar::date(json, self.format.as_ref()), &mut why);
+                day.map(|value| values.append_value(value))
+            }
+            Values::Timestamp(values, unit) => {
+                let point = noted(scalar::timestamp(json, self.format.as_ref(), *unit), &mut why);
+                point.map(|value| values.append_value(value))
             }
             Values::Boolean(values) => scalar::boolean(json).map(|value| values.append_value(value)),
             Values::Binary(values) => scalar::binary(json).map(|value| values.append_value(value)),
@@ -159,15 +168,15 @@ impl ColumnBuilder {
             Values::List(values) => values.append(json, place, tell),
         };
         if fits.is_none() {
-            self.append_unfit(json, place, tell);
+            self.append_unfit(why, json, place, tell);
         }
         fits.is_some()
     }
 
     /// Adds a null in place of something that is no value of the type, and tells.
-    pub(crate) fn append_unfit(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) {
+    pub(crate) fn append_unfit(&mut self, why: Why, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) {
         self.append_null();
-        let expected = Expected(&self.column_type, self.format.as_ref());
+        let expected = Expected { column_type: &self.column_type, format: self.format.as_ref(), why };
         tell(Fault::WrongType { place, text, expected: &expected });
     }
 
@@ -176,6 +185,7 @@ impl ColumnBuilder {
     pub(crate) fn append_field(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
         let number = || scalar::number(text);
         let format = self.format.as_ref();
+        let mut why = Why::Other;
         let fits = match &mut self.values {
             Values::String(values) => {
                 values.append_value(text);
@@ -193,15 +203,19 @@ impl ColumnBuilder {
                 }
                 _ => None,
             },
-            Values::Date(values) => scalar::date_of(text, format).map(|value| values.append_value(value)),
-            Values::Timestamp(values) => scalar::timestamp_of(text, format).map(|value| values.append_value(value)),
+            Values::Date(values) => {
+                noted(scalar::date_of(text, format), &mut why).map(|value| values.append_value(value))
+            }
+            Values::Timestamp(values, unit) => {
+                noted(scalar::timestamp_of(text, format, *unit), &mut why).map(|value| values.append_value(value))
+            }
             Values::Boolean(values) => scalar::boolean_of(text).map(|value| values.append_value(value)),
             Values::Binary(values) => scalar::binary_of(text).map(|value| values.append_value(value)),
             Values::Struct(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
             Values::List(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
         };
         if fits.is_none() {
-            self.append_unfit(text, place, tell);
+            self.append_unfit(why, text, place, tell);
         }
         fits.is_some()
     }
@@ -234,7 +248,7 @@ impl ColumnBuilder {
             Values::Float64(values) => values.append_null(),
             Values::Decimal(values) => values.append_null(),
             Values::Date(values) => values.append_null(),
-            Values::Timestamp(values) => values.append_null(),
+            Values::Timestamp(values, _) => values.append_null(),
             Values::Boolean(values) => values.append_null(),
             Values::Binary(values) => values.append_null(),
             Values::Struct(values) => {
@@ -266,7 +280,14 @@ impl ColumnBuilder {
             Values::Float64(values) => ArrayBuilder::finish(values),
             Values::Decimal(values) => ArrayBuilder::finish(values),
             Values::Date(values) => ArrayBuilder::finish(values),
-            Values::Timestamp(values) => ArrayBuilder::finish(values),
+            Values::Timestamp(values, unit) => {
+                let values = Int64Builder::finish(values);
+                match unit {
+                    TimestampUnit::Millisecond => Arc::new(values.reinterpret_cast::<TimestampMillisecondType>()),
+                    TimestampUnit::Microsecond => Arc::new(values.reinterpret_cast::<TimestampMicrosecondType>()),
+                    TimestampUnit::Nanosecond => Arc::new(values.reinterpret_cast::<TimestampNanosecondType>()),
+                }
+            }
             Values::Boolean(values) => ArrayBuilder::finish(values),
             Values::Binary(values) => ArrayBuilder::finish(values),
             Values::Struct(values) => {
@@ -323,39 +344,5 @@ impl ListValues {
         self.lengths.push(items.len());
         self.valid.append_non_null();
         Some(())
-    }
-}
-
-/// What a value of a type looks like, for the person who must repair the file.
-struct Expected<'a>(&'a ColumnType, Option<&'a DatetimeFormat>);
-
-impl fmt::Display for Expected<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = |f: &mut fmt::Formatter<'_>, least: i64, greatest: i64| {
-            write!(f, "{}: a whole number from {least} to {greatest}", self.0)
-        };
-        match self.0 {
-            ColumnType::String => write!(f, "string: a text"),
-            ColumnType::Int8 => whole(f, i8::MIN.into(), i8::MAX.into()),
-            ColumnType::Int16 => whole(f, i16::MIN.into(), i16::MAX.into()),
-            ColumnType::Int32 => whole(f, i32::MIN.into(), i32::MAX.into()),
-            ColumnType::Int64 => whole(f, i64::MIN, i64::MAX),
-            ColumnType::Float32 | ColumnType::Float64 => write!(f, "{}: a finite number", self.0),
-            ColumnType::Decimal { precision, scale } => write!(
-                f,
-                "{}: a number with at most {} digits before and {scale} after the point",
-                self.0,
-                precision - scale
-            ),
-            ColumnType::Date | ColumnType::Timestamp if let Some(format) = self.1 => {
-                write!(f, "{}: a text as `{format}`", self.0)
-            }
-            ColumnType::Date => write!(f, "date: a text YYYY-MM-DD"),
-            ColumnType::Timestamp => write!(f, "timestamp: a text YYYY-MM-DD HH:MM:SS[.fff] without a zone"),
-            ColumnType::Boolean => write!(f, "boolean: true or false"),
-            ColumnType::Binary => write!(f, "binary: a text in base64"),
-            ColumnType::Struct(_) => write!(f, "{}: an object", self.0),
-            ColumnType::List(_) => write!(f, "{}: an array", self.0),
-        }
     }
 }

@@ -1,34 +1,34 @@
 //! Arrow values of other types than a column's, read as their JSON text would be.
 
-use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, ListArray, PrimitiveArray, StructArray, TimestampMicrosecondArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, PrimitiveArray, StructArray};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type,
-    Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use contract::ColumnType;
+use contract::{ColumnType, TimestampUnit};
 
 use crate::column::{ColumnBuilder, Fault, Place, Values};
+use crate::expected::{Why, noted};
+use crate::found::{Found, Origin};
 use crate::misfit::MAXIMUM_UNEXPECTED_NAMES;
+use crate::points::{self, Day, Point};
 use crate::scalar;
 use crate::schema::arrow_type;
+use crate::shown::{clock, decimal, items, point, shown_value, units};
 
-/// How the values of an Arrow type become those of a column: found out once for all of them.
+/// How the values of a file's column become those of a described one: found out once for all of them.
 #[derive(Debug)]
 pub(crate) enum Plan {
     /// Values without parts.
-    Scalar,
+    Scalar(Origin),
     /// By field of the column, and the fields that it does not have.
     Struct(Vec<Child>, Vec<Box<str>>),
     List(Box<Plan>),
     /// No value ever fits.
-    Unfit,
+    Unfit(Why),
 }
 
 /// Where a field of a column is.
@@ -40,62 +40,78 @@ pub(crate) enum Child {
 }
 
 impl Plan {
-    pub(crate) fn new(column_type: &ColumnType, data_type: &DataType) -> Self {
-        match (column_type, data_type) {
-            (ColumnType::Struct(fields), DataType::Struct(there)) => {
+    pub(crate) fn new(column_type: &ColumnType, found: &Found) -> Self {
+        match (column_type, found) {
+            (ColumnType::Struct(fields), Found::Struct(there)) => {
                 let child = |(name, inner): &(String, ColumnType)| {
-                    let mut found = there.iter().enumerate().filter(|(_, field)| field.name() == name);
+                    let mut found = there.iter().enumerate().filter(|(_, (found, _))| found == name);
                     match (found.next(), found.next()) {
                         (None, _) => Child::Absent,
-                        (Some((n, field)), None) => Child::At(n, Self::new(inner, field.data_type())),
+                        (Some((n, (_, field))), None) => Child::At(n, Self::new(inner, field)),
                         (Some(_), Some(_)) => Child::Twice,
                     }
                 };
                 let children = fields.iter().map(child).collect();
                 let known = |name: &str| fields.iter().any(|(field, _)| field == name);
-                let others =
-                    there.iter().filter(|field| !known(field.name())).map(|field| field.name().as_str().into());
+                let others = there.iter().filter(|(name, _)| !known(name)).map(|(name, _)| name.as_str().into());
                 // more are not told apart
                 Self::Struct(children, others.take(MAXIMUM_UNEXPECTED_NAMES + 1).collect())
             }
-            (ColumnType::List(inner), DataType::List(item)) => Self::List(Box::new(Self::new(inner, item.data_type()))),
-            (ColumnType::Struct(_) | ColumnType::List(_), _) => Self::Unfit,
-            (_, inner) if inner.is_nested() => Self::Unfit,
-            _ => Self::Scalar,
+            (ColumnType::List(inner), Found::List(item)) => Self::List(Box::new(Self::new(inner, item))),
+            (ColumnType::List(inner), Found::Map(entry)) if matches!(**inner, ColumnType::Struct(_)) => {
+                Self::List(Box::new(Self::new(inner, entry)))
+            }
+            (_, Found::Map(_)) => Self::Unfit(Why::Map),
+            (_, Found::Leaf(_, Origin::Interval)) => Self::Unfit(Why::Interval),
+            (ColumnType::Struct(_) | ColumnType::List(_), _) => Self::Unfit(Why::Other),
+            (_, Found::Leaf(_, origin)) => Self::Scalar(*origin),
+            _ => Self::Unfit(Why::Other),
         }
     }
 }
 
 /// An array as a column has it, if all of its values are the column's own and only names of fields differ, or what may
-/// be null.
-pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType) -> Option<ArrayRef> {
+/// be null, or the unit of points in time.
+pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType, plan: &Plan) -> Option<ArrayRef> {
     let target = arrow_type(column_type);
-    match (column_type, &target, array.data_type()) {
-        (ColumnType::Struct(inner), DataType::Struct(fields), DataType::Struct(there)) => {
-            if fields.len() != there.len()
-                || fields.iter().zip(there).any(|(field, found)| field.name() != found.name())
-            {
+    match (plan, column_type, &target) {
+        (Plan::Struct(children, others), ColumnType::Struct(inner), DataType::Struct(fields)) => {
+            let parts = array.as_struct_opt()?;
+            let in_order = |(n, child): (usize, &Child)| matches!(child, Child::At(place, _) if *place == n);
+            if !others.is_empty() || !children.iter().enumerate().all(in_order) {
                 return None;
             }
-            let children = array.as_struct().columns().iter().zip(inner);
-            let children = children.map(|(child, (_, inner))| as_it_is(child, inner)).collect::<Option<_>>()?;
-            let array = StructArray::try_new(fields.clone(), children, array.nulls().cloned()).ok()?;
-            Some(Arc::new(array))
+            let children =
+                parts.columns().iter().zip(inner).zip(children).map(|((part, (_, inner)), child)| match child {
+                    Child::At(_, plan) => as_it_is(part, inner, plan),
+                    _ => None,
+                });
+            let array = StructArray::try_new(fields.clone(), children.collect::<Option<_>>()?, array.nulls().cloned());
+            Some(Arc::new(array.ok()?))
         }
-        (ColumnType::List(inner), DataType::List(item), DataType::List(_)) => {
-            let list = array.as_list::<i32>();
-            let items = as_it_is(list.values(), inner)?;
-            let list =
-                ListArray::try_new(Arc::clone(item), list.offsets().clone(), items, list.nulls().cloned()).ok()?;
+        (Plan::List(plan), ColumnType::List(inner), DataType::List(item)) => {
+            let (values, offsets) = match array.as_list_opt::<i32>() {
+                Some(list) => (Arc::clone(list.values()), list.offsets().clone()),
+                None => {
+                    let map = array.as_map_opt()?;
+                    (Arc::new(map.entries().clone()) as ArrayRef, map.offsets().clone())
+                }
+            };
+            let items = as_it_is(&values, inner, plan)?;
+            let list = ListArray::try_new(Arc::clone(item), offsets, items, array.nulls().cloned()).ok()?;
             Some(Arc::new(list))
         }
-        (_, wanted, found) if wanted == found => {
+        (Plan::Scalar(origin), ColumnType::Timestamp(unit), _) => points_as_they_are(array, *unit, *origin),
+        (Plan::Scalar(Origin::Plain), _, wanted) if wanted == array.data_type() => {
             let fits = match column_type {
                 ColumnType::Float32 => all::<Float32Type>(array, |value| value.is_finite()),
                 ColumnType::Float64 => all::<Float64Type>(array, |value| value.is_finite()),
                 ColumnType::Decimal { precision, .. } => {
                     let limit = 10_u128.pow(u32::from(*precision));
                     all::<Decimal128Type>(array, |value| value.unsigned_abs() < limit)
+                }
+                ColumnType::Date => {
+                    all::<Date32Type>(array, |value| (points::FIRST_DAY..=points::LAST_DAY).contains(&value))
                 }
                 _ => true,
             };
@@ -105,12 +121,52 @@ pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType) -> Option<Arr
     }
 }
 
+/// Points in time in a column's unit, if each is one of the column's.
+fn points_as_they_are(array: &ArrayRef, unit: TimestampUnit, origin: Origin) -> Option<ArrayRef> {
+    let wanted = unit.per_second();
+    let values = match (units(array), origin) {
+        (Some((values, found)), _) if found == wanted => {
+            let (least, greatest) = points::range(wanted);
+            let fits = |value: i64| value >= least && value <= greatest;
+            fits_all(&values, fits).then_some(values)?
+        }
+        (Some((values, found)), _) if found > wanted => {
+            let (ratio, (least, greatest)) = (found / wanted, points::range(found));
+            let fits = |value: i64| value % ratio == 0 && value >= least && value <= greatest;
+            fits_all(&values, fits).then(|| values.unary::<_, Int64Type>(|value| value / ratio))?
+        }
+        (Some((values, found)), _) => {
+            let ratio = wanted / found;
+            // where the finer unit ends, the coarser one goes on
+            let (least, greatest) = points::range(wanted);
+            let (least, greatest) = (least / ratio, greatest / ratio);
+            let fits = |value: i64| value >= least && value <= greatest;
+            fits_all(&values, fits).then(|| values.unary::<_, Int64Type>(|value| value.wrapping_mul(ratio)))?
+        }
+        (None, Origin::Int96) => {
+            let point = |bytes: Option<&[u8]>| match bytes {
+                None => Some(None),
+                Some(bytes) => Point::of_int96(bytes)?.in_unit(unit).ok().map(Some),
+            };
+            array.as_fixed_size_binary_opt()?.iter().map(point).collect::<Option<Int64Array>>()?
+        }
+        _ => return None,
+    };
+    Some(match unit {
+        TimestampUnit::Millisecond => Arc::new(values.reinterpret_cast::<TimestampMillisecondType>()),
+        TimestampUnit::Microsecond => Arc::new(values.reinterpret_cast::<TimestampMicrosecondType>()),
+        TimestampUnit::Nanosecond => Arc::new(values.reinterpret_cast::<TimestampNanosecondType>()),
+    })
+}
+
 fn all<T: ArrowPrimitiveType>(array: &ArrayRef, fits: impl Fn(T::Native) -> bool) -> bool {
-    let array: &PrimitiveArray<T> = array.as_primitive();
-    match array.null_count() {
-        0 => array.values().iter().all(|value| fits(*value)),
-        _ => array.iter().flatten().all(fits),
-    }
+    fits_all(array.as_primitive::<T>(), fits)
+}
+
+fn fits_all<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, fits: impl Fn(T::Native) -> bool) -> bool {
+    // without a branch, so that several are compared at once; what lies under a null is mostly zero
+    array.values().iter().fold(true, |all, value| all & fits(*value))
+        || array.null_count() > 0 && array.iter().flatten().all(fits)
 }
 
 impl ColumnBuilder {
@@ -152,18 +208,22 @@ impl ColumnBuilder {
                 true
             }
             (Plan::List(plan), Values::List(values)) => {
-                let list = array.as_list::<i32>();
-                let range = list.value_offsets()[row] as usize..list.value_offsets()[row + 1] as usize;
+                let Some((items, range)) = items(array, row) else {
+                    self.append_unfit(Why::Other, &text_of(array, row, Origin::Plain, shown), place, tell);
+                    return false;
+                };
                 for (n, item) in range.clone().enumerate() {
-                    values.items.append_arrow(plan, list.values(), item, Place::Item(&place, n), shown, tell);
+                    values.items.append_arrow(plan, items, item, Place::Item(&place, n), shown, tell);
                 }
                 values.lengths.push(range.len());
                 values.valid.append_non_null();
                 true
             }
-            (Plan::Scalar, _) => self.append_scalar(array, row, place, shown, tell),
-            _ => {
-                self.append_unfit(&text_of(array, row, shown), place, tell);
+            (Plan::Scalar(origin), _) => self.append_scalar(array, row, *origin, place, shown, tell),
+            (plan, _) => {
+                let why = if let Plan::Unfit(why) = plan { *why } else { Why::Other };
+                let origin = if why == Why::Interval { Origin::Interval } else { Origin::Plain };
+                self.append_unfit(why, &text_of(array, row, origin, shown), place, tell);
                 false
             }
         }
@@ -173,11 +233,19 @@ impl ColumnBuilder {
         &mut self,
         array: &dyn Array,
         row: usize,
+        origin: Origin,
         place: Place<'_>,
         shown: bool,
         tell: &mut dyn FnMut(Fault<'_>),
     ) -> bool {
         let format = self.format.as_ref();
+        let mut why = Why::Other;
+        let time = match array.data_type() {
+            DataType::FixedSizeBinary(_) if origin == Origin::Int96 => {
+                Point::of_int96(array.as_fixed_size_binary().value(row))
+            }
+            _ => point(array, row),
+        };
         let fits = match (array.data_type(), &mut self.values) {
             (DataType::Utf8, values) => {
                 let text = array.as_string::<i32>().value(row);
@@ -189,37 +257,37 @@ impl ColumnBuilder {
                     (Values::Decimal(values), ColumnType::Decimal { precision, scale }) => {
                         scalar::decimal_of(text, *precision, *scale).map(|value| values.append_value(value))
                     }
-                    (Values::Date(values), _) => scalar::date_of(text, format).map(|value| values.append_value(value)),
-                    (Values::Timestamp(values), _) => {
-                        scalar::timestamp_of(text, format).map(|value| values.append_value(value))
+                    (Values::Date(values), _) => {
+                        noted(scalar::date_of(text, format), &mut why).map(|value| values.append_value(value))
+                    }
+                    (Values::Timestamp(values, unit), _) => {
+                        let point = noted(scalar::timestamp_of(text, format, *unit), &mut why);
+                        point.map(|value| values.append_value(value))
                     }
                     (Values::Binary(values), _) => scalar::binary_of(text).map(|value| values.append_value(value)),
                     _ => None,
                 }
             }
-            // older writers leave it to the reader to know which bytes are text
-            (DataType::Binary, Values::String(values)) => {
-                std::str::from_utf8(array.as_binary::<i32>().value(row)).ok().map(|text| values.append_value(text))
+            (_, Values::Timestamp(values, unit)) if let Some(time) = time => {
+                noted(time.in_unit(*unit), &mut why).map(|value| values.append_value(value))
+            }
+            (_, Values::Date(values)) if let Some(time) = time => {
+                noted(time.midnight(), &mut why).map(|value| values.append_value(value))
+            }
+            (_, Values::String(values)) => {
+                noted(text(array, row, origin, time), &mut why).map(|text| values.append_value(text))
             }
             (DataType::Binary, Values::Binary(values)) => {
                 values.append_value(array.as_binary::<i32>().value(row));
                 Some(())
             }
-            (DataType::FixedSizeBinary(_), Values::Binary(values)) => {
+            (DataType::FixedSizeBinary(_), Values::Binary(values)) if origin != Origin::Int96 => {
                 values.append_value(array.as_fixed_size_binary().value(row));
                 Some(())
             }
             (DataType::Date32, Values::Date(values)) => {
-                values.append_value(array.as_primitive::<Date32Type>().value(row));
-                Some(())
-            }
-            (DataType::Timestamp(unit, _), Values::Timestamp(values)) => {
-                milliseconds(array, *unit, row).map(|value| values.append_value(value))
-            }
-            (DataType::Timestamp(unit, _), Values::Date(values)) => {
-                let value = milliseconds(array, *unit, row).filter(|value| value % MILLISECONDS_OF_A_DAY == 0);
-                let days = value.and_then(|value| i32::try_from(value / MILLISECONDS_OF_A_DAY).ok());
-                days.map(|days| values.append_value(days))
+                let day = points::day(array.as_primitive::<Date32Type>().value(row));
+                noted(day, &mut why).map(|value| values.append_value(value))
             }
             _ => match json(array, row) {
                 // as its JSON text, with the same verdict
@@ -228,25 +296,42 @@ impl ColumnBuilder {
             },
         };
         if fits.is_none() {
-            self.append_unfit(&text_of(array, row, shown), place, tell);
+            self.append_unfit(why, &text_of(array, row, origin, shown), place, tell);
         }
         fits.is_some()
     }
 }
 
-const MILLISECONDS_OF_A_DAY: i64 = 86_400_000;
-
-/// A point in time in milliseconds, if nothing is lost. One in UTC is taken as a time of day without a zone: so Spark
-/// writes those.
-fn milliseconds(array: &dyn Array, unit: TimeUnit, row: usize) -> Option<i64> {
-    let any = array.as_any();
-    let exact = |value: i64, units: i64| (value % units == 0).then_some(value / units);
-    match unit {
-        TimeUnit::Second => any.downcast_ref::<TimestampSecondArray>()?.value(row).checked_mul(1000),
-        TimeUnit::Millisecond => Some(any.downcast_ref::<TimestampMillisecondArray>()?.value(row)),
-        TimeUnit::Microsecond => exact(any.downcast_ref::<TimestampMicrosecondArray>()?.value(row), 1000),
-        TimeUnit::Nanosecond => exact(any.downcast_ref::<TimestampNanosecondArray>()?.value(row), 1_000_000),
+/// The text of what is a text in JSON too: days and times, and bytes that are one. Older writers leave it to the reader
+/// to know which bytes are.
+fn text(array: &dyn Array, row: usize, origin: Origin, time: Option<Point>) -> Result<String, Why> {
+    let utf8 = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Why::Other);
+    match (array.data_type(), origin) {
+        (_, Origin::Uuid) => Ok(uuid(array.as_fixed_size_binary().value(row))),
+        _ if let Some(time) = time => Ok(time.in_range()?.to_string()),
+        (DataType::Date32, _) => {
+            let day = points::day(array.as_primitive::<Date32Type>().value(row))?;
+            Ok(Day(day.into()).to_string())
+        }
+        (DataType::Time32(_) | DataType::Time64(_), _) => {
+            clock(array, row).map(|clock| clock.to_string()).map_err(|_| Why::Other)
+        }
+        (DataType::Binary, _) => utf8(array.as_binary::<i32>().value(row)),
+        (DataType::FixedSizeBinary(_), Origin::Plain) => utf8(array.as_fixed_size_binary().value(row)),
+        _ => Err(Why::Other),
     }
+}
+
+/// `01234567-89ab-cdef-0123-456789abcdef`
+fn uuid(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(36);
+    for (n, byte) in bytes.iter().enumerate() {
+        if matches!(n, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
 }
 
 /// The JSON text of a number or a truth value; None where JSON has none.
@@ -270,8 +355,7 @@ fn json(array: &dyn Array, row: usize) -> Option<String> {
             let number = number::<Float64Type>(array, row);
             number.is_finite().then(|| format!("{number:?}"))?
         }
-        DataType::Decimal128(..) => array.as_primitive::<Decimal128Type>().value_as_string(row),
-        DataType::Decimal256(..) => array.as_primitive::<Decimal256Type>().value_as_string(row),
+        DataType::Decimal128(..) | DataType::Decimal256(..) => decimal(array, row)?,
         DataType::Boolean => array.as_any().downcast_ref::<BooleanArray>()?.value(row).to_string(),
         _ => return None,
     })
@@ -282,36 +366,23 @@ fn finite(number: f32) -> Option<String> {
 }
 
 /// What a person sees of a value that does not fit.
-fn text_of(array: &dyn Array, row: usize, shown: bool) -> String {
+fn text_of(array: &dyn Array, row: usize, origin: Origin, shown: bool) -> String {
     if !shown {
         return String::new();
     }
-    let mut text = Cut(String::new());
-    let written = match array.data_type() {
-        DataType::Utf8 => {
-            let value = array.as_string::<i32>().value(row);
-            let start = value.char_indices().nth(SHOWN_CHARACTERS).map_or(value, |(end, _)| &value[..end]);
-            text.write_str(&serde_json::to_string(start).unwrap_or_default())
-        }
-        _ => ArrayFormatter::try_new(array, &FormatOptions::default())
-            .map_err(|_| fmt::Error)
-            .and_then(|formatter| write!(text, "{}", formatter.value(row))),
-    };
-    // what is cut off is an error to who writes
-    written.unwrap_or_default();
-    text.0
+    let bytes = array.as_fixed_size_binary_opt().map(|array| array.value(row));
+    match (origin, bytes) {
+        (Origin::Int96, Some(bytes)) => Point::of_int96(bytes).map(|point| point.to_string()),
+        (Origin::Uuid, Some(bytes)) => Some(uuid(bytes)),
+        (Origin::Interval, Some(bytes)) => interval(bytes),
+        _ => None,
+    }
+    .unwrap_or_else(|| shown_value(array, row))
 }
 
-/// More than a misfit shows.
-const SHOWN_CHARACTERS: usize = 100;
-
-/// A text that ends when it is long enough.
-struct Cut(String);
-
-impl Write for Cut {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let there = self.0.chars().count();
-        self.0.extend(text.chars().take((4 * SHOWN_CHARACTERS).saturating_sub(there)));
-        if there > 3 * SHOWN_CHARACTERS { Err(fmt::Error) } else { Ok(()) }
-    }
+/// Three numbers of 32 bits.
+fn interval(bytes: &[u8]) -> Option<String> {
+    let ([months, days, milliseconds], []) = bytes.as_chunks::<4>() else { return None };
+    let number = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
+    Some(format!("{} months {} days {} ms", number(months), number(days), number(milliseconds)))
 }

@@ -18,6 +18,8 @@ const HEAD_BYTES: usize = 324;
 pub(crate) struct Records {
     lines: Lines,
     maximum_record_bytes: usize,
+    /// An empty line is a record: of one field, without a value.
+    empty_lines: bool,
     record: Record,
 }
 
@@ -62,6 +64,11 @@ impl Record {
             let end = (field & !QUOTED) as usize;
             (&self.text[std::mem::replace(&mut from, end)..end], field & QUOTED != 0)
         })
+    }
+
+    /// Whether a carriage return lies outside of quotes: at the end of a line it is a part of the line's end.
+    fn has_carriage_return(&self) -> bool {
+        self.fields().any(|(text, quoted)| !quoted && text.contains('\r'))
     }
 
     fn start(&mut self, line: u64) {
@@ -136,7 +143,7 @@ impl Record {
 impl Records {
     pub(crate) fn new(lines: Lines, maximum_record_bytes: usize) -> Self {
         let maximum_record_bytes = maximum_record_bytes.min(MAXIMUM_RECORD_BYTES);
-        Self { lines, maximum_record_bytes, record: Record::default() }
+        Self { lines, maximum_record_bytes, empty_lines: false, record: Record::default() }
     }
 
     /// The next record. One that is at fault ends with the line of the fault.
@@ -154,7 +161,7 @@ impl Records {
             };
             let first = bytes == 0;
             if first {
-                if matches!(line.bytes, b"" | b"\r") {
+                if !self.empty_lines && matches!(line.bytes, b"" | b"\r") {
                     byte = self.lines.bytes();
                     continue;
                 }
@@ -202,6 +209,8 @@ pub(crate) struct Csv {
     records: Records,
     /// Absent until the first record has said it.
     header: Option<Header>,
+    /// The first record is still to come.
+    first: bool,
 }
 
 /// Which field is which column.
@@ -235,7 +244,9 @@ impl Csv {
     pub(crate) fn new(records: Records, with_header: bool, columns: usize) -> Self {
         let in_order =
             || Header { fields: (0..columns as u32).map(Use).collect(), missing: Vec::new(), twice: Vec::new() };
-        Self { records, header: (!with_header).then(in_order) }
+        let mut csv = Self { records, header: (!with_header).then(in_order), first: true };
+        csv.records.empty_lines = !with_header && columns == 1;
+        csv
     }
 
     pub(crate) fn lines(&self) -> &Lines {
@@ -244,9 +255,21 @@ impl Csv {
 
     /// Makes a row, a misfit or the header of the next record. Gives false when there is none.
     pub(crate) fn take(&mut self, rows: &mut Rows) -> Result<bool, ReadError> {
-        let Some(record) = self.records.next()? else { return Ok(false) };
+        let first = std::mem::replace(&mut self.first, false);
+        let whole_file = |records: &Records| records.lines.is_unended() && records.record.line == records.lines.lines();
+        if self.records.next()?.is_none() {
+            return Ok(false);
+        }
+        let record = &self.records.record;
+        // a file of old Macs is a single line
+        if first && (self.header.is_none() || whole_file(&self.records)) && record.has_carriage_return() {
+            return Err(ReadError::LineEnds { line: record.line });
+        }
         let Some(header) = &self.header else {
-            self.header = Some(Header::read(record, rows)?);
+            let header = Header::read(record, rows)?;
+            // where there is but one field, nothing at all is a null of it
+            self.records.empty_lines = header.fields.len() == 1;
+            self.header = Some(header);
             return Ok(true);
         };
         match record.fault {
@@ -263,6 +286,17 @@ impl Csv {
             None => header.append(record, rows),
         }
         Ok(true)
+    }
+}
+
+impl Csv {
+    /// A file without rows: what is wrong with its header.
+    pub(crate) fn without_rows(&self, rows: &mut Rows) {
+        if let Some(header) = &self.header {
+            header.missing.iter().for_each(|column| rows.tallies.missing_without_rows(*column));
+            header.twice.iter().for_each(|column| rows.tallies.duplicate_without_rows(*column));
+            rows.tallies.unexpected_without_rows();
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
+use chrono::{Datelike, NaiveDate, Weekday};
+
+use crate::points::Point;
 
 /// A checked `datetime_format`.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ enum Part {
     Minute,
     Second,
     Fraction,
+    /// A point and a fraction, or neither: Python's `isoformat` leaves out a fraction of zero.
+    PointFraction,
 }
 
 const MONTHS: [&str; 12] = [
@@ -100,7 +104,10 @@ impl DatetimeFormat {
                 Some('p') => parts.push(Part::HalfDay),
                 Some('M') => parts.push(Part::Minute),
                 Some('S') => parts.push(Part::Second),
-                Some('f') => parts.push(Part::Fraction),
+                Some('f') => match parts.last_mut() {
+                    Some(point @ Part::Letter('.')) => *point = Part::PointFraction,
+                    _ => parts.push(Part::Fraction),
+                },
                 Some('F') => {
                     parts.extend([Part::Year, Part::Letter('-'), Part::Month, Part::Letter('-'), Part::Day]);
                 }
@@ -119,8 +126,8 @@ impl DatetimeFormat {
         Ok(Self { text: format.into(), parts })
     }
 
-    /// The point in time that a text stands for; None where it is none, or has more of a second than milliseconds.
-    pub(crate) fn read(&self, text: &str) -> Option<NaiveDateTime> {
+    /// The point in time that a text stands for.
+    pub(crate) fn read(&self, text: &str) -> Option<Point> {
         let mut found = Found::default();
         let mut rest = text;
         for part in &self.parts {
@@ -133,8 +140,8 @@ impl DatetimeFormat {
 /// Every part at most once, and together a day.
 fn complete(parts: &[Part]) -> Result<(), String> {
     use Part::{
-        Day, DayOfYear, Fraction, HalfDay, Hour, Hour12, Minute, Month, MonthName, MonthShort, Second, ShortYear,
-        WeekdayName, WeekdayShort, Year,
+        Day, DayOfYear, Fraction, HalfDay, Hour, Hour12, Minute, Month, MonthName, MonthShort, PointFraction, Second,
+        ShortYear, WeekdayName, WeekdayShort, Year,
     };
     let count = |some: &[Part]| parts.iter().filter(|part| some.contains(part)).count();
     let day = (count(&[Month, MonthName, MonthShort]), count(&[Day]), count(&[DayOfYear]));
@@ -147,7 +154,7 @@ fn complete(parts: &[Part]) -> Result<(), String> {
         ("AM or PM", &[HalfDay]),
         ("the minute", &[Minute]),
         ("the second", &[Second]),
-        ("the fraction of a second", &[Fraction]),
+        ("the fraction of a second", &[Fraction, PointFraction]),
     ] {
         if count(some) > 1 {
             return Err(format!("says {what} twice"));
@@ -176,7 +183,7 @@ struct Found {
     half_day: Option<u32>,
     minute: u32,
     second: u32,
-    microseconds: u32,
+    nanoseconds: u32,
 }
 
 impl Default for Found {
@@ -191,7 +198,7 @@ impl Default for Found {
             half_day: None,
             minute: 0,
             second: 0,
-            microseconds: 0,
+            nanoseconds: 0,
         }
     }
 }
@@ -239,10 +246,12 @@ impl Found {
                 self.day_of_year = Some(day);
                 return Some(rest);
             }
-            Part::Fraction => {
-                let (fraction, rest) = digits(text, 6, 0, 999_999)?;
+            Part::PointFraction if !text.starts_with('.') => return Some(text),
+            Part::Fraction | Part::PointFraction => {
+                let text = if part == Part::PointFraction { &text[1..] } else { text };
+                let (fraction, rest) = digits(text, 9, 0, 999_999_999)?;
                 let written = (text.len() - rest.len()) as u32;
-                (&mut self.microseconds, (fraction * 10_u32.pow(6 - written), rest))
+                (&mut self.nanoseconds, (fraction * 10_u32.pow(9 - written), rest))
             }
             Part::Month => (&mut self.month, number(1, 12)?),
             Part::Day => (&mut self.day, number(1, 31)?),
@@ -255,18 +264,18 @@ impl Found {
         Some(rest)
     }
 
-    fn point(self) -> Option<NaiveDateTime> {
+    fn point(self) -> Option<Point> {
         let day = match self.day_of_year {
             Some(day) => NaiveDate::from_yo_opt(self.year, day)?,
             None => NaiveDate::from_ymd_opt(self.year, self.month, self.day)?,
         };
         // what contradicts itself cannot be trusted
-        if self.weekday.is_some_and(|weekday| weekday != day.weekday()) || !self.microseconds.is_multiple_of(1000) {
+        if self.weekday.is_some_and(|weekday| weekday != day.weekday()) {
             return None;
         }
         let hour = self.half_day.map_or(self.hour, |half| self.hour % 12 + 12 * half);
-        let time = NaiveTime::from_hms_milli_opt(hour, self.minute, self.second, self.microseconds / 1000)?;
-        Some(day.and_time(time))
+        let point = day.and_hms_opt(hour, self.minute, self.second)?.and_utc();
+        Some(Point { seconds: point.timestamp(), nanoseconds: self.nanoseconds })
     }
 }
 
@@ -302,7 +311,9 @@ mod tests {
     use super::*;
 
     fn read(format: &str, text: &str) -> Option<String> {
-        DatetimeFormat::new(format).unwrap().read(text).map(|point| point.format("%Y-%m-%d %H:%M:%S%.3f").to_string())
+        let point = DatetimeFormat::new(format).unwrap().read(text)?;
+        let point = chrono::DateTime::from_timestamp(point.seconds, point.nanoseconds).unwrap();
+        Some(point.format("%Y-%m-%d %H:%M:%S%.9f").to_string().trim_end_matches("000000").to_owned())
     }
 
     #[test]
@@ -313,6 +324,12 @@ mod tests {
             ("%Y%m%d", "20240229", "2024-02-29 00:00:00.000"),
             ("%Y-%m-%dT%H:%M:%S.%f", "2024-02-29T01:02:03.123", "2024-02-29 01:02:03.123"),
             ("%Y-%m-%dT%H:%M:%S.%f", "2024-02-29T01:02:03.120000", "2024-02-29 01:02:03.120"),
+            ("%Y-%m-%dT%H:%M:%S.%f", "2024-02-29T01:02:03.123456789", "2024-02-29 01:02:03.123456789"),
+            ("%F %T.%f", "2024-02-29 01:02:03.5", "2024-02-29 01:02:03.500"),
+            // as Python's isoformat leaves it out
+            ("%F %T.%f", "2024-02-29 01:02:03", "2024-02-29 01:02:03.000"),
+            ("%F %T.%f UTC", "2024-02-29 01:02:03 UTC", "2024-02-29 01:02:03.000"),
+            ("%F %T,%f", "2024-02-29 01:02:03,123", "2024-02-29 01:02:03.123"),
             ("%d %b %y", "29 Feb 24", "2024-02-29 00:00:00.000"),
             ("%d %b %y", "01  jan  69", "1969-01-01 00:00:00.000"),
             ("%A, %B %d, %Y", "thursday, FEBRUARY 29, 2024", "2024-02-29 00:00:00.000"),
@@ -340,8 +357,10 @@ mod tests {
             ("%a %F", "Mon 2024-02-29"),
             ("%F %T", "2024-02-29 24:00:00"),
             ("%F %T", "2024-02-29 23:59:60"),
-            ("%F %T.%f", "2024-02-29 23:59:59.1234"),
+            ("%F %T.%f", "2024-02-29 23:59:59.1234567890"),
             ("%F %T.%f", "2024-02-29 23:59:59."),
+            ("%F %T.%f", "2024-02-29 23:59:59.x"),
+            ("%F %T,%f", "2024-02-29 23:59:59"),
             ("%F %I:%M %p", "2024-02-29 13:30 PM"),
             ("%Y %j", "2023 366"),
         ] {
@@ -362,6 +381,7 @@ mod tests {
             ("%Y %j %d", "says the day twice"),
             ("%F %d", "says the day twice"),
             ("%F %y", "says the year twice"),
+            ("%F %f.%f", "says the fraction of a second twice"),
             ("%F %I:%M", "has one of %I and %p without the other"),
             ("%F %H %p", "has one of %I and %p without the other"),
         ] {

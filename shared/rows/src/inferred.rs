@@ -3,13 +3,11 @@
 
 use std::fmt;
 
-use arrow::datatypes::DataType;
-use contract::ColumnType;
+use contract::{ColumnType, TimestampUnit};
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::scalar;
-use crate::schema::column_type;
 
 /// The type of the values seen so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +38,8 @@ enum Kind {
     Boolean,
     Number(Number),
     Date,
-    Timestamp,
+    /// As fine as the finest of them.
+    Timestamp(TimestampUnit),
     Text,
     Struct(Vec<(String, Seen)>),
     List(Box<Seen>),
@@ -73,9 +72,9 @@ enum NumberKind {
 
 impl Inferred {
     /// Of a column whose file says what it is.
-    pub(crate) fn declared(data_type: &DataType, nullable: bool) -> Self {
+    pub(crate) fn declared(column_type: Option<ColumnType>, nullable: bool) -> Self {
         let root = Seen { null: nullable, ..Seen::default() };
-        Self { declared: Some(column_type(data_type)), root, nodes: 0 }
+        Self { declared: Some(column_type), root, nodes: 0 }
     }
 
     /// The narrowest type that reads every value; text where there was none but null. `None` where no type does, or
@@ -107,7 +106,7 @@ impl Seen {
             Kind::Boolean => ColumnType::Boolean,
             Kind::Number(number) => number.column_type(),
             Kind::Date => ColumnType::Date,
-            Kind::Timestamp => ColumnType::Timestamp,
+            Kind::Timestamp(unit) => ColumnType::Timestamp(*unit),
             Kind::Struct(fields) => {
                 let word = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
                 let again = |n: usize| fields[..n].iter().any(|(name, _)| name.eq_ignore_ascii_case(&fields[n].0));
@@ -159,14 +158,12 @@ impl Seen {
     }
 
     fn see_text(&mut self, json: &str) {
-        let is_date = || scalar::date(json, None).is_some();
-        let is_timestamp = || scalar::timestamp(json, None).is_some();
         self.kind = match &self.kind {
-            Kind::Nothing if is_date() => Kind::Date,
-            Kind::Nothing if is_timestamp() => Kind::Timestamp,
-            Kind::Date if is_date() => Kind::Date,
-            Kind::Timestamp if is_timestamp() => Kind::Timestamp,
-            Kind::Nothing | Kind::Date | Kind::Timestamp | Kind::Text => Kind::Text,
+            Kind::Text => return,
+            kind @ (Kind::Nothing | Kind::Date | Kind::Timestamp(_)) => {
+                let seen = scalar::text(json).map_or(Kind::Text, |text| time_of(&text, kind));
+                if *kind == Kind::Nothing { seen } else { together(kind, seen) }
+            }
             _ => Kind::Mixed,
         };
     }
@@ -183,23 +180,40 @@ impl Seen {
             Kind::Number(Number::of(number))
         } else if scalar::boolean_of(text).is_some() {
             Kind::Boolean
-        } else if scalar::date_of(text, None).is_some() {
-            Kind::Date
-        } else if scalar::timestamp_of(text, None).is_some() {
-            Kind::Timestamp
         } else {
-            Kind::Text
+            time_of(text, &self.kind)
         };
         match (&mut self.kind, seen) {
             (Kind::Number(number), Kind::Number(other)) => number.widen(other),
-            (kind, seen) if *kind == Kind::Nothing || *kind == seen => *kind = seen,
+            (kind @ Kind::Nothing, seen) => *kind = seen,
             // every field is a text
-            (kind, _) => *kind = Kind::Text,
+            (kind, seen) => *kind = together(kind, seen),
         }
     }
 
     fn become_or_mix(&mut self, kind: Kind) {
         self.kind = if self.kind == Kind::Nothing || self.kind == kind { kind } else { Kind::Mixed };
+    }
+}
+
+/// A day, a point in time, or any other text. A point in time is read as that of a kind that is known, or finer.
+fn time_of(text: &str, known: &Kind) -> Kind {
+    use TimestampUnit::{Microsecond, Millisecond, Nanosecond};
+    if scalar::is_day(text) {
+        return Kind::Date;
+    }
+    let known = if let Kind::Timestamp(unit) = known { *unit } else { Millisecond };
+    let units = [Millisecond, Microsecond, Nanosecond].into_iter().filter(|unit| *unit >= known);
+    let unit = units.into_iter().find(|unit| scalar::timestamp_of(text, None, *unit).is_ok());
+    unit.map_or(Kind::Text, Kind::Timestamp)
+}
+
+/// What two texts have in common.
+fn together(one: &Kind, other: Kind) -> Kind {
+    match (one, other) {
+        (Kind::Timestamp(one), Kind::Timestamp(other)) => Kind::Timestamp(other.max(*one)),
+        (one, other) if *one == other => other,
+        _ => Kind::Text,
     }
 }
 
@@ -320,6 +334,12 @@ mod tests {
             (&["true", "null", "false"], "boolean"),
             (&["\"2024-02-29\"", "\"2024-03-01\""], "date"),
             (&["\"2024-02-29 10:00:00\"", "\"2024-02-29T10:00:00.5\""], "datetime"),
+            (&["\"2024-02-29 10:00:00.123000\""], "datetime"),
+            (&["\"2024-02-29 10:00:00.123456\"", "\"2024-02-29T10:00:00\""], "timestamp(us)"),
+            (&["\"2024-02-29T10:00:00\"", "\"2024-02-29 10:00:00.1234567\""], "timestamp(ns)"),
+            // the one is too fine for microseconds, the other too long ago for nanoseconds
+            (&["\"2024-02-29 10:00:00.1234567\"", "\"1600-01-01 00:00:00\""], "character"),
+            (&["\"1600-01-01 00:00:00.123456\"", "\"1600-01-01 00:00:00\""], "timestamp(us)"),
             (&["\"2024-02-29\"", "\"2024-02-30\""], "character"),
             (&["\"2024-02-29\"", "\"2024-02-29 10:00:00\""], "character"),
             (&["\"012\""], "character"),
@@ -348,6 +368,7 @@ mod tests {
             (&["true", "1"], "character"),
             (&["2024-02-29"], "date"),
             (&["2024-02-29 00:00:00", ""], "datetime"),
+            (&["2024-02-29 00:00:00", "2024-02-29 00:00:00.000001", ""], "timestamp(us)"),
             (&["2024-02-29", "x", "2024-02-29"], "character"),
             (&["[1]"], "character"),
             (&[""], "character"),

@@ -15,16 +15,18 @@
 //!
 //! | type | JSON | a CSV field | Parquet |
 //! |---|---|---|---|
-//! | string | a text | its text | UTF-8, or bytes without a type that are UTF-8 |
+//! | string | a text | its text | UTF-8, or bytes without a type that are UTF-8; DATE, TIMESTAMP and TIME as ISO 8601 text; UUID |
 //! | tinyint … bigint | a number without fraction or exponent, in range: `1`, not `1.0`, `1e0` or `"1"` | the same, without zeros before it: not `007` or `+1` | integers of any width, in range; decimals of scale 0 |
 //! | float, double | any number that is finite in the type: `1` and `1.5`, not `1e400` | the same: not `NaN`, `.5` or `1,5` | any number; NaN and infinities are misfits |
 //! | decimal(p,s) | a number, or a text that holds one, that needs no rounding: `1.50`, `"1.50"`, `15e-1` | the same | any number (a float by its shortest text), or a text, that needs no rounding |
-//! | date | a text `YYYY-MM-DD`, or as the column's `datetime_format` | the same | DATE, a timestamp at midnight, or a text as in JSON |
-//! | timestamp | a text `YYYY-MM-DD HH:MM:SS`, with `T` in place of the space if you like, and up to three digits of a fraction; no zone; or as the column's `datetime_format` | the same | TIMESTAMP in any unit, or INT96, that has no more than milliseconds; one in UTC is taken as it is, without its zone; or a text as in JSON |
+//! | date | a text `YYYY-MM-DD`, or as the column's `datetime_format`; a time of day of midnight is no loss | the same | DATE, a timestamp at midnight, or a text as in JSON |
+//! | timestamp | a text `YYYY-MM-DD HH:MM:SS`, with `T` in place of the space if you like, and a fraction with nothing but zeros below the column's unit; no zone; or as the column's `datetime_format` | the same | TIMESTAMP in any unit, or INT96, that has nothing below the column's unit; one in UTC is taken as it is, without its zone; or a text as in JSON |
 //! | boolean | `true` or `false` | the same, in any letter case | BOOLEAN |
 //! | binary | a text in base64 (standard alphabet, padded) | the same | bytes, or a text in base64 |
 //! | struct | an object; a field that is absent is null, one that is not described is an unexpected column `a.b` | an object as JSON | a group, by the names of its fields |
-//! | array | an array | an array as JSON | a list |
+//! | array | an array | an array as JSON | a list; a map as a list of structs of `key` and `value` |
+//!
+//! Days and points in time lie in the years 1 to 9999; what is in nanoseconds in those of 1677 to 2262.
 //!
 //! Whether a column may be null is for the caller to check. A key that a row has twice has no value that could be
 //! trusted: it reads as null and is a misfit. Where `checks.ignore_header_case` says so, the names of columns are found
@@ -34,11 +36,11 @@
 //! without its newline are fine. `null` is null.
 //!
 //! **CSV** (RFC 4180): comma, quotes, doubled quotes inside of quotes, newlines inside of quotes, `\r\n` or `\n`, UTF-8
-//! with or without a byte order mark; a `\r` alone is a character like any other. Blank lines are no records: a file of
-//! a single column writes a null as an empty line, which is not seen. Nothing is trimmed. A field without quotes that is
+//! with or without a byte order mark; a `\r` alone is a character like any other, and a file whose lines end with it is
+//! refused. Blank lines are no records, but where a record has a single field: there an empty line is a null. Nothing is trimmed. A field without quotes that is
 //! empty is null. `""` is the empty text in a string column, no bytes in a binary one, and null in the others. The first
 //! record names the columns, in any order, or where `checks.header` says that there is none, they come in the metadata's
-//! order. A column that is missing or not described is so in every row; a file without rows has no misfits. Another
+//! order. A column that is missing or not described is so in every row; of a file without rows it is told all the same. Another
 //! number of fields than the header's ([`MisfitKind::RaggedRow`]), a quote inside of a field without quotes, and text
 //! after closing quotes ([`MisfitKind::NotCsv`]) make no row; the next record begins on the next line. Quotes that do
 //! not end are one such record up to the end of the file. A misfit tells the line on which its record begins.
@@ -46,7 +48,7 @@
 //! **Parquet**: needs [`Ranges`]. Columns are found by name, and only those described are read. The types are
 //! those of Parquet itself: the Arrow schema that some writers add is not looked at, as Athena does not either. So
 //! arrow-rs' timestamps in seconds and its 64-bit dates are the plain integers that the file has. INT96 is read to the
-//! microsecond. A value of a type that does not go with the column's is a misfit in every row that has one. A misfit's
+//! nanosecond. A value of a type that does not go with the column's is a misfit in every row that has one. A misfit's
 //! line is its row, from 1. Pages may be compressed with Snappy, gzip, Zstandard or LZ4, in all encodings but the
 //! bit-packed levels that the format gave up in 2013.
 //!
@@ -54,13 +56,15 @@
 //! too, its text without `\n` or `\r\n`. A second column, if described, is the line's number, from 1.
 //!
 //! **`datetime_format`** is in the words of strptime, as Python reads them: `%Y %y %m %b %B %d %j %a %A %H %I %p %M %S
-//! %f %F %T %R %%`. English names, in any letter case. A weekday must be the right one. A fraction (`%f`) of more than
-//! milliseconds is a misfit, and a time of day other than midnight is one in a date column.
+//! %f %F %T %R %%`. English names, in any letter case. A weekday must be the right one. A fraction (`%f`) has
+//! up to nine digits, and is left out together with a point before it; one finer than the column is a misfit, and a time of day other than midnight is one in a date column.
 
 mod column;
 mod convert;
 mod csv;
 mod datetime;
+mod expected;
+mod found;
 mod inferred;
 mod inflate;
 mod layout;
@@ -68,12 +72,14 @@ mod lines;
 mod misfit;
 mod pages;
 mod parquet;
+mod points;
 mod ranges;
 mod read_error;
 mod reader;
 mod runs;
 mod scalar;
 mod schema;
+mod shown;
 pub mod spelling;
 mod split;
 #[cfg(test)]
@@ -82,6 +88,8 @@ mod tests;
 mod tests_csv;
 #[cfg(test)]
 mod tests_parquet;
+#[cfg(test)]
+mod tests_types;
 mod thrift;
 
 pub use datetime::check_datetime_format;
@@ -91,3 +99,4 @@ pub use ranges::{Input, Ranges};
 pub use read_error::ReadError;
 pub use reader::{Batch, Gap, Options, RowReader, Summary};
 pub use schema::{arrow_type, schema};
+pub use shown::{is_in_range, shown_value};

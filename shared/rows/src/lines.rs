@@ -19,6 +19,7 @@ pub(crate) struct Lines {
     start: usize,
     end: usize,
     ended: bool,
+    unended: bool,
     /// Lines given out.
     lines: u64,
     /// Inflated bytes received.
@@ -63,6 +64,7 @@ impl Lines {
             start: 0,
             end: 0,
             ended: false,
+            unended: false,
             lines: 0,
             bytes: 0,
         })
@@ -83,6 +85,7 @@ impl Lines {
                 }
                 let line = (self.start, self.end);
                 self.start = self.end;
+                self.unended = true;
                 break line;
             }
             let pending = self.end - self.start;
@@ -100,6 +103,11 @@ impl Lines {
         let bytes = &self.buffer[from..to];
         let bytes = if self.lines == 1 { bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes) } else { bytes };
         Ok(Some(Line { number: self.lines, bytes }))
+    }
+
+    /// Whether the line given out last was the file's last, and had no newline.
+    pub(crate) fn is_unended(&self) -> bool {
+        self.unended
     }
 
     /// Lines given out so far.

@@ -90,7 +90,8 @@ pub struct Tally {
     /// The column; None for lines as a whole, and for the unexpected columns beyond the first
     /// [`MAXIMUM_UNEXPECTED_NAMES`] of different names.
     pub column: Option<Arc<str>>,
-    /// Rows (or lines) with it; a row counts once, however many values inside it do not fit.
+    /// Rows (or lines) with it; a row counts once, however many values inside it do not fit. None of a file that has no
+    /// rows, and whose own description of its columns does not fit.
     pub count: u64,
     /// The first of them.
     pub examples: Vec<Misfit>,
@@ -240,6 +241,23 @@ impl Tallies {
         }
     }
 
+    /// A column that a file without rows lacks.
+    pub(crate) fn missing_without_rows(&mut self, column: usize) {
+        self.known[column][0].note(IN_NO_ROW);
+    }
+
+    /// A column that a file without rows has twice.
+    pub(crate) fn duplicate_without_rows(&mut self, column: usize) {
+        self.known[column][1].note("the column once; here it is twice, and no row follows");
+    }
+
+    /// The columns that a file without rows has, and that are not described.
+    pub(crate) fn unexpected_without_rows(&mut self) {
+        for n in &self.unexpected_in_all {
+            self.unexpected[*n].note("no column that the metadata does not describe; no row follows");
+        }
+    }
+
     /// A column that a row has twice.
     pub(crate) fn duplicate(&mut self, line: u64, column: usize) {
         self.value(MisfitKind::DuplicateColumn, line, column, &"", "", &"the column once in a row");
@@ -352,11 +370,24 @@ impl Tallies {
     /// Everything that was seen, lines first, then in the order of the columns.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Tally> {
         let known = self.known.iter().flatten();
-        self.whole_lines.iter().chain(known).chain(&self.unexpected).filter(|tally| tally.count > 0)
+        self.whole_lines
+            .iter()
+            .chain(known)
+            .chain(&self.unexpected)
+            .filter(|tally| !tally.examples.is_empty() || tally.count > 0)
     }
 }
 
+const IN_NO_ROW: &str = "the column to be there; no row follows";
+
 impl Tally {
+    /// Something of a file without rows.
+    fn note(&mut self, expected: &str) {
+        let (kind, column) = (self.kind, self.column.clone());
+        let misfit = Misfit { kind, line: 1, column, path: String::new(), text: None, expected: expected.to_owned() };
+        self.examples.push(misfit);
+    }
+
     fn add(&mut self, line: u64, most: usize, fresh: &mut Vec<Misfit>, misfit: impl FnOnce() -> Misfit) {
         if self.last_line == line {
             return;

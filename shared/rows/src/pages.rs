@@ -14,6 +14,7 @@ use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use crate::ranges::Blocks;
 use crate::runs::{self, Run};
@@ -59,6 +60,25 @@ pub(crate) enum Failure {
     File(String),
 }
 
+impl Failure {
+    /// Of a column of the file.
+    pub(crate) fn in_column(self, column: &ColumnDescriptor) -> Self {
+        match self {
+            Self::File(reason) => Self::File(in_column(&column.path().string()) + &reason),
+            other => other,
+        }
+    }
+}
+
+/// What comes before what is wrong with a column.
+pub(crate) fn in_column(name: &str) -> String {
+    let shown: String = name.chars().take(SHOWN_CHARACTERS).flat_map(char::escape_debug).collect();
+    format!("column `{shown}`: ")
+}
+
+/// Of the name of a column.
+const SHOWN_CHARACTERS: usize = 80;
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
@@ -91,6 +111,8 @@ impl From<Torn> for Failure {
 pub(crate) struct Ledger {
     file_bytes: u64,
     maximum_bytes: u64,
+    /// Some of its columns are encrypted; which ones is seen when they cannot be read.
+    encrypted: bool,
     spent: Mutex<Spent>,
 }
 
@@ -103,8 +125,19 @@ struct Spent {
 }
 
 impl Ledger {
-    pub(crate) fn new(file_bytes: u64, maximum_bytes: u64) -> Self {
-        Self { file_bytes, maximum_bytes, spent: Mutex::default() }
+    pub(crate) fn new(file_bytes: u64, maximum_bytes: u64, encrypted: bool) -> Self {
+        Self { file_bytes, maximum_bytes, encrypted, spent: Mutex::default() }
+    }
+
+    /// A failure of a column, in its name.
+    pub(crate) fn failure_of(&self, failure: Failure, column: &ColumnDescriptor) -> Failure {
+        let failure = match failure {
+            Failure::File(reason) if self.encrypted => {
+                Failure::File(format!("it cannot be read, most likely as it is encrypted: {reason}"))
+            }
+            other => other,
+        };
+        failure.in_column(column)
     }
 
     fn spent(&self) -> MutexGuard<'_, Spent> {
@@ -153,6 +186,7 @@ impl Ledger {
 /// One column of one row group.
 #[derive(Debug)]
 pub(crate) struct Chunk {
+    column: ColumnDescPtr,
     blocks: Arc<Blocks>,
     ledger: Arc<Ledger>,
     /// The bytes not yet read.
@@ -261,6 +295,7 @@ impl Chunk {
             Type::BOOLEAN | Type::BYTE_ARRAY => 0,
         };
         Ok(Self {
+            column: metadata.column_descr_ptr(),
             blocks: Arc::clone(blocks),
             ledger: Arc::clone(ledger),
             at: start,
@@ -335,7 +370,7 @@ impl Chunk {
                 return Err("a page that reaches beyond its column chunk".into());
             }
             if header.uncompressed > LARGEST_PAGE_BYTES || header.compressed > LARGEST_PAGE_BYTES {
-                return Err(format!("a page of more than {LARGEST_PAGE_BYTES} bytes").into());
+                return Err(too_large());
             }
             self.at = body + header.compressed as u64;
             let values = match header.kind {
@@ -514,7 +549,7 @@ impl Chunk {
                 return Err(WRONG.into());
             }
             if plain.len() + 4 + prefix + suffix.len() > LARGEST_PAGE_BYTES {
-                return Err(format!("a page of more than {LARGEST_PAGE_BYTES} bytes").into());
+                return Err(too_large());
             }
             if self.width == 0 {
                 plain.extend_from_slice(&((prefix + suffix.len()) as u32).to_le_bytes());
@@ -554,14 +589,7 @@ impl Chunk {
             }
             _ => count.checked_mul(self.width).ok_or(CUT_OFF)?,
         };
-        let values = data.get(..used).ok_or(CUT_OFF)?;
-        if self.physical == Type::INT96 {
-            let (points, _) = values.as_chunks::<12>();
-            if !points.iter().all(is_int96_point) {
-                return Err("an INT96 timestamp outside of the years 1 to 9999".into());
-            }
-        }
-        Ok(used)
+        if used <= data.len() { Ok(used) } else { Err(CUT_OFF.into()) }
     }
 
     /// Gives the bytes that so many indices take.
@@ -643,11 +671,9 @@ impl Page {
     }
 }
 
-/// Nanoseconds of a day, and a Julian day.
-fn is_int96_point(bytes: &[u8; 12]) -> bool {
-    let [n0, n1, n2, n3, n4, n5, n6, n7, d0, d1, d2, d3] = *bytes;
-    let nanoseconds = u64::from_le_bytes([n0, n1, n2, n3, n4, n5, n6, n7]);
-    nanoseconds < 86_400_000_000_000 && (1_721_426..=5_373_484).contains(&u32::from_le_bytes([d0, d1, d2, d3]))
+fn too_large() -> Failure {
+    let way = "write smaller ones: with pyarrow by a smaller `write_batch_size`, elsewhere by smaller row groups";
+    format!("a page of more than {LARGEST_PAGE_BYTES} bytes; {way}").into()
 }
 
 /// Bytes that come after their length.
@@ -722,7 +748,10 @@ impl ChunkReader for Pages {
     type T = io::Cursor<Bytes>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let header = self.chunk(start).and_then(|mut chunk| chunk.header_at(start));
+        let header = self.chunk(start).and_then(|mut chunk| {
+            let header = chunk.header_at(start);
+            header.map_err(|failure| self.ledger.failure_of(failure, &chunk.column))
+        });
         header.map(io::Cursor::new).map_err(|failure| self.failed(failure))
     }
 

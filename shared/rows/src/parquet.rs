@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::FieldRef;
 use contract::Table;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -14,11 +14,12 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
     ParquetStatisticsPolicy, RowGroupMetaData,
 };
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use crate::column::{Fault, Place};
 use crate::convert::{Plan, as_it_is};
-use crate::pages::{Chunk, Failure, Ledger, Pages};
+use crate::found::{Found, Origin, as_bytes};
+use crate::pages::{Chunk, Failure, Ledger, Pages, in_column};
 use crate::ranges::{Blocks, Ranges};
 use crate::reader::Rows;
 use crate::thrift::{Torn, check_footer};
@@ -37,9 +38,9 @@ pub(crate) struct Parquet {
     blocks: Arc<Blocks>,
     ledger: Arc<Ledger>,
     metadata: ParquetMetaData,
+    /// The file's schema for the crate.
+    schema: SchemaDescPtr,
     mask: ProjectionMask,
-    /// The Arrow schema of the file with its own types; needed where that differs from what the crate makes of it.
-    hint: Option<SchemaRef>,
     columns: Vec<Source>,
     batch_rows: usize,
     batch_bytes: usize,
@@ -78,10 +79,13 @@ impl Parquet {
         options: &Options,
         batch_rows: usize,
     ) -> Result<Self, ReadError> {
-        let ledger = Arc::new(Ledger::new(ranges.length(), options.maximum_bytes));
         let failed = |failure: Failure| read_error(failure, 1, 0, options.maximum_bytes);
-        let metadata = read_metadata(&ranges).map_err(failed)?;
+        let (metadata, encrypted) = read_metadata(&ranges).map_err(failed)?;
+        let ledger = Arc::new(Ledger::new(ranges.length(), options.maximum_bytes, encrypted));
         let schema = metadata.file_metadata().schema_descr_ptr();
+        let crate_failed = |error: &dyn std::fmt::Display| failed(Failure::File(reason(error)));
+        let origins: Vec<Origin> = (0..schema.num_columns()).map(|leaf| Origin::of(&schema.column(leaf))).collect();
+        let schema = as_bytes(&schema).map_err(|error| crate_failed(&error))?;
         let roots = schema.root_schema().get_fields();
 
         let mut places = vec![None; rows.columns.len()];
@@ -91,11 +95,10 @@ impl Parquet {
                 None => {
                     let place = rows.tallies.unexpected_everywhere(root.name());
                     rows.tallies.unexpected_type(place, || {
-                        let alone = ProjectionMask::roots(&schema, [nth]);
                         // a column that the crate has no type for needs none: nobody reads it
-                        let arrow = parquet_to_arrow_schema_by_columns(&schema, alone, None).ok()?;
-                        let field = arrow.fields().first()?;
-                        Some(Inferred::declared(field.data_type(), field.is_nullable()))
+                        let field = field(&schema, nth).ok()?;
+                        let found = Found::new(field.data_type(), &mut origins_of(&schema, &origins, nth));
+                        Some(Inferred::declared(found.column_type(), field.is_nullable()))
                     });
                 }
                 Some(column) if places[column].is_some() => twice[column] = true,
@@ -104,39 +107,41 @@ impl Parquet {
         }
         let mut read: Vec<usize> = places.iter().flatten().copied().collect();
         read.sort_unstable();
-        // of a file without any column of the table the rows are counted all the same
+        let mut found = Vec::with_capacity(read.len());
+        for nth in &read {
+            let name = in_column(roots[*nth].name());
+            let field = field(&schema, *nth).map_err(|error| failed(Failure::File(name + &error)))?;
+            found.push(Found::new(field.data_type(), &mut origins_of(&schema, &origins, *nth)));
+        }
         let mask = match (read.is_empty(), schema.num_columns()) {
             (true, 0) => ProjectionMask::leaves(&schema, []),
-            (true, _) => ProjectionMask::leaves(&schema, [0]),
+            // of a file without any column of the table the rows are counted all the same
+            (true, _) => {
+                let simple_first = roots.iter().enumerate().map(|(n, root)| (root.is_group(), n));
+                let mut candidates: Vec<(bool, usize)> = simple_first.collect();
+                candidates.sort_unstable();
+                let any = candidates.into_iter().find(|(_, n)| field(&schema, *n).is_ok());
+                let (_, any) = any.ok_or_else(|| failed("none of its columns is of a type that can be read".into()))?;
+                ProjectionMask::roots(&schema, [any])
+            }
             (false, _) => ProjectionMask::roots(&schema, read.iter().copied()),
         };
-        let crate_failed = |error: &dyn std::fmt::Display| failed(Failure::File(reason(error)));
-        let arrow = parquet_to_arrow_schema_by_columns(&schema, mask.clone(), None).map_err(|e| crate_failed(&e))?;
-        let leaves: Vec<Type> = (0..schema.num_columns())
-            .filter(|leaf| mask.leaf_included(*leaf))
-            .map(|leaf| schema.column(leaf).physical_type())
-            .collect();
-        let mut at = 0;
-        let fields: Vec<FieldRef> =
-            arrow.fields().iter().map(|field| int96_as_micros(field, &leaves, &mut at)).collect();
-        // the crate wants a hint for all columns, read or not
-        let hint = (fields != arrow.fields().to_vec()).then(|| whole_hint(&schema)).transpose();
-        let hint = hint.map_err(|error| crate_failed(&error))?;
 
         let columns = table.data_columns().iter().zip(&places).zip(&twice).map(|((column, place), twice)| {
             let at = place.and_then(|place| read.binary_search(&place).ok());
-            match at.zip(at.and_then(|at| fields.get(at))) {
+            match at.zip(at.and_then(|at| found.get(at))) {
                 None => Source::Missing,
                 Some(_) if *twice => Source::Twice,
-                Some((at, field)) => Source::At(at, Plan::new(&column.column_type, field.data_type())),
+                Some((at, found)) => Source::At(at, Plan::new(&column.column_type, found)),
             }
         });
+        let leaves = (0..schema.num_columns()).filter(|leaf| mask.leaf_included(*leaf)).count();
         Ok(Self {
             columns: columns.collect(),
-            blocks: Arc::new(Blocks::new(ranges, leaves.len())),
+            blocks: Arc::new(Blocks::new(ranges, leaves)),
             ledger,
+            schema: Arc::clone(&schema),
             mask,
-            hint,
             batch_rows,
             batch_bytes: options.batch_bytes,
             next_group: 0,
@@ -144,6 +149,18 @@ impl Parquet {
             rows: 0,
             metadata,
         })
+    }
+
+    /// A file without rows: which columns are wrong.
+    pub(crate) fn without_rows(&self, rows: &mut Rows) {
+        for (n, source) in self.columns.iter().enumerate() {
+            match source {
+                Source::Missing => rows.tallies.missing_without_rows(n),
+                Source::Twice => rows.tallies.duplicate_without_rows(n),
+                Source::At(..) => {}
+            }
+        }
+        rows.tallies.unexpected_without_rows();
     }
 
     /// Rows read.
@@ -207,7 +224,7 @@ impl Parquet {
     fn open_group(&self, n: usize) -> Result<Group, Failure> {
         let group = self.metadata.row_group(n);
         let rows = u64::try_from(group.num_rows()).map_err(|_| "a row group with a negative number of rows")?;
-        let schema = self.metadata.file_metadata().schema_descr_ptr();
+        let schema = Arc::clone(&self.schema);
         if rows > 0 && schema.num_columns() == 0 {
             return Err("rows without columns".into());
         }
@@ -218,13 +235,16 @@ impl Parquet {
         let mut text_bytes = 0_usize;
         for (leaf, column) in group.columns().iter().enumerate() {
             let read = self.mask.leaf_included(leaf);
-            let mut chunk = read.then(|| Chunk::new(column, &self.blocks, &self.ledger)).transpose()?;
+            let chunk = read.then(|| Chunk::new(column, &self.blocks, &self.ledger)).transpose();
+            let mut chunk = chunk.map_err(|failure| failure.in_column(column.column_descr()))?;
             let described = chunk.as_ref().map_or((0, 0), |chunk| chunk.space(leaf));
             if let Some(chunk) = &mut chunk
                 && schema.column(leaf).max_rep_level() == 0
                 && column.column_type() == Type::BYTE_ARRAY
             {
-                text_bytes = text_bytes.saturating_add(chunk.longest_text()?);
+                let longest = chunk.longest_text();
+                let longest = longest.map_err(|failure| self.ledger.failure_of(failure, column.column_descr()))?;
+                text_bytes = text_bytes.saturating_add(longest);
             }
             chunks.push(chunk);
             columns.push(
@@ -254,10 +274,6 @@ impl Parquet {
         let metadata = Arc::new(ParquetMetaData::new(file, vec![group]));
         // what else a file says of its Arrow types is not looked at: other readers do not either
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let options = match &self.hint {
-            Some(hint) => options.with_schema(Arc::clone(hint)),
-            None => options,
-        };
         let metadata = ArrowReaderMetadata::try_new(metadata, options).map_err(|error| reason(&error))?;
         let pages = Pages::new(&self.ledger, chunks);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata)
@@ -275,7 +291,10 @@ impl Parquet {
                 Source::At(at, _) => batch.columns().get(*at),
                 Source::Missing | Source::Twice => None,
             };
-            let ready = array.and_then(|array| as_it_is(array, &rows.columns[n].column_type));
+            let ready = match (array, source) {
+                (Some(array), Source::At(_, plan)) => as_it_is(array, &rows.columns[n].column_type, plan),
+                _ => None,
+            };
             values.push(if ready.is_some() { None } else { array });
             rows.ready[n] = ready;
         }
@@ -310,7 +329,7 @@ impl Parquet {
     }
 }
 
-fn read_metadata(ranges: &Ranges) -> Result<ParquetMetaData, Failure> {
+fn read_metadata(ranges: &Ranges) -> Result<(ParquetMetaData, bool), Failure> {
     let length = ranges.length();
     let before_tail = length.checked_sub(TAIL_BYTES).ok_or("it is too short for a Parquet file")?;
     let tail = ranges.get(before_tail, TAIL_BYTES as usize)?;
@@ -327,7 +346,7 @@ fn read_metadata(ranges: &Ranges) -> Result<ParquetMetaData, Failure> {
     }
     let footer = ranges.get(start, size as usize)?;
     let damaged = |what: &str| Failure::from(format!("its description is damaged: {what}"));
-    check_footer(&footer).map_err(|torn| match torn {
+    let encrypted = check_footer(&footer).map_err(|torn| match torn {
         Torn::End => damaged("it ends too early"),
         Torn::Bad(what) => damaged(what),
     })?;
@@ -335,36 +354,25 @@ fn read_metadata(ranges: &Ranges) -> Result<ParquetMetaData, Failure> {
         .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options))
-        .map_err(|error| damaged(&reason(&error)))
+    let metadata = ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options));
+    Ok((metadata.map_err(|error| damaged(&reason(&error)))?, encrypted))
 }
 
-/// A field, with microseconds for what the file has as INT96: nanoseconds reach only from 1677 to 2262, and nobody who
-/// writes INT96 has finer points in time than Spark.
-fn int96_as_micros(field: &FieldRef, leaves: &[Type], at: &mut usize) -> FieldRef {
-    let with = |data_type: DataType| -> FieldRef { Arc::new(Field::clone(field).with_data_type(data_type)) };
-    match field.data_type() {
-        DataType::Struct(fields) => {
-            with(DataType::Struct(fields.iter().map(|field| int96_as_micros(field, leaves, at)).collect()))
-        }
-        DataType::List(item) => with(DataType::List(int96_as_micros(item, leaves, at))),
-        DataType::Map(entries, sorted) => with(DataType::Map(int96_as_micros(entries, leaves, at), *sorted)),
-        _ => {
-            *at += 1;
-            match leaves.get(*at - 1) {
-                Some(Type::INT96) => with(DataType::Timestamp(TimeUnit::Microsecond, None)),
-                _ => Arc::clone(field),
-            }
-        }
-    }
+/// A column of the file as the crate reads it.
+fn field(schema: &SchemaDescriptor, root: usize) -> Result<FieldRef, String> {
+    let arrow = parquet_to_arrow_schema_by_columns(schema, ProjectionMask::roots(schema, [root]), None);
+    let arrow = arrow.map_err(|error| reason(&error))?;
+    arrow.fields().first().cloned().ok_or_else(|| "a group without fields".into())
 }
 
-fn whole_hint(schema: &SchemaDescriptor) -> Result<SchemaRef, parquet::errors::ParquetError> {
-    let leaves: Vec<Type> = (0..schema.num_columns()).map(|leaf| schema.column(leaf).physical_type()).collect();
-    let arrow = parquet_to_arrow_schema_by_columns(schema, ProjectionMask::all(), None)?;
-    let mut at = 0;
-    let fields: Vec<FieldRef> = arrow.fields().iter().map(|field| int96_as_micros(field, &leaves, &mut at)).collect();
-    Ok(Arc::new(Schema::new(fields)))
+/// Those of the leaves of a column.
+fn origins_of<'a>(
+    schema: &'a SchemaDescriptor,
+    origins: &'a [Origin],
+    root: usize,
+) -> impl Iterator<Item = Origin> + 'a {
+    let leaves = (0..schema.num_columns()).filter(move |leaf| schema.get_column_root_idx(*leaf) == root);
+    leaves.map(|leaf| origins[leaf])
 }
 
 /// What the crate says, without its own name before it.

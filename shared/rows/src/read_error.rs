@@ -29,6 +29,14 @@ pub enum ReadError {
         /// What should have been there.
         expected: String,
     },
+    /// Lines end with a carriage return alone.
+    #[error(
+        "line {line}: carriage returns (CR, \\r) alone end its lines, as on old Macs: expected LF (\\n) or CRLF (\\r\\n)"
+    )]
+    LineEnds {
+        /// Where it was seen.
+        line: u64,
+    },
     /// A Parquet file is damaged, cut off, or asks for what cannot be done.
     #[error("row {row}: {reason}")]
     Parquet {

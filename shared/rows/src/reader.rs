@@ -52,6 +52,7 @@ pub struct RowReader {
     rows: Rows,
     options: Options,
     failed: Option<ReadError>,
+    told_without_rows: bool,
 }
 
 #[derive(Debug)]
@@ -143,7 +144,7 @@ impl RowReader {
                 Source::Parquet(Box::new(Parquet::open(ranges, table, &mut rows, &options, most_rows)?))
             }
         };
-        Ok(Self { source, rows, options, failed: None })
+        Ok(Self { source, rows, options, failed: None, told_without_rows: false })
     }
 
     /// The columns of the batches.
@@ -168,6 +169,10 @@ impl RowReader {
                 Ok(More::AfterThisBatch | More::No) => ended = true,
                 Err(error) => self.failed = Some(error),
             }
+        }
+        if ended && self.failed.is_none() && self.rows.count == 0 && !self.told_without_rows {
+            self.told_without_rows = true;
+            self.source.without_rows(&mut self.rows);
         }
         if !self.is_empty() {
             let bytes = self.source.bytes() - bytes;
@@ -225,6 +230,15 @@ impl Source {
             }
         };
         Ok(if taken { More::Yes } else { More::No })
+    }
+
+    /// Of a file without rows: tells which columns are wrong all the same.
+    fn without_rows(&self, rows: &mut Rows) {
+        match self {
+            Self::Csv(csv) => csv.without_rows(rows),
+            Self::Parquet(parquet) => parquet.without_rows(rows),
+            Self::Json(_) | Self::Text(_) => {}
+        }
     }
 
     fn lines(&self) -> u64 {

@@ -5,11 +5,14 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{Datelike, NaiveDate};
+use contract::TimestampUnit;
 use serde_json::value::RawValue;
 
 use crate::datetime::DatetimeFormat;
+use crate::expected::Why;
 use crate::layout::number_end;
+use crate::points::{self, Point};
 
 /// A JSON text without its quotes and escapes.
 pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
@@ -126,53 +129,88 @@ pub(crate) fn decimal_of(text: &str, precision: u8, scale: u8) -> Option<i128> {
 }
 
 /// Days since 1970-01-01.
-pub(crate) fn date(json: &str, format: Option<&DatetimeFormat>) -> Option<i32> {
-    date_of(&text(json)?, format)
+pub(crate) fn date(json: &str, format: Option<&DatetimeFormat>) -> Result<i32, Why> {
+    date_of(&text(json).ok_or(Why::Other)?, format)
 }
 
-/// As [`date`], from a text that is not JSON. A format's time of day must be midnight.
-pub(crate) fn date_of(text: &str, format: Option<&DatetimeFormat>) -> Option<i32> {
-    let day = match format {
-        None => calendar_date(text.as_bytes())?,
-        Some(format) => {
-            let point = format.read(text)?;
-            (point.time() == NaiveTime::MIN).then(|| point.date())?
-        }
+/// As [`date`], from a text that is not JSON. A time of day must be midnight.
+pub(crate) fn date_of(text: &str, format: Option<&DatetimeFormat>) -> Result<i32, Why> {
+    let text = match format {
+        None => text.as_bytes(),
+        Some(format) => return format.read(text).ok_or(Why::Other)?.midnight().map_err(|_| Why::Other),
     };
-    i32::try_from(day.signed_duration_since(NaiveDate::default()).num_days()).ok()
-}
-
-/// Milliseconds since 1970-01-01 00:00:00.
-pub(crate) fn timestamp(json: &str, format: Option<&DatetimeFormat>) -> Option<i64> {
-    timestamp_of(&text(json)?, format)
-}
-
-/// As [`timestamp`], from a text that is not JSON.
-pub(crate) fn timestamp_of(text: &str, format: Option<&DatetimeFormat>) -> Option<i64> {
-    if let Some(format) = format {
-        return Some(format.read(text)?.and_utc().timestamp_millis());
+    let (day, time) = text.split_at_checked(10).ok_or(Why::Other)?;
+    match time {
+        [] => days_of(day),
+        // as pandas writes a date, and as one that was a point in time is written
+        time => match time_of_day(time).ok_or(Why::Other)? {
+            (0, Fraction { nanoseconds: 0, finer: false }) => days_of(day),
+            _ => Err(Why::Other),
+        },
     }
-    let text = text.as_bytes();
-    let (day, time) = (text.get(..10)?, text.get(10..)?);
-    let [b' ' | b'T', h1, h2, b':', m1, m2, b':', s1, s2, fraction @ ..] = time else { return None };
-    let milliseconds = match fraction {
-        [] => 0,
-        [b'.', digits @ ..] if (1..=3).contains(&digits.len()) => {
-            digits_of(digits)? * 10_u32.pow(3 - digits.len() as u32)
-        }
-        _ => return None,
-    };
-    let (hour, minute, second) = (digits_of(&[*h1, *h2])?, digits_of(&[*m1, *m2])?, digits_of(&[*s1, *s2])?);
-    let point: NaiveDateTime = calendar_date(day)?.and_hms_milli_opt(hour, minute, second, milliseconds)?;
-    Some(point.and_utc().timestamp_millis())
+}
+
+/// Whether a text is a day and nothing else.
+pub(crate) fn is_day(text: &str) -> bool {
+    text.len() == 10 && days_of(text.as_bytes()).is_ok()
+}
+
+/// Units of a second since 1970-01-01 00:00:00.
+pub(crate) fn timestamp(json: &str, format: Option<&DatetimeFormat>, unit: TimestampUnit) -> Result<i64, Why> {
+    timestamp_of(&text(json).ok_or(Why::Other)?, format, unit)
+}
+
+/// As [`timestamp`], from a text that is not JSON. Zeros beyond the unit's last digit are no loss.
+pub(crate) fn timestamp_of(text: &str, format: Option<&DatetimeFormat>, unit: TimestampUnit) -> Result<i64, Why> {
+    if let Some(format) = format {
+        return format.read(text).ok_or(Why::Other)?.in_unit(unit);
+    }
+    let (day, time) = text.as_bytes().split_at_checked(10).ok_or(Why::Other)?;
+    let (second, Fraction { nanoseconds, finer }) = time_of_day(time).ok_or(Why::Other)?;
+    let seconds = i64::from(days_of(day)?) * 86_400 + i64::from(second);
+    let value = Point { seconds, nanoseconds }.in_unit(unit)?;
+    if finer { Err(Why::TooFine) } else { Ok(value) }
 }
 
 /// `YYYY-MM-DD` to the letter. There was no year 0.
-fn calendar_date(text: &[u8]) -> Option<NaiveDate> {
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
-    let year = digits_of(&[*y1, *y2, *y3, *y4]).filter(|year| *year > 0)?;
-    NaiveDate::from_ymd_opt(year as i32, digits_of(&[*m1, *m2])?, digits_of(&[*d1, *d2])?)
+fn days_of(text: &[u8]) -> Result<i32, Why> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return Err(Why::Other) };
+    let year = digits_of(&[*y1, *y2, *y3, *y4]).ok_or(Why::Other)?;
+    let month_and_day = digits_of(&[*m1, *m2]).zip(digits_of(&[*d1, *d2]));
+    let (month, day) = month_and_day.ok_or(Why::Other)?;
+    let day = NaiveDate::from_ymd_opt(year as i32, month, day).ok_or(Why::Other)?;
+    // from year 1 on, and to 9999
+    let days = day.num_days_from_ce() - DAYS_TO_1970;
+    points::day(days)
 }
+
+/// What follows the seconds.
+#[derive(Clone, Copy, Default)]
+struct Fraction {
+    nanoseconds: u32,
+    /// There is something below.
+    finer: bool,
+}
+
+/// ` HH:MM:SS` or `THH:MM:SS`, with any number of decimals, as seconds and what follows them.
+fn time_of_day(text: &[u8]) -> Option<(u32, Fraction)> {
+    let [b' ' | b'T', h1, h2, b':', m1, m2, b':', s1, s2, fraction @ ..] = text else { return None };
+    let below = |digits: [u8; 2], limit: u32| digits_of(&digits).filter(|number| *number < limit);
+    let (hour, minute, second) = (below([*h1, *h2], 24)?, below([*m1, *m2], 60)?, below([*s1, *s2], 60)?);
+    let fraction = match fraction {
+        [] => Fraction::default(),
+        [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            let (kept, rest) = digits.split_at(digits.len().min(9));
+            let nanoseconds = digits_of(kept)? * 10_u32.pow(9 - kept.len() as u32);
+            Fraction { nanoseconds, finer: rest.iter().any(|digit| *digit != b'0') }
+        }
+        _ => return None,
+    };
+    Some((hour * 3600 + minute * 60 + second, fraction))
+}
+
+/// The days before 1970-01-01, from the first of year 1, which is 1.
+const DAYS_TO_1970: i32 = 719_163;
 
 fn digits_of(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
@@ -219,29 +257,65 @@ mod tests {
 
     #[test]
     fn days_and_times() {
-        assert_eq!(date("\"1970-01-02\"", None), Some(1));
-        assert_eq!(date("\"1969-12-31\"", None), Some(-1));
-        assert_eq!(date("\"2024-02-29\"", None), Some(19_782));
-        for wrong in
-            ["\"2023-02-29\"", "\"2023-2-9\"", "\"20230209\"", "\"2023-02-09 00:00:00\"", "20230209", "\"0000-01-01\""]
-        {
-            assert_eq!(date(wrong, None), None, "{wrong}");
-        }
-        for (json, expected) in [
-            ("\"1970-01-01 00:00:01\"", Some(1000)),
-            ("\"1970-01-01T00:00:01\"", Some(1000)),
-            ("\"1970-01-01 00:00:00.5\"", Some(500)),
-            ("\"1970-01-01 00:00:00.123\"", Some(123)),
-            ("\"1970-01-01 00:00:00.1234\"", None),
-            ("\"1970-01-01 00:00:00.\"", None),
-            ("\"1970-01-01 00:00:00Z\"", None),
-            ("\"1970-01-01 24:00:00\"", None),
-            ("\"1970-01-01 00:00:60\"", None),
-            ("\"1970-01-01\"", None),
-            ("0", None),
+        use Why::{Other, OutOfRange, TooFine};
+        for (text, expected) in [
+            ("1970-01-02", Ok(1)),
+            ("1969-12-31", Ok(-1)),
+            ("2024-02-29", Ok(19_782)),
+            ("0001-01-01", Ok(-719_162)),
+            ("9999-12-31", Ok(2_932_896)),
+            ("2024-02-29T00:00:00.000", Ok(19_782)),
+            ("2024-02-29 00:00:00", Ok(19_782)),
+            ("2024-02-29 00:00:00.0000000000", Ok(19_782)),
+            ("2024-02-29 00:00:00.0000000001", Err(Other)),
+            ("2024-02-29 00:00:01", Err(Other)),
+            ("2024-02-29T00:00:00Z", Err(Other)),
+            ("2024-02-29 ", Err(Other)),
+            ("2023-02-29", Err(Other)),
+            ("2023-2-9", Err(Other)),
+            ("20230209", Err(Other)),
+            ("0000-01-01", Err(OutOfRange)),
+            ("10000-01-01", Err(Other)),
+            ("", Err(Other)),
         ] {
-            assert_eq!(timestamp(json, None), expected, "{json}");
+            assert_eq!(date_of(text, None), expected, "{text}");
+            assert_eq!(date(&format!("\"{text}\""), None), expected, "{text}");
+            assert_eq!(is_day(text), expected.is_ok() && text.len() == 10, "{text}");
         }
+        assert_eq!(date("20230209", None), Err(Other));
+        let per_second = [1_000, 1_000_000, 1_000_000_000];
+        let all = |seconds: i64| per_second.map(|units| Ok(seconds * units));
+        for (text, expected) in [
+            ("1970-01-01 00:00:01", all(1)),
+            ("1970-01-01T00:00:01", all(1)),
+            ("1969-12-31 23:59:59.000000000000", all(-1)),
+            ("1970-01-01 00:00:00.5", [Ok(500), Ok(500_000), Ok(500_000_000)]),
+            ("1970-01-01 00:00:00.123", [Ok(123), Ok(123_000), Ok(123_000_000)]),
+            ("1970-01-01 00:00:00.123000000", [Ok(123), Ok(123_000), Ok(123_000_000)]),
+            ("1970-01-01 00:00:00.1234", [Err(TooFine), Ok(123_400), Ok(123_400_000)]),
+            ("1970-01-01 00:00:00.123456000", [Err(TooFine), Ok(123_456), Ok(123_456_000)]),
+            ("1970-01-01 00:00:00.123456789", [Err(TooFine), Err(TooFine), Ok(123_456_789)]),
+            ("1970-01-01 00:00:00.1234567891", [Err(TooFine); 3]),
+            ("1970-01-01 00:00:00.1230000001", [Err(TooFine); 3]),
+            ("0001-01-01 00:00:00", [Ok(-62_135_596_800_000), Ok(-62_135_596_800_000_000), Err(OutOfRange)]),
+            ("9999-12-31 23:59:59.999", [Ok(253_402_300_799_999), Ok(253_402_300_799_999_000), Err(OutOfRange)]),
+            ("1677-09-21 00:12:43.145224192", [Err(TooFine), Err(TooFine), Ok(i64::MIN)]),
+            ("2262-04-11 23:47:16.854775807", [Err(TooFine), Err(TooFine), Ok(i64::MAX)]),
+            ("2262-04-11 23:47:16.854775808", [Err(TooFine), Err(TooFine), Err(OutOfRange)]),
+            ("0000-12-31 23:59:59", [Err(OutOfRange); 3]),
+            ("1970-01-01 00:00:00.", [Err(Other); 3]),
+            ("1970-01-01 00:00:00.1x", [Err(Other); 3]),
+            ("1970-01-01 00:00:00Z", [Err(Other); 3]),
+            ("1970-01-01 24:00:00", [Err(Other); 3]),
+            ("1970-01-01 00:00:60", [Err(Other); 3]),
+            ("1970-01-01", [Err(Other); 3]),
+            ("é970-01-01 00:00:00", [Err(Other); 3]),
+        ] {
+            use TimestampUnit::{Microsecond, Millisecond, Nanosecond};
+            let found = [Millisecond, Microsecond, Nanosecond].map(|unit| timestamp_of(text, None, unit));
+            assert_eq!(found, expected, "{text}");
+        }
+        assert_eq!(timestamp("0", None, TimestampUnit::Millisecond), Err(Other));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use contract::{ColumnType, Table};
+use contract::{ColumnType, Table, TimestampUnit};
 
 /// The columns that are in the files, in the metadata's order. All may be null: whether null is right is for the checks.
 pub fn schema(table: &Table) -> SchemaRef {
@@ -24,7 +24,9 @@ pub fn arrow_type(column_type: &ColumnType) -> DataType {
         // contract reads precision and scale as 1 to 38
         ColumnType::Decimal { precision, scale } => DataType::Decimal128(*precision, *scale as i8),
         ColumnType::Date => DataType::Date32,
-        ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, None),
+        ColumnType::Timestamp(TimestampUnit::Millisecond) => DataType::Timestamp(TimeUnit::Millisecond, None),
+        ColumnType::Timestamp(TimestampUnit::Microsecond) => DataType::Timestamp(TimeUnit::Microsecond, None),
+        ColumnType::Timestamp(TimestampUnit::Nanosecond) => DataType::Timestamp(TimeUnit::Nanosecond, None),
         ColumnType::Boolean => DataType::Boolean,
         ColumnType::Binary => DataType::Binary,
         ColumnType::Struct(fields) => {
@@ -34,7 +36,7 @@ pub fn arrow_type(column_type: &ColumnType) -> DataType {
     }
 }
 
-/// The type that metadata would give a column of an Arrow type; `None` where Glue has none.
+/// The type that metadata would give a column without parts of an Arrow type; `None` where there is none.
 pub(crate) fn column_type(data_type: &DataType) -> Option<ColumnType> {
     Some(match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnType::String,
@@ -50,19 +52,17 @@ pub(crate) fn column_type(data_type: &DataType) -> Option<ColumnType> {
             ColumnType::Decimal { precision: *precision, scale: u8::try_from(*scale).ok()? }
         }
         DataType::Date32 | DataType::Date64 => ColumnType::Date,
-        DataType::Timestamp(..) => ColumnType::Timestamp,
+        DataType::Timestamp(unit, _) => ColumnType::Timestamp(match unit {
+            TimeUnit::Second | TimeUnit::Millisecond => TimestampUnit::Millisecond,
+            TimeUnit::Microsecond => TimestampUnit::Microsecond,
+            TimeUnit::Nanosecond => TimestampUnit::Nanosecond,
+        }),
         DataType::Boolean => ColumnType::Boolean,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             ColumnType::Binary
         }
-        DataType::Dictionary(_, values) => column_type(values)?,
-        DataType::Struct(fields) => {
-            let fields = fields.iter().map(|field| Some((field.name().clone(), column_type(field.data_type())?)));
-            ColumnType::Struct(fields.collect::<Option<_>>()?)
-        }
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            ColumnType::List(Box::new(column_type(item.data_type())?))
-        }
+        // as its text
+        DataType::Time32(_) | DataType::Time64(_) => ColumnType::String,
         _ => return None,
     })
 }

@@ -3,6 +3,8 @@
 
 use std::str::FromStr;
 
+use contract::TimestampUnit;
+
 use crate::scalar;
 
 /// A whole number: `7`, not `007`, `+7`, `7.0` or `7e0`.
@@ -30,15 +32,15 @@ pub fn boolean(text: &str) -> Option<bool> {
     scalar::boolean_of(text)
 }
 
-/// `YYYY-MM-DD` as days since 1970-01-01.
+/// `YYYY-MM-DD`, alone or with midnight after it, as days since 1970-01-01.
 pub fn date(text: &str) -> Option<i32> {
-    scalar::date_of(text, None)
+    scalar::date_of(text, None).ok()
 }
 
 /// `YYYY-MM-DD HH:MM:SS` or with `T`, and up to nine digits of a fraction, as nanoseconds since 1970-01-01 00:00:00.
 pub fn timestamp(text: &str) -> Option<i128> {
     let (whole, fraction) = text.split_at_checked(19)?;
-    let seconds = scalar::timestamp_of(whole, None)? / 1_000;
+    let seconds = scalar::timestamp_of(whole, None, TimestampUnit::Millisecond).ok()? / 1_000;
     let nanoseconds = match fraction.strip_prefix('.') {
         None if fraction.is_empty() => 0,
         Some(digits) if (1..=9).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
@@ -62,7 +64,7 @@ mod tests {
         assert_eq!((double("1e300"), double("1e400"), double("NaN")), (Some(1e300), None, None));
         assert_eq!((float("0.1"), float("1e300")), (Some(0.1), None));
         assert_eq!((boolean("TRUE"), boolean("t"), boolean("1")), (Some(true), None, None));
-        assert_eq!((date("1970-01-02"), date("1970-01-02 00:00:00"), date("19700102")), (Some(1), None, None));
+        assert_eq!((date("1970-01-02"), date("1970-01-02 00:00:00"), date("19700102")), (Some(1), Some(1), None));
     }
 
     #[test]

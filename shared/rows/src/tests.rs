@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int8Type, Int32Type, Int64Type};
-use arrow::datatypes::{Float32Type, Int16Type, TimestampMillisecondType};
+use arrow::datatypes::{
+    Float32Type, Int16Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use contract::{Checks, Column, ColumnType, Compression, DataFormat, FileFormat, Mode, Table};
+use contract::{Checks, Column, ColumnType, Compression, DataFormat, FileFormat, Mode, Table, TimestampUnit};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
@@ -127,7 +129,7 @@ fn each_type_takes_its_own_json_and_no_other() {
         (decimal, vec!["1", "999.9", "\"1.5\"", "1.50"], vec!["1000", "0.05", "\"x\"", "true"]),
         (ColumnType::Date, vec!["\"2024-02-29\""], vec!["\"2023-02-29\"", "\"29/02/2024\"", "20240229", "\"\""]),
         (
-            ColumnType::Timestamp,
+            ColumnType::Timestamp(TimestampUnit::Millisecond),
             vec!["\"2024-02-29 23:59:59\"", "\"2024-02-29T23:59:59.999\""],
             vec!["\"2024-02-29\"", "0"],
         ),
@@ -393,8 +395,21 @@ pub(crate) enum Value {
     Bytes(Vec<u8>),
     Days(i32),
     Milliseconds(i64),
+    Microseconds(i64),
+    Nanoseconds(i64),
     Fields(Vec<Value>),
     Items(Vec<Value>),
+}
+
+impl Value {
+    /// A point in time.
+    pub(crate) fn point(unit: TimestampUnit, value: i64) -> Self {
+        match unit {
+            TimestampUnit::Millisecond => Self::Milliseconds(value),
+            TimestampUnit::Microsecond => Self::Microseconds(value),
+            TimestampUnit::Nanosecond => Self::Nanoseconds(value),
+        }
+    }
 }
 
 pub(crate) fn column_type() -> impl Strategy<Value = ColumnType> {
@@ -405,7 +420,9 @@ pub(crate) fn column_type() -> impl Strategy<Value = ColumnType> {
         Just(ColumnType::Int64),
         Just(ColumnType::Float64),
         Just(ColumnType::Date),
-        Just(ColumnType::Timestamp),
+        Just(ColumnType::Timestamp(TimestampUnit::Millisecond)),
+        Just(ColumnType::Timestamp(TimestampUnit::Microsecond)),
+        Just(ColumnType::Timestamp(TimestampUnit::Nanosecond)),
         Just(ColumnType::Boolean),
         Just(ColumnType::Binary),
         (1_u8..=38)
@@ -435,7 +452,11 @@ pub(crate) fn value(column_type: &ColumnType) -> BoxedStrategy<Value> {
         }
         // years 1 to 9999
         ColumnType::Date => (-719_162..=2_932_896).prop_map(Value::Days).boxed(),
-        ColumnType::Timestamp => (-62_135_596_800_000_i64..=253_402_300_799_999).prop_map(Value::Milliseconds).boxed(),
+        ColumnType::Timestamp(unit) => {
+            let (least, greatest) = crate::points::range(unit.per_second());
+            let (unit, ends) = (*unit, prop::sample::select(vec![least, -1, 0, greatest]));
+            prop_oneof![9 => least..=greatest, 1 => ends].prop_map(move |value| Value::point(unit, value)).boxed()
+        }
         ColumnType::Boolean => any::<bool>().prop_map(Value::Truth).boxed(),
         ColumnType::Binary => any::<Vec<u8>>().prop_map(Value::Bytes).boxed(),
         ColumnType::List(inner) => prop::collection::vec(value(inner), 0..4).prop_map(Value::Items).boxed(),
@@ -457,6 +478,8 @@ pub(crate) fn json(column_type: &ColumnType, value: &Value) -> String {
         (_, Value::Bytes(bytes)) => format!("\"{}\"", BASE64_STANDARD.encode(bytes)),
         (_, Value::Days(days)) => format!("\"{}\"", date(i64::from(*days) * 86_400_000).format("%Y-%m-%d")),
         (_, Value::Milliseconds(time)) => format!("\"{}\"", date(*time).format("%Y-%m-%d %H:%M:%S%.3f")),
+        (_, Value::Microseconds(time)) => point(*time, 1_000_000),
+        (_, Value::Nanoseconds(time)) => point(*time, 1_000_000_000),
         (ColumnType::Decimal { scale, .. }, Value::Units(units)) => {
             let sign = if *units < 0 { "-" } else { "" };
             let digits = format!("{:0>width$}", units.unsigned_abs(), width = usize::from(*scale) + 1);
@@ -475,6 +498,13 @@ pub(crate) fn json(column_type: &ColumnType, value: &Value) -> String {
     }
 }
 
+/// With all nine decimals.
+fn point(value: i64, per_second: i64) -> String {
+    let nanoseconds = value.rem_euclid(per_second) * (1_000_000_000 / per_second);
+    let point = chrono::DateTime::from_timestamp(value.div_euclid(per_second), nanoseconds as u32).unwrap();
+    format!("\"{}\"", point.format("%Y-%m-%dT%H:%M:%S%.9f"))
+}
+
 pub(crate) fn date(milliseconds: i64) -> chrono::NaiveDateTime {
     chrono::DateTime::from_timestamp_millis(milliseconds).unwrap().naive_utc()
 }
@@ -491,6 +521,12 @@ pub(crate) fn value_of(array: &dyn Array, row: usize) -> Value {
         DataType::Float64 => Value::Number(array.as_primitive::<Float64Type>().value(row)),
         DataType::Decimal128(..) => Value::Units(array.as_primitive::<Decimal128Type>().value(row)),
         DataType::Date32 => Value::Days(array.as_primitive::<Date32Type>().value(row)),
+        DataType::Timestamp(TimeUnit::Microsecond, None) => {
+            Value::Microseconds(array.as_primitive::<TimestampMicrosecondType>().value(row))
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => {
+            Value::Nanoseconds(array.as_primitive::<TimestampNanosecondType>().value(row))
+        }
         DataType::Timestamp(..) => Value::Milliseconds(array.as_primitive::<TimestampMillisecondType>().value(row)),
         DataType::Boolean => Value::Truth(array.as_boolean().value(row)),
         DataType::Binary => Value::Bytes(array.as_binary::<i32>().value(row).into()),

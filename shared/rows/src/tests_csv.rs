@@ -4,7 +4,7 @@ use std::io::{self, Cursor};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, Int64Type};
-use contract::{ColumnType, Compression, FileFormat, Table};
+use contract::{ColumnType, Compression, FileFormat, Table, TimestampUnit};
 use proptest::prelude::*;
 
 use crate::tests::{Pieces, Reading, Value, drain, gzip, one, table, values};
@@ -73,9 +73,13 @@ fn each_type_takes_its_own_text_and_no_other() {
         (ColumnType::Float32, vec!["1", "3.4e38"], vec!["3.5e38", "1.", ".5", "inf", "NaN"]),
         (ColumnType::Float64, vec!["1", "-0.5", "1e308", "1e-999"], vec!["1e400", "NaN", "Infinity", "+1", "1 "]),
         (decimal, vec!["1", "999.9", "1.50", "15e-1", "\"1.5\""], vec!["1000", "0.05", "x", "\"\"\"1\"\"\"", "£1"]),
-        (ColumnType::Date, vec!["2024-02-29", "\"\""], vec!["2023-02-29", "29/02/2024", "2024-02-29 00:00:00"]),
         (
-            ColumnType::Timestamp,
+            ColumnType::Date,
+            vec!["2024-02-29", "2024-02-29T00:00:00.000", "\"\""],
+            vec!["2023-02-29", "29/02/2024", "2024-02-29 00:00:01"],
+        ),
+        (
+            ColumnType::Timestamp(TimestampUnit::Millisecond),
             vec!["2024-02-29 23:59:59", "2024-02-29T23:59:59.999"],
             vec!["2024-02-29", "0", "2024-02-29 23:59:59Z"],
         ),
@@ -203,7 +207,7 @@ fn names_may_differ_in_case_where_that_is_allowed() {
 
 #[test]
 fn dates_are_read_by_the_column_s_own_format() {
-    let mut table = table(&[("d", ColumnType::Date), ("t", ColumnType::Timestamp)]);
+    let mut table = table(&[("d", ColumnType::Date), ("t", ColumnType::Timestamp(TimestampUnit::Millisecond))]);
     table.columns[0].datetime_format = Some("%d/%m/%Y %H:%M".into());
     table.columns[1].datetime_format = Some("%Y-%m-%dT%H:%M:%S.%f".into());
     let text = b"d,t\n29/02/2024 00:00,2024-02-29T01:02:03.004\n29/02/2024 00:01,2024-02-29T01:02:03.0045\n";
@@ -214,7 +218,7 @@ fn dates_are_read_by_the_column_s_own_format() {
         reading.shown(),
         [
             "line 3, column `d`: expected date: a text as `%d/%m/%Y %H:%M`, found `29/02/2024 00:01`",
-            "line 3, column `t`: expected timestamp: a text as `%Y-%m-%dT%H:%M:%S.%f`, found `2024-02-29T01:02:03.0045`"
+            "line 3, column `t`: expected timestamp: nothing below the millisecond; `timestamp(us)` takes 6 decimals, `timestamp(ns)` 9, found `2024-02-29T01:02:03.0045`"
         ]
     );
     let json = b"{\"d\":\"29/02/2024 00:00\",\"t\":\"2024-02-29T01:02:03.004\"}\n{\"d\":\"2024-02-29\",\"t\":null}";
@@ -326,4 +330,55 @@ fn a_table_of_lines_has_them_as_they_are() {
     assert_eq!(texts.zip(numbers).collect::<Vec<_>>(), expected);
     assert_eq!(reading.counts(), [(MisfitKind::NotUtf8, None, 1)]);
     assert_eq!(read(text, &lines(&[("line", ColumnType::String)])).rows(), 4);
+}
+
+#[test]
+fn an_empty_line_of_a_single_field_is_a_null() {
+    use Value::{Null, Whole};
+    let mut table = one("a", ColumnType::Int32);
+    // as pyarrow, polars and DuckDB write 1, null, 3 and 1, null
+    for (text, expected, lines) in [
+        ("a\n1\n\n3\n", vec![Whole(1), Null, Whole(3)], vec![2, 3, 4]),
+        ("\n\"a\"\r\n1\r\n\r\n3", vec![Whole(1), Null, Whole(3)], vec![3, 4, 5]),
+        ("a\n1\n\n", vec![Whole(1), Null], vec![2, 3]),
+        ("a\n\n\n", vec![Null, Null], vec![2, 3]),
+        ("a\n\"\"\n1", vec![Null, Whole(1)], vec![2, 3]),
+        ("a\n1\n", vec![Whole(1)], vec![2]),
+        ("a\n", vec![], vec![]),
+    ] {
+        let reading = read(text.as_bytes(), &table);
+        assert_eq!(reading.summary.tallies, [], "{text:?}");
+        assert_eq!(values(&reading.batches).concat(), expected, "{text:?}");
+        let found = reading.batches.iter().flat_map(|batch| (0..batch.batch.num_rows()).map(|row| batch.line(row)));
+        assert_eq!(found.collect::<Vec<_>>(), lines, "{text:?}");
+    }
+    table.checks.header = false;
+    assert_eq!(values(&read(b"\n1\n\n", &table).batches).concat(), [Null, Whole(1), Null]);
+    let two = self::table(&[("a", ColumnType::Int32), ("b", ColumnType::Int32)]);
+    assert_eq!(read(b"a,b\n1,2\n\n3,4\n\n", &two).rows(), 2);
+}
+
+#[test]
+fn a_wrong_header_is_told_though_no_row_follows() {
+    let table = table(&[("a", ColumnType::Int32), ("b", ColumnType::Int32)]);
+    let reading = read(b"b,b,c\n", &table);
+    use MisfitKind::{DuplicateColumn, MissingColumn, UnexpectedColumn};
+    let expected = [(MissingColumn, Some("a"), 0), (DuplicateColumn, Some("b"), 0), (UnexpectedColumn, Some("c"), 0)];
+    assert_eq!(reading.counts(), expected);
+    assert_eq!(reading.shown()[0], "line 1, column `a`: expected the column to be there; no row follows");
+    assert_eq!(read(b"a,b\n", &table).summary.tallies, []);
+}
+
+#[test]
+fn carriage_returns_alone_make_no_file_of_no_rows() {
+    let mut table = table(&[("a", ColumnType::String), ("b", ColumnType::Int32)]);
+    for text in [&b"a,b\r1,2\r3,4\r"[..], b"a,b\r1,2", b"a\r1\r"] {
+        let error = read(text, &table).error;
+        assert_eq!(error, Some(ReadError::LineEnds { line: 1 }), "{text:?}");
+    }
+    table.checks.header = false;
+    assert_eq!(read(b"x,2\ry,4\r", &table).error, Some(ReadError::LineEnds { line: 1 }));
+    // in quotes it is a character like any other
+    assert_eq!(values(&read(b"\"x\ry\",2", &table).batches)[0][0], Value::Text("x\ry".into()));
+    assert_eq!(read(b"x,2\r\ny,4\r\n", &table).rows(), 2);
 }

@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Int32Type};
 use bytes::Bytes;
-use contract::{ColumnType, Compression, FileFormat, Table};
+use contract::{ColumnType, Compression, FileFormat, Table, TimestampUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression as Codec, Encoding, GzipLevel, ZstdLevel};
 use parquet::data_type::{Int96, Int96Type};
@@ -101,7 +101,11 @@ fn values_of_other_types_are_read_as_their_json_would_be() {
         (units(vec![1000, 999], 38, 1), decimal(3, 1), vec![Null, Units(999)]),
         (Arc::new(StringArray::from(vec!["1.50", "x"])), decimal(4, 1), vec![Units(15), Null]),
         (Arc::new(StringArray::from(vec!["2024-02-29", "29/02/2024"])), ColumnType::Date, vec![Days(19_782), Null]),
-        (Arc::new(StringArray::from(vec!["1970-01-01 00:00:01"])), ColumnType::Timestamp, vec![Milliseconds(1000)]),
+        (
+            Arc::new(StringArray::from(vec!["1970-01-01 00:00:01"])),
+            ColumnType::Timestamp(TimestampUnit::Millisecond),
+            vec![Milliseconds(1000)],
+        ),
         (Arc::new(StringArray::from(vec!["AQI=", "?"])), ColumnType::Binary, vec![Value::Bytes(vec![1, 2]), Null]),
         (Arc::new(StringArray::from(vec![Some("1"), None])), ColumnType::Int32, vec![Null, Null]),
         (Arc::new(LargeStringArray::from(vec!["x"])), ColumnType::String, vec![Text("x".into())]),
@@ -115,22 +119,22 @@ fn values_of_other_types_are_read_as_their_json_would_be() {
         (Arc::new(NullArray::new(2)), ColumnType::Int32, vec![Null, Null]),
         (
             Arc::new(TimestampMicrosecondArray::from(vec![1_500_000, -1000, 1])),
-            ColumnType::Timestamp,
+            ColumnType::Timestamp(TimestampUnit::Millisecond),
             vec![Milliseconds(1500), Milliseconds(-1), Null],
         ),
         (
             Arc::new(TimestampNanosecondArray::from(vec![-1_000_000, 1])),
-            ColumnType::Timestamp,
+            ColumnType::Timestamp(TimestampUnit::Millisecond),
             vec![Milliseconds(-1), Null],
         ),
-        (Arc::new(utc), ColumnType::Timestamp, vec![Milliseconds(1000)]),
+        (Arc::new(utc), ColumnType::Timestamp(TimestampUnit::Millisecond), vec![Milliseconds(1000)]),
         (
             Arc::new(TimestampMillisecondArray::from(vec![-86_400_000, 0, 1])),
             ColumnType::Date,
             vec![Days(-1), Days(0), Null],
         ),
-        (Arc::new(Date32Array::from(vec![1])), ColumnType::Timestamp, vec![Null]),
-        (Arc::new(Date32Array::from(vec![1])), ColumnType::String, vec![Null]),
+        (Arc::new(Date32Array::from(vec![1])), ColumnType::Timestamp(TimestampUnit::Millisecond), vec![Null]),
+        (Arc::new(Date32Array::from(vec![1])), ColumnType::String, vec![Text("1970-01-02".into())]),
     ] {
         let data_type = array.data_type().clone();
         let filled = array.len() - array.logical_null_count();
@@ -167,8 +171,8 @@ fn what_does_not_fit_is_shown() {
         (Arc::new(Int32Array::from(vec![7])), ColumnType::String, "line 1: expected string: a text, found `7`"),
         (
             Arc::new(TimestampMicrosecondArray::from(vec![1])),
-            ColumnType::Timestamp,
-            "line 1: expected timestamp: a text YYYY-MM-DD HH:MM:SS[.fff] without a zone, found `1970-01-01T00:00:00.000001`",
+            ColumnType::Timestamp(TimestampUnit::Millisecond),
+            "line 1: expected timestamp: nothing below the millisecond; `timestamp(us)` takes 6 decimals, `timestamp(ns)` 9, found `1970-01-01T00:00:00.000001`",
         ),
     ] {
         assert_eq!(column(array, column_type).1, [expected]);
@@ -255,7 +259,7 @@ fn spark_s_int96_is_read_to_the_millisecond() {
     column.close().unwrap();
     group.close().unwrap();
     let bytes: Bytes = writer.into_inner().unwrap().into();
-    let table = table(&[("n", ColumnType::Int32), ("t", ColumnType::Timestamp)]);
+    let table = table(&[("n", ColumnType::Int32), ("t", ColumnType::Timestamp(TimestampUnit::Millisecond))]);
     let reading = read(bytes, &table);
     assert_eq!(reading.error, None);
     let found: Vec<Value> = values(&reading.batches).into_iter().map(|mut row| row.remove(1)).collect();

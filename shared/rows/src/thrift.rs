@@ -154,11 +154,11 @@ const LONGEST_FIXED_BYTES: i32 = 1 << 20;
 const FIXED_LEN_BYTE_ARRAY: i32 = 7;
 
 /// Looks through a file's footer for what would make the parquet crate take memory without bound, recurse without end
-/// or give up.
-pub(crate) fn check_footer(bytes: &[u8]) -> Result<(), Torn> {
+/// or give up. Tells whether columns may be encrypted.
+pub(crate) fn check_footer(bytes: &[u8]) -> Result<bool, Torn> {
     let mut thrift = Thrift::new(bytes);
     let mut fields = Fields::default();
-    let mut columns = None;
+    let (mut columns, mut encrypted) = (None, false);
     while let Some((id, kind)) = thrift.field(&mut fields)? {
         match (id, kind) {
             (2, LIST) => {
@@ -180,11 +180,16 @@ pub(crate) fn check_footer(bytes: &[u8]) -> Result<(), Torn> {
                     thrift.skip(STRUCT)?;
                 }
             }
+            // the algorithm
+            (8, STRUCT) => {
+                encrypted = true;
+                thrift.skip(kind)?;
+            }
             (2 | 4, _) => return Err(Torn::Bad("a schema or row groups that are not lists")),
             _ => thrift.skip(kind)?,
         }
     }
-    Ok(())
+    Ok(encrypted)
 }
 
 /// Gives the number of leaves.
@@ -469,8 +474,15 @@ mod tests {
 
     #[test]
     fn a_footer_is_refused_before_it_costs_anything() {
-        assert_eq!(check_footer(&footer(&[("m", 2, false), ("a", 0, true), ("g", 1, false), ("b", 0, true)])), Ok(()));
-        assert_eq!(check_footer(&footer(&[("m", 0, false)])), Ok(()));
+        assert_eq!(
+            check_footer(&footer(&[("m", 2, false), ("a", 0, true), ("g", 1, false), ("b", 0, true)])),
+            Ok(false)
+        );
+        assert_eq!(check_footer(&footer(&[("m", 0, false)])), Ok(false));
+        let mut encrypted = footer(&[("m", 0, false)]);
+        // before the footer's end a field 8, six after the schema's: a struct without fields
+        encrypted.splice(encrypted.len() - 1.., [0x6c, 0, 0]);
+        assert_eq!(check_footer(&encrypted), Ok(true));
         assert_eq!(refused(&[("m", 1, false)]), "a group with more fields than the schema has");
         assert_eq!(
             refused(&[("m", u32::MAX >> 1, false), ("a", 0, true)]),
