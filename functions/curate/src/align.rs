@@ -11,7 +11,7 @@ mod way;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use contract::{Column, ColumnType, Failure, Table};
 
 use crate::align::way::{Halt, Way};
@@ -20,10 +20,18 @@ use crate::align::way::{Halt, Way};
 #[derive(Debug)]
 pub struct Align {
     table: Table,
-    /// For each column of the metadata, where the query has it, and how it becomes of the described type.
-    from: Vec<(usize, Way)>,
+    /// For each column of the metadata, where the query has it.
+    from: Vec<From>,
     schema: SchemaRef,
     rows: u64,
+}
+
+/// Where the query has a column, of which type, and how that becomes the described one.
+#[derive(Debug)]
+struct From {
+    index: usize,
+    found: DataType,
+    way: Way,
 }
 
 impl Align {
@@ -37,12 +45,13 @@ impl Align {
             let found: Vec<usize> =
                 (0..query.fields().len()).filter(|n| *query.field(*n).name() == column.name).collect();
             match found[..] {
-                [n] => match Way::new(query.field(n).data_type(), &wanted) {
-                    Ok(way) => from.push((n, way)),
-                    Err(refused) => {
-                        problems.push(format!("column `{}{}` {}", column.name, refused.path, refused.reason))
+                [index] => {
+                    let found = query.field(index).data_type().clone();
+                    match way(column, &found, &wanted) {
+                        Ok(way) => from.push(From { index, found, way }),
+                        Err(problem) => problems.push(problem),
                     }
-                },
+                }
                 [] => problems.push(format!("the query has no column `{}`", column.name)),
                 _ => problems.push(format!("the query has several columns `{}`", column.name)),
             }
@@ -68,11 +77,25 @@ impl Align {
     /// The batch as the metadata has it.
     pub fn batch(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         let mut columns = Vec::with_capacity(self.from.len());
-        for (column, (from, way)) in self.table.columns.iter().zip(&self.from) {
-            columns.push(self.column(column, way, batch.column(*from))?);
+        self.follow(batch)?;
+        for (column, From { index, way, .. }) in self.table.columns.iter().zip(&self.from) {
+            columns.push(self.column(column, way, batch.column(*index))?);
         }
         self.rows += batch.num_rows() as u64;
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(Failure::internal)
+    }
+
+    /// Rules that change a plan may change the types of its columns: the values count, not what was planned.
+    fn follow(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
+        for (n, (column, from)) in self.table.columns.iter().zip(&mut self.from).enumerate() {
+            let found = batch.column(from.index).data_type();
+            if *found != from.found {
+                let wrong = |problem| Failure::bad_metadata(format!("table `{}`: {problem}", self.table.name));
+                from.way = way(column, found, self.schema.field(n).data_type()).map_err(wrong)?;
+                from.found = found.clone();
+            }
+        }
+        Ok(())
     }
 
     fn column(&self, column: &Column, way: &Way, from: &ArrayRef) -> Result<ArrayRef, Failure> {
@@ -109,6 +132,10 @@ impl Align {
             self.rows + row as u64
         ))
     }
+}
+
+fn way(column: &Column, found: &DataType, wanted: &DataType) -> Result<Way, String> {
+    Way::new(found, wanted).map_err(|refused| format!("column `{}{}` {}", column.name, refused.path, refused.reason))
 }
 
 /// The type of a part of a column.

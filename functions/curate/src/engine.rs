@@ -2,17 +2,33 @@
 //! value without a word.
 
 mod arithmetic;
+mod average;
+mod cast;
+pub mod decimal;
+mod frame;
+mod in_order;
+mod moment;
+mod replacement;
+mod rounding;
 mod sum;
+mod using;
 
 use std::sync::Arc;
 
 use contract::Failure;
+use datafusion::common::Result as PlanResult;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::logical_expr::AggregateUDF;
+use datafusion::logical_expr::{AggregateUDF, LogicalPlan};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::engine::arithmetic::CheckArithmetic;
+use crate::engine::average::Average;
+use crate::engine::in_order::{InOnePiece, OneAfterAnother};
 use crate::engine::sum::CheckedSum;
+use crate::syntax::Said;
 
 /// A session for one query, which may account for so many bytes; what it needs more goes to disk.
 pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
@@ -22,8 +38,28 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     // One partition keeps rows in the order of the files, so that the same inputs give the same bytes. Decoding, the
     // queries and encoding run side by side all the same.
     let config = SessionConfig::new().with_target_partitions(1);
-    let context = SessionContext::new_with_config_rt(config, runtime);
+    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+    let state = state.with_physical_optimizer_rules(physical_rules());
+    let context = SessionContext::new_with_state(state.build());
     context.add_analyzer_rule(Arc::new(CheckArithmetic));
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
+    context.register_udaf(AggregateUDF::from(Average::default()));
+    frame::functions().for_each(|function| context.register_udaf(function));
+    moment::functions().for_each(|function| context.register_udf(function));
+    rounding::functions().into_iter().for_each(|function| context.register_udf(function));
+    context.register_udf(replacement::function());
     Ok(context)
+}
+
+/// DataFusion's rules for plans, and ours.
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(OneAfterAnother));
+    rules.push(Arc::new(InOnePiece));
+    rules
+}
+
+/// A query's plan, put right where its text means something else than DataFusion takes it for.
+pub fn mend(plan: LogicalPlan, said: &Said) -> PlanResult<LogicalPlan> {
+    cast::mend(using::mend(plan, said)?)
 }

@@ -17,6 +17,7 @@ pub mod published;
 pub mod row_group;
 pub mod run;
 pub mod source;
+pub mod syntax;
 pub mod tables;
 pub mod transform;
 pub mod verify;

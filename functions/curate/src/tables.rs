@@ -76,7 +76,9 @@ pub async fn frames(
         let name = &query.table.name;
         let wrong = |error| transform::failure(name, error);
         let context = context(query, &raw, &described, memory_bytes)?;
-        let frame = context.sql(&query.sql).await.map_err(wrong)?;
+        let plan = context.state().statement_to_plan(query.statement.clone()).await.map_err(wrong)?;
+        let plan = engine::mend(plan, &query.said).map_err(wrong)?;
+        let frame = context.execute_logical_plan(plan).await.map_err(wrong)?;
         transform::check_reproducible(query, frame.logical_plan())?;
         Align::new(&query.table, frame.schema().as_arrow())?;
         let seen_by_others = frame.clone().select(as_described(&query.table)).map_err(wrong)?;

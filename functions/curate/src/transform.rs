@@ -11,6 +11,8 @@ use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
+use crate::syntax::{self, Said};
+
 /// The values that `${…}` in the SQL stands for.
 #[derive(Clone, Debug)]
 pub struct Variables {
@@ -41,6 +43,12 @@ impl Variables {
         let mut rest = sql;
         while let Some((before, after)) = rest.split_once("${") {
             let (name, after) = after.split_once('}').ok_or("`${` without `}`")?;
+            if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+                // a group of a regular expression
+                out.push_str(&format!("{before}${{{name}}}"));
+                rest = after;
+                continue;
+            }
             let value = self.values.get(name).ok_or_else(|| {
                 let names: Vec<_> = self.values.keys().map(|name| format!("`${{{name}}}`")).collect();
                 format!("`${{{name}}}` is unknown; there are {}", names.join(", "))
@@ -61,8 +69,10 @@ pub struct Query {
     pub table: Table,
     /// Where its SQL is, or its description where it has none.
     pub file: PathBuf,
-    /// Its SQL with all variables put in.
-    pub sql: String,
+    /// Its SQL with all variables put in, parsed.
+    pub statement: Statement,
+    /// What the SQL says of its columns.
+    pub said: Said,
     /// What it reads, by the name in the SQL.
     pub reads: BTreeMap<String, Source>,
 }
@@ -160,12 +170,13 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
     let wrong = |message: String| Failure::bad_metadata(format!("{}: {message}", file.display()));
     let sql = variables.substitute(sql).map_err(wrong)?;
     let mut statements = DFParser::parse_sql(&sql).map_err(|error| wrong(short(&error)))?;
-    let (Some(statement), true) = (statements.pop_front(), statements.is_empty()) else {
+    let (Some(mut statement), true) = (statements.pop_front(), statements.is_empty()) else {
         return Err(wrong("expected one SELECT".into()));
     };
     if !matches!(&statement, Statement::Statement(inner) if matches!(inner.as_ref(), SqlStatement::Query(_))) {
         return Err(wrong("expected one SELECT; tables are written by the pipeline, not by SQL".into()));
     }
+    let said = syntax::mend(&mut statement).map_err(wrong)?;
     let (tables, _) = resolve_table_references(&statement, true).map_err(|error| wrong(short(&error)))?;
     let mut reads = BTreeMap::new();
     for reference in tables {
@@ -184,7 +195,7 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
         };
         reads.insert(name.to_owned(), source);
     }
-    Ok(Query { table: table.clone(), sql, reads, file })
+    Ok(Query { table: table.clone(), statement, said, reads, file })
 }
 
 /// Functions that give something else every time.
@@ -337,5 +348,10 @@ mod tests {
         assert!(Variables::new("v1'; DROP TABLE a --", "2026-11-23", 0).is_err());
         let sql = variables().substitute("SELECT '${dea_version}', ${run_timestamp}").unwrap();
         assert_eq!(sql, "SELECT 'v0.1.0', 1700000000");
+        // groups of regular expressions
+        let sql = variables().substitute("SELECT '${1}g${12}', '${run_timestamp}' -- ${").unwrap_err();
+        assert_eq!(sql, "`${` without `}`");
+        let sql = variables().substitute("SELECT '${1}g${12}', '${run_timestamp}'").unwrap();
+        assert_eq!(sql, "SELECT '${1}g${12}', '1700000000'");
     }
 }

@@ -1,26 +1,40 @@
-//! `sum` of whole numbers that stops where the result is none of 64 bits. DataFusion's own wraps around. Numbers are added
-//! up in 128 bits, so that only the result counts and not the order of the rows.
+//! `sum` of whole numbers, decimals and spans of time that stops where the result is none of its type. DataFusion's own wraps
+//! around. They are added up in more bits, so that only the result counts and not the order of the rows.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Decimal128Array, PrimitiveArray};
 use arrow::compute::cast;
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Field, FieldRef, Int64Type, UInt64Type};
-use datafusion::common::{Result, ScalarValue, exec_err};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, Decimal256Type, DecimalType, Field,
+    FieldRef, Int64Type, UInt64Type, i256,
+};
+use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::functions_aggregate::sum::Sum;
-use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, Operator, ReversedUDAF, SetMonotonicity, Signature,
+    Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
 };
 
-/// As whole numbers are added up.
-const WIDE: DataType = DataType::Decimal128(38, 0);
+use crate::engine::frame::{Doubles, Frame};
 
-/// `sum`. That of other numbers is DataFusion's.
+/// `sum`. That of doubles is DataFusion's, but over windows that move.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub struct CheckedSum(Sum);
+
+/// As sums of the type are added up, where they may go beyond it.
+fn wide_of(of: &DataType, to: &DataType) -> Option<DataType> {
+    match (of, to) {
+        (_, DataType::Int64 | DataType::UInt64 | DataType::Duration(_)) => Some(DataType::Decimal128(38, 0)),
+        // a sum has ten digits more than its numbers, so long as there are as many
+        (DataType::Decimal128(precision, _), DataType::Decimal128(_, scale)) if *precision > 28 => {
+            Some(DataType::Decimal256(DECIMAL256_MAX_PRECISION, *scale))
+        }
+        _ => None,
+    }
+}
 
 impl AggregateUDFImpl for CheckedSum {
     fn name(&self) -> &str {
@@ -32,24 +46,28 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.0.return_type(types)
+        match types {
+            [DataType::Interval(_)] => plan_err!("sum of intervals: sum the numbers of seconds, days or months"),
+            types => self.0.return_type(types),
+        }
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let to = arguments.return_field.data_type().clone();
-        if !to.is_integer() {
+        let Some(wide) = arguments.expr_fields.first().and_then(|of| wide_of(of.data_type(), &to)) else {
             return self.0.accumulator(arguments);
-        }
-        let wide =
-            self.0.accumulator(AccumulatorArgs { return_field: widened(&arguments.return_field), ..arguments })?;
-        Ok(Box::new(Checked { wide, to }))
+        };
+        let return_field = widened(&arguments.return_field, &wide);
+        let sum = self.0.accumulator(AccumulatorArgs { return_field, ..arguments })?;
+        Ok(Box::new(Checked { sum, wide, to }))
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        if !arguments.return_field.data_type().is_integer() {
+        let to = arguments.return_field.data_type().clone();
+        let Some(wide) = arguments.input_fields.first().and_then(|of| wide_of(of.data_type(), &to)) else {
             return self.0.state_fields(arguments);
-        }
-        self.0.state_fields(StateFieldsArgs { return_field: widened(&arguments.return_field), ..arguments })
+        };
+        self.0.state_fields(StateFieldsArgs { return_field: widened(&arguments.return_field, &wide), ..arguments })
     }
 
     fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
@@ -58,23 +76,29 @@ impl AggregateUDFImpl for CheckedSum {
 
     fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
         let to = arguments.return_field.data_type().clone();
-        if !to.is_integer() {
+        let Some(wide) = arguments.expr_fields.first().and_then(|of| wide_of(of.data_type(), &to)) else {
             return self.0.create_groups_accumulator(arguments);
-        }
-        let return_field = widened(&arguments.return_field);
-        let wide = self.0.create_groups_accumulator(AccumulatorArgs { return_field, ..arguments })?;
-        Ok(Box::new(CheckedGroups { wide, to }))
+        };
+        let return_field = widened(&arguments.return_field, &wide);
+        let sums = self.0.create_groups_accumulator(AccumulatorArgs { return_field, ..arguments })?;
+        Ok(Box::new(CheckedGroups { sums, wide, to }))
     }
 
     fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        let to = arguments.return_field.data_type().clone();
-        // DataFusion's slides over distinct values of 64 bits only
-        if !to.is_integer() || arguments.is_distinct {
-            return self.0.create_sliding_accumulator(arguments);
+        // DataFusion's slides over distinct values of 64 bits only, and wraps around
+        if arguments.is_distinct {
+            return Ok(Box::new(Frame::of(arguments, |arguments| Self::default().accumulator(arguments))));
         }
-        let return_field = widened(&arguments.return_field);
-        let wide = self.0.create_sliding_accumulator(AccumulatorArgs { return_field, ..arguments })?;
-        Ok(Box::new(Checked { wide, to }))
+        let to = arguments.return_field.data_type().clone();
+        if to == DataType::Float64 {
+            return Ok(Box::new(Doubles::sum()));
+        }
+        let Some(wide) = arguments.expr_fields.first().and_then(|of| wide_of(of.data_type(), &to)) else {
+            return self.0.create_sliding_accumulator(arguments);
+        };
+        let return_field = widened(&arguments.return_field, &wide);
+        let sum = self.0.create_sliding_accumulator(AccumulatorArgs { return_field, ..arguments })?;
+        Ok(Box::new(Checked { sum, wide, to }))
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
@@ -88,74 +112,71 @@ impl AggregateUDFImpl for CheckedSum {
     fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {
         self.0.set_monotonicity(data_type)
     }
+}
 
-    fn simplify_expr_op_literal(
-        &self,
-        function: &AggregateFunction,
-        argument: &Expr,
-        operator: Operator,
-        literal: &Expr,
-        argument_is_left: bool,
-    ) -> Result<Option<Expr>> {
-        self.0.simplify_expr_op_literal(function, argument, operator, literal, argument_is_left)
+fn widened(field: &FieldRef, wide: &DataType) -> FieldRef {
+    Field::new(field.name(), wide.clone(), field.is_nullable()).into()
+}
+
+fn too_large<T>(sum: impl Display, to: &DataType) -> Result<T> {
+    match to {
+        DataType::Decimal128(..) => exec_err!("the sum is beyond {to}: it has more than 38 digits"),
+        DataType::Duration(_) => exec_err!("the sum of the intervals is beyond {to}"),
+        _ => {
+            exec_err!("the sum is {sum}, beyond the numbers of {to}: sum decimals, as in sum(CAST(n AS DECIMAL(20,0)))")
+        }
     }
-}
-
-fn widened(field: &FieldRef) -> FieldRef {
-    Field::new(field.name(), WIDE, field.is_nullable()).into()
-}
-
-fn too_large<T>(sum: i128, to: &DataType) -> Result<T> {
-    exec_err!("the sum is {sum}, beyond the numbers of {to}: sum decimals, as in sum(CAST(n AS DECIMAL(20,0)))")
 }
 
 /// One sum.
 #[derive(Debug)]
 struct Checked {
-    wide: Box<dyn Accumulator>,
+    sum: Box<dyn Accumulator>,
+    wide: DataType,
     to: DataType,
 }
 
 impl Accumulator for Checked {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.wide.update_batch(&wide(values)?)
+        self.sum.update_batch(&widen(values, &self.wide)?)
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let ScalarValue::Decimal128(sum, ..) = self.wide.evaluate()? else {
-            return exec_err!("a sum of whole numbers that is none");
+        let sum = match (self.sum.evaluate()?, &self.to) {
+            (ScalarValue::Decimal128(Some(sum), ..), DataType::Int64) => match i64::try_from(sum) {
+                Ok(sum) => return Ok(ScalarValue::from(sum)),
+                Err(_) => return too_large(sum, &self.to),
+            },
+            (sum, _) => sum,
         };
-        let Some(sum) = sum else { return ScalarValue::try_from(&self.to) };
-        match self.to {
-            DataType::UInt64 => u64::try_from(sum).map(ScalarValue::from).or_else(|_| too_large(sum, &self.to)),
-            _ => i64::try_from(sum).map(ScalarValue::from).or_else(|_| too_large(sum, &self.to)),
-        }
+        ScalarValue::try_from_array(&narrow(&sum.to_array()?, &self.to)?, 0)
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.wide.size()
+        size_of_val(self) + self.sum.size()
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        self.wide.state()
+        self.sum.state()
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        self.wide.merge_batch(states)
+        self.sum.merge_batch(states)
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.wide.retract_batch(&wide(values)?)
+        self.sum.retract_batch(&widen(values, &self.wide)?)
     }
 
     fn supports_retract_batch(&self) -> bool {
-        self.wide.supports_retract_batch()
+        self.sum.supports_retract_batch()
     }
 }
 
 /// The sums of many groups.
 struct CheckedGroups {
-    wide: Box<dyn GroupsAccumulator>,
+    sums: Box<dyn GroupsAccumulator>,
+    wide: DataType,
     to: DataType,
 }
 
@@ -167,41 +188,58 @@ impl GroupsAccumulator for CheckedGroups {
         filter: Option<&BooleanArray>,
         count: usize,
     ) -> Result<()> {
-        self.wide.update_batch(&wide(values)?, groups, filter, count)
+        self.sums.update_batch(&widen(values, &self.wide)?, groups, filter, count)
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let sums = self.wide.evaluate(emit_to)?;
-        match self.to {
-            DataType::UInt64 => narrow::<UInt64Type>(&sums),
-            _ => narrow::<Int64Type>(&sums),
-        }
+        narrow(&self.sums.evaluate(emit_to)?, &self.to)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        self.wide.state(emit_to)
+        self.sums.state(emit_to)
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], count: usize) -> Result<()> {
-        self.wide.merge_batch(states, groups, count)
+        self.sums.merge_batch(states, groups, count)
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        self.wide.convert_to_state(&wide(values)?, filter)
+        self.sums.convert_to_state(&widen(values, &self.wide)?, filter)
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.wide.size()
+        size_of_val(self) + self.sums.size()
     }
 }
 
-fn wide(values: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
-    values.iter().map(|values| Ok(cast(values, &WIDE)?)).collect()
+fn widen(values: &[ArrayRef], wide: &DataType) -> Result<Vec<ArrayRef>> {
+    let widen = |values: &ArrayRef| match values.data_type() {
+        DataType::Duration(_) => cast(&cast(values, &DataType::Int64)?, wide),
+        _ => cast(values, wide),
+    };
+    values.iter().map(|values| Ok(widen(values)?)).collect()
 }
 
-fn narrow<T: ArrowPrimitiveType<Native: TryFrom<i128>>>(sums: &dyn Array) -> Result<ArrayRef> {
+fn narrow(sums: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    match to {
+        DataType::UInt64 => whole::<UInt64Type>(sums, to),
+        DataType::Decimal128(precision, scale) => {
+            let sums = sums.as_primitive::<Decimal256Type>();
+            let narrow = |sum: i256| match sum.to_i128() {
+                Some(narrow) if Decimal128Type::is_valid_decimal_precision(narrow, *precision) => Ok(narrow),
+                _ => too_large(sum, to),
+            };
+            let narrowed: Decimal128Array = sums.try_unary(narrow)?;
+            Ok(Arc::new(narrowed.with_precision_and_scale(*precision, *scale)?))
+        }
+        DataType::Duration(_) => Ok(cast(&whole::<Int64Type>(sums, to)?, to)?),
+        _ => whole::<Int64Type>(sums, to),
+    }
+}
+
+fn whole<T: ArrowPrimitiveType<Native: TryFrom<i128>>>(sums: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     let sums = sums.as_primitive::<Decimal128Type>();
-    let narrow = |sum: i128| T::Native::try_from(sum).or_else(|_| too_large(sum, &T::DATA_TYPE));
+    let narrow = |sum: i128| T::Native::try_from(sum).or_else(|_| too_large(sum, to));
     let narrowed: PrimitiveArray<T> = sums.try_unary(narrow)?;
     Ok(Arc::new(narrowed))
 }

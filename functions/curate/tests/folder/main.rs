@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 
+mod order;
 mod place;
 mod points;
 
+mod answers;
 mod append;
 mod assignment;
 mod misfits;

@@ -1,0 +1,288 @@
+//! Doubles as decimals: of the shortest text that stands for the double, rounded half up, as people and Spark see it. 1.005
+//! becomes 1.01, though the double is a little less than that; arrow and DataFusion would make 1.00 of it.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Float64Type, i256};
+use arrow::error::ArrowError;
+
+/// Doubles (or floats) as decimals of at most 38 digits. A value that is none of the type is a null where that is `safe`, and
+/// an error otherwise.
+pub fn of_floats(floats: &dyn Array, precision: u8, scale: i8, safe: bool) -> Result<ArrayRef, ArrowError> {
+    let doubles = cast(floats, &DataType::Float64)?;
+    let doubles = doubles.as_primitive::<Float64Type>();
+    let limit = power_of_ten(precision.min(DECIMAL128_MAX_PRECISION) as u32).unwrap_or(i128::MAX);
+    let convert = |double: f64| scaled(double, scale).filter(|value| value.unsigned_abs() < limit.unsigned_abs());
+    let decimals: Decimal128Array = match safe {
+        true => doubles.unary_opt::<_, Decimal128Type>(convert),
+        false => doubles.try_unary(|double| {
+            convert(double).ok_or_else(|| {
+                ArrowError::CastError(format!("Cannot cast {double} to decimal({precision},{scale}): it does not fit"))
+            })
+        })?,
+    };
+    Ok(Arc::new(decimals.with_precision_and_scale(precision, scale)?))
+}
+
+/// The double times 10^scale, as a whole number. `None` where it is none of 128 bits.
+pub fn scaled(double: f64, scale: i8) -> Option<i128> {
+    if let Some(quick) = scaled_quickly(double, scale, Round::HalfUp) {
+        return Some(i128::from(quick));
+    }
+    let (digits, exponent) = shortest(double)?;
+    let digits = i128::from(digits);
+    let shift = exponent + i32::from(scale);
+    if digits == 0 {
+        return Some(0);
+    }
+    if shift >= 0 {
+        return digits.checked_mul(power_of_ten(shift as u32)?);
+    }
+    Some(without(digits, shift.unsigned_abs(), Round::HalfUp))
+}
+
+/// The double with so many decimal places; before the point where they are negative.
+pub fn round(double: f64, places: i32, how: Round) -> f64 {
+    if !double.is_finite() {
+        return double;
+    }
+    if let Some(quick) = i8::try_from(places).ok().and_then(|places| scaled_quickly(double, places, how)) {
+        let quick = quick as f64;
+        let power = f64::powi(10.0, places.abs());
+        return match places >= 0 {
+            true => quick / power,
+            false => quick * power,
+        };
+    }
+    let Some((digits, exponent)) = shortest(double) else { return double };
+    let shift = i64::from(exponent) + i64::from(places);
+    if shift >= 0 {
+        return double;
+    }
+    let digits = without(i128::from(digits), u32::try_from(-shift).unwrap_or(u32::MAX), how);
+    match digits {
+        0 => 0.0,
+        digits => format!("{digits}e{}", -i64::from(places)).parse().unwrap_or(double),
+    }
+}
+
+/// What becomes of the digits that are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Round {
+    /// The nearest; away from zero where two are as near.
+    HalfUp,
+    /// They are cut.
+    Down,
+}
+
+/// Without the shortest text, where it cannot matter: the product is off by less than what is left to the next number at
+/// which the result changes.
+fn scaled_quickly(double: f64, scale: i8, how: Round) -> Option<i64> {
+    // up to which powers of ten, and whole numbers with room for halves, are exact
+    if !(-22..=22).contains(&scale) {
+        return None;
+    }
+    let power = f64::powi(10.0, i32::from(scale).abs());
+    let product = if scale >= 0 { double * power } else { double / power };
+    let size = product.abs();
+    if !(size < (1_u64 << 50) as f64) {
+        return None;
+    }
+    let whole = size.floor();
+    let (rest, off) = (size - whole, size * f64::EPSILON * 4.0);
+    let up = match how {
+        Round::HalfUp if (rest - 0.5).abs() > off => rest > 0.5,
+        Round::Down if rest > off && 1.0 - rest > off => false,
+        _ => return None,
+    };
+    let size = whole as i64 + i64::from(up);
+    Some(if product < 0.0 { -size } else { size })
+}
+
+/// The digits of the shortest text of a double, with their sign, and the power of ten of the last.
+fn shortest(double: f64) -> Option<(i64, i32)> {
+    if !double.is_finite() {
+        return None;
+    }
+    let mut text = Text::default();
+    write!(text, "{double:e}").ok()?;
+    let (number, exponent) = text.as_str().split_once('e')?;
+    let exponent: i32 = exponent.parse().ok()?;
+    let (mut digits, mut places, mut after) = (0_i64, 0, false);
+    for byte in number.bytes() {
+        match byte {
+            b'.' => after = true,
+            b'0'..=b'9' => {
+                digits = digits * 10 + i64::from(byte - b'0');
+                places += i32::from(after);
+            }
+            _ => {}
+        }
+    }
+    Some((if double < 0.0 { -digits } else { digits }, exponent - places))
+}
+
+/// A short text that needs no memory of its own.
+#[derive(Default)]
+struct Text {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+/// A number without its last digits.
+fn without(number: i128, digits: u32, how: Round) -> i128 {
+    let Some(power) = power_of_ten(digits) else { return 0 };
+    let (whole, rest) = (number / power, number % power);
+    let up = how == Round::HalfUp && rest.unsigned_abs() >= power.unsigned_abs().div_ceil(2);
+    whole + if up { number.signum() } else { 0 }
+}
+
+/// A quotient, rounded half up.
+pub fn divide_half_up(number: i256, by: i256) -> Option<i256> {
+    let (whole, rest) = (number.checked_div(by)?, number.checked_rem(by)?);
+    let size = |number: i256| number.checked_abs();
+    // the rest is smaller than the divisor: no overflow
+    let up = size(rest)? >= size(by)?.checked_sub(size(rest)?)?;
+    let step = if number.is_negative() == by.is_negative() { i256::ONE } else { i256::MINUS_ONE };
+    if up && rest != i256::ZERO { whole.checked_add(step) } else { Some(whole) }
+}
+
+/// `None` beyond 128 bits.
+pub fn power_of_ten(exponent: u32) -> Option<i128> {
+    10_i128.checked_pow(exponent)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Float64Array;
+
+    use super::*;
+
+    /// By the text alone: slowly, digit by digit.
+    fn by_text(double: f64, scale: i32) -> Option<i128> {
+        let text = format!("{double:e}");
+        let (number, exponent) = text.split_once('e').unwrap();
+        let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+        let whole = number.trim_start_matches('-').split('.').next().unwrap().len() as i32;
+        // digits before the point of the result
+        let kept = whole + exponent.parse::<i32>().unwrap() + scale;
+        let kept_digits: String =
+            (0..kept.max(0)).map(|place| digits.chars().nth(place as usize).unwrap_or('0')).collect();
+        let next = if kept < 0 { '0' } else { digits.chars().nth(kept as usize).unwrap_or('0') };
+        let size = format!("0{kept_digits}").parse::<i128>().ok()?.checked_add(i128::from(next >= '5'))?;
+        Some(if double < 0.0 { -size } else { size })
+    }
+
+    #[test]
+    fn a_double_is_what_its_shortest_text_says() {
+        for (double, scale, expected) in [
+            (1.005, 2, 101),
+            (0.285, 2, 29),
+            (-1.005, 2, -101),
+            (2.675, 2, 268),
+            (1.0049999999999997, 2, 100),
+            (0.5, 0, 1),
+            (0.49999999999999994, 0, 0),
+            (-0.5, 0, -1),
+            (-0.0, 3, 0),
+            (1e22, 0, 10_i128.pow(22)),
+            (1.5e-7, 7, 2),
+            (123456789012345680.0, 2, 12_345_678_901_234_568_000),
+            (1234.5, -2, 12),
+            (1250.0, -2, 13),
+            (5e-324, 38, 0),
+        ] {
+            assert_eq!(scaled(double, scale), Some(expected), "{double} {scale}");
+        }
+        assert_eq!(scaled(1e39, 0), None);
+        assert_eq!(scaled(f64::NAN, 0), None);
+        assert_eq!(scaled(f64::INFINITY, 0), None);
+    }
+
+    #[test]
+    fn many_doubles_as_by_their_texts() {
+        let mut state = 7_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state ^ (state >> 29)
+        };
+        for _ in 0..200_000 {
+            let scale = (random() % 24) as i32 - 4;
+            let small = (random() % 200_000) as f64 - 100_000.0;
+            let power = f64::powi(10.0, (random() % 12) as i32);
+            let double = match random() % 4 {
+                0 => f64::from_bits(random()),
+                // near a tie
+                1 => (small + 0.5) / power,
+                2 => f64::from(random() as i32) / power,
+                _ => small * 1.000_000_7 * power,
+            };
+            if !double.is_finite() || double.abs() > 1e17 {
+                continue;
+            }
+            assert_eq!(scaled(double, scale as i8), by_text(double, scale), "{double} {scale}");
+            let rounded = by_text(double, scale).map(|digits| format!("{digits}e{}", -scale).parse::<f64>().unwrap());
+            // what has no digits beyond is itself
+            let expected = match shortest(double) {
+                Some((_, exponent)) if exponent + scale >= 0 => double,
+                _ => rounded.unwrap(),
+            };
+            assert_eq!(round(double, scale, Round::HalfUp), expected, "{double} {scale}");
+        }
+    }
+
+    #[test]
+    fn digits_are_cut_as_the_text_has_them() {
+        for (double, places, expected) in [
+            (0.29, 2, 0.29),
+            (1.15, 2, 1.15),
+            (-1.159, 2, -1.15),
+            (1234.9, -2, 1200.0),
+            (0.999, 0, 0.0),
+            (8.41, 2, 8.41),
+        ] {
+            assert_eq!(round(double, places, Round::Down), expected, "{double} {places}");
+        }
+        assert!(round(f64::NAN, 2, Round::HalfUp).is_nan());
+        assert_eq!(round(f64::INFINITY, 2, Round::HalfUp), f64::INFINITY);
+        assert!(round(-0.4, 0, Round::HalfUp).is_sign_positive());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error_or_a_null() {
+        let doubles = Float64Array::from(vec![Some(9.994), None, Some(9.995), Some(f64::NAN)]);
+        assert!(of_floats(&doubles, 3, 2, false).unwrap_err().to_string().contains("9.995"));
+        let decimals = of_floats(&doubles, 3, 2, true).unwrap();
+        let decimals: Vec<_> = decimals.as_primitive::<Decimal128Type>().iter().collect();
+        assert_eq!(decimals, [Some(999), None, None, None]);
+    }
+
+    #[test]
+    fn quotients_are_rounded_half_up() {
+        for (number, by, expected) in
+            [(5, 2, 3), (-5, 2, -3), (5, -2, -3), (1, 3, 0), (2, 3, 1), (-2, 3, -1), (0, 7, 0), (1, -2, -1), (7, 7, 1)]
+        {
+            let quotient = divide_half_up(i256::from_i128(number), i256::from_i128(by));
+            assert_eq!(quotient, Some(i256::from_i128(expected)), "{number} / {by}");
+        }
+        assert_eq!(divide_half_up(i256::ONE, i256::ZERO), None);
+    }
+}

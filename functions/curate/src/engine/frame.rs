@@ -1,0 +1,292 @@
+//! Aggregates over a window that moves, computed anew of the rows that are in it, as in Spark. DataFusion's take away what
+//! leaves the window: of doubles a rest stays behind, and for ever where a NaN or an infinity was among them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, FieldRef, Float64Type, Schema};
+use datafusion::common::{Result, ScalarValue, not_impl_err};
+use datafusion::functions_aggregate::all_default_aggregate_functions;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature,
+};
+use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
+
+/// What takes doubles away.
+const NAMES: &[&str] = &[
+    "stddev",
+    "stddev_pop",
+    "var",
+    "var_pop",
+    "covar_samp",
+    "covar_pop",
+    "corr",
+    "regr_slope",
+    "regr_intercept",
+    "regr_count",
+    "regr_r2",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_sxx",
+    "regr_syy",
+    "regr_sxy",
+];
+
+/// The functions to register in place of DataFusion's.
+pub fn functions() -> impl Iterator<Item = AggregateUDF> {
+    let all = all_default_aggregate_functions().into_iter();
+    all.filter(|function| NAMES.contains(&function.name())).map(|function| AggregateUDF::from(Anew(function)))
+}
+
+/// An aggregate that is another one but over windows that move.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Anew(Arc<AggregateUDF>);
+
+impl AggregateUDFImpl for Anew {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.0.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.0.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.0.return_type(types)
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.0.coerce_types(types)
+    }
+
+    fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        self.0.accumulator(arguments)
+    }
+
+    fn state_fields(&self, arguments: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        self.0.state_fields(arguments)
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
+        self.0.groups_accumulator_supported(arguments)
+    }
+
+    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        self.0.create_groups_accumulator(arguments)
+    }
+
+    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let function = Arc::clone(&self.0);
+        Ok(Box::new(Frame::of(arguments, move |arguments| function.accumulator(arguments))))
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        self.0.order_sensitivity()
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
+        self.0.default_value(data_type)
+    }
+}
+
+type Fresh = Box<dyn Fn(AccumulatorArgs) -> Result<Box<dyn Accumulator>> + Send + Sync>;
+
+/// The rows of the window.
+pub struct Frame {
+    fresh: Fresh,
+    of: Of,
+    /// In their order, in pieces.
+    pieces: VecDeque<Vec<ArrayRef>>,
+    /// Of the last pieces, those that are only a few rows each.
+    small: usize,
+}
+
+/// So many small pieces become one.
+const SMALL: usize = 64;
+
+/// What an accumulator is made of.
+struct Of {
+    return_field: FieldRef,
+    schema: Schema,
+    ignore_nulls: bool,
+    order_bys: Vec<PhysicalSortExpr>,
+    is_reversed: bool,
+    name: String,
+    is_distinct: bool,
+    exprs: Vec<Arc<dyn PhysicalExpr>>,
+    expr_fields: Vec<FieldRef>,
+}
+
+impl Frame {
+    /// Over which a fresh accumulator is filled for each row.
+    pub fn of(
+        arguments: AccumulatorArgs,
+        fresh: impl Fn(AccumulatorArgs) -> Result<Box<dyn Accumulator>> + Send + Sync + 'static,
+    ) -> Self {
+        let of = Of {
+            return_field: Arc::clone(&arguments.return_field),
+            schema: arguments.schema.clone(),
+            ignore_nulls: arguments.ignore_nulls,
+            order_bys: arguments.order_bys.to_vec(),
+            is_reversed: arguments.is_reversed,
+            name: arguments.name.to_owned(),
+            is_distinct: arguments.is_distinct,
+            exprs: arguments.exprs.to_vec(),
+            expr_fields: arguments.expr_fields.to_vec(),
+        };
+        Self { fresh: Box::new(fresh), of, pieces: VecDeque::new(), small: 0 }
+    }
+
+    /// One piece of the last small ones.
+    fn compact(&mut self) -> Result<()> {
+        let small: Vec<_> = self.pieces.drain(self.pieces.len() - self.small..).collect();
+        self.small = 0;
+        let columns = small.first().map_or(0, Vec::len);
+        let whole = |column: usize| {
+            let pieces: Vec<&dyn Array> = small.iter().map(|piece| piece[column].as_ref()).collect();
+            Ok(concat(&pieces)?)
+        };
+        self.pieces.push_back((0..columns).map(whole).collect::<Result<_>>()?);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frame").field("name", &self.of.name).field("pieces", &self.pieces.len()).finish()
+    }
+}
+
+impl Accumulator for Frame {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        if values.first().is_none_or(|values| values.is_empty()) {
+            return Ok(());
+        }
+        self.pieces.push_back(values.to_vec());
+        self.small += 1;
+        if self.small == SMALL { self.compact() } else { Ok(()) }
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let mut left = values.first().map_or(0, |values| values.len());
+        while left > 0 {
+            let Some(piece) = self.pieces.front_mut() else {
+                return not_impl_err!("more left a window than was in it");
+            };
+            let rows = piece.first().map_or(0, |values| values.len());
+            if rows > left {
+                *piece = piece.iter().map(|values| values.slice(left, rows - left)).collect();
+                break;
+            }
+            left -= rows;
+            self.pieces.pop_front();
+            self.small = self.small.min(self.pieces.len());
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let of = &self.of;
+        let mut fresh = (self.fresh)(AccumulatorArgs {
+            return_field: Arc::clone(&of.return_field),
+            schema: &of.schema,
+            ignore_nulls: of.ignore_nulls,
+            order_bys: &of.order_bys,
+            is_reversed: of.is_reversed,
+            name: &of.name,
+            is_distinct: of.is_distinct,
+            exprs: &of.exprs,
+            expr_fields: &of.expr_fields,
+        })?;
+        for piece in &self.pieces {
+            fresh.update_batch(piece)?;
+        }
+        fresh.evaluate()
+    }
+
+    fn size(&self) -> usize {
+        let of_piece = |piece: &Vec<ArrayRef>| piece.iter().map(|values| values.get_array_memory_size()).sum::<usize>();
+        size_of_val(self) + self.pieces.iter().take(1).map(of_piece).sum::<usize>()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        not_impl_err!("{} of a window has no state", self.of.name)
+    }
+
+    fn merge_batch(&mut self, _: &[ArrayRef]) -> Result<()> {
+        not_impl_err!("{} of a window has no state", self.of.name)
+    }
+}
+
+/// The sum or the average of the doubles of a window, added up one after another.
+#[derive(Debug)]
+pub struct Doubles {
+    values: VecDeque<f64>,
+    average: bool,
+}
+
+impl Doubles {
+    /// Their sum.
+    pub fn sum() -> Self {
+        Self { values: VecDeque::new(), average: false }
+    }
+
+    /// Their average.
+    pub fn average() -> Self {
+        Self { values: VecDeque::new(), average: true }
+    }
+}
+
+impl Accumulator for Doubles {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.values.extend(values[0].as_primitive::<Float64Type>().iter().flatten());
+        Ok(())
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let leave = values[0].len() - values[0].null_count();
+        self.values.drain(..leave.min(self.values.len()));
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        if self.values.is_empty() {
+            return Ok(ScalarValue::Float64(None));
+        }
+        let sum = self.values.iter().fold(0.0, |sum, value| sum + value);
+        let count = self.values.len() as f64;
+        Ok(ScalarValue::from(if self.average { sum / count } else { sum }))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.values.capacity() * size_of::<f64>()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        not_impl_err!("a window has no state")
+    }
+
+    fn merge_batch(&mut self, _: &[ArrayRef]) -> Result<()> {
+        not_impl_err!("a window has no state")
+    }
+}

@@ -1,0 +1,390 @@
+//! What the text of a query means, where the parser takes it for something else. Operators bind as they do in Spark, and a
+//! select that goes by the place of columns that engines order in different ways is refused.
+
+use std::collections::BTreeSet;
+use std::mem::replace;
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Statement as SqlStatement, TableAlias, TableFactor, UnaryOperator, Value,
+    VisitMut, VisitorMut,
+};
+
+/// What a query says of its columns, as far as it is lost when it is planned.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// Columns that are named together with their table: `t.id`.
+    pub qualified: BTreeSet<(String, String)>,
+    /// Tables whose columns are all asked for: `t.*`.
+    pub whole: BTreeSet<String>,
+    /// All columns are asked for somewhere: `*`.
+    pub all: bool,
+}
+
+impl Said {
+    /// Whether the column of this table is meant somewhere, and not the one that a join with USING made.
+    pub fn names(&self, table: &str, column: &str) -> bool {
+        self.whole.contains(table) || self.qualified.contains(&(table.to_owned(), column.to_owned()))
+    }
+}
+
+/// Puts the expressions of a statement right. The error says what cannot be meant.
+pub fn mend(statement: &mut Statement) -> Result<Said, String> {
+    let mut reader = Reader::default();
+    if let Statement::Statement(statement) = statement
+        && let ControlFlow::Break(message) = visit(statement, &mut reader)
+    {
+        return Err(message);
+    }
+    Ok(reader.said)
+}
+
+fn visit(statement: &mut SqlStatement, reader: &mut Reader) -> ControlFlow<String> {
+    statement.visit(reader)
+}
+
+#[derive(Default)]
+struct Reader {
+    said: Said,
+    /// Of each expression around the one that is visited, the family of its operator.
+    around: Vec<Option<Family>>,
+}
+
+impl VisitorMut for Reader {
+    type Break = String;
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<String> {
+        if let Expr::CompoundIdentifier(names) = expression
+            && let [.., table, column] = names.as_slice()
+        {
+            self.said.qualified.insert((normal(table), normal(column)));
+        }
+        let family = Family::of(expression);
+        let new = family.filter(|family| self.around.last() != Some(&Some(*family)));
+        if let Some(family) = new {
+            let taken = replace(expression, Expr::value(Value::Null));
+            match family.bind(taken) {
+                Ok(bound) => *expression = bound,
+                Err(message) => return ControlFlow::Break(message),
+            }
+        }
+        self.around.push(Family::of(expression));
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, _: &mut Expr) -> ControlFlow<String> {
+        self.around.pop();
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<String> {
+        for item in &select.projection {
+            match item {
+                SelectItem::Wildcard(_) => self.said.all = true,
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                    let table = name.0.last().and_then(|part| part.as_ident()).map(normal);
+                    self.said.whole.extend(table);
+                }
+                _ => {}
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<String> {
+        let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
+        for cte in ctes {
+            by_place(&cte.query, Some(&cte.alias))?;
+        }
+        if matches!(query.body.as_ref(), SetExpr::SetOperation { .. }) {
+            arms(&query.body)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<String> {
+        match factor {
+            TableFactor::Derived { subquery, alias, .. } => by_place(subquery, alias.as_ref()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// As DataFusion has the name.
+fn normal(name: &Ident) -> String {
+    match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_ascii_lowercase(),
+    }
+}
+
+/// Columns that get new names go by their place.
+fn by_place(query: &Query, alias: Option<&TableAlias>) -> ControlFlow<String> {
+    match alias.is_some_and(|alias| !alias.columns.is_empty()) {
+        true => arms(&query.body),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+/// Fails where the columns of a select that go by their place are those of `*` over a join with USING.
+fn arms(body: &SetExpr) -> ControlFlow<String> {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            arms(left)?;
+            arms(right)
+        }
+        SetExpr::Query(query) => arms(&query.body),
+        SetExpr::Select(select) if is_all_of_a_join(select) => ControlFlow::Break(
+            "`SELECT *` of a join with USING, or of a NATURAL JOIN, where columns go by their place: engines put its columns \
+             in different orders; name them"
+                .into(),
+        ),
+        _ => ControlFlow::Continue(()),
+    }
+}
+
+fn is_all_of_a_join(select: &Select) -> bool {
+    let all = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
+    let joins = |factor: &TableFactor| match factor {
+        TableFactor::NestedJoin { table_with_joins, .. } => table_with_joins.joins.clone(),
+        _ => Vec::new(),
+    };
+    let merges = |operator: &JoinOperator| {
+        matches!(constraint(operator), Some(JoinConstraint::Using(_) | JoinConstraint::Natural))
+    };
+    all && select.from.iter().any(|from| {
+        let nested = from.joins.iter().flat_map(|join| joins(&join.relation)).chain(joins(&from.relation));
+        from.joins.iter().cloned().chain(nested).any(|join| merges(&join.join_operator))
+    })
+}
+
+fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
+    match operator {
+        JoinOperator::Join(on)
+        | JoinOperator::Inner(on)
+        | JoinOperator::Left(on)
+        | JoinOperator::LeftOuter(on)
+        | JoinOperator::Right(on)
+        | JoinOperator::RightOuter(on)
+        | JoinOperator::FullOuter(on) => Some(on),
+        _ => None,
+    }
+}
+
+/// Operators that the parser orders among themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    /// AND, OR, NOT and IS [NOT] DISTINCT FROM, of which the parser takes all that follows for the right side.
+    Logic,
+    /// Arithmetic, `||` and bits, which the parser orders in another way: `||` before `+`, `&` before `<<`.
+    Values,
+}
+
+impl Family {
+    fn of(expression: &Expr) -> Option<Self> {
+        match expression {
+            Expr::BinaryOp { op, .. } => [Self::Logic, Self::Values].into_iter().find(|family| family.strength(op) > 0),
+            Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => Some(Self::Logic),
+            Expr::UnaryOp { op: UnaryOperator::Not, .. } => Some(Self::Logic),
+            _ => None,
+        }
+    }
+
+    /// How strongly an operator of the family binds, as in Spark; 0 for others.
+    fn strength(self, operator: &BinaryOperator) -> u8 {
+        match (self, operator) {
+            (Self::Logic, BinaryOperator::Or) => 1,
+            (Self::Logic, BinaryOperator::And) => 2,
+            (Self::Values, BinaryOperator::BitwiseOr) => 1,
+            (Self::Values, BinaryOperator::BitwiseXor | BinaryOperator::PGBitwiseXor) => 2,
+            (Self::Values, BinaryOperator::BitwiseAnd) => 3,
+            (Self::Values, BinaryOperator::PGBitwiseShiftLeft | BinaryOperator::PGBitwiseShiftRight) => 4,
+            (Self::Values, BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::StringConcat) => 5,
+            (
+                Self::Values,
+                BinaryOperator::Multiply
+                | BinaryOperator::Divide
+                | BinaryOperator::Modulo
+                | BinaryOperator::MyIntegerDivide
+                | BinaryOperator::DuckIntegerDivide,
+            ) => 6,
+            _ => 0,
+        }
+    }
+
+    /// The expression as its operators bind. What stands in parentheses is one operand.
+    fn bind(self, expression: Expr) -> Result<Expr, String> {
+        let Flat { first, rest } = self.flat(expression)?;
+        let mut operands = vec![first];
+        let mut waiting: Vec<BinaryOperator> = Vec::new();
+        for (operator, operand) in rest {
+            while waiting.last().is_some_and(|before| self.strength(before) >= self.strength(&operator)) {
+                join(&mut operands, waiting.pop());
+            }
+            waiting.push(operator);
+            operands.push(operand);
+        }
+        while !waiting.is_empty() {
+            join(&mut operands, waiting.pop());
+        }
+        operands.pop().ok_or_else(|| "an expression without operands".into())
+    }
+
+    /// The operands in the order of the text.
+    fn flat(self, mut expression: Expr) -> Result<Flat, String> {
+        // from the last one on
+        let mut rest = Vec::new();
+        loop {
+            expression = match expression {
+                Expr::BinaryOp { left, op, right } if self.strength(&op) > 0 => {
+                    let right = self.flat(*right)?;
+                    rest.extend(right.rest.into_iter().rev());
+                    rest.push((op, right.first));
+                    *left
+                }
+                Expr::IsDistinctFrom(left, right) if self == Self::Logic => {
+                    let right = self.right_of_distinct(*right, &mut rest)?;
+                    break finish(Expr::IsDistinctFrom(left, right.into()), rest);
+                }
+                Expr::IsNotDistinctFrom(left, right) if self == Self::Logic => {
+                    let right = self.right_of_distinct(*right, &mut rest)?;
+                    break finish(Expr::IsNotDistinctFrom(left, right.into()), rest);
+                }
+                Expr::UnaryOp { op: UnaryOperator::Not, expr } if self == Self::Logic => {
+                    let of = self.flat(*expr)?;
+                    rest.extend(of.rest.into_iter().rev());
+                    break finish(Expr::UnaryOp { op: UnaryOperator::Not, expr: of.first.into() }, rest);
+                }
+                operand => break finish(operand, rest),
+            }
+        }
+    }
+
+    /// The right side of an IS DISTINCT FROM. What the parser took for a part of it goes before `rest`.
+    fn right_of_distinct(self, right: Expr, rest: &mut Vec<(BinaryOperator, Expr)>) -> Result<Expr, String> {
+        let right = self.flat(right)?;
+        if let Expr::IsDistinctFrom(..)
+        | Expr::IsNotDistinctFrom(..)
+        | Expr::IsNull(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsNotFalse(_)
+        | Expr::IsUnknown(_)
+        | Expr::IsNotUnknown(_) = &right.first
+        {
+            return Err(format!("`IS DISTINCT FROM {}` may mean two things: write parentheses", right.first));
+        }
+        rest.extend(right.rest.into_iter().rev());
+        Ok(right.first)
+    }
+}
+
+/// Operands with the operators between them, in the order of the text.
+struct Flat {
+    first: Expr,
+    rest: Vec<(BinaryOperator, Expr)>,
+}
+
+fn finish(first: Expr, mut rest: Vec<(BinaryOperator, Expr)>) -> Result<Flat, String> {
+    rest.reverse();
+    Ok(Flat { first, rest })
+}
+
+/// Makes one operand of the last two.
+fn join(operands: &mut Vec<Expr>, operator: Option<BinaryOperator>) {
+    if let (Some(right), Some(left), Some(op)) = (operands.pop(), operands.pop(), operator) {
+        operands.push(Expr::BinaryOp { left: left.into(), op, right: right.into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::parser::DFParser;
+
+    use super::*;
+
+    /// The expression with a pair of parentheses around every operator's sides.
+    fn bound(expression: &str) -> Result<String, String> {
+        let mut statement = DFParser::parse_sql(&format!("SELECT {expression}")).unwrap().pop_front().unwrap();
+        mend(&mut statement)?;
+        struct Parenthesise;
+        impl VisitorMut for Parenthesise {
+            type Break = ();
+            fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+                if matches!(expression, Expr::BinaryOp { .. }) || Family::of(expression).is_some() {
+                    *expression = Expr::Nested(replace(expression, Expr::value(Value::Null)).into());
+                }
+                ControlFlow::Continue(())
+            }
+        }
+        let Statement::Statement(statement) = &mut statement else { panic!() };
+        let _ = VisitMut::visit(statement.as_mut(), &mut Parenthesise);
+        Ok(statement.to_string().trim_start_matches("SELECT ").to_owned())
+    }
+
+    #[test]
+    fn operators_bind_as_in_spark() {
+        for (text, means) in [
+            ("a IS DISTINCT FROM b AND c", "((a IS DISTINCT FROM b) AND c)"),
+            ("a IS DISTINCT FROM b OR c", "((a IS DISTINCT FROM b) OR c)"),
+            ("a IS NOT DISTINCT FROM b AND c OR d", "(((a IS NOT DISTINCT FROM b) AND c) OR d)"),
+            ("a IS DISTINCT FROM b OR c AND d", "((a IS DISTINCT FROM b) OR (c AND d))"),
+            ("x AND a IS DISTINCT FROM b OR c", "((x AND (a IS DISTINCT FROM b)) OR c)"),
+            ("x OR a IS DISTINCT FROM b AND c", "(x OR ((a IS DISTINCT FROM b) AND c))"),
+            ("NOT a IS DISTINCT FROM b AND c", "((NOT (a IS DISTINCT FROM b)) AND c)"),
+            (
+                "a IS DISTINCT FROM b OR c IS DISTINCT FROM d AND e IS NOT DISTINCT FROM f",
+                "((a IS DISTINCT FROM b) OR ((c IS DISTINCT FROM d) AND (e IS NOT DISTINCT FROM f)))",
+            ),
+            ("a IS DISTINCT FROM b = c AND d", "((a IS DISTINCT FROM (b = c)) AND d)"),
+            ("a IS DISTINCT FROM b + 1 AND c", "((a IS DISTINCT FROM (b + 1)) AND c)"),
+            ("a IS DISTINCT FROM (b AND c)", "(a IS DISTINCT FROM ((b AND c)))"),
+            ("a IS DISTINCT FROM b AND c IS NULL", "((a IS DISTINCT FROM b) AND c IS NULL)"),
+            ("CASE WHEN a IS DISTINCT FROM b AND c THEN 1 END", "CASE WHEN ((a IS DISTINCT FROM b) AND c) THEN 1 END"),
+            ("f(a IS DISTINCT FROM b OR c, d)", "f(((a IS DISTINCT FROM b) OR c), d)"),
+            ("a = b AND c OR d AND NOT e", "(((a = b) AND c) OR (d AND (NOT e)))"),
+            ("1 + 2 || 'x'", "((1 + 2) || 'x')"),
+            ("s || i * 2", "(s || (i * 2))"),
+            ("s || i + 2", "((s || i) + 2)"),
+            ("a - b - c", "((a - b) - c)"),
+            ("a * b / c % d", "(((a * b) / c) % d)"),
+            ("i & 1 << 2", "(i & (1 << 2))"),
+            ("i | 1 ^ 2 & 3", "(i | (1 ^ (2 & 3)))"),
+            ("1 ^ 2 << 1 + 1", "(1 ^ (2 << (1 + 1)))"),
+            ("-a * b + c", "((-a * b) + c)"),
+            ("a + b = c || d AND e < f + g * h", "(((a + b) = (c || d)) AND (e < (f + (g * h))))"),
+        ] {
+            assert_eq!(bound(text).unwrap(), means, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_mean_two_things_is_refused() {
+        for text in ["a IS DISTINCT FROM b IS NULL", "a IS DISTINCT FROM b IS NOT DISTINCT FROM c OR d"] {
+            assert!(bound(text).unwrap_err().contains("parentheses"), "{text}");
+        }
+        let refused = |sql: &str| {
+            let mut statement = DFParser::parse_sql(sql).unwrap().pop_front().unwrap();
+            mend(&mut statement).is_err()
+        };
+        for sql in [
+            "SELECT * FROM t JOIN u USING (id) UNION ALL SELECT * FROM v",
+            "SELECT a FROM v EXCEPT (SELECT * FROM t NATURAL JOIN u)",
+            "WITH z (a, b, c) AS (SELECT * FROM t JOIN u USING (id)) SELECT a FROM z",
+            "SELECT a FROM (SELECT * FROM t LEFT JOIN u USING (id)) AS z (a, b, c)",
+        ] {
+            assert!(refused(sql), "{sql}");
+        }
+        for sql in [
+            "SELECT * FROM t JOIN u USING (id)",
+            "SELECT * FROM t JOIN u ON t.id = u.id UNION ALL SELECT * FROM v",
+            "SELECT a FROM (SELECT * FROM t LEFT JOIN u USING (id)) AS z",
+        ] {
+            assert!(!refused(sql), "{sql}");
+        }
+    }
+}
