@@ -67,7 +67,7 @@ fn time(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             let from = call.args.first().map(|of| of.get_type(schema)).transpose()?;
             let to = expression.get_type(schema)?;
             if let Some(from) = from {
-                refused(&from, &to, &expression)?;
+                refused(&from, &to)?;
                 if kind(&from) == Kind::Timestamp && is_number(kind(&to)) {
                     return refuse(&from, &to, "unix_millis(ts), or unix_seconds(ts)");
                 }
@@ -77,7 +77,7 @@ fn time(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         _ => return Ok(Transformed::no(expression)),
     };
     let from = of.get_type(schema)?;
-    refused(&from, to, of)?;
+    refused(&from, to)?;
     let again = |of: Expr| match tried {
         true => Expr::TryCast(TryCast::new(of.into(), to.clone())),
         false => cast(of, to.clone()),
@@ -102,7 +102,7 @@ fn is_number(kind: Kind) -> bool {
 }
 
 /// Fails for what is no CAST in Spark either, at any depth.
-fn refused(from: &DataType, to: &DataType, of: &Expr) -> Result<()> {
+fn refused(from: &DataType, to: &DataType) -> Result<()> {
     match (from, to) {
         (
             DataType::List(from) | DataType::LargeList(from) | DataType::FixedSizeList(from, _),
@@ -110,14 +110,14 @@ fn refused(from: &DataType, to: &DataType, of: &Expr) -> Result<()> {
         ) => {
             return match inner_times(from.data_type(), to.data_type()) {
                 true => refuse(from.data_type(), to.data_type(), "a CAST of each element"),
-                false => refused(from.data_type(), to.data_type(), of),
+                false => refused(from.data_type(), to.data_type()),
             };
         }
         (DataType::Struct(from), DataType::Struct(to)) => {
             return from.iter().zip(to).try_for_each(|(from, to)| {
                 match inner_times(from.data_type(), to.data_type()) {
                     true => refuse(from.data_type(), to.data_type(), "a CAST of each field"),
-                    false => refused(from.data_type(), to.data_type(), of),
+                    false => refused(from.data_type(), to.data_type()),
                 }
             });
         }

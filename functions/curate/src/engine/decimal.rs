@@ -88,7 +88,8 @@ fn scaled_quickly(double: f64, scale: i8, how: Round) -> Option<i64> {
     let power = f64::powi(10.0, i32::from(scale).abs());
     let product = if scale >= 0 { double * power } else { double / power };
     let size = product.abs();
-    if !(size < (1_u64 << 50) as f64) {
+    // neither is NaN
+    if size.is_nan() || size >= (1_u64 << 50) as f64 {
         return None;
     }
     let whole = size.floor();
