@@ -27,6 +27,7 @@ use crate::align::Align;
 use crate::area::Area;
 use crate::blame;
 use crate::engine;
+use crate::refusal;
 use crate::source::RawTable;
 use crate::transform::{self, Plan, Query, Source};
 use crate::write::TableWriter;
@@ -72,20 +73,43 @@ pub async fn frames(
 ) -> Result<Frames, Failure> {
     let mut frames = Frames::new();
     let mut described: Frames = Frames::new();
+    let mut failures = Vec::new();
     for query in &plan.order {
-        let name = &query.table.name;
-        let wrong = |error| transform::failure(name, error);
-        let context = context(query, &raw, &described, memory_bytes)?;
-        let plan = context.state().statement_to_plan(query.statement.clone()).await.map_err(wrong)?;
-        let plan = engine::mend(plan, &query.said).map_err(wrong)?;
-        let frame = context.execute_logical_plan(plan).await.map_err(wrong)?;
-        transform::check_reproducible(query, frame.logical_plan())?;
-        Align::new(&query.table, frame.schema().as_arrow())?;
-        let seen_by_others = frame.clone().select(as_described(&query.table)).map_err(wrong)?;
-        described.insert(name.clone(), seen_by_others);
-        frames.insert(name.clone(), frame);
+        let unplanned =
+            |(name, source): (&String, &Source)| *source == Source::Curated && !described.contains_key(name);
+        if query.reads.iter().any(unplanned) {
+            continue;
+        }
+        match frame(query, &raw, &described, memory_bytes).await {
+            Ok(frame) => {
+                let seen_by_others = frame.clone().select(as_described(&query.table));
+                let seen_by_others = seen_by_others.map_err(|error| transform::planning_failure(query, error))?;
+                described.insert(query.table.name.clone(), seen_by_others);
+                frames.insert(query.table.name.clone(), frame);
+            }
+            Err(failure) if failure.kind == FailureKind::BadMetadata => failures.push(failure),
+            Err(failure) => return Err(failure),
+        }
     }
-    Ok(frames)
+    refusal::all(failures).map_or(Ok(frames), Err)
+}
+
+/// A query, checked as far as that goes without reading.
+async fn frame(
+    query: &Query,
+    raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
+    described: &Frames,
+    memory_bytes: usize,
+) -> Result<DataFrame, Failure> {
+    let context = context(query, raw, described, memory_bytes)?;
+    let wrong = |error| transform::planning_failure(query, error);
+    let plan = context.state().statement_to_plan(query.statement.clone()).await.map_err(wrong)?;
+    let plan = engine::mend(plan, &query.said).map_err(wrong)?;
+    let frame = context.execute_logical_plan(plan).await.map_err(wrong)?;
+    transform::check_reproducible(query, frame.logical_plan())?;
+    refusal::check_regexes(query, frame.logical_plan())?;
+    Align::new(&query.table, frame.schema().as_arrow())?;
+    Ok(frame)
 }
 
 /// The raw tables as their files have them.

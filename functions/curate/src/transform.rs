@@ -12,6 +12,7 @@ use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
 use crate::syntax::{self, Said};
+use crate::{refusal, template};
 
 /// The values that `${…}` in the SQL stands for.
 #[derive(Clone, Debug)]
@@ -39,26 +40,7 @@ impl Variables {
     }
 
     fn substitute(&self, sql: &str) -> Result<String, String> {
-        let mut out = String::with_capacity(sql.len());
-        let mut rest = sql;
-        while let Some((before, after)) = rest.split_once("${") {
-            let (name, after) = after.split_once('}').ok_or("`${` without `}`")?;
-            if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
-                // a group of a regular expression
-                out.push_str(&format!("{before}${{{name}}}"));
-                rest = after;
-                continue;
-            }
-            let value = self.values.get(name).ok_or_else(|| {
-                let names: Vec<_> = self.values.keys().map(|name| format!("`${{{name}}}`")).collect();
-                format!("`${{{name}}}` is unknown; there are {}", names.join(", "))
-            })?;
-            out.push_str(before);
-            out.push_str(value);
-            rest = after;
-        }
-        out.push_str(rest);
-        Ok(out)
+        template::fill(sql, &self.values)
     }
 }
 
@@ -86,26 +68,26 @@ pub enum Source {
     Curated,
 }
 
-/// The queries of the curated tables that were asked for (all when empty), each after those it reads.
+/// The queries of the curated tables that were asked for (all when empty), each after those it reads. Fails with all that
+/// is wrong in their SQL; what is wrong in that of other tables is not their business.
 pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Result<Plan, Failure> {
-    let mut queries = BTreeMap::new();
-    for table in metadata.curated.values() {
-        queries.insert(table.name.clone(), query(metadata, table, variables)?);
-    }
-    let asked: Vec<String> = match asked {
-        [] => queries.keys().cloned().collect(),
+    let asked: BTreeSet<String> = match asked {
+        [] => metadata.curated.keys().cloned().collect(),
         names => {
             for name in names {
                 metadata.curated_table(name).map_err(Failure::bad_input)?;
             }
-            names.to_vec()
+            names.iter().cloned().collect()
         }
     };
-    let mut plan = Plan { order: Vec::new(), asked: asked.iter().cloned().collect() };
+    let mut visits = Visits { metadata, variables, seen: BTreeSet::new(), order: Vec::new(), failures: Vec::new() };
     for name in &asked {
-        visit(name, &queries, &mut Vec::new(), &mut plan.order)?;
+        visits.visit(name, &mut Vec::new());
     }
-    Ok(plan)
+    match refusal::all(visits.failures) {
+        Some(failure) => Err(failure),
+        None => Ok(Plan { order: visits.order, asked }),
+    }
 }
 
 /// The query that makes a processed file of a raw one.
@@ -130,29 +112,37 @@ pub struct Plan {
     pub asked: BTreeSet<String>,
 }
 
-fn visit(
-    name: &str,
-    queries: &BTreeMap<String, Query>,
-    path: &mut Vec<String>,
-    order: &mut Vec<Query>,
-) -> Result<(), Failure> {
-    if order.iter().any(|query| query.table.name == name) {
-        return Ok(());
+/// Brings queries into an order in which they can be made.
+struct Visits<'a> {
+    metadata: &'a MetaData,
+    variables: &'a Variables,
+    seen: BTreeSet<String>,
+    order: Vec<Query>,
+    failures: Vec<Failure>,
+}
+
+impl Visits<'_> {
+    /// Visits a table by way of those on the path, each of which reads the next.
+    fn visit(&mut self, name: &str, path: &mut Vec<String>) {
+        if path.iter().any(|other| other == name) {
+            let circle = format!("curated tables read each other in a circle: {} → {name}", path.join(" → "));
+            return self.failures.push(Failure::bad_metadata(circle));
+        }
+        let Some(table) = self.metadata.curated.get(name) else { return };
+        if !self.seen.insert(name.to_owned()) {
+            return;
+        }
+        let query = match query(self.metadata, table, self.variables) {
+            Ok(query) => query,
+            Err(failure) => return self.failures.push(failure),
+        };
+        path.push(name.to_owned());
+        for (read, _) in query.reads.iter().filter(|(_, source)| **source == Source::Curated) {
+            self.visit(read, path);
+        }
+        path.pop();
+        self.order.push(query);
     }
-    if path.iter().any(|other| other == name) {
-        return Err(Failure::bad_metadata(format!(
-            "curated tables read each other in a circle: {} → {name}",
-            path.join(" → ")
-        )));
-    }
-    let Some(query) = queries.get(name) else { return Ok(()) };
-    path.push(name.to_owned());
-    for (read, _) in query.reads.iter().filter(|(_, source)| **source == Source::Curated) {
-        visit(read, queries, path, order)?;
-    }
-    path.pop();
-    order.push(query.clone());
-    Ok(())
 }
 
 fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Query, Failure> {
@@ -162,14 +152,15 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
         .get(&table.name)
         .is_some_and(|processed| !std::ptr::eq(processed, table) && processed.column("dea_version").is_some());
     let version = if versioned { "" } else { ", '${dea_version}' AS dea_version" };
-    let copy = format!("SELECT *{version} FROM {}", table.name);
+    // a name may be a word of SQL or begin with a digit
+    let copy = format!("SELECT *{version} FROM \"{}\"", table.name);
     let (sql, file) = match &table.sql {
         Some(sql) => (sql.as_str(), table.file.with_extension("sql")),
         None => (copy.as_str(), table.file.clone()),
     };
     let wrong = |message: String| Failure::bad_metadata(format!("{}: {message}", file.display()));
     let sql = variables.substitute(sql).map_err(wrong)?;
-    let mut statements = DFParser::parse_sql(&sql).map_err(|error| wrong(short(&error)))?;
+    let mut statements = DFParser::parse_sql(&sql).map_err(|error| wrong(refusal::reason(&error)))?;
     let (Some(mut statement), true) = (statements.pop_front(), statements.is_empty()) else {
         return Err(wrong("expected one SELECT".into()));
     };
@@ -177,7 +168,7 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
         return Err(wrong("expected one SELECT; tables are written by the pipeline, not by SQL".into()));
     }
     let said = syntax::mend(&mut statement).map_err(wrong)?;
-    let (tables, _) = resolve_table_references(&statement, true).map_err(|error| wrong(short(&error)))?;
+    let (tables, _) = resolve_table_references(&statement, true).map_err(|error| wrong(refusal::reason(&error)))?;
     let mut reads = BTreeMap::new();
     for reference in tables {
         if reference.schema().is_some() {
@@ -228,14 +219,6 @@ pub fn check_reproducible(query: &Query, plan: &LogicalPlan) -> Result<(), Failu
     }
 }
 
-/// DataFusion's message without the names of its own error types.
-pub fn short(error: &DataFusionError) -> String {
-    // what is around it tells where in DataFusion the error passed by
-    let message = error.find_root().strip_backtrace();
-    let reason = ["Arrow error: ", "Execution error: "].iter().find_map(|kind| message.strip_prefix(kind));
-    reason.map(str::to_owned).unwrap_or(message)
-}
-
 /// The failure of ours behind an error that came out of a query: of a source that could not be read.
 pub fn own_failure(error: &DataFusionError) -> Option<Failure> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -253,18 +236,21 @@ pub fn failure(table: &str, error: DataFusionError) -> Failure {
     if let Some(failure) = own_failure(&error) {
         return failure;
     }
-    let message = format!("table `{table}`: {}", short(&error));
+    let message = format!("table `{table}`: {}", refusal::reason(&error));
     match error.find_root() {
-        DataFusionError::Plan(_) | DataFusionError::SchemaError(_, _) | DataFusionError::SQL(_, _) => {
-            Failure::bad_metadata(message)
-        }
-        DataFusionError::NotImplemented(_) => Failure::bad_metadata(message),
+        _ if refusal::is_of_sql(&error) => Failure::bad_metadata(message),
         DataFusionError::ArrowError(_, _) | DataFusionError::Execution(_) => Failure::bad_data(message),
         DataFusionError::ResourcesExhausted(_) => {
             Failure::internal(format!("{message}; raise the function's memory, or select fewer rows at once"))
         }
         _ => Failure::internal(message),
     }
+}
+
+/// The failure behind an error that came out of the planning of a query: nothing was read yet.
+pub fn planning_failure(query: &Query, error: DataFusionError) -> Failure {
+    own_failure(&error)
+        .unwrap_or_else(|| Failure::bad_metadata(format!("{}: {}", query.file.display(), refusal::reason(&error))))
 }
 
 #[cfg(test)]
@@ -344,14 +330,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_other_tables_does_not_matter() {
+        let tables = [
+            ("a", None),
+            ("broken", Some("SELECT x FRM a WHERE")),
+            ("reads_broken", Some("SELECT x FROM broken")),
+            ("unknown", Some("SELECT x\nFROM nowhere")),
+        ];
+        assert_eq!(order(&tables, &["a"]).unwrap(), ["a"]);
+        let message = order(&tables, &["reads_broken"]).unwrap_err();
+        assert!(message.contains("broken.sql: line 1, column ") && !message.contains("nowhere"), "{message}");
+        let message = order(&tables, &[]).unwrap_err();
+        assert!(message.starts_with("2 problems in the SQL\n  "), "{message}");
+        assert!(
+            message.contains("broken.sql: ") && message.contains("unknown.sql: no raw table `nowhere`"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_copy_of_a_table_of_any_name() {
+        let metadata = metadata(&[("a", None)]);
+        for name in ["2024_orders", "table", "lateral", "unnest", "select"] {
+            let mut metadata = metadata.clone();
+            let table = Table { name: name.into(), ..metadata.curated["a"].clone() };
+            metadata.raw.insert(name.into(), Table { name: name.into(), ..metadata.raw["a"].clone() });
+            metadata.curated = BTreeMap::from([(name.to_owned(), table)]);
+            let plan = plan(&metadata, &[], &variables()).unwrap();
+            assert_eq!(plan.order[0].reads, BTreeMap::from([(name.to_owned(), Source::Raw)]), "{name}");
+        }
+    }
+
+    #[test]
     fn a_value_that_could_leave_its_literal_is_refused() {
         assert!(Variables::new("v1'; DROP TABLE a --", "2026-11-23", 0).is_err());
         let sql = variables().substitute("SELECT '${dea_version}', ${run_timestamp}").unwrap();
         assert_eq!(sql, "SELECT 'v0.1.0', 1700000000");
         // groups of regular expressions
-        let sql = variables().substitute("SELECT '${1}g${12}', '${run_timestamp}' -- ${").unwrap_err();
-        assert_eq!(sql, "`${` without `}`");
-        let sql = variables().substitute("SELECT '${1}g${12}', '${run_timestamp}'").unwrap();
-        assert_eq!(sql, "SELECT '${1}g${12}', '1700000000'");
+        let sql = variables().substitute("SELECT '${1}g${12}', '${run_timestamp}' -- ${").unwrap();
+        assert_eq!(sql, "SELECT '${1}g${12}', '1700000000' -- ${");
     }
 }

@@ -10,7 +10,7 @@
 //! Both formats are read, etl_manager's and mojap-metadata's, told apart by their own keys. The reader is strict: it
 //! reports every problem of every file at once, each with its file and JSON path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -82,6 +82,11 @@ impl MetaData {
         let processed = folder.join("processed");
         let processed_files = if processed.exists() { files(&processed, &mut problems) } else { Vec::new() };
         let curated_files = files(&folder.join("curated"), &mut problems);
+        unknown_folders(folder, &mut problems);
+        for (files, with_sql) in [(&raw_files, false), (&processed_files, true), (&curated_files, true)] {
+            unknown_files(files, with_sql, &mut problems);
+        }
+        let raw_names = names(&raw_files);
         let mut reader = Reader { problems: &mut problems, digest: &mut digest };
 
         let mut raw = reader.tables(&raw_files);
@@ -92,13 +97,14 @@ impl MetaData {
         let raw_database =
             if raw_database.exists() { reader.raw_database(&raw_database, database.as_ref(), &raw) } else { None };
         for table in processed.values() {
-            reader.check_processed(table, &mut raw);
+            reader.check_processed(table, &mut raw, &raw_names);
         }
+        let processed_names = names(&processed_files);
         for table in raw.values() {
-            reader.check_raw(table, &processed);
+            reader.check_raw(table, &processed_names);
         }
         for table in curated.values() {
-            reader.check_curated(table, &raw);
+            reader.check_curated(table, &raw, &raw_names);
         }
         match database {
             Some(database) if problems.is_empty() => {
@@ -129,6 +135,12 @@ impl MetaData {
     }
 }
 
+/// `; raw tables are …`
+fn there_are(raw: &BTreeSet<String>) -> String {
+    let names: Vec<&String> = raw.iter().filter(|name| *name != "database").collect();
+    if names.is_empty() { "; there are none".into() } else { format!("; raw tables are {}", quoted(&names)) }
+}
+
 fn find<'a>(tables: &'a BTreeMap<String, Table>, name: &str, what: &str) -> Result<&'a Table, String> {
     tables.get(name).ok_or_else(|| {
         let names: Vec<&str> = tables.keys().map(String::as_str).collect();
@@ -150,6 +162,53 @@ fn files(folder: &Path, problems: &mut Problems) -> Vec<PathBuf> {
         Err(error) => {
             problems.add(folder, "", format!("cannot be read: {error}"));
             Vec::new()
+        }
+    }
+}
+
+/// The tables that the files of a folder describe, well or not.
+fn names(files: &[PathBuf]) -> BTreeSet<String> {
+    let described = files.iter().filter(|file| has_extension(file, "json"));
+    described.filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned())).collect()
+}
+
+/// The folders that are read.
+const FOLDERS: &[&str] = &["raw", "processed", "curated"];
+
+/// A folder that is all but one of ours would go unread without a word.
+fn unknown_folders(folder: &Path, problems: &mut Problems) {
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir()
+            && !FOLDERS.contains(&name.as_str())
+            && let Some(meant) = nearest(&name, FOLDERS.iter().copied())
+        {
+            problems.add(&path, "", format!("the folder is not read; did you mean `{meant}`?"));
+        }
+    }
+}
+
+/// What lies in a folder of ours and is not read: a table would be built without it, and nobody would be told. Hidden
+/// files and notes (`.md`) may be there.
+fn unknown_files(files: &[PathBuf], with_sql: bool, problems: &mut Problems) {
+    let known: &[&str] = if with_sql { &["json", "sql"] } else { &["json"] };
+    for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let extension = file.extension().unwrap_or_default().to_string_lossy().into_owned();
+        let written = extension.to_lowercase();
+        if name.starts_with('.') {
+            continue;
+        }
+        if file.is_dir() {
+            problems.add(file, "", "is a folder, and folders in here are not read");
+        } else if known.contains(&written.as_str()) && extension != written {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+            problems.add(file, "", format!("is not read under this name; call it `{stem}.{written}`"));
+        } else if written == "sql" && !with_sql {
+            problems.add(file, "", "raw tables have no SQL; that of a curated table lies in `curated`");
+        } else if !known.contains(&written.as_str()) && written != "md" {
+            let expected = if with_sql { "neither `.json` nor `.sql`" } else { "not `.json`" };
+            problems.add(file, "", format!("is {expected}, and is not read; move it out of here"));
         }
     }
 }
@@ -232,6 +291,15 @@ const PROTECTED_PROPERTIES: &[&str] = &[
 /// A report that shows more examples of a broken rule is no help to anybody.
 const MAXIMUM_EXAMPLES: usize = 100;
 
+/// What is told of a file whose bytes are no UTF-8 from `at` on.
+fn not_utf8(bytes: &[u8], at: usize) -> String {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return "is UTF-16; save it as UTF-8".into();
+    }
+    let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+    format!("is not UTF-8: line {line} has the byte 0x{:02X}; save it as UTF-8", bytes[at])
+}
+
 struct Reader<'a> {
     problems: &'a mut Problems,
     digest: &'a mut Sha256,
@@ -239,19 +307,21 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn text(&mut self, file: &Path) -> Option<String> {
-        match fs::read(file).map(String::from_utf8) {
-            Ok(Ok(text)) => {
-                self.digest.update(file.file_name().map(|n| n.as_encoded_bytes()).unwrap_or_default());
-                self.digest.update((text.len() as u64).to_le_bytes());
-                self.digest.update(&text);
-                Some(text)
-            }
-            Ok(Err(_)) => {
-                self.problems.add(file, "", "is not UTF-8");
-                None
-            }
+        let bytes = match fs::read(file) {
+            Ok(bytes) => bytes,
             Err(error) => {
                 self.problems.add(file, "", format!("cannot be read: {error}"));
+                return None;
+            }
+        };
+        self.digest.update(file.file_name().map(|n| n.as_encoded_bytes()).unwrap_or_default());
+        self.digest.update((bytes.len() as u64).to_le_bytes());
+        self.digest.update(&bytes);
+        match String::from_utf8(bytes) {
+            // editors of Windows put a byte order mark in front
+            Ok(text) => Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+            Err(error) => {
+                self.problems.add(file, "", not_utf8(error.as_bytes(), error.utf8_error().valid_up_to()));
                 None
             }
         }
@@ -285,25 +355,25 @@ impl Reader<'_> {
 
     fn tables_with_sql(&mut self, files: &[PathBuf]) -> BTreeMap<String, Table> {
         let mut tables = self.tables(files);
+        let described = names(files);
         for sql in files.iter().filter(|file| has_extension(file, "sql")) {
-            self.sql(sql, &mut tables);
+            self.sql(sql, &mut tables, &described);
         }
         tables
     }
 
-    fn sql(&mut self, file: &Path, tables: &mut BTreeMap<String, Table>) {
-        let Some(text) = self.text(file) else { return };
+    fn sql(&mut self, file: &Path, tables: &mut BTreeMap<String, Table>, described: &BTreeSet<String>) {
+        // that it cannot be read is told; that it is there is all the others need to know then
+        let text = self.text(file).unwrap_or_default();
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        let names: Vec<String> = tables.keys().cloned().collect();
         match tables.get_mut(name.as_ref()) {
             Some(table) => table.sql = Some(text),
+            // what is wrong with the description is told already
+            None if described.contains(name.as_ref()) => {}
             None => {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                self.problems.add(
-                    file,
-                    "",
-                    format!("there is no `{name}.json` beside it{}", suggestion(&name, &names)),
-                );
+                let names: Vec<&str> = described.iter().map(String::as_str).filter(|n| *n != "database").collect();
+                let message = format!("there is no `{name}.json` beside it{}", suggestion(&name, &names));
+                self.problems.add(file, "", message);
             }
         }
     }
@@ -349,14 +419,14 @@ impl Reader<'_> {
         Some(database)
     }
 
-    fn check_raw(&mut self, table: &Table, processed: &BTreeMap<String, Table>) {
+    fn check_raw(&mut self, table: &Table, processed: &BTreeSet<String>) {
         match table.read_from {
             ReadFrom::RawHist => {}
             ReadFrom::Raw if !table.copy_to_raw => {
                 self.problems.add(&table.file, "read_from", "is `raw`, where nothing comes without `copy_to_raw`");
             }
             ReadFrom::Raw => {}
-            ReadFrom::Processed if !processed.contains_key(&table.name) => {
+            ReadFrom::Processed if !processed.contains(&table.name) => {
                 let message = format!("is `processed`, but there is no `processed/{}.json`", table.name);
                 self.problems.add(&table.file, "read_from", message);
             }
@@ -370,7 +440,7 @@ impl Reader<'_> {
     }
 
     /// A raw table of which another is made is read as that one, if it does not say otherwise.
-    fn check_processed(&mut self, table: &Table, raw: &mut BTreeMap<String, Table>) {
+    fn check_processed(&mut self, table: &Table, raw: &mut BTreeMap<String, Table>, described: &BTreeSet<String>) {
         if !matches!(table.data_format, DataFormat::Json | DataFormat::Parquet) {
             self.problems.add(&table.file, "data_format", "processed tables are written as `json` or `parquet`");
         }
@@ -378,12 +448,11 @@ impl Reader<'_> {
             self.problems.add(&table.file, "partitions", "a processed file keeps the key of its raw file");
         }
         let Some(raw) = raw.get_mut(&table.name) else {
-            let message = format!(
-                "there is no raw table `{}` to process; raw tables are {}",
-                table.name,
-                quoted(&raw.keys().collect::<Vec<_>>())
-            );
-            return self.problems.add(&table.file, "", message);
+            if !described.contains(&table.name) {
+                let message = format!("there is no raw table `{}` to process{}", table.name, there_are(described));
+                self.problems.add(&table.file, "", message);
+            }
+            return;
         };
         if !raw.copy_to_raw {
             let message = "is processed from the raw area, where nothing comes without `copy_to_raw`";
@@ -392,15 +461,15 @@ impl Reader<'_> {
         raw.read_from = ReadFrom::Processed;
     }
 
-    fn check_curated(&mut self, table: &Table, raw: &BTreeMap<String, Table>) {
+    fn check_curated(&mut self, table: &Table, raw: &BTreeMap<String, Table>, described: &BTreeSet<String>) {
         if table.data_format != DataFormat::Parquet {
             self.problems.add(&table.file, "data_format", "curated tables are written as `parquet`");
         }
-        if table.sql.is_none() && !raw.contains_key(&table.name) {
+        if table.sql.is_none() && !raw.contains_key(&table.name) && !described.contains(&table.name) {
             let message = format!(
-                "it has no `{0}.sql` beside it and there is no raw table `{0}` to copy; raw tables are {1}",
+                "it has no `{0}.sql` beside it and there is no raw table `{0}` to copy{1}",
                 table.name,
-                quoted(&raw.keys().collect::<Vec<_>>())
+                there_are(described)
             );
             self.problems.add(&table.file, "", message);
         }
@@ -475,6 +544,10 @@ impl TableReader<'_> {
                 "name",
                 format!("`{name}` is not a Glue name: lower-case letters, digits and `_`, at most 255"),
             );
+        }
+        if name.starts_with('_') {
+            let message = format!("`{name}`: files in folders that begin with `_` are skipped; begin with a letter");
+            self.problem("name", message);
         }
         let stem = self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if !name.is_empty() && name != stem {
@@ -1201,5 +1274,97 @@ mod tests {
         assert!(problems[0].contains("no `c.sql` beside it"), "{}", problems[0]);
         let raw = table.replace("parquet", "json");
         assert!(read(&[("curated/database.json", DATABASE), ("curated/c.json", table), ("raw/c.json", &raw)]).is_ok());
+    }
+
+    fn table(name: &str, format: &str) -> String {
+        format!(
+            r#"{{"name": "{name}", "location": "{name}", "data_format": "{format}", "columns": [{{"name": "a", "type": "int"}}]}}"#
+        )
+    }
+
+    #[test]
+    fn files_that_are_not_read_are_named() {
+        let problems = read(&[
+            ("curated/database.json", DATABASE),
+            ("curated/t.json", &table("t", "parquet")),
+            ("curated/t.SQL", "SELECT 1"),
+            ("curated/t_old.sql.bak", "SELECT 1"),
+            ("curated/.DS_Store", ""),
+            ("curated/README.md", "notes"),
+            ("raw/t.json", &table("t", "json")),
+            ("raw/t.sql", "SELECT 1"),
+            ("raw/u.JSON", "{}"),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                "raw/t.sql: : raw tables have no SQL; that of a curated table lies in `curated`",
+                "raw/u.JSON: : is not read under this name; call it `u.json`",
+                "curated/t.SQL: : is not read under this name; call it `t.sql`",
+                "curated/t_old.sql.bak: : is neither `.json` nor `.sql`, and is not read; move it out of here",
+            ]
+        );
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["raw", "curated/old", "procesed", "notes"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("curated/database.json"), DATABASE).unwrap();
+        let problems = MetaData::read(folder.path()).unwrap_err().to_string();
+        assert!(problems.contains("procesed: the folder is not read; did you mean `processed`?"), "{problems}");
+        assert!(problems.contains("old: is a folder, and folders in here are not read"), "{problems}");
+        assert!(problems.starts_with("2 problems"), "{problems}");
+    }
+
+    #[test]
+    fn one_mistake_is_one_problem() {
+        let misspelt = table("t", "parquett");
+        let files = [
+            ("curated/database.json", DATABASE),
+            ("curated/t.json", misspelt.as_str()),
+            ("curated/t.sql", "SELECT 1"),
+            ("curated/r.json", &table("r", "parquet")),
+            ("raw/r.json", "{"),
+        ];
+        let problems = read(&files).unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].starts_with("raw/r.json: : is not JSON"), "{problems:?}");
+        assert!(problems[1].starts_with("curated/t.json: data_format: "), "{problems:?}");
+        // none is offered where there is none
+        let lost = read(&[("curated/database.json", DATABASE), ("curated/lost.sql", "SELECT 1")]).unwrap_err();
+        assert_eq!(lost, ["curated/lost.sql: : there is no `lost.json` beside it"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_file_and_other_encodings_are_one_problem() {
+        let database = format!("\u{feff}{DATABASE}");
+        let t = format!("\u{feff}{}", table("t", "parquet"));
+        let files = [
+            ("curated/database.json", database.as_str()),
+            ("curated/t.json", &t),
+            ("curated/t.sql", "\u{feff}SELECT 1 AS a"),
+        ];
+        assert_eq!(read(&files).unwrap().curated["t"].sql.as_deref(), Some("SELECT 1 AS a"));
+
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["raw", "curated"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        for name in ["t", "u"] {
+            fs::write(folder.path().join(format!("curated/{name}.json")), table(name, "parquet")).unwrap();
+        }
+        fs::write(folder.path().join("curated/database.json"), DATABASE).unwrap();
+        fs::write(folder.path().join("curated/t.sql"), b"SELECT 1 AS a\n-- \xa3").unwrap();
+        fs::write(folder.path().join("curated/u.sql"), b"\xff\xfeS\0").unwrap();
+        let problems = MetaData::read(folder.path()).unwrap_err();
+        let messages: Vec<_> = problems.0.iter().map(|problem| problem.message.as_str()).collect();
+        let expected = ["is not UTF-8: line 2 has the byte 0xA3; save it as UTF-8", "is UTF-16; save it as UTF-8"];
+        assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn a_name_whose_folder_nobody_would_look_into_is_refused() {
+        let problems = one_raw(&table("_t", "json")).unwrap_err();
+        assert!(problems[0].contains("files in folders that begin with `_` are skipped"), "{problems:?}");
     }
 }

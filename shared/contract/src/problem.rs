@@ -75,6 +75,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 pub(crate) fn suggestion(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(found) => format!("; did you mean `{found}`?"),
+        None if candidates.is_empty() => String::new(),
         None => format!("; valid are {}", quoted(candidates)),
     }
 }

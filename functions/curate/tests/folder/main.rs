@@ -11,6 +11,7 @@ mod append;
 mod assignment;
 mod misfits;
 mod process;
+mod refusals;
 mod reproducible;
 mod row_groups;
 mod tables;

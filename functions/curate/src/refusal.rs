@@ -1,0 +1,191 @@
+//! What is told of SQL that cannot be run: whose fault it is, where it is wrong, and what to write instead.
+
+use contract::Failure;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, ScalarValue};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
+use datafusion::sql::sqlparser::parser::ParserError;
+
+use crate::transform::Query;
+
+/// All that is wrong, in one failure.
+pub fn all(mut failures: Vec<Failure>) -> Option<Failure> {
+    if failures.len() < 2 {
+        return failures.pop();
+    }
+    let messages: Vec<_> = failures.iter().map(|failure| failure.message.as_str()).collect();
+    Some(Failure::bad_metadata(format!("{} problems in the SQL\n  {}", failures.len(), messages.join("\n  "))))
+}
+
+/// Whether the SQL is at fault, and not a value that it meets.
+pub fn is_of_sql(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::Plan(_)
+        | DataFusionError::SchemaError(_, _)
+        | DataFusionError::SQL(_, _)
+        | DataFusionError::NotImplemented(_) => true,
+        root => {
+            let message = root.strip_backtrace();
+            OF_TYPES.iter().any(|part| message.contains(part))
+        }
+    }
+}
+
+/// What DataFusion says where types do not go together.
+const OF_TYPES: &[&str] = &["failed to match any signature", "find the coerced type", "coercion failed with"];
+
+/// What DataFusion puts in front of its messages.
+const KINDS: &[&str] = &[
+    "Error during planning: ",
+    "This feature is not implemented: ",
+    "Schema error: ",
+    "Internal error: ",
+    "Execution error: ",
+    "Arrow error: ",
+    "External error: ",
+];
+
+/// What to write instead, by a part of DataFusion's message.
+const WAYS: &[(&str, &str)] = &[
+    (
+        "failed to match any signature",
+        "cast what the function is given to a type that it takes, such as CAST(x AS DOUBLE) or CAST(x AS STRING)",
+    ),
+    ("find the coerced type", "there is no type for them all; cast them to one, as in coalesce(d, DATE '9999-12-31')"),
+    ("coercion failed with", "cast what the function is given to one type"),
+];
+
+/// Parts of what DataFusion says of a subquery that it cannot make a join of. What else it says is of no help.
+const OF_SUBQUERIES: &[&str] = &[
+    "OuterReferenceColumn(",
+    "ScalarSubquery(",
+    "InSubquery(",
+    "Exists(",
+    "SetComparison(",
+    "undecorrelated Subquery",
+    "null_aware anti join",
+    "Correlated column is not allowed",
+    "Accessing outer reference columns is not allowed",
+];
+const WAY_OF_SUBQUERIES: &str = "this subquery cannot be run: it can where rows of it are looked up by `=` \
+    (`EXISTS`, `NOT EXISTS`, `IN` in a WHERE, one value of an aggregate); write others as a join and GROUP BY \
+    (docs/sql.md, Subqueries)";
+
+/// DataFusion's message in words of SQL, with the way where one is known.
+pub fn reason(error: &DataFusionError) -> String {
+    let root = error.find_root();
+    if let DataFusionError::SQL(error, _) = root {
+        return of_parser(error);
+    }
+    // what is around it tells where in DataFusion the error passed by
+    let mut message = root.strip_backtrace();
+    if OF_SUBQUERIES.iter().any(|part| message.contains(part)) {
+        return WAY_OF_SUBQUERIES.into();
+    }
+    for kind in KINDS {
+        message = message.replace(kind, "");
+    }
+    // nobody is asked to report that the SQL is wrong
+    while let Some(begin) = message.find("This issue was likely caused by") {
+        let end = message[begin..].find("/issues").map_or(message.len(), |length| begin + length + "/issues".len());
+        message.replace_range(begin..end, "");
+    }
+    let message = message.trim().trim_end_matches(['.', '\n']).replace(".\n", "; ");
+    match WAYS.iter().find(|(part, _)| message.contains(part)) {
+        Some((_, way)) => format!("{message}; {way}"),
+        None => message,
+    }
+}
+
+fn of_parser(error: &ParserError) -> String {
+    let message = match error {
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
+        ParserError::RecursionLimitExceeded => {
+            return "expressions or queries are nested too deep; give parts a name in a WITH".into();
+        }
+    };
+    let place =
+        message.rsplit_once(" at Line: ").and_then(|(what, place)| Some((what, place.split_once(", Column: ")?)));
+    match place {
+        Some((what, (line, column))) => format!("line {line}, column {column}: {}", lower(what)),
+        None => lower(message),
+    }
+}
+
+fn lower(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// Functions whose second argument is a regular expression.
+const OF_REGEXES: &[&str] = &["regexp_like", "regexp_replace", "regexp_count", "regexp_instr", "regexp_match"];
+
+/// A regular expression in the SQL that is none is told before anything is read.
+pub fn check_regexes(query: &Query, plan: &LogicalPlan) -> Result<(), Failure> {
+    let mut found = None;
+    let seen = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|expression| {
+                if let Some(pattern) = pattern(expression)
+                    && let Err(error) = regex::Regex::new(pattern)
+                {
+                    found = Some((pattern.to_owned(), error));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    seen.map_err(Failure::internal)?;
+    let Some((pattern, error)) = found else { return Ok(()) };
+    let error = error.to_string();
+    let reason = error.lines().last().unwrap_or(&error).trim_start_matches("error: ");
+    let way = if reason.contains("look-around") || reason.contains("backreferences") {
+        "; match what is around as well, and take a group of it: regexp_replace(s, '^.*a([0-9]+)b.*$', '$1')"
+    } else {
+        ""
+    };
+    Err(Failure::bad_metadata(format!(
+        "{}: `{pattern}` is no regular expression here: {reason}{way}",
+        query.file.display()
+    )))
+}
+
+fn pattern(expression: &Expr) -> Option<&str> {
+    let pattern = match expression {
+        Expr::ScalarFunction(call) if OF_REGEXES.contains(&call.func.name()) => call.args.get(1)?,
+        Expr::BinaryExpr(BinaryExpr { op, right, .. }) if is_regex(*op) => right,
+        _ => return None,
+    };
+    match pattern {
+        Expr::Literal(
+            ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)),
+            _,
+        ) => Some(text),
+        _ => None,
+    }
+}
+
+fn is_regex(operator: Operator) -> bool {
+    use Operator::{RegexIMatch, RegexMatch, RegexNotIMatch, RegexNotMatch};
+    matches!(operator, RegexMatch | RegexIMatch | RegexNotMatch | RegexNotIMatch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_of_sql_and_not_of_datafusion() {
+        let signature = "Function 'sum' failed to match any signature, errors: Error during planning: \
+                         Function 'sum' requires Decimal, but received String (DataType: Utf8).";
+        let told = reason(&DataFusionError::Internal(signature.into()));
+        assert!(told.starts_with("Function 'sum' failed to match any signature, errors: Function 'sum'"), "{told}");
+        assert!(!told.contains("bug") && !told.contains("Error during planning") && told.contains("CAST("), "{told}");
+        let error = ParserError::ParserError("Expected: identifier, found: 2024 at Line: 1, Column: 39".into());
+        let told = reason(&DataFusionError::SQL(Box::new(error), None));
+        assert_eq!(told, "line 1, column 39: expected: identifier, found: 2024");
+        let plan = "Physical plan does not support logical expression OuterReferenceColumn(Field { name: \"tags\" })";
+        let told = reason(&DataFusionError::NotImplemented(plan.into()));
+        assert!(told.contains("docs/sql.md") && !told.contains("Field"), "{told}");
+    }
+}
