@@ -1,6 +1,6 @@
-//! A plan in one piece: the branches of a UNION ALL one after another, each from its first row to its last. DataFusion's
-//! own run side by side and give their rows as these come, so that every run would have another order, and below a LIMIT
-//! other rows.
+//! A plan in one piece: the branches of a UNION ALL one after another, each from its first row to its last. In
+//! DataFusion they run side by side and give their rows as these come, so that every run would have another order, and
+//! below a LIMIT other rows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ impl PhysicalOptimizerRule for OneAfterAnother {
     }
 }
 
-/// Refuses a plan of which some step has several partitions, other than below [`InOrder`]: its rows would have no order.
-/// To run after all other rules.
+/// Refuses a plan of which some step has several partitions, other than a union (which is below an [`InOrder`]): its rows
+/// would have no order. To run after all other rules.
 #[derive(Debug)]
 pub struct InOnePiece;
 

@@ -16,8 +16,8 @@ const SHAPES: &[(&str, &str)] = &[
     ("limits", "(SELECT id, s AS v FROM a LIMIT 700) UNION ALL (SELECT id, s FROM b LIMIT 10 OFFSET 5)"),
     (
         "string_agg",
-        "SELECT id, string_agg(s, ',') AS v FROM (SELECT id % 9 AS id, s FROM a UNION ALL SELECT id % 7, s FROM b) AS z \
-         GROUP BY id",
+        "SELECT id, string_agg(s, ',') AS v FROM (SELECT id % 9 AS id, s FROM a UNION ALL SELECT id % 7, s FROM b) \
+         AS z GROUP BY id",
     ),
     (
         "string_agg_distinct",
@@ -86,8 +86,8 @@ const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "windows",
-        "SELECT id, CAST(sum(x) OVER (PARTITION BY s ORDER BY id % 4) AS STRING) || coalesce(lag(s) OVER (ORDER BY y), '') \
-         AS v FROM (SELECT id, s, x, y FROM a UNION ALL SELECT id, s, x, y FROM b) AS z",
+        "SELECT id, CAST(sum(x) OVER (PARTITION BY s ORDER BY id % 4) AS STRING) || coalesce(lag(s) OVER (ORDER BY \
+         y), '') AS v FROM (SELECT id, s, x, y FROM a UNION ALL SELECT id, s, x, y FROM b) AS z",
     ),
     (
         "qualify",
@@ -113,14 +113,14 @@ const SHAPES: &[(&str, &str)] = &[
         "SELECT id, s AS v FROM (SELECT id, s FROM a UNION ALL SELECT id, s FROM b) AS z WHERE NOT EXISTS \
       (SELECT 1 FROM b WHERE b.id = z.id AND b.id % 3 = 0)",
     ),
-    ("except", "SELECT id, s AS v FROM a EXCEPT SELECT id, s FROM b WHERE id % 2 = 0"),
-    ("intersect", "SELECT id % 90 AS id, 'x' AS v FROM a INTERSECT SELECT id % 80, 'x' FROM b"),
-    ("except_all", "SELECT id % 90 AS id, s AS v FROM a EXCEPT ALL SELECT id % 80, s FROM b"),
+    ("except", "SELECT id, substr(s, 2) AS v FROM a EXCEPT SELECT id, substr(s, 2) FROM b WHERE id % 2 = 0"),
+    ("intersect", "SELECT id % 90 AS id, substr(s, 2) AS v FROM a INTERSECT SELECT id % 80, substr(s, 2) FROM b"),
+    ("except_all", "SELECT id % 90 AS id, substr(s, 2) AS v FROM a EXCEPT ALL SELECT id % 80, substr(s, 2) FROM b"),
     ("distinct_on", "SELECT DISTINCT ON (s) id, s AS v FROM (SELECT id, s FROM a UNION ALL SELECT id, s FROM b) AS z"),
     (
         "scalar",
-        "SELECT id, (SELECT string_agg(s, '') FROM ((SELECT s FROM a LIMIT 9) UNION ALL (SELECT s FROM b LIMIT 7)) AS y) AS v \
-         FROM b LIMIT 12",
+        "SELECT id, (SELECT string_agg(s, '') FROM ((SELECT s FROM a LIMIT 9) UNION ALL (SELECT s FROM b LIMIT 7)) \
+         AS y) AS v FROM b LIMIT 12",
     ),
     ("order_ties", "SELECT id, s AS v FROM (SELECT id, s FROM a UNION ALL SELECT id, s FROM b) AS z ORDER BY s"),
     ("top", "SELECT id, s AS v FROM (SELECT id, s FROM a UNION ALL SELECT id, s FROM b) AS z ORDER BY s DESC LIMIT 77"),
@@ -137,7 +137,8 @@ const SHAPES: &[(&str, &str)] = &[
     ("values", "SELECT id, v FROM (VALUES (1, 'x'), (2, 'y')) AS w (id, v) UNION ALL SELECT id, s FROM b"),
     (
         "unnested",
-        "SELECT id, unnest([s, 'n', CAST(id AS STRING)]) AS v FROM (SELECT id, s FROM a UNION ALL SELECT id, s FROM b) AS z",
+        "SELECT id, unnest([s, 'n', CAST(id AS STRING)]) AS v FROM (SELECT id, s FROM a UNION ALL SELECT id, s FROM \
+         b) AS z",
     ),
 ];
 
@@ -178,7 +179,7 @@ fn every_build_gives_the_same_bytes_whatever_the_sql() {
     for table in &first.tables {
         assert_ne!(table.rows, 0, "{}", table.table);
     }
-    for threads in [1, 2, 8, 8, 2, 1] {
+    for threads in [1, 2, 8] {
         let again = place.build_with(&RebuildRequest::default(), threads).unwrap();
         for (first, again) in digests(&first).into_iter().zip(digests(&again)) {
             assert_eq!(first, again, "{threads} threads");
@@ -199,6 +200,9 @@ fn the_branches_of_a_union_come_one_after_another() {
     let manifest = place.build_with(&RebuildRequest::default(), 8).unwrap();
     let expected: Vec<_> =
         (1..=4_009).map(|id| format!("{id} b")).chain((1..=4_000).map(|id| format!("{id} a"))).collect();
-    assert_eq!(place.rows(&manifest, "all_rows"), expected);
-    assert_eq!(place.rows(&manifest, "some_rows"), expected[..4_010]);
+    for (table, expected) in [("all_rows", &expected[..]), ("some_rows", &expected[..4_010])] {
+        let rows = place.rows(&manifest, table);
+        let first = rows.iter().zip(expected).position(|(row, expected)| row != expected);
+        assert_eq!((first, rows.len()), (None, expected.len()), "{table}");
+    }
 }
