@@ -160,6 +160,31 @@ compare-spark: .venv-spark/.ready ## Compare curate's tables and SQL with real S
 	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions FUNCTIONS=curate)
 	PYTHONPATH=infra/local .venv-spark/bin/python tests/compare/spark.py --curate $(CURATE) --seed $(SEED) $(if $(UPDATE),--update)
 
+# How many cases; SECONDS for as many as there is time for.
+QUERIES ?= 1000
+# No name of make's or the shell's: bash counts in SECONDS by itself, so it is read only where it was given.
+FOR_SECONDS = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS))
+
+.PHONY: compare-sql
+compare-sql: $(VENV)/.ready ## Compare curate's answers to random SQL over random tables with DuckDB's (SEED=1, QUERIES=1000 or SECONDS=)
+	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions FUNCTIONS=curate)
+	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine --curate $(CURATE) --seed $(SEED) \
+	  $(if $(FOR_SECONDS),--seconds $(FOR_SECONDS),--queries $(QUERIES))
+
+.PHONY: compare-bytes
+compare-bytes: $(VENV)/.ready ## Build random SQL again and again with 1, 2 and 8 threads and compare the bytes (SEED=1, QUERIES=1000)
+	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions FUNCTIONS=curate)
+	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine.bytes --curate $(CURATE) --seed $(SEED) --queries $(QUERIES)
+
+# Our binary; another one, e.g. a release build.
+VALIDATE ?= .local/functions/validate/bootstrap
+
+.PHONY: compare-canaries
+compare-canaries: $(VENV)/.ready ## Search all that curate and validate say of random failures for values of sensitive columns (SEED=1)
+	@$(MAKE) --no-print-directory functions FUNCTIONS="curate validate"
+	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine.canaries --curate $(CURATE) --validate $(VALIDATE) \
+	  --seed $(SEED) --queries $(QUERIES)
+
 .PHONY: compare-glue
 compare-glue: .venv-glue/.ready ## Compare the definitions for Glue with etl_manager's and mojap-metadata's (SEED=1)
 	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory functions FUNCTIONS=catalog)

@@ -183,7 +183,8 @@ impl<'a> Run<'a> {
         if let Some(key) = gone {
             return Err(Failure::not_found(format!("{}: the run read it, and it is gone", area.url(key))));
         }
-        if files.is_empty() {
+        // a run that is built again may have read none of its files, where nothing of them was asked for
+        if files.is_empty() && self.pinned.is_none() {
             let place = area.url(&prefix);
             let then = match self.as_of {
                 None => "land a file that passes validation, then run again".to_owned(),

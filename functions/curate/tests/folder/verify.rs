@@ -38,6 +38,16 @@ fn a_run_is_the_same_again_whatever_landed_since() {
 }
 
 #[test]
+fn a_run_that_needed_no_file_of_a_table_is_the_same_again() {
+    let place = place();
+    place.table("curated", "none", &["id int"], json!({}));
+    place.sql("curated", "none", "SELECT id FROM t LIMIT 0");
+    let manifest = place.build().unwrap();
+    let verified = place.verify(manifest.run.as_str()).unwrap();
+    assert!(verified.same, "{verified:?}");
+}
+
+#[test]
 fn what_is_not_the_same_is_named() {
     let place = place();
     let mut manifest = place.build().unwrap();

@@ -1,0 +1,31 @@
+"""A bounded part of `make compare-sql`: generated SQL over generated tables, by the real curate."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+CURATE = ROOT / ".local/functions/curate/bootstrap"
+sys.path.insert(0, str(ROOT / "tests/compare"))
+
+from machine.bytes import prove  # noqa: E402 (from a folder of its own)
+from machine.hunt import Hunt  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    assert CURATE.exists(), "curate is not built: make functions"
+
+
+def test_generated_sql_has_the_answers_of_duckdb(tmp_path):
+    hunt = Hunt(CURATE, 1, tmp_path)
+    hunt.run(0, 300)
+    assert not hunt.failed, "\n".join([hunt.summary(), *hunt.reports])
+    assert hunt.counts["same"] > 200, hunt.summary()
+
+
+def test_generated_sql_gives_the_same_bytes_every_time_with_any_number_of_threads(tmp_path):
+    counts, problems = prove(CURATE, 1, 60, tmp_path)
+    assert not problems, "\n\n".join(problems)
+    assert counts["same"] > 40, counts
