@@ -47,7 +47,7 @@ EVERYTHING_MOJAP = {
         for name in [
             *("string", "utf8", "large_string", "large_utf8", "int8", "int16", "int32", "int64"),
             *("uint8", "uint16", "uint32", "float16", "float32", "float64", "decimal128(20,4)", "decimal128(38, 38)"),
-            *("date32", "date64", "timestamp(s)", "timestamp(ms)", "timestamp(us)", "timestamp(ns)", "bool", "bool_"),
+            *("date32", "date64", "timestamp(s)", "timestamp(ms)", "timestamp(us)", "bool", "bool_"),
             *("binary", "binary(16)", "large_binary", "struct<a:int8,b:list<int16>>", "list<struct<x:float32>>"),
             *("list_<bool>", "large_list<string>"),
         ]
