@@ -3,6 +3,7 @@
 
 mod kernel;
 mod number;
+pub mod store;
 mod text;
 mod time;
 pub mod unfit;
@@ -136,6 +137,11 @@ impl Align {
 
 fn way(column: &Column, found: &DataType, wanted: &DataType) -> Result<Way, String> {
     Way::new(found, wanted).map_err(|refused| format!("column `{}{}` {}", column.name, refused.path, refused.reason))
+}
+
+/// Values as another type has them, if they all fit.
+pub fn stored(values: &ArrayRef, wanted: &DataType) -> Option<ArrayRef> {
+    Way::new(values.data_type(), wanted).ok()?.convert(values, None).ok()
 }
 
 /// The type of a part of a column.

@@ -14,7 +14,7 @@ use crate::Settings;
 use crate::area::Area;
 use crate::parquet_file::hexadecimal;
 use crate::source::RawTable;
-use crate::tables::{self, Optimized, Tables, from_files};
+use crate::tables::{self, Optimized, Tables, from_files, nothing_written};
 use crate::transform::{Plan, Query};
 use crate::write;
 
@@ -66,7 +66,7 @@ impl Append<'_> {
     /// The raw table of which the rows are made. SQL that makes a row of several is refused: what it gives for new files
     /// is not what is missing.
     pub async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
-        let frames = tables::frames(self.plan, from_files(self.raw), MEMORY_BYTES).await?;
+        let frames = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
         let table = &self.query.table.name;
         let reads = frames.get(table).map(|frame| Optimized::of(table, frame)?.reads()).transpose()?;
         let raw = reads.filter(|reads| reads.row_by_row).and_then(|reads| reads.only);

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::align::{Align, shown};
 use crate::source::{RawTable, Rows};
-use crate::tables::{self, Frames, Optimized, from_files};
+use crate::tables::{self, Frames, Optimized, from_files, nothing_written};
 use crate::transform::{self, Plan};
 
 /// The search ends after this long at the latest: a failure without its line is better than none.
@@ -70,7 +70,7 @@ impl Search<'_> {
 
     /// The raw table that the query reads, if it makes every row of one row of it.
     async fn only_raw(&self) -> Result<Option<Arc<RawTable>>, Failure> {
-        let frames = tables::frames(self.plan, from_files(self.raw), MEMORY_BYTES).await?;
+        let frames = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
         let Some(frame) = frames.get(self.table) else { return Ok(None) };
         let reads = Optimized::of(self.table, frame)?.reads()?;
         let raw = reads.only.filter(|_| reads.row_by_row).and_then(|name| self.raw.get(&name));
@@ -85,7 +85,7 @@ impl Search<'_> {
             let table = MemTable::try_new(schema, vec![rows]).map_err(Failure::internal)?;
             Ok(Arc::new(table) as Arc<dyn TableProvider>)
         };
-        tables::frames(self.plan, provider, MEMORY_BYTES).await
+        tables::frames(self.plan, provider, nothing_written, MEMORY_BYTES).await
     }
 
     /// Runs the query over a few rows of the raw table.

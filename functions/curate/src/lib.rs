@@ -24,6 +24,7 @@ pub mod template;
 pub mod transform;
 pub mod verify;
 pub mod write;
+pub mod written;
 
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use contract::Failure;
 
 /// The folder value of a null, as Hive writes it.
-const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+pub const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The rows of each partition, without the partition columns, which come last: `data` is the number of the others.
 /// Rows of a partition keep their order.

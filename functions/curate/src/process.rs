@@ -16,7 +16,7 @@ use crate::blame;
 use crate::json_file::{self, JsonFile};
 use crate::parquet_file::{ParquetFile, SAMPLE_ROWS, properties};
 use crate::source::{self, RawFile, RawTable};
-use crate::tables::{self, from_files};
+use crate::tables::{self, from_files, nothing_written};
 use crate::transform::{self, Plan, Variables};
 
 /// Processes every raw file that waits for it. A file that cannot be processed does not keep the others waiting, and
@@ -126,7 +126,8 @@ impl Stage<'_> {
             None => (true, transform::failure(&self.table.name, error)),
         };
         let memory = tables::query_memory(self.settings.memory_bytes, 1);
-        let mut frames = tables::frames(self.plan, from_files(raw), memory).await.map_err(elsewhere)?;
+        let mut frames =
+            tables::frames(self.plan, from_files(raw), nothing_written, memory).await.map_err(elsewhere)?;
         let Some(frame) = frames.remove(&self.table.name) else { return Ok(0) };
         let mut align = Align::new(self.table, frame.schema().as_arrow()).map_err(elsewhere)?;
         let mut rows = frame.execute_stream().await.map_err(in_query)?;

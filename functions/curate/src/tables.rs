@@ -1,21 +1,24 @@
 //! Builds the tables of a run from their queries: those that read a raw table once, and nothing else, side by side of
 //! one reading of it; the others one after another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use contract::{Failure, FailureKind, Table, TableOutput};
+use arrow::datatypes::{DataType, Schema};
+use contract::{Column, ColumnType, Failure, FailureKind, Table, TableOutput};
 use datafusion::catalog::TableProvider;
+use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::DataFusionError;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, cast, ident};
+use datafusion::functions::core::expr_fn::nullif;
+use datafusion::logical_expr::{Expr, LogicalPlan, ident, lit};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
@@ -23,7 +26,7 @@ use futures::future::try_join_all;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::Settings;
-use crate::align::Align;
+use crate::align::{Align, store};
 use crate::area::Area;
 use crate::blame;
 use crate::engine;
@@ -31,6 +34,7 @@ use crate::refusal;
 use crate::source::RawTable;
 use crate::transform::{self, Plan, Query, Source};
 use crate::write::TableWriter;
+use crate::written::{Written, WrittenTable};
 
 /// Of the function's memory, what readers, writers and the runtime need.
 const OWN_BYTES: usize = 256 << 20;
@@ -65,14 +69,19 @@ pub fn query_memory(memory_bytes: usize, queries: usize) -> usize {
 /// The queries of a run, by the curated table.
 pub type Frames = BTreeMap<String, DataFrame>;
 
-/// The queries over these raw tables, each with as much memory. Wrong SQL fails here, before anything is read.
+/// The curated tables that a query may read, by name.
+type Described = BTreeMap<String, Arc<dyn TableProvider>>;
+
+/// The queries over these raw tables, each with as much memory. Wrong SQL fails here, before anything is read. A curated
+/// table that others read is what `written` gives, or its query where that gives none.
 pub async fn frames(
     plan: &Plan,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
+    written: impl Fn(&str) -> Result<Option<Arc<dyn TableProvider>>, Failure>,
     memory_bytes: usize,
 ) -> Result<Frames, Failure> {
     let mut frames = Frames::new();
-    let mut described: Frames = Frames::new();
+    let mut described = Described::new();
     let mut failures = Vec::new();
     for query in &plan.order {
         let unplanned =
@@ -82,8 +91,13 @@ pub async fn frames(
         }
         match frame(query, &raw, &described, memory_bytes).await {
             Ok(frame) => {
-                let seen_by_others = frame.clone().select(as_described(&query.table));
-                let seen_by_others = seen_by_others.map_err(|error| transform::planning_failure(query, error))?;
+                let seen_by_others = match written(&query.table.name)? {
+                    Some(written) => written,
+                    None => {
+                        let aligned = frame.clone().select(as_described(&query.table, frame.schema().as_arrow()));
+                        aligned.map_err(|error| transform::planning_failure(query, error))?.into_view()
+                    }
+                };
                 described.insert(query.table.name.clone(), seen_by_others);
                 frames.insert(query.table.name.clone(), frame);
             }
@@ -98,7 +112,7 @@ pub async fn frames(
 async fn frame(
     query: &Query,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
-    described: &Frames,
+    described: &Described,
     memory_bytes: usize,
 ) -> Result<DataFrame, Failure> {
     let context = context(query, raw, described, memory_bytes)?;
@@ -122,18 +136,23 @@ pub fn from_files(
     }
 }
 
+/// Of tables that are only looked at: none has been written.
+pub fn nothing_written(_: &str) -> Result<Option<Arc<dyn TableProvider>>, Failure> {
+    Ok(None)
+}
+
 /// A session in which the query's names, and only those, stand for what they mean to it.
 fn context(
     query: &Query,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
-    described: &Frames,
+    described: &Described,
     memory_bytes: usize,
 ) -> Result<SessionContext, Failure> {
     let context = engine::session(memory_bytes)?;
     for (name, source) in &query.reads {
         let provider = match source {
             Source::Raw => Some(raw(name)?),
-            Source::Curated => described.get(name).map(|frame| frame.clone().into_view()),
+            Source::Curated => described.get(name).map(Arc::clone),
         };
         if let Some(provider) = provider {
             let registered = context.register_table(name.as_str(), provider);
@@ -143,10 +162,15 @@ fn context(
     Ok(context)
 }
 
-/// The described columns as the metadata types them: how later tables of the run see this one.
-fn as_described(table: &Table) -> Vec<Expr> {
-    let column = |column: &contract::Column| {
-        cast(ident(&column.name), rows::arrow_type(&column.column_type)).alias(&column.name)
+/// The described columns as they would be written: how later tables of the run see this one.
+fn as_described(table: &Table, query: &Schema) -> Vec<Expr> {
+    let column = |column: &Column| {
+        let found = query.field_with_name(&column.name).map_or(&DataType::Null, |field| field.data_type());
+        let stored = store::stored(ident(&column.name), found, column);
+        // in a folder's name an empty text cannot be told from a null
+        let in_folder = table.partitions.contains(&column.name) && column.column_type == ColumnType::String;
+        let stored = if in_folder { nullif(stored, lit("")) } else { stored };
+        stored.alias(&column.name)
     };
     table.columns.iter().map(column).collect()
 }
@@ -156,9 +180,11 @@ impl Tables<'_> {
     /// them in the order of the plan.
     pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Vec<TableOutput>, Failure> {
         let memory = query_memory(self.settings.memory_bytes, self.plan.asked.len());
-        let frames = frames(self.plan, from_files(self.raw), memory).await?;
-        let mut alone = Vec::new();
-        let mut together: BTreeMap<String, Vec<Build>> = BTreeMap::new();
+        let read_by_others = self.read_by_others(&folder);
+        let written = |name: &str| read_by_others.get(name).map(Written::provider).transpose();
+        let frames = frames(self.plan, from_files(self.raw), written, memory).await?;
+        let after = self.after();
+        let mut rounds: BTreeMap<usize, Round> = BTreeMap::new();
         for query in self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name)) {
             let Some(frame) = frames.get(&query.table.name) else { continue };
             let align = Align::new(&query.table, frame.schema().as_arrow())?;
@@ -170,28 +196,65 @@ impl Tables<'_> {
                 table: query.table.name.clone(),
                 query: optimized,
             };
+            let round = rounds.entry(after.get(&query.table.name).copied().unwrap_or_default()).or_default();
             match reads.only {
-                Some(raw) => together.entry(raw).or_default().push(build),
-                None => alone.push(build),
+                Some(raw) => round.together.entry(raw).or_default().push(build),
+                None => round.alone.push(build),
             }
         }
         let mut outputs = BTreeMap::new();
-        for (raw, mut builds) in together {
+        for round in rounds.into_values() {
+            for (table, output) in self.build_round(round).await? {
+                if let Some(written) = read_by_others.get(&table) {
+                    written.is_there(&output);
+                }
+                outputs.insert(table, output);
+            }
+        }
+        let in_order = self.plan.order.iter().filter_map(|query| outputs.remove(&query.table.name));
+        Ok(in_order.collect())
+    }
+
+    /// Tables to build that others of the run read.
+    fn read_by_others(&self, folder: impl Fn(&Table) -> String) -> BTreeMap<String, Arc<Written>> {
+        let read = self.plan.order.iter().flat_map(|query| &query.reads);
+        let read: BTreeSet<&String> = read.filter(|(_, source)| **source == Source::Curated).map(|(n, _)| n).collect();
+        let tables = self.plan.order.iter().map(|query| &query.table);
+        let tables = tables.filter(|table| self.plan.asked.contains(&table.name) && read.contains(&table.name));
+        tables.map(|table| (table.name.clone(), Written::new(self.area, folder(table), table))).collect()
+    }
+
+    /// After how many rounds of others each table can be built.
+    fn after(&self) -> BTreeMap<String, usize> {
+        let mut after = BTreeMap::new();
+        for query in &self.plan.order {
+            let curated = query.reads.iter().filter(|(_, source)| **source == Source::Curated);
+            let rounds = curated.map(|(name, _)| {
+                after.get(name).copied().unwrap_or_default() + usize::from(self.plan.asked.contains(name))
+            });
+            let rounds = rounds.max().unwrap_or_default();
+            after.insert(query.table.name.clone(), rounds);
+        }
+        after
+    }
+
+    async fn build_round(&self, round: Round) -> Result<Vec<(String, TableOutput)>, Failure> {
+        let mut outputs = Vec::new();
+        for (raw, mut builds) in round.together {
             while !builds.is_empty() {
                 let some: Vec<_> = builds.drain(..builds.len().min(TOGETHER)).collect();
                 outputs.extend(self.build_together(&raw, some).await?);
             }
         }
-        for build in alone {
+        for build in round.alone {
             let table = build.table.clone();
             let output = match SpawnedTask::spawn(build.run()).await.map_err(Failure::internal)? {
                 Ok(output) => output,
                 Err(stopped) => return Err(self.explain(stopped).await),
             };
-            outputs.insert(table, output);
+            outputs.push((table, output));
         }
-        let in_order = self.plan.order.iter().filter_map(|query| outputs.remove(&query.table.name));
-        Ok(in_order.collect())
+        Ok(outputs)
     }
 
     async fn build_together(&self, raw: &str, builds: Vec<Build>) -> Result<Vec<(String, TableOutput)>, Failure> {
@@ -227,6 +290,14 @@ impl Tables<'_> {
     }
 }
 
+/// Tables that can be built at the same time.
+#[derive(Default)]
+struct Round {
+    /// By the raw table that they read once, and nothing else.
+    together: BTreeMap<String, Vec<Build>>,
+    alone: Vec<Build>,
+}
+
 /// What a query reads and how.
 #[derive(Debug)]
 pub struct Reads {
@@ -253,17 +324,20 @@ impl Optimized {
 
     /// What it reads and how.
     pub fn reads(&self) -> Result<Reads, Failure> {
-        let (mut scans, mut row_by_row) = (Vec::new(), true);
+        let (mut scans, mut row_by_row, mut written) = (Vec::new(), true, false);
         let seen = self.plan.apply_with_subqueries(|node| {
             match node {
-                LogicalPlan::TableScan(scan) => scans.push(scan.table_name.table().to_owned()),
+                LogicalPlan::TableScan(scan) => {
+                    written |= source_as_provider(&scan.source)?.is::<WrittenTable>();
+                    scans.push(scan.table_name.table().to_owned());
+                }
                 LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {}
                 _ => row_by_row = false,
             }
             Ok(TreeNodeRecursion::Continue)
         });
         seen.map_err(Failure::internal)?;
-        let only = if scans.len() == 1 { scans.pop() } else { None };
+        let only = if scans.len() == 1 && !written { scans.pop() } else { None };
         Ok(Reads { row_by_row: row_by_row && only.is_some(), only })
     }
 

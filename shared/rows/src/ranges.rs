@@ -52,7 +52,7 @@ impl Ranges {
     }
 
     /// Exactly the bytes asked for, which lie within the file.
-    pub(crate) fn get(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+    pub fn get(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         if length == 0 {
             return Ok(Bytes::new());
         }

@@ -9,6 +9,7 @@ mod points;
 mod answers;
 mod append;
 mod assignment;
+mod between;
 mod misfits;
 mod process;
 mod refusals;
