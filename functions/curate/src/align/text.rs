@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -21,12 +21,18 @@ pub fn reader(to: &DataType) -> Option<Kernel> {
         DataType::Int16 => |from, to| read::<Int16Type>(from, to, |text| spelling::integer(text).ok_or(Why::Spelling)),
         DataType::Int32 => |from, to| read::<Int32Type>(from, to, |text| spelling::integer(text).ok_or(Why::Spelling)),
         DataType::Int64 => |from, to| read::<Int64Type>(from, to, |text| spelling::integer(text).ok_or(Why::Spelling)),
-        DataType::Float32 => {
-            |from, to| read::<Float32Type>(from, to, |text| spelling::float(text).ok_or(Why::Spelling))
-        }
-        DataType::Float64 => {
-            |from, to| read::<Float64Type>(from, to, |text| spelling::double(text).ok_or(Why::Spelling))
-        }
+        DataType::Float32 => |from, to| {
+            read::<Float32Type>(from, to, |text| {
+                let float = spelling::float(text).ok_or(Why::Spelling)?;
+                holds_all(text, f32::DIGITS, || format!("{float:e}")).then_some(float).ok_or(Why::Digits)
+            })
+        },
+        DataType::Float64 => |from, to| {
+            read::<Float64Type>(from, to, |text| {
+                let double = spelling::double(text).ok_or(Why::Spelling)?;
+                holds_all(text, f64::DIGITS, || format!("{double:e}")).then_some(double).ok_or(Why::Digits)
+            })
+        },
         DataType::Date32 => |from, to| read::<Date32Type>(from, to, |text| spelling::date(text).ok_or(Why::Spelling)),
         DataType::Decimal128(..) => decimals,
         DataType::Timestamp(..) => timestamps,
@@ -49,6 +55,26 @@ fn read<T: ArrowPrimitiveType>(
     }
     let array = PrimitiveArray::<T>::try_new(values.into(), texts.nulls().cloned())?;
     Ok(Arc::new(array.with_data_type(to.clone())))
+}
+
+/// Whether a number is written with the digits of the text. So many digits any number of its type has.
+fn holds_all(text: &str, any_has: u32, written: impl FnOnce() -> String) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    // those of an exponent may be of a number too small for the type
+    let plain = digits <= any_has as usize && !text.contains(['e', 'E']);
+    plain || significant(text) == significant(&written())
+}
+
+/// The digits of a number but for zeros around them, and the power of ten of the last; none of zero.
+fn significant(text: &str) -> Option<(bool, String, i64)> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) =
+        mantissa.trim_start_matches('-').split_once('.').unwrap_or((mantissa.trim_start_matches('-'), ""));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_end_matches('0');
+    let power = exponent.parse::<i64>().ok()? + (all.len() - digits.len()) as i64 - fraction.len() as i64;
+    let digits = digits.trim_start_matches('0');
+    (!digits.is_empty()).then(|| (text.starts_with('-'), digits.to_owned(), power))
 }
 
 fn decimals(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
@@ -93,11 +119,13 @@ pub fn written(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
 }
 
 /// Bytes that are UTF-8.
-pub fn of_bytes(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub fn of_bytes(from: &ArrayRef, _: &DataType) -> Result<ArrayRef, Stop> {
     let bytes = from.as_binary::<i32>();
-    let wrong = bytes.iter().position(|bytes| bytes.is_some_and(|bytes| std::str::from_utf8(bytes).is_err()));
-    match wrong {
-        Some(row) => Err(Stop::Unfit(row, Why::NotUtf8)),
-        None => written(from, to),
-    }
+    let text = |(row, bytes): (usize, Option<&'_ [u8]>)| {
+        bytes
+            .map(|bytes| str::from_utf8(bytes).map(str::to_owned))
+            .transpose()
+            .map_err(|_| Stop::Unfit(row, Why::NotUtf8))
+    };
+    Ok(Arc::new(bytes.iter().enumerate().map(text).collect::<Result<StringArray, _>>()?))
 }
