@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use contract::{Column, ColumnType, Failure, Table};
+use contract::{Column, ColumnType, Failure, FailureKind, Table};
 
 use crate::align::way::{Halt, Way};
+use crate::query_failure::{Place, QueryFailure, Reason};
 
 /// Aligns the batches of one query, in order.
 #[derive(Debug)]
@@ -76,14 +77,19 @@ impl Align {
     }
 
     /// The batch as the metadata has it.
-    pub fn batch(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+    pub fn batch(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Box<QueryFailure>> {
+        self.follow(batch).map_err(|failure| self.known(failure))?;
         let mut columns = Vec::with_capacity(self.from.len());
-        self.follow(batch)?;
         for (column, From { index, way, .. }) in self.table.columns.iter().zip(&self.from) {
             columns.push(self.column(column, way, batch.column(*index))?);
         }
         self.rows += batch.num_rows() as u64;
-        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(Failure::internal)
+        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|error| self.known(Failure::internal(error)))
+    }
+
+    /// A failure that has no value in it.
+    fn known(&self, failure: Failure) -> Box<QueryFailure> {
+        Box::new(QueryFailure::new(&self.table.name, Reason::Known(failure)))
     }
 
     /// Rules that change a plan may change the types of its columns: the values count, not what was planned.
@@ -99,39 +105,30 @@ impl Align {
         Ok(())
     }
 
-    fn column(&self, column: &Column, way: &Way, from: &ArrayRef) -> Result<ArrayRef, Failure> {
+    fn column(&self, column: &Column, way: &Way, from: &ArrayRef) -> Result<ArrayRef, Box<QueryFailure>> {
         let aligned = match way.convert(from, None) {
             Ok(aligned) => aligned,
             Err(Halt::Misfit(misfit)) => {
-                let value = match column.sensitive {
-                    true => HIDDEN.to_owned(),
-                    false => misfit.to_string(),
-                };
-                let to = inside(&column.column_type, &misfit.path);
-                let at = if misfit.path.is_empty() { String::new() } else { format!(" at `{}`", misfit.path) };
-                let what = format!("{value}{at} cannot become {to}{}", misfit.why.hint(to));
-                return Err(self.unfit(column, misfit.row, &what));
+                let to = inside(&column.column_type, &misfit.path).clone();
+                return Err(self.unfit(column, misfit.row, Reason::Unfit { misfit, to }));
             }
-            // its words may hold values
-            Err(Halt::Engine(_)) if column.sensitive => {
-                return Err(self.unfit(column, 0, HIDDEN));
+            Err(Halt::Engine(error)) => {
+                let words = error.to_string();
+                return Err(self.unfit(column, 0, Reason::Engine { kind: FailureKind::Internal, words, way: "" }));
             }
-            Err(Halt::Engine(error)) => return Err(Failure::internal(error)),
         };
         if !column.nullable && aligned.null_count() > 0 {
             let row = (0..aligned.len()).find(|row| aligned.is_null(*row)).unwrap_or(0);
-            return Err(self.unfit(column, row, "null in a column that is not nullable"));
+            return Err(self.unfit(column, row, Reason::Null));
         }
         Ok(aligned)
     }
 
-    fn unfit(&self, column: &Column, row: usize, what: &str) -> Failure {
-        Failure::bad_data(format!(
-            "table `{}`, column `{}`, row {} of the query: {what}",
-            self.table.name,
-            column.name,
-            self.rows + row as u64
-        ))
+    fn unfit(&self, column: &Column, row: usize, reason: Reason) -> Box<QueryFailure> {
+        let mut failure = QueryFailure::new(&self.table.name, reason);
+        failure.column = Some(column.name.clone());
+        failure.place = Place::Row(self.rows + row as u64);
+        Box::new(failure)
     }
 }
 
@@ -161,16 +158,6 @@ fn inside<'a>(column_type: &'a ColumnType, path: &str) -> &'a ColumnType {
     found
 }
 
-const HIDDEN: &str = "a value (hidden: the column is sensitive)";
-
-/// A value, unless it may not be seen.
-pub fn shown(column: &Column, array: &ArrayRef, row: usize) -> String {
-    match column.sensitive {
-        true => HIDDEN.into(),
-        false => format!("`{}`", unfit::shown(array, row)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use arrow::array::{Int64Array, StringArray};
@@ -178,6 +165,7 @@ mod tests {
     use contract::{Checks, ColumnType, DataFormat, Mode};
 
     use super::*;
+    use crate::secrets::Secrets;
 
     fn table(columns: &[(&str, ColumnType, bool)]) -> Table {
         let columns = columns.iter().map(|(name, column_type, sensitive)| Column {
@@ -239,16 +227,13 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named_and_sensitive_values_are_not_shown() {
-        for (sensitive, value) in [(false, "`x7`"), (true, "hidden")] {
-            let batch = query(&[Some("1"), None, Some("x7")]);
-            let mut align = Align::new(&table(&[("text", ColumnType::Int32, sensitive)]), &batch.schema()).unwrap();
-            align.batch(&query(&[Some("5")])).unwrap();
-            let message = align.batch(&batch).unwrap_err().message;
-            assert!(message.starts_with("table `t`, column `text`, row 3 of the query: "), "{message}");
-            assert!(message.contains(value) && message.ends_with("cannot become int"), "{message}");
-            assert_eq!(message.contains("x7"), !sensitive);
-        }
+    fn what_does_not_fit_is_named() {
+        let batch = query(&[Some("1"), None, Some("x7")]);
+        let mut align = Align::new(&table(&[("text", ColumnType::Int32, false)]), &batch.schema()).unwrap();
+        align.batch(&query(&[Some("5")])).unwrap();
+        let failure = align.batch(&batch).unwrap_err();
+        let message = failure.told(&Secrets::default()).message;
+        assert_eq!(message, "table `t`, column `text`, row 3 of the query: `x7` cannot become int");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! raw-hist → curated. Data goes through the modules in this order: [`source`] reads the files of the raw tables,
 //! [`transform`] says what the tables' SQL makes of them, [`tables`] runs it, [`align`] makes the rows fit the metadata,
 //! [`write`] makes Parquet of them under the run's own prefix. [`run`] does so for every table and ends with the
-//! manifest. Where a row does not fit, [`blame`] finds its file and line.
+//! manifest. Where a row does not fit, [`blame`] finds its file and line; what is told of it is decided by the raw columns
+//! that it is made of ([`query_failure`], [`secrets`], [`lineage`]).
 
 pub mod align;
 pub mod append;
@@ -10,13 +11,16 @@ pub mod blame;
 pub mod command;
 pub mod engine;
 pub mod json_file;
+pub mod lineage;
 pub mod parquet_file;
 pub mod partition;
 pub mod process;
 pub mod published;
+pub mod query_failure;
 pub mod refusal;
 pub mod row_group;
 pub mod run;
+pub mod secrets;
 pub mod source;
 pub mod syntax;
 pub mod tables;

@@ -16,7 +16,7 @@ use crate::blame;
 use crate::json_file::{self, JsonFile};
 use crate::parquet_file::{ParquetFile, SAMPLE_ROWS, properties};
 use crate::source::{self, RawFile, RawTable};
-use crate::tables::{self, from_files, nothing_written};
+use crate::tables::{self, Stopped, from_files, nothing_written};
 use crate::transform::{self, Plan, Variables};
 
 /// Processes every raw file that waits for it. A file that cannot be processed does not keep the others waiting, and
@@ -99,18 +99,24 @@ impl Stage<'_> {
         let raw = BTreeMap::from([(raw_table.name.clone(), raw)]);
         match self.run(&raw, key).await {
             // another execution was quicker: it has written the processed file, and may have deleted the raw one
-            Err((_, failure))
+            Err(Stopped::Elsewhere(failure))
                 if matches!(failure.kind, FailureKind::Conflict | FailureKind::NotFound)
                     && self.exists(key).await? =>
             {
                 Ok(0)
             }
-            Err((true, failure)) if failure.kind == FailureKind::BadData => {
-                let url = self.areas.raw.url(&file.object.key);
-                let failure = blame::explain(self.plan, &raw, &self.table.name, failure, self.settings.until).await;
-                Err(if failure.message.contains(&url) { failure } else { failure.context(url) })
+            Err(Stopped::InQuery(failure)) => {
+                let explained = blame::explain(self.plan, &raw, *failure, self.settings.until).await;
+                let failure = explained.told();
+                match failure.kind {
+                    FailureKind::BadData if !explained.has_line() => {
+                        Err(failure.context(self.areas.raw.url(&file.object.key)))
+                    }
+                    _ => Err(failure),
+                }
             }
-            ended => ended.map_err(|(_, failure)| failure),
+            Err(Stopped::Elsewhere(failure)) => Err(failure),
+            Ok(rows) => Ok(rows),
         }
     }
 
@@ -118,13 +124,9 @@ impl Stage<'_> {
         Ok(self.areas.processed.list(key).await?.iter().any(|object| object.key == key))
     }
 
-    /// Runs the query; of a failure it tells whether it is of the query.
-    async fn run(&self, raw: &BTreeMap<String, Arc<RawTable>>, key: &str) -> Result<u64, (bool, Failure)> {
-        let elsewhere = |failure| (false, failure);
-        let in_query = |error| match transform::own_failure(&error) {
-            Some(failure) => (false, failure),
-            None => (true, transform::failure(&self.table.name, error)),
-        };
+    async fn run(&self, raw: &BTreeMap<String, Arc<RawTable>>, key: &str) -> Result<u64, Stopped> {
+        let elsewhere = Stopped::Elsewhere;
+        let in_query = |error| Stopped::of_query(&self.table.name, &error);
         let memory = tables::query_memory(self.settings.memory_bytes, 1);
         let mut frames =
             tables::frames(self.plan, from_files(raw), nothing_written, memory).await.map_err(elsewhere)?;
@@ -133,7 +135,7 @@ impl Stage<'_> {
         let mut rows = frame.execute_stream().await.map_err(in_query)?;
         let mut output = Output::create(&self.areas.processed, self.table, key).await.map_err(elsewhere)?;
         while let Some(batch) = rows.next().await {
-            let aligned = align.batch(&batch.map_err(in_query)?).map_err(|failure| (true, failure))?;
+            let aligned = align.batch(&batch.map_err(in_query)?).map_err(Stopped::InQuery)?;
             output.write(aligned).await.map_err(elsewhere)?;
         }
         output.finish(&align).await.map_err(elsewhere)

@@ -30,6 +30,7 @@ use crate::align::{Align, store};
 use crate::area::Area;
 use crate::blame;
 use crate::engine;
+use crate::query_failure::QueryFailure;
 use crate::refusal;
 use crate::source::RawTable;
 use crate::transform::{self, Plan, Query, Source};
@@ -156,7 +157,7 @@ fn context(
         };
         if let Some(provider) = provider {
             let registered = context.register_table(name.as_str(), provider);
-            registered.map_err(|error| transform::failure(&query.table.name, error))?;
+            registered.map_err(|error| transform::failure(&query.table.name, &error))?;
         }
     }
     Ok(context)
@@ -170,7 +171,8 @@ fn as_described(table: &Table, query: &Schema) -> Vec<Expr> {
         // in a folder's name an empty text cannot be told from a null
         let in_folder = table.partitions.contains(&column.name) && column.column_type == ColumnType::String;
         let stored = if in_folder { nullif(stored, lit("")) } else { stored };
-        stored.alias(&column.name)
+        // an alias that changes nothing makes DataFusion's search for common parts of expressions stumble
+        if stored == ident(&column.name) { stored } else { stored.alias(&column.name) }
     };
     table.columns.iter().map(column).collect()
 }
@@ -265,12 +267,12 @@ impl Tables<'_> {
             let table = build.table.clone();
             let output = SpawnedTask::spawn(build.run()).await;
             raw.shared_by_at_most(left.fetch_sub(1, Ordering::Relaxed) - 1);
-            let output = output.map_err(|error| Stopped::elsewhere(&table, Failure::internal(error)))??;
+            let output = output.map_err(|error| Stopped::Elsewhere(Failure::internal(error)))??;
             Ok((table, output))
         });
         let reading = async {
             let read = reading.await.map_err(Failure::internal).and_then(|read| read);
-            read.map_err(|failure| Stopped::elsewhere(&raw.table().name, failure))
+            read.map_err(Stopped::Elsewhere)
         };
         match futures::future::try_join(try_join_all(writing), reading).await {
             Ok((outputs, ())) => Ok(outputs),
@@ -278,14 +280,13 @@ impl Tables<'_> {
         }
     }
 
-    /// Adds to a failure of a query which file and line it comes from, where that can be found out.
+    /// A failure as it is told: that of a query with the file and line that it comes from, where that can be found out.
     async fn explain(&self, stopped: Stopped) -> Failure {
-        match stopped.in_query {
-            true => {
-                let Stopped { table, failure, .. } = stopped;
-                blame::explain(self.plan, self.raw, &table, failure, self.settings.until).await
+        match stopped {
+            Stopped::InQuery(failure) => {
+                blame::explain(self.plan, self.raw, *failure, self.settings.until).await.told()
             }
-            false => stopped.failure,
+            Stopped::Elsewhere(failure) => failure,
         }
     }
 }
@@ -318,7 +319,7 @@ impl Optimized {
     /// Optimises the query of a table: once, to see what it reads and to run it.
     pub fn of(table: &str, frame: &DataFrame) -> Result<Self, Failure> {
         let (state, plan) = frame.clone().into_parts();
-        let plan = state.optimize(&plan).map_err(|error| transform::failure(table, error))?;
+        let plan = state.optimize(&plan).map_err(|error| transform::failure(table, &error))?;
         Ok(Self { state, plan })
     }
 
@@ -369,16 +370,20 @@ async fn write(mut writer: TableWriter, mut rows: Receiver<Option<RecordBatch>>)
 }
 
 /// Why a table was not built.
-struct Stopped {
-    table: String,
-    failure: Failure,
-    /// The query or its rows are at fault, not what they are read from or written to.
-    in_query: bool,
+pub enum Stopped {
+    /// The query or its rows are at fault.
+    InQuery(Box<QueryFailure>),
+    /// What they are read from or written to is.
+    Elsewhere(Failure),
 }
 
 impl Stopped {
-    fn elsewhere(table: &str, failure: Failure) -> Self {
-        Self { table: table.into(), failure, in_query: false }
+    /// Behind an error that came out of a running query.
+    pub fn of_query(table: &str, error: &DataFusionError) -> Self {
+        match transform::own_failure(error) {
+            Some(failure) => Self::Elsewhere(failure),
+            None => Self::InQuery(Box::new(QueryFailure::of_engine(table, error))),
+        }
     }
 }
 
@@ -386,27 +391,19 @@ impl Build {
     async fn run(mut self) -> Result<TableOutput, Stopped> {
         let started = Instant::now();
         let table = self.table;
-        let elsewhere = |failure| Stopped::elsewhere(&table, failure);
-        let in_query = |failure: Failure| {
-            let in_query = matches!(failure.kind, FailureKind::BadData);
-            Stopped { table: table.clone(), failure, in_query }
-        };
-        let of_query = |error| match transform::own_failure(&error) {
-            Some(failure) => elsewhere(failure),
-            None => in_query(transform::failure(&table, error)),
-        };
+        let of_query = |error| Stopped::of_query(&table, &error);
         let (to, aligned) = channel(ALIGNED_AHEAD);
         let writing = SpawnedTask::spawn(write(self.writer, aligned));
         let mut rows = self.query.run().await.map_err(of_query)?;
         while let Some(batch) = rows.next().await {
-            let aligned = self.align.batch(&batch.map_err(of_query)?).map_err(in_query)?;
+            let aligned = self.align.batch(&batch.map_err(of_query)?).map_err(Stopped::InQuery)?;
             if to.send(Some(aligned)).await.is_err() {
                 break;
             }
         }
         // who has failed to write is gone
         let _ = to.send(None).await;
-        let output = writing.await.map_err(|error| elsewhere(Failure::internal(error)))?.map_err(elsewhere)?;
+        let output = writing.await.map_err(Failure::internal).and_then(|output| output).map_err(Stopped::Elsewhere)?;
         tracing::info!(
             table,
             rows = output.rows,

@@ -11,6 +11,8 @@ use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
+use crate::query_failure::QueryFailure;
+use crate::secrets::Secrets;
 use crate::syntax::{self, Said};
 use crate::{refusal, template};
 
@@ -231,20 +233,9 @@ pub fn own_failure(error: &DataFusionError) -> Option<Failure> {
     None
 }
 
-/// The failure behind an error that came out of a query: ours where a source failed, the SQL's where it was wrong.
-pub fn failure(table: &str, error: DataFusionError) -> Failure {
-    if let Some(failure) = own_failure(&error) {
-        return failure;
-    }
-    let message = format!("table `{table}`: {}", refusal::reason(&error));
-    match error.find_root() {
-        _ if refusal::is_of_sql(&error) => Failure::bad_metadata(message),
-        DataFusionError::ArrowError(_, _) | DataFusionError::Execution(_) => Failure::bad_data(message),
-        DataFusionError::ResourcesExhausted(_) => {
-            Failure::internal(format!("{message}; raise the function's memory, or select fewer rows at once"))
-        }
-        _ => Failure::internal(message),
-    }
+/// The failure behind an error of a query whose rows were not read yet: ours, or the SQL's.
+pub fn failure(table: &str, error: &DataFusionError) -> Failure {
+    own_failure(error).unwrap_or_else(|| QueryFailure::of_engine(table, error).told(&Secrets::default()))
 }
 
 /// The failure behind an error that came out of the planning of a query: nothing was read yet.

@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-CURATE = ROOT / ".local/functions/curate/bootstrap"
+CURATE, VALIDATE = (ROOT / f".local/functions/{name}/bootstrap" for name in ("curate", "validate"))
 sys.path.insert(0, str(ROOT / "tests/compare"))
 
 from machine.bytes import prove  # noqa: E402 (from a folder of its own)
+from machine.canaries import search  # noqa: E402
 from machine.hunt import Hunt  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    assert CURATE.exists(), "curate is not built: make functions"
+    assert CURATE.exists() and VALIDATE.exists(), "curate and validate are not built: make functions"
 
 
 def test_generated_sql_has_the_answers_of_duckdb(tmp_path):
@@ -29,3 +30,9 @@ def test_generated_sql_gives_the_same_bytes_every_time_with_any_number_of_thread
     counts, problems = prove(CURATE, 1, 60, tmp_path)
     assert not problems, "\n\n".join(problems)
     assert counts["same"] > 40, counts
+
+
+def test_no_failure_shows_a_value_of_a_sensitive_column(tmp_path):
+    counts, problems = search(CURATE, VALIDATE, 1, 150, tmp_path)
+    assert not problems, "\n\n".join(problems)
+    assert counts["query refused"] > 100 and counts["file refused"] > 100, counts

@@ -76,7 +76,7 @@ impl Store {
             Err(Halt::Engine(error)) => Err(error.into()),
             Err(Halt::Misfit(misfit)) => {
                 let to = inside(&self.column_type, &misfit.path);
-                Err(exec_datafusion_err!("{misfit} cannot become {to}{}", misfit.why.hint(to)))
+                Err(exec_datafusion_err!("`{}` cannot become {to}{}", misfit.value, misfit.why.hint(to)))
             }
         }
     }

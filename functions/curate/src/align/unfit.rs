@@ -1,7 +1,5 @@
 //! Why values are not stored as another type: the type can't be had at all, or a value is none of it.
 
-use std::fmt;
-
 use arrow::array::Array;
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -79,12 +77,6 @@ pub struct Misfit {
     pub value: String,
     /// What keeps it from fitting.
     pub why: Why,
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", self.value)
-    }
 }
 
 /// A value as a text, cut: never the words of an error.

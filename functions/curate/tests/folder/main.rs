@@ -6,6 +6,7 @@ mod order;
 mod pairs;
 mod place;
 mod points;
+mod privacy;
 
 mod answers;
 mod append;
