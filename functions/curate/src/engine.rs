@@ -6,12 +6,18 @@ mod average;
 mod cast;
 pub mod decimal;
 mod frame;
+mod hash;
 mod in_order;
+mod json;
+mod lateral;
+mod micros;
 mod moment;
 mod replacement;
 mod rounding;
 mod sum;
+mod truncation;
 mod using;
+mod zone;
 
 use std::sync::Arc;
 
@@ -48,6 +54,9 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     moment::functions().for_each(|function| context.register_udf(function));
     rounding::functions().into_iter().for_each(|function| context.register_udf(function));
     context.register_udf(replacement::function());
+    hash::functions().into_iter().chain(zone::functions()).for_each(|function| context.register_udf(function));
+    context.register_udf(json::function());
+    context.register_udf(truncation::function());
     Ok(context)
 }
 
@@ -61,5 +70,5 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 
 /// A query's plan, put right where its text means something else than DataFusion takes it for.
 pub fn mend(plan: LogicalPlan, said: &Said) -> PlanResult<LogicalPlan> {
-    cast::mend(using::mend(plan, said)?)
+    micros::mend(cast::mend(using::mend(lateral::mend(plan)?, said)?)?)
 }

@@ -9,6 +9,7 @@ pub mod append;
 pub mod area;
 pub mod blame;
 pub mod command;
+pub mod dialect;
 pub mod engine;
 pub mod json_file;
 pub mod lineage;

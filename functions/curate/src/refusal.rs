@@ -51,9 +51,19 @@ const WAYS: &[(&str, &str)] = &[
         "failed to match any signature",
         "cast what the function is given to a type that it takes, such as CAST(x AS DOUBLE) or CAST(x AS STRING)",
     ),
-    ("find the coerced type", "there is no type for them all; cast them to one, as in coalesce(d, DATE '9999-12-31')"),
+    (
+        "find the coerced type",
+        "there is no type for them all; cast them to one, as in coalesce(d, DATE '9999-12-31') or \
+         coalesce(ts, TIMESTAMP '9999-12-31 00:00:00')",
+    ),
+    ("UNNEST with ordinality", WAY_OF_POSITIONS),
+    ("UNNEST table factor with offset", WAY_OF_POSITIONS),
     ("coercion failed with", "cast what the function is given to one type"),
 ];
+
+const WAY_OF_POSITIONS: &str = "unnest the positions and take the elements by them: \
+    SELECT id, n, tags[n] AS v FROM (SELECT id, tags, unnest(generate_series(1, CAST(cardinality(tags) AS BIGINT))) AS n \
+    FROM t) AS z (docs/sql.md, Structs and arrays)";
 
 /// Parts of what DataFusion says of a subquery that it cannot make a join of. What else it says is of no help.
 const OF_SUBQUERIES: &[&str] = &[

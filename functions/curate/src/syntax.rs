@@ -12,6 +12,8 @@ use datafusion::sql::sqlparser::ast::{
     VisitMut, VisitorMut,
 };
 
+use crate::dialect;
+
 /// What a query says of its columns, as far as it is lost when it is planned.
 #[derive(Clone, Debug, Default)]
 pub struct Said {
@@ -56,6 +58,7 @@ impl VisitorMut for Reader {
     type Break = String;
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<String> {
+        dialect::expression(expression);
         if let Expr::CompoundIdentifier(names) = expression
             && let [.., table, column] = names.as_slice()
         {
@@ -80,6 +83,9 @@ impl VisitorMut for Reader {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<String> {
+        if let Err(message) = dialect::select(select) {
+            return ControlFlow::Break(message);
+        }
         for item in &select.projection {
             match item {
                 SelectItem::Wildcard(_) => self.said.all = true,
@@ -105,6 +111,7 @@ impl VisitorMut for Reader {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<String> {
+        dialect::factor(factor);
         match factor {
             TableFactor::Derived { subquery, alias, .. } => by_place(subquery, alias.as_ref()),
             _ => ControlFlow::Continue(()),

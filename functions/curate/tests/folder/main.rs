@@ -12,6 +12,7 @@ mod answers;
 mod append;
 mod assignment;
 mod between;
+mod forms;
 mod misfits;
 mod process;
 mod refusals;

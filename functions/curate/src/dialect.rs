@@ -1,0 +1,123 @@
+//! SQL that the parser knows and DataFusion does not plan, or not as it is meant, in words that DataFusion has: TIMESTAMP is to
+//! the microsecond, LATERAL VIEW and `explode` are UNNEST.
+
+use std::mem::take;
+
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint,
+    JoinOperator, LateralView, ObjectName, Select, TableAlias, TableAliasColumnDef, TableFactor, TimezoneInfo, Value,
+};
+
+/// An expression in DataFusion's words.
+pub fn expression(expression: &mut Expr) {
+    match expression {
+        Expr::TypedString(text) => {
+            let finer = matches!(&text.value.value, Value::SingleQuotedString(text) if has_nanoseconds(text));
+            microseconds(&mut text.data_type, finer);
+        }
+        Expr::Cast { kind: CastKind::Cast | CastKind::TryCast | CastKind::DoubleColon, data_type, expr, .. } => {
+            let finer = matches!(expr.as_ref(), Expr::Value(value)
+                if matches!(&value.value, Value::SingleQuotedString(text) if has_nanoseconds(text)));
+            microseconds(data_type, finer);
+        }
+        Expr::Function(function) if is_named(&function.name, "explode") => {
+            function.name = ObjectName::from(vec![Ident::new("unnest")]);
+        }
+        Expr::Function(function) if is_named(&function.name, "explode_outer") => {
+            function.name = ObjectName::from(vec![Ident::new("unnest_outer")]);
+        }
+        _ => {}
+    }
+}
+
+/// TIMESTAMP without a precision is Spark's.
+fn microseconds(data_type: &mut DataType, finer: bool) {
+    if let DataType::Timestamp(precision @ None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) = data_type {
+        *precision = Some(if finer { 9 } else { 6 });
+    }
+}
+
+/// Whether the text of a timestamp has more than six decimals that are no zeros.
+fn has_nanoseconds(text: &str) -> bool {
+    let decimals = text.rsplit_once('.').map_or("", |(_, decimals)| decimals);
+    decimals.bytes().take_while(u8::is_ascii_digit).skip(6).any(|digit| digit != b'0')
+}
+
+fn is_named(name: &ObjectName, wanted: &str) -> bool {
+    matches!(name.0.as_slice(), [part] if part.as_ident().is_some_and(|name| name.value.eq_ignore_ascii_case(wanted)))
+}
+
+/// The FROM of a select in DataFusion's words. The error says what cannot be meant.
+pub fn select(select: &mut Select) -> Result<(), String> {
+    let views = take(&mut select.lateral_views);
+    if let Some(from) = select.from.last_mut() {
+        for view in views {
+            from.joins.push(unnested(view)?);
+        }
+    }
+    Ok(())
+}
+
+/// `LATERAL VIEW explode(tags) u AS v` as a join.
+fn unnested(view: LateralView) -> Result<Join, String> {
+    let LateralView { lateral_view, lateral_view_name, lateral_col_alias, outer } = view;
+    let (array, inner) = match lateral_view {
+        Expr::Function(Function { name, args: FunctionArguments::List(list), .. })
+            if list.args.len() == 1 && (is_named(&name, "explode") || is_named(&name, "explode_outer")) =>
+        {
+            let outer = is_named(&name, "explode_outer");
+            match list.args.into_iter().next() {
+                Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(array))) => (array, !outer),
+                _ => return Err("LATERAL VIEW explode(…) takes an array".into()),
+            }
+        }
+        other => return Err(format!("LATERAL VIEW {other}: of LATERAL VIEW there is explode(…) of an array only")),
+    };
+    let name = lateral_view_name.0.last().and_then(|part| part.as_ident()).cloned();
+    let alias = name.map(|name| TableAlias {
+        explicit: true,
+        name,
+        columns: lateral_col_alias.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect(),
+        at: None,
+    });
+    let relation = unnest(vec![array], alias);
+    let join_operator = match outer || !inner {
+        true => JoinOperator::LeftOuter(JoinConstraint::On(Expr::value(Value::Boolean(true)))),
+        false => JoinOperator::CrossJoin(JoinConstraint::None),
+    };
+    Ok(Join { relation, global: false, join_operator })
+}
+
+/// `LATERAL explode(tags) AS u (v)` as UNNEST.
+pub fn factor(factor: &mut TableFactor) {
+    if let TableFactor::Function { lateral: true, name, args, with_ordinality: false, alias } = factor
+        && is_named(name, "explode")
+    {
+        let arrays = take(args).into_iter().filter_map(|array| match array {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(array)) => Some(array),
+            _ => None,
+        });
+        *factor = unnest(arrays.collect(), alias.take());
+    }
+}
+
+fn unnest(array_exprs: Vec<Expr>, alias: Option<TableAlias>) -> TableFactor {
+    TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_offset_alias: None, with_ordinality: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_of_nanoseconds() {
+        for (text, finer) in [
+            ("2024-01-01", false),
+            ("2024-01-01 00:00:00.123456", false),
+            ("2024-01-01 00:00:00.123456000Z", false),
+            ("2024-01-01 00:00:00.1234567", true),
+        ] {
+            assert_eq!(has_nanoseconds(text), finer, "{text}");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Timestamps are of microseconds where SQL makes them or compares them with others, as in Spark. DataFusion makes them of
+//! nanoseconds, which end in 2262.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, Projection, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, TryCast, Union, Volatility, cast,
+};
+
+/// As SQL makes them.
+pub const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+/// The plan, before DataFusion makes types the same.
+pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mended = plan.transform_up_with_subqueries(|plan| {
+        let schema = merge_schema(&plan.inputs());
+        let names = NamePreserver::new(&plan);
+        let mut plan = plan.map_expressions(|expression| {
+            let name = names.save(&expression);
+            let mended = expression.transform_up(|expression| Ok(Transformed::yes(mended(expression, &schema)?)))?;
+            Ok(mended.update_data(|expression| name.restore(expression)))
+        })?;
+        plan.data = match plan.data {
+            LogicalPlan::Union(union) => LogicalPlan::Union(of_one_unit(union)?),
+            LogicalPlan::Join(mut join) => {
+                for (left, right) in &mut join.on {
+                    same(vec![left, right], Texts::Literal, &schema);
+                }
+                LogicalPlan::Join(join)
+            }
+            plan => plan,
+        };
+        plan.map_data(LogicalPlan::recompute_schema)
+    });
+    mended.map(|mended| mended.data)
+}
+
+/// Functions whose values are of one type.
+const OF_ONE_TYPE: &[&str] = &["coalesce", "greatest", "least", "nullif", "nvl", "ifnull", "make_array"];
+
+fn mended(mut expression: Expr, schema: &DFSchema) -> Result<Expr> {
+    match &mut expression {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(*op) => {
+            same(vec![left, right], Texts::All, schema);
+            keep_digits(left, right, schema)?;
+            keep_digits(right, left, schema)?;
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right }) => {
+            let timestamp = |of: &Expr| matches!(of.get_type(schema), Ok(DataType::Timestamp(..)));
+            if timestamp(left) || timestamp(right) {
+                same(vec![left, right], Texts::None, schema);
+            }
+        }
+        Expr::Between(Between { expr, low, high, .. }) => same(vec![expr, low, high], Texts::All, schema),
+        Expr::InList(InList { expr, list, .. }) => {
+            same(std::iter::once(expr.as_mut()).chain(list).collect(), Texts::All, schema);
+        }
+        Expr::Case(Case { expr, when_then_expr, else_expr }) => {
+            let (whens, thens): (Vec<_>, Vec<_>) =
+                when_then_expr.iter_mut().map(|(when, then)| (when.as_mut(), then.as_mut())).unzip();
+            if let Some(of) = expr {
+                same(std::iter::once(of.as_mut()).chain(whens).collect(), Texts::All, schema);
+            }
+            same(thens.into_iter().chain(else_expr.as_deref_mut()).collect(), Texts::Literal, schema);
+        }
+        Expr::ScalarFunction(call) => {
+            let name = call.func.name();
+            match call.args.as_mut_slice() {
+                args if OF_ONE_TYPE.contains(&name) => same(args.iter_mut().collect(), Texts::Literal, schema),
+                [_, then, otherwise] if name == "nvl2" => same(vec![then, otherwise], Texts::Literal, schema),
+                [_, of] if matches!(name, "date_trunc" | "date_part") => {
+                    let given = of.get_type(schema)?;
+                    if is_text(&given) || is_date(&given) && name == "date_trunc" {
+                        put(of, MICROS);
+                    }
+                }
+                [of] if name == "to_timestamp" => {
+                    let given = of.get_type(schema)?;
+                    if is_text(&given) || is_date(&given) {
+                        return Ok(cast(of.clone(), MICROS));
+                    }
+                    if given.is_integer() {
+                        let seconds =
+                            cast(cast(of.clone(), DataType::Int64), DataType::Timestamp(TimeUnit::Second, None));
+                        return Ok(cast(seconds, MICROS));
+                    }
+                }
+                _ => {}
+            }
+        }
+        // AT TIME ZONE
+        Expr::Cast(Cast { expr, field }) => {
+            if let DataType::Timestamp(TimeUnit::Nanosecond, zone @ Some(_)) = field.data_type()
+                && !matches!(expr.get_type(schema)?, DataType::Timestamp(TimeUnit::Nanosecond, _))
+            {
+                return Ok(cast(expr.as_ref().clone(), DataType::Timestamp(TimeUnit::Microsecond, zone.clone())));
+            }
+        }
+        _ => {}
+    }
+    Ok(expression)
+}
+
+fn compares(operator: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+/// Which texts beside timestamps are meant to be timestamps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Texts {
+    None,
+    Literal,
+    All,
+}
+
+fn is_text(of: &DataType) -> bool {
+    matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+fn is_date(of: &DataType) -> bool {
+    matches!(of, DataType::Date32 | DataType::Date64)
+}
+
+/// Makes timestamps of dates and texts that stand beside some, all of the finest unit of these.
+fn same(values: Vec<&mut Expr>, texts: Texts, schema: &DFSchema) {
+    let types: Vec<_> = values.iter().map(|value| value.get_type(schema).ok()).collect();
+    let mut finest = None;
+    for (value, of) in values.iter().zip(&types) {
+        let unit = match of {
+            Some(DataType::Timestamp(unit, None)) => Some(*unit),
+            Some(DataType::Null | DataType::Date32 | DataType::Date64) => None,
+            Some(of) if is_text(of) && texts == Texts::All => Some(TimeUnit::Microsecond),
+            Some(of) if is_text(of) && texts == Texts::Literal && matches!(value, Expr::Literal(..)) => {
+                Some(TimeUnit::Microsecond)
+            }
+            _ => return,
+        };
+        finest = finest.max(unit);
+    }
+    let Some(unit) = finest else { return };
+    if !types.iter().any(|of| matches!(of, Some(DataType::Timestamp(..)))) {
+        return;
+    }
+    for (value, of) in values.into_iter().zip(types) {
+        let differs = of.is_some_and(|of| is_date(&of) || is_text(&of));
+        if differs {
+            put(value, DataType::Timestamp(unit, None));
+        }
+    }
+}
+
+fn put(value: &mut Expr, to: DataType) {
+    *value = cast(std::mem::take(value), to);
+}
+
+/// A timestamp beside a finer constant is taken to its unit where that has digits to compare: DataFusion cuts them off the
+/// constant.
+fn keep_digits(value: &mut Expr, constant: &Expr, schema: &DFSchema) -> Result<()> {
+    let (Ok(of), Ok(finer)) = (value.get_type(schema), constant.get_type(schema)) else { return Ok(()) };
+    let (DataType::Timestamp(unit, _), DataType::Timestamp(of_constant, _)) = (&of, &finer) else { return Ok(()) };
+    if unit >= of_constant || !constant.column_refs().is_empty() || fits(constant, &of) {
+        return Ok(());
+    }
+    let function = Finer { to: finer, signature: Signature::any(1, Volatility::Immutable) };
+    let call = ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![std::mem::take(value)]);
+    *value = Expr::ScalarFunction(call);
+    Ok(())
+}
+
+/// Whether a constant, as it is written, loses nothing in the unit.
+fn fits(constant: &Expr, unit: &DataType) -> bool {
+    let (Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field })) = constant else { return false };
+    let Expr::Literal(text, _) = expr.as_ref() else { return false };
+    let exact = |text: &ScalarValue| -> Result<bool> {
+        let exact = text.cast_to(field.data_type())?;
+        Ok(exact.cast_to(unit)?.cast_to(field.data_type())? == exact)
+    };
+    exact(text).unwrap_or(true)
+}
+
+/// CAST of a timestamp to a finer unit, which the optimizer leaves where it is.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Finer {
+    to: DataType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Finer {
+    fn name(&self) -> &str {
+        "finer"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.to.clone())
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [of] = arguments.args.as_slice() else {
+            return Err(DataFusionError::Internal("a CAST has one value".into()));
+        };
+        of.cast_to(&self.to, None)
+    }
+}
+
+/// Columns of a union that are dates here and timestamps there are timestamps.
+fn of_one_unit(union: Union) -> Result<Union> {
+    let width = union.schema.fields().len();
+    let mut targets = vec![None; width];
+    for (place, target) in targets.iter_mut().enumerate() {
+        let types: Vec<_> = union.inputs.iter().filter_map(|input| of_column(input, place)).collect();
+        let units = types.iter().map(|of| match of {
+            DataType::Timestamp(unit, None) => Some(Some(*unit)),
+            DataType::Date32 | DataType::Date64 | DataType::Null => Some(None),
+            _ => None,
+        });
+        if let Some(units) = units.collect::<Option<Vec<_>>>()
+            && types.iter().any(is_date)
+        {
+            *target = units.into_iter().max().flatten();
+        }
+    }
+    if targets.iter().all(Option::is_none) {
+        return Ok(union);
+    }
+    let inputs = union.inputs.iter().map(|input| {
+        let columns = input.schema().columns().into_iter().zip(&targets).enumerate();
+        let columns = columns.map(|(place, (column, target))| {
+            let name = column.name.clone();
+            match target {
+                Some(unit) if of_column(input, place).is_some_and(|of| is_date(&of)) => {
+                    cast(Expr::Column(column), DataType::Timestamp(*unit, None)).alias(name)
+                }
+                _ => Expr::Column(column),
+            }
+        });
+        Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(columns.collect(), Arc::clone(input))?)))
+    });
+    Union::try_new_with_loose_types(inputs.collect::<Result<_>>()?)
+}
+
+fn of_column(plan: &LogicalPlan, place: usize) -> Option<DataType> {
+    plan.schema().fields().get(place).map(|field| field.data_type().clone())
+}
