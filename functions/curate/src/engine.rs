@@ -1,6 +1,7 @@
 //! DataFusion as curate runs it: a session whose rules and functions stop where DataFusion's own would give a wrong
 //! value without a word.
 
+mod apart;
 mod arithmetic;
 mod average;
 mod cast;
@@ -14,9 +15,12 @@ mod micros;
 mod moment;
 mod replacement;
 mod rounding;
+mod subquery;
 mod sum;
 mod truncation;
 mod using;
+mod words;
+mod zero;
 mod zone;
 
 use std::sync::Arc;
@@ -43,7 +47,10 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     let runtime = runtime.build_arc().map_err(Failure::internal)?;
     // One partition keeps rows in the order of the files, so that the same inputs give the same bytes. Decoding, the
     // queries and encoding run side by side all the same.
-    let config = SessionConfig::new().with_target_partitions(1);
+    let mut config = SessionConfig::new().with_target_partitions(1);
+    // a LIMIT cuts groups and rows off that a window below it is of
+    config.options_mut().optimizer.enable_topk_aggregation = false;
+    config.options_mut().optimizer.enable_window_limits = false;
     let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     let state = state.with_physical_optimizer_rules(physical_rules());
     let context = SessionContext::new_with_state(state.build());
@@ -57,6 +64,7 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     hash::functions().into_iter().chain(zone::functions()).for_each(|function| context.register_udf(function));
     context.register_udf(json::function());
     context.register_udf(truncation::function());
+    context.register_udf(words::nvl2());
     Ok(context)
 }
 
@@ -70,5 +78,6 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 
 /// A query's plan, put right where its text means something else than DataFusion takes it for.
 pub fn mend(plan: LogicalPlan, said: &Said) -> PlanResult<LogicalPlan> {
-    micros::mend(cast::mend(using::mend(lateral::mend(plan)?, said)?)?)
+    subquery::check(&plan)?;
+    micros::mend(cast::mend(words::mend(using::mend(lateral::mend(plan)?, said)?)?)?)
 }

@@ -59,6 +59,11 @@ const WAYS: &[(&str, &str)] = &[
     ("UNNEST with ordinality", WAY_OF_POSITIONS),
     ("UNNEST table factor with offset", WAY_OF_POSITIONS),
     ("coercion failed with", "cast what the function is given to one type"),
+    (
+        "used as a sliding accumulator",
+        "over a window that moves, write array_to_string(array_agg(x) OVER (…), ',') for string_agg(x, ','), and a join \
+         of the table with itself for others",
+    ),
 ];
 
 const WAY_OF_POSITIONS: &str = "unnest the positions and take the elements by them: \

@@ -1,6 +1,8 @@
 //! What the text of a query means, where the parser takes it for something else. Operators bind as they do in Spark, and a
 //! select that goes by the place of columns that engines order in different ways is refused.
 
+mod like;
+
 use std::collections::BTreeSet;
 use std::mem::replace;
 use std::ops::ControlFlow;
@@ -8,8 +10,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, Statement as SqlStatement, TableAlias, TableFactor, UnaryOperator, Value,
-    VisitMut, VisitorMut,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Statement as SqlStatement, TableAlias,
+    TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use crate::dialect;
@@ -63,6 +65,9 @@ impl VisitorMut for Reader {
             && let [.., table, column] = names.as_slice()
         {
             self.said.qualified.insert((normal(table), normal(column)));
+        }
+        if let Err(message) = like::mend(expression) {
+            return ControlFlow::Break(message);
         }
         let family = Family::of(expression);
         let new = family.filter(|family| self.around.last() != Some(&Some(*family)));
@@ -138,6 +143,14 @@ fn by_place(query: &Query, alias: Option<&TableAlias>) -> ControlFlow<String> {
 /// Fails where the columns of a select that go by their place are those of `*` over a join with USING.
 fn arms(body: &SetExpr) -> ControlFlow<String> {
     match body {
+        SetExpr::SetOperation { op, set_quantifier: SetQuantifier::All | SetQuantifier::AllByName, .. }
+            if *op != SetOperator::Union =>
+        {
+            ControlFlow::Break(format!(
+                "{op} ALL does not count equal rows here: number them in both, with row_number() OVER (PARTITION BY all \
+                 columns) AS n, and write {op}"
+            ))
+        }
         SetExpr::SetOperation { left, right, .. } => {
             arms(left)?;
             arms(right)

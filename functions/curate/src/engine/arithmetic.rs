@@ -25,8 +25,8 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
-use crate::engine::cast;
 use crate::engine::decimal::divide_half_up;
+use crate::engine::{apart, cast, zero};
 
 /// Puts [`Checked`] in place of the operators. To run after the types of both sides have been made the same.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl AnalyzerRule for CheckArithmetic {
 fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match &expression {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let Some(operation) = Operation::of(*op) else { return Ok(Transformed::no(expression)) };
+            let Some(operation) = Operation::of(*op) else { return apart::check(expression) };
             let types = (left.get_type(schema)?, right.get_type(schema)?);
             let checked = match types {
                 (left, right) if left.is_integer() => left == right,
@@ -80,6 +80,7 @@ fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 false => Ok(Transformed::no(expression)),
             }
         }
+        Expr::WindowFunction(_) | Expr::Case(_) => zero::check(expression, schema),
         _ => cast::check(expression, schema),
     }
 }

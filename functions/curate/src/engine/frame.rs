@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
-/// What takes doubles away.
+/// What takes doubles away, or cannot take anything away.
 const NAMES: &[&str] = &[
     "stddev",
     "stddev_pop",
@@ -34,6 +34,10 @@ const NAMES: &[&str] = &[
     "regr_sxx",
     "regr_syy",
     "regr_sxy",
+    "bool_and",
+    "bool_or",
+    "bit_and",
+    "bit_or",
 ];
 
 /// The functions to register in place of DataFusion's.

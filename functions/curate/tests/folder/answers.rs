@@ -161,3 +161,127 @@ fn values_are_those_of_spark() {
         refused(&place, &["value long"], &format!("SELECT {sql} AS value FROM t"), part);
     }
 }
+
+/// Rows with everything that a null or a zero may go wrong with.
+fn nulls() -> Place {
+    let place = place(
+        &["id int", "g int", "i int", "x double", "n decimal(38,0)", "s character", "b boolean"],
+        &[
+            json!({"id": 1, "g": 1, "i": 7, "x": 0.0, "n": "9".repeat(38), "s": "abc", "b": true}),
+            json!({"id": 2, "g": 1, "x": -0.0, "s": "a_b%c", "b": false}),
+            json!({"id": 3, "g": 2, "i": -7, "x": 2.5, "n": "5"}),
+        ],
+    );
+    // keys with a null among them
+    place.table("raw", "k", &["id int", "g int"], json!({}));
+    place.raw("k", 100, "jsonl", "{\"id\": 1, \"g\": 1}\n{\"g\": 2}\n{\"id\": 3, \"g\": 2}\n");
+    place
+}
+
+#[test]
+fn nulls_and_zeros_mean_what_they_mean_in_spark() {
+    let place = nulls();
+    let nines = "9".repeat(38);
+    let moving = "OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)";
+    for (sql, column, expected) in [
+        ("nvl(n, n)", "decimal(38,0)", [nines.as_str(), "null", "5"]),
+        ("ifnull(n, CAST(0 AS DECIMAL(38,0)))", "decimal(38,0)", [&nines, "0", "5"]),
+        ("nvl2(s, i, g)", "int", ["7", "null", "2"]),
+        ("nvl2(s, true, false)", "boolean", ["true", "true", "false"]),
+        ("nullif(x, 0)", "double", ["null", "null", "2.5"]),
+        ("nullif(i, 7.0)", "int", ["null", "null", "-7"]),
+        ("i IN (1) AND i IN (2)", "boolean", ["false", "null", "false"]),
+        ("NOT (i IN (1) AND b AND i IN (2))", "boolean", ["true", "true", "true"]),
+        ("i NOT IN (1) OR i NOT IN (2)", "boolean", ["true", "null", "true"]),
+        ("i IN (1) AND i IN (2) AND i IN (3)", "boolean", ["false", "null", "false"]),
+        ("s ~ '.*'", "boolean", ["true", "true", "null"]),
+        ("regexp_like(s, '.*')", "boolean", ["true", "true", "null"]),
+        ("s LIKE 'a!_b!%c' ESCAPE '!'", "boolean", ["false", "true", "null"]),
+        ("s NOT LIKE 'a!_%' ESCAPE '!'", "boolean", ["true", "false", "null"]),
+        ("CASE x WHEN 0.0 THEN 1 ELSE 2 END", "long", ["1", "1", "2"]),
+        ("CASE -x WHEN 0 THEN 1 WHEN -2.5 THEN 2 END", "long", ["1", "1", "2"]),
+        ("count(*) OVER (PARTITION BY x)", "long", ["2", "2", "1"]),
+        ("rank() OVER (ORDER BY x)", "int", ["1", "1", "3"]),
+        ("row_number() OVER (PARTITION BY x ORDER BY id)", "int", ["1", "2", "1"]),
+        ("b IS TRUE", "boolean", ["true", "false", "false"]),
+        ("b IS NOT TRUE", "boolean", ["false", "true", "true"]),
+        ("b IS FALSE", "boolean", ["false", "true", "false"]),
+        ("b IS NOT FALSE", "boolean", ["true", "false", "true"]),
+    ] {
+        let found =
+            answer(&place, &["id int", &format!("value {column}")], &format!("SELECT id, {sql} AS value FROM t"));
+        let mut found = found.unwrap_or_else(|message| panic!("{sql}: {message}"));
+        found.sort();
+        let expected: Vec<_> = expected.iter().enumerate().map(|(row, value)| format!("{} {value}", row + 1)).collect();
+        assert_eq!(found, expected, "{sql}");
+    }
+    for (call, column, expected) in [
+        ("bool_and(b)", "boolean", ["true", "false", "false"]),
+        ("bool_or(b)", "boolean", ["true", "true", "false"]),
+        ("bit_and(g)", "int", ["1", "1", "0"]),
+        ("bit_or(g)", "int", ["1", "1", "3"]),
+        ("bit_xor(g)", "int", ["1", "0", "3"]),
+    ] {
+        let sql = format!("SELECT {call} {moving} AS value FROM t ORDER BY id");
+        assert_eq!(answer(&place, &[&format!("value {column}")], &sql).unwrap(), expected, "{call}");
+    }
+}
+
+#[test]
+fn totals_windows_and_limits_are_of_all_rows() {
+    let place = nulls();
+    for (sql, expected) in [
+        ("SELECT count(*) OVER () AS value FROM t GROUP BY g ORDER BY g LIMIT 1", ["2"].as_slice()),
+        ("SELECT lead(i) IGNORE NULLS OVER (ORDER BY id) AS value FROM t ORDER BY id LIMIT 1", &["-7"]),
+        (
+            "SELECT sum(CASE WHEN b IS TRUE THEN 1 ELSE 0 END) + count(CASE WHEN b IS TRUE THEN 1 END) AS value FROM t",
+            &["2"],
+        ),
+        ("SELECT DISTINCT CAST(b IS FALSE AS INT) AS value FROM t ORDER BY 1", &["0", "1"]),
+        ("SELECT count(*) AS value FROM t GROUP BY b IS TRUE ORDER BY 1", &["1", "2"]),
+        ("SELECT t.id AS value FROM t WHERE NOT EXISTS (SELECT 1 FROM k WHERE k.id = t.id) OR i = 7", &["1", "2"]),
+        ("SELECT t.id AS value FROM t WHERE id IN (SELECT id FROM k) AND g = 1 OR i = -7", &["1", "3"]),
+        ("SELECT t.id AS value FROM t WHERE NOT id IN (SELECT id FROM k WHERE id IS NOT NULL)", &["2"]),
+        ("SELECT t.id AS value FROM t WHERE id NOT IN (SELECT id FROM k)", &[]),
+        ("SELECT t.id AS value FROM t WHERE g <> 1 AND id NOT IN (SELECT id FROM k)", &[]),
+        ("SELECT t.id AS value FROM t WHERE CASE WHEN id IN (SELECT id FROM k) THEN false ELSE true END", &["2"]),
+        ("SELECT t.id AS value FROM t WHERE (SELECT count(*) FROM k WHERE k.id = t.id) = 0", &["2"]),
+        ("SELECT t.id AS value FROM t WHERE EXISTS (SELECT max(g) FROM k WHERE k.id = t.id GROUP BY id)", &["1", "3"]),
+    ] {
+        assert_eq!(
+            answer(&place, &["value long"], sql).as_deref(),
+            Ok(expected.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>().as_slice()),
+            "{sql}"
+        );
+    }
+}
+
+#[test]
+fn what_would_be_wrong_is_refused_with_the_way() {
+    let place = nulls();
+    for (sql, part) in [
+        ("SELECT g AS value FROM t EXCEPT ALL SELECT g FROM k", "row_number()"),
+        ("SELECT g AS value FROM t INTERSECT ALL SELECT g FROM k", "row_number()"),
+        ("SELECT id AS value FROM t WHERE 3 NOT IN (SELECT k.id FROM k WHERE k.g = t.g)", "NOT EXISTS"),
+        ("SELECT id AS value FROM t WHERE i NOT IN (SELECT k.id FROM k WHERE k.g = t.g)", "NOT EXISTS"),
+        ("SELECT id AS value FROM t WHERE 9 NOT IN (SELECT id FROM k) OR id = 1", "NOT EXISTS"),
+        ("SELECT id AS value FROM t WHERE (9 NOT IN (SELECT id FROM k)) IS NULL", "NOT EXISTS"),
+        ("SELECT id AS value FROM t WHERE (id IN (SELECT id FROM k)) IS NULL", "EXISTS"),
+        ("SELECT id AS value FROM t WHERE NOT (id IN (SELECT id FROM k) AND g = 1)", "EXISTS"),
+        ("SELECT id AS value FROM t WHERE CASE WHEN id NOT IN (SELECT id FROM k) THEN true END", "NOT EXISTS"),
+        ("SELECT id AS value FROM t WHERE EXISTS (SELECT count(*) FROM k WHERE k.id = t.id)", "> 0"),
+        ("SELECT id AS value FROM t WHERE NOT EXISTS (SELECT max(g) FROM k WHERE k.id = t.id)", "> 0"),
+        ("SELECT id AS value FROM t WHERE 0 IN (SELECT count(*) FROM k WHERE k.id = t.id)", "> 0"),
+        ("SELECT lead(i, 2) IGNORE NULLS OVER (ORDER BY id) AS value FROM t", "nth_value"),
+        ("SELECT lag(i, 1, id) OVER (ORDER BY id) AS value FROM t", "row_number()"),
+        ("SELECT lead(i, 1, id) OVER (ORDER BY id) AS value FROM t", "row_number()"),
+        ("SELECT string_agg(s, ',') OVER (ORDER BY id ROWS 1 PRECEDING) AS value FROM t", "array_agg"),
+        (
+            "SELECT count(*) OVER (ORDER BY CAST('2024-01-01' AS DATE) RANGE BETWEEN INTERVAL '-1' DAY PRECEDING AND \
+             CURRENT ROW) AS value FROM t",
+            "not negative",
+        ),
+    ] {
+        refused(&place, &["value int"], sql, part);
+    }
+}

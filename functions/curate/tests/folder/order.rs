@@ -115,7 +115,11 @@ const SHAPES: &[(&str, &str)] = &[
     ),
     ("except", "SELECT id, substr(s, 2) AS v FROM a EXCEPT SELECT id, substr(s, 2) FROM b WHERE id % 2 = 0"),
     ("intersect", "SELECT id % 90 AS id, substr(s, 2) AS v FROM a INTERSECT SELECT id % 80, substr(s, 2) FROM b"),
-    ("except_all", "SELECT id % 90 AS id, substr(s, 2) AS v FROM a EXCEPT ALL SELECT id % 80, substr(s, 2) FROM b"),
+    (
+        "except_all",
+        "SELECT id % 90 AS id, substr(s, 2) AS v, row_number() OVER (PARTITION BY id % 90, substr(s, 2)) AS n FROM a \
+         EXCEPT SELECT id % 80, substr(s, 2), row_number() OVER (PARTITION BY id % 80, substr(s, 2)) FROM b",
+    ),
     ("distinct_on", "SELECT DISTINCT ON (s) id, s AS v FROM (SELECT id, s FROM a UNION ALL SELECT id, s FROM b) AS z"),
     (
         "scalar",

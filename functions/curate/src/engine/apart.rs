@@ -1,0 +1,82 @@
+//! `x IN (1) AND x IN (2)` of a null x, which is null. DataFusion makes one list of the two, finds it empty, and says
+//! false; so the second x is kept apart from the first.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::expr::{InList, ScalarFunction};
+use datafusion::logical_expr::{
+    BinaryExpr, ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+/// Keeps the lists of an AND, or the negated ones of an OR, apart.
+pub fn check(expression: Expr) -> Result<Transformed<Expr>> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) = &expression else {
+        return Ok(Transformed::no(expression));
+    };
+    let before = lists(left, *op)?;
+    if before.is_empty() || !lists(right, *op)?.iter().any(|list| before.contains(list)) {
+        return Ok(Transformed::no(expression));
+    }
+    let number = before.len();
+    let apart = right.as_ref().clone().transform_down(|part| match part {
+        Expr::InList(InList { expr, list, negated }) if before.contains(&expr.as_ref()) => {
+            let expr = Box::new(Apart::call(*expr, number));
+            Ok(Transformed::new(Expr::InList(InList { expr, list, negated }), true, TreeNodeRecursion::Jump))
+        }
+        part => Ok(Transformed::no(part)),
+    })?;
+    Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: left.clone(), op: *op, right: apart.data.into() })))
+}
+
+/// What is looked up in lists there.
+fn lists(of: &Expr, op: Operator) -> Result<Vec<&Expr>> {
+    let mut found = Vec::new();
+    of.apply(|part| {
+        Ok(match part {
+            Expr::BinaryExpr(BinaryExpr { op: Operator::And | Operator::Or, .. }) | Expr::Not(_) => {
+                TreeNodeRecursion::Continue
+            }
+            Expr::InList(InList { expr, negated, .. }) if *negated == (op == Operator::Or) => {
+                found.push(expr.as_ref());
+                TreeNodeRecursion::Jump
+            }
+            _ => TreeNodeRecursion::Jump,
+        })
+    })?;
+    Ok(found)
+}
+
+/// A value as it is.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Apart {
+    number: usize,
+    signature: Signature,
+}
+
+impl Apart {
+    fn call(of: Expr, number: usize) -> Expr {
+        let function = Self { number, signature: Signature::any(1, Volatility::Immutable) };
+        Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![of]))
+    }
+}
+
+impl ScalarUDFImpl for Apart {
+    fn name(&self) -> &str {
+        "apart"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        types.first().cloned().ok_or_else(|| DataFusionError::Internal("apart has one value".into()))
+    }
+
+    fn invoke_with_args(&self, mut arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        arguments.args.pop().ok_or_else(|| DataFusionError::Internal("apart has one value".into()))
+    }
+}

@@ -1,0 +1,200 @@
+//! Functions and predicates that DataFusion gives another meaning than Spark, in words that it takes for what they mean.
+//! `nvl` of decimals goes through a double there, `nvl2` makes one type of all three, `nullif(x, 0)` keeps a -0.0, and
+//! `s ~ '.*'` is false where it should be null.
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result, ScalarValue, internal_err, plan_err};
+use datafusion::functions::expr_fn::coalesce;
+use datafusion::logical_expr::expr::{NullTreatment, WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, WindowFrameBound, WindowFrameUnits, lit, when,
+};
+
+/// The plan in such words. To run before types are made the same.
+pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mended = plan.transform_up_with_subqueries(|plan| {
+        let schema = merge_schema(&plan.inputs());
+        let names = NamePreserver::new(&plan);
+        plan.map_expressions(|expression| {
+            let name = names.save(&expression);
+            let mended = expression.transform_up(|expression| meant(expression, &schema))?;
+            Ok(mended.update_data(|expression| name.restore(expression)))
+        })?
+        .map_data(LogicalPlan::recompute_schema)
+    });
+    mended.map(|mended| mended.data)
+}
+
+fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    match expression {
+        Expr::ScalarFunction(mut call) => match (call.func.name(), call.args.as_mut_slice()) {
+            ("nvl", [_, _]) => Ok(Transformed::yes(coalesce(call.args))),
+            ("nvl2", [tested, some, none]) => {
+                let case = when(tested.clone().is_not_null(), some.clone()).otherwise(none.clone())?;
+                Ok(Transformed::yes(case))
+            }
+            ("nullif", [of, other]) => {
+                let types = (of.get_type(schema)?, other.get_type(schema)?);
+                // those of one type are compared as they are, but for the two zeros of a double
+                if types.0 == types.1 && !types.0.is_floating() {
+                    return Ok(Transformed::no(Expr::ScalarFunction(call)));
+                }
+                let null = lit(ScalarValue::try_from(&types.0)?);
+                let case = when(of.clone().eq(other.clone()), null).otherwise(of.clone())?;
+                Ok(Transformed::yes(case))
+            }
+            ("regexp_like", [of, pattern]) if is_anything(pattern) => Ok(Transformed::yes(anything(of.clone()))),
+            _ => Ok(Transformed::no(Expr::ScalarFunction(call))),
+        },
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::RegexMatch | Operator::RegexIMatch, right })
+            if is_anything(&right) =>
+        {
+            Ok(Transformed::yes(anything(*left)))
+        }
+        // what DataFusion makes of them may be null in one of its plans, and not in the other
+        Expr::IsTrue(of) if is_boolean(&of, schema) => Ok(Transformed::yes(of.clone().is_not_null().and(*of))),
+        Expr::IsFalse(of) if is_boolean(&of, schema) => {
+            Ok(Transformed::yes(of.clone().is_not_null().and(Expr::Not(of))))
+        }
+        Expr::IsNotTrue(of) if is_boolean(&of, schema) => Ok(Transformed::yes(of.clone().is_null().or(Expr::Not(of)))),
+        Expr::IsNotFalse(of) if is_boolean(&of, schema) => Ok(Transformed::yes(of.clone().is_null().or(*of))),
+        Expr::WindowFunction(call) => {
+            check_neighbour(&call)?;
+            check_frame(&call)?;
+            Ok(Transformed::no(Expr::WindowFunction(call)))
+        }
+        expression => Ok(Transformed::no(expression)),
+    }
+}
+
+fn is_boolean(of: &Expr, schema: &DFSchema) -> bool {
+    of.get_type(schema).is_ok_and(|of| of == DataType::Boolean)
+}
+
+fn text(of: &Expr) -> Option<&str> {
+    match of {
+        Expr::Literal(literal, _) => literal.try_as_str().flatten(),
+        _ => None,
+    }
+}
+
+fn is_anything(pattern: &Expr) -> bool {
+    text(pattern) == Some(".*")
+}
+
+/// That there is a text.
+fn anything(of: Expr) -> Expr {
+    Expr::Like(Like::new(false, of.into(), lit("%").into(), None, false))
+}
+
+/// `lag` and `lead` whose default is a column are none of DataFusion's, and `lead(x, 2) IGNORE NULLS` misses rows behind
+/// a null.
+fn check_neighbour(call: &WindowFunction) -> Result<()> {
+    let name = call.fun.name();
+    let WindowFunctionParams { args, null_treatment, .. } = &call.params;
+    if !matches!(name, "lag" | "lead") {
+        return Ok(());
+    }
+    let offset = match args.get(1) {
+        None => Some(1),
+        Some(offset) => number(offset),
+    };
+    let Some(offset) = offset else {
+        return plan_err!("{name}(x, n) here has a whole number for n, and no expression: join the table with itself");
+    };
+    if args.get(2).is_some_and(|default| !is_literal(default)) {
+        return match name {
+            "lag" => plan_err!(
+                "lag(x, n, y) here has a literal for y: write CASE WHEN row_number() OVER (…) > n THEN lag(x, n) OVER \
+                 (…) ELSE y END"
+            ),
+            _ => plan_err!(
+                "lead(x, n, y) here has a literal for y: write CASE WHEN count(*) OVER (PARTITION BY …) - row_number() \
+                 OVER (…) >= n THEN lead(x, n) OVER (…) ELSE y END"
+            ),
+        };
+    }
+    let ahead = if name == "lead" { offset } else { -offset };
+    if *null_treatment == Some(NullTreatment::IgnoreNulls) && ahead > 1 {
+        return plan_err!(
+            "{name}(x, {offset}) IGNORE NULLS would miss rows: write nth_value(x, {ahead}) IGNORE NULLS OVER (… ROWS \
+             BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)"
+        );
+    }
+    Ok(())
+}
+
+fn number(of: &Expr) -> Option<i64> {
+    match of {
+        Expr::Literal(literal, _) => literal.cast_to(&DataType::Int64).ok().and_then(|number| match number {
+            ScalarValue::Int64(number) => number,
+            _ => None,
+        }),
+        Expr::Negative(of) => number(of).and_then(i64::checked_neg),
+        _ => None,
+    }
+}
+
+fn is_literal(of: &Expr) -> bool {
+    match of {
+        Expr::Literal(..) => true,
+        Expr::Negative(of) => is_literal(of),
+        Expr::Cast(cast) => is_literal(&cast.expr),
+        _ => false,
+    }
+}
+
+/// A RANGE frame that ends before it starts.
+fn check_frame(call: &WindowFunction) -> Result<()> {
+    let frame = &call.params.window_frame;
+    let bounds = [&frame.start_bound, &frame.end_bound];
+    let negative = bounds.into_iter().any(|bound| match bound {
+        WindowFrameBound::Preceding(by) | WindowFrameBound::Following(by) => {
+            by.try_as_str().flatten().is_some_and(|by| by.contains('-'))
+        }
+        WindowFrameBound::CurrentRow => false,
+    });
+    match negative && frame.units == WindowFrameUnits::Range {
+        true => plan_err!("a RANGE frame goes by a number or an INTERVAL that is not negative: {frame}"),
+        false => Ok(()),
+    }
+}
+
+/// `nvl2` until it is planned as a CASE: DataFusion's own wants a type of all three.
+pub fn nvl2() -> ScalarUDF {
+    ScalarUDF::from(Nvl2 { signature: Signature::any(3, Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Nvl2 {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Nvl2 {
+    fn name(&self) -> &str {
+        "nvl2"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        match types {
+            [_, some, none] => match type_union_coercion(some, none) {
+                Some(of) => Ok(of),
+                None => plan_err!("nvl2(x, {some}, {none}): there is no type for both; cast them to one"),
+            },
+            _ => plan_err!("nvl2(x, y, z) has three values"),
+        }
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        internal_err!("nvl2 is planned as a CASE")
+    }
+}
