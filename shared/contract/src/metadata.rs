@@ -246,6 +246,7 @@ const TABLE_KEYS: &[&str] = &[
     "database_name",
     "glue_table_properties",
     "sensitive",
+    "sensitivity",
     "checks",
     "source",
     "copy_to_raw",
@@ -569,9 +570,7 @@ impl TableReader<'_> {
         if partitions.len() == columns.len() && !columns.is_empty() {
             self.problem("partitions", "every column is a partition column; Glue needs at least one other");
         }
-        if object.get("sensitive") == Some(&Value::Bool(true)) {
-            columns.iter_mut().for_each(|column| column.sensitive = true);
-        }
+        self.sensitive_as_a_whole(object, &mut columns);
         let checks: Checks = self.own(object, "checks").unwrap_or_default();
         let data_columns = &columns[..columns.len() - partitions.len()];
         self.checks(&checks, data_columns, &primary_key);
@@ -866,15 +865,36 @@ impl TableReader<'_> {
         })
     }
 
-    /// etl_manager's word for personal data.
-    fn sensitivity(&mut self, item: &Map<String, Value>, path: &str) -> Option<Sensitivity> {
-        let found = item.get("sensitivity").filter(|found| !found.is_null())?;
-        let sensitivity = found.as_str().and_then(Sensitivity::parse);
-        if sensitivity.is_none() {
-            let message = format!("expected `personal_data` or `special_category_data`, found {found}");
-            self.problem(format!("{path}.sensitivity"), message);
+    /// What is said of the table is said of each of its columns.
+    fn sensitive_as_a_whole(&mut self, object: &Map<String, Value>, columns: &mut [Column]) {
+        let sensitivity = self.sensitivity(object, "");
+        if self.flag(object, "sensitive", "").unwrap_or(false) || sensitivity.is_some() {
+            for column in columns {
+                column.sensitive = true;
+                column.sensitivity = column.sensitivity.or(sensitivity);
+            }
         }
-        sensitivity
+    }
+
+    /// The metadata's words for personal data, one or a list of them: the one that the law protects more.
+    fn sensitivity(&mut self, item: &Map<String, Value>, path: &str) -> Option<Sensitivity> {
+        let said = match item.get("sensitivity")? {
+            Value::Null => return None,
+            Value::Array(said) => said.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let mut found = None;
+        for one in said {
+            match one.as_str().and_then(Sensitivity::parse) {
+                Some(Sensitivity::PersonalData) => found = found.or(Some(Sensitivity::PersonalData)),
+                special @ Some(Sensitivity::SpecialCategoryData) => found = special,
+                None => {
+                    let message = format!("expected `personal_data` or `special_category_data`, found {one}");
+                    self.problem(inside(path, "sensitivity"), message);
+                }
+            }
+        }
+        found
     }
 
     fn flag(&mut self, item: &Map<String, Value>, key: &str, path: &str) -> Option<bool> {
@@ -882,7 +902,7 @@ impl TableReader<'_> {
             Value::Bool(flag) => Some(*flag),
             Value::Null => None,
             other => {
-                self.problem(format!("{path}.{key}"), format!("expected true or false, found {other}"));
+                self.problem(inside(path, key), format!("expected true or false, found {other}"));
                 None
             }
         }
@@ -1019,6 +1039,11 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// The place of a key in an object that is at `path`, or is the whole file.
+fn inside(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -1122,6 +1147,43 @@ mod tests {
         );
         assert!(problems[1].contains("partitions[1]: column `x` cannot be projected"), "{problems:?}");
         assert!(table("rebuild", "[]").unwrap_err()[0].contains("partition_projection: needs `partitions`"));
+    }
+
+    #[test]
+    fn what_is_said_of_a_table_is_said_of_each_of_its_columns() {
+        let (personal, special) = (Some(Sensitivity::PersonalData), Some(Sensitivity::SpecialCategoryData));
+        for (said, expected) in [
+            (r#""sensitive": true"#, [(true, None), (true, special)]),
+            (r#""sensitive": false"#, [(false, None), (true, special)]),
+            (r#""sensitivity": "personal_data""#, [(true, personal), (true, special)]),
+            (r#""sensitivity": ["personal_data"]"#, [(true, personal), (true, special)]),
+            (r#""sensitivity": ["special_category_data", "personal_data"]"#, [(true, special), (true, special)]),
+            (r#""sensitivity": []"#, [(false, None), (true, special)]),
+            (r#""sensitivity": null, "sensitive": null"#, [(false, None), (true, special)]),
+        ] {
+            let table = |words: &str| {
+                format!(
+                    r#"{{"name": "t", "location": "t", "data_format": "json", {words}, "columns": [
+                        {{"name": "a", "type": "int"}},
+                        {{"name": "b", "type": "int", "sensitivity": ["special_category_data"]}}]}}"#
+                )
+            };
+            let found = one_raw(&table(said)).unwrap();
+            let found: Vec<_> = found.columns.iter().map(|column| (column.sensitive, column.sensitivity)).collect();
+            assert_eq!(found, expected, "{said}");
+        }
+        for (said, problem) in [
+            (r#""sensitivity": "secret""#, "sensitivity: expected `personal_data` or `special_category_data`"),
+            (r#""sensitivity": ["personal_data", 1]"#, "sensitivity: expected `personal_data` or"),
+            (r#""sensitive": "yes""#, "sensitive: expected true or false, found \"yes\""),
+        ] {
+            let text = format!(
+                r#"{{"name": "t", "location": "t", "data_format": "json", {said},
+                    "columns": [{{"name": "a", "type": "int"}}]}}"#
+            );
+            let problems = read(&[("raw/t.json", &text), ("curated/.keep", "")]).unwrap_err();
+            assert!(problems.iter().any(|found| found.contains(&format!("raw/t.json: {problem}"))), "{problems:?}");
+        }
     }
 
     #[test]
