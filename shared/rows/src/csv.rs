@@ -313,10 +313,17 @@ impl Header {
         let mut fields = Vec::with_capacity(record.len());
         let mut places = vec![None; rows.columns.len()];
         let mut twice = Vec::new();
+        let names_shown = rows.tallies.shows_names(record.fields().map(|(name, _)| name));
         for (nth, (name, _)) in record.fields().enumerate() {
             let found = rows.names.find(nth, name);
             fields.push(match found {
-                None => Use(rows.tallies.unexpected_everywhere(name) as u32 | Use::UNEXPECTED),
+                None => {
+                    let place = match names_shown && !name.contains(char::is_control) || rows.tallies.shows_lines() {
+                        true => rows.tallies.unexpected_everywhere(name),
+                        false => rows.tallies.unexpected_everywhere(&format!("(field {})", nth + 1)),
+                    };
+                    Use(place as u32 | Use::UNEXPECTED)
+                }
                 Some(column) => {
                     match places[column] {
                         None => places[column] = Some(nth),

@@ -161,6 +161,18 @@ impl Tallies {
         }
     }
 
+    /// Whether a line as it is may be seen.
+    pub(crate) fn shows_lines(&self) -> bool {
+        self.lines_shown
+    }
+
+    /// Whether the names of a header may be seen. Where there are sensitive columns, a header that names none of the
+    /// columns is taken for a row of a file without one.
+    pub(crate) fn shows_names<'a>(&self, mut header: impl Iterator<Item = &'a str>) -> bool {
+        let is_described = |name: &str| self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name.trim()));
+        self.lines_shown || header.any(is_described)
+    }
+
     /// A line that makes no row.
     pub(crate) fn line(&mut self, kind: MisfitKind, line: u64, text: &[u8], expected: impl fmt::Display) {
         self.unexpected_in_row.clear();

@@ -382,3 +382,25 @@ fn carriage_returns_alone_make_no_file_of_no_rows() {
     assert_eq!(values(&read(b"\"x\ry\",2", &table).batches)[0][0], Value::Text("x\ry".into()));
     assert_eq!(read(b"x,2\r\ny,4\r\n", &table).rows(), 2);
 }
+
+#[test]
+fn names_of_a_header_that_may_be_a_row_are_not_told_where_columns_are_sensitive() {
+    let mut table = table(&[("id", ColumnType::Int32), ("mail", ColumnType::String)]);
+    let names = |table: &Table, text: &str| -> Vec<String> {
+        let summary = read(text.as_bytes(), table).summary;
+        let unexpected = summary.tallies.iter().filter(|tally| tally.kind == MisfitKind::UnexpectedColumn);
+        unexpected.map(|tally| tally.column.as_deref().unwrap_or_default().to_owned()).collect()
+    };
+    for (sensitive, text, expected) in [
+        (false, "7,ada@example.org\n8,bo@example.org\n", ["7", "ada@example.org"].as_slice()),
+        (true, "7,ada@example.org\n8,bo@example.org\n", &["(field 1)", "(field 2)"]),
+        (true, "7,ada@example.org\n", &["(field 1)", "(field 2)"]),
+        (true, "id,mail,town\n7,ada@example.org,x\n", &["town"]),
+        (true, "ID,Mail\n7,ada@example.org\n", &["ID", "Mail"]),
+        // a quote that is closed too late
+        (true, "id,mail,\"town\n7,ada@example.org,x\"\n8,bo@example.org,y\n", &["(field 3)"]),
+    ] {
+        table.columns[1].sensitive = sensitive;
+        assert_eq!(names(&table, text), expected, "{text:?}");
+    }
+}
