@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::Settings;
 use crate::area::Area;
 use crate::parquet_file::hexadecimal;
+use crate::secrets::Secrets;
 use crate::source::RawTable;
 use crate::tables::{self, Optimized, Tables, from_files, nothing_written};
 use crate::transform::{Plan, Query};
@@ -98,6 +99,11 @@ impl Append<'_> {
             kept: Vec::new(),
         };
         appended.holds.sort();
+        let secrets = match table.partitions.is_empty() {
+            true => Secrets::default(),
+            false => Secrets::of_table(self.plan, self.raw, table).await,
+        };
+        let hides_partitions = secrets.any_of(table.partitions.iter());
         for (folder, files) in base.into_iter().flat_map(|base| base.files) {
             let partition = self.area.url(&format!("{}{folder}", self.folder));
             let touched = output.partitions.iter_mut().find(|found| found.location == partition);
@@ -105,7 +111,10 @@ impl Append<'_> {
                 appended.kept.extend(files);
                 continue;
             }
-            let copies = self.copy(&folder, files).await?;
+            let copies = self.copy(&folder, files).await.map_err(|failure| match hides_partitions {
+                true => write::without_partition(table, &failure),
+                false => failure,
+            })?;
             let rows: u64 = copies.iter().map(|file| file.rows).sum();
             if let Some(PartitionOutput { rows: of_partition, .. }) = touched {
                 *of_partition += rows;

@@ -99,11 +99,7 @@ impl Search<'_> {
 
     /// What may not be told of the table's rows.
     async fn secrets(&self) -> Secrets {
-        let frames = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await;
-        match frames.as_ref().ok().and_then(|frames| frames.get(&self.table.name)) {
-            Some(frame) => Secrets::of(self.plan, self.raw, self.table, frame),
-            None => Secrets::of_all(self.plan, self.raw, self.table),
-        }
+        Secrets::of_table(self.plan, self.raw, self.table).await
     }
 
     /// The queries over a few rows of the raw table.

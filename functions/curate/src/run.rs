@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contract::message::{BuiltTable, CurateResponse, ObjectName, RebuildRequest};
-use contract::{Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, RunId, Table, TableOutput};
+use contract::{Column, Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, RunId, Table, TableOutput};
 
 use crate::Settings;
 use crate::append::{Append, Base};
 use crate::area::{Area, Areas};
+use crate::secrets::{self, Secrets};
 use crate::source::{self, RawTable};
 use crate::tables::Tables;
 use crate::transform::{self, Plan, Source, Variables};
@@ -26,6 +27,7 @@ pub struct Run<'a> {
     /// The only files to read for tables to which runs append, by table.
     added: Option<BTreeMap<String, HashSet<String>>>,
     from_scratch: bool,
+    variables: Variables,
     plan: Plan,
 }
 
@@ -53,7 +55,18 @@ impl<'a> Run<'a> {
         let plan = transform::plan(metadata, &request.tables, &variables)?;
         let id = RunId::new(now, request_id);
         let RebuildRequest { as_of, from_scratch, .. } = *request;
-        Ok(Self { metadata, settings, id, snapshot_date, as_of, pinned: None, added: None, from_scratch, plan })
+        Ok(Self {
+            metadata,
+            settings,
+            id,
+            snapshot_date,
+            as_of,
+            pinned: None,
+            added: None,
+            from_scratch,
+            variables,
+            plan,
+        })
     }
 
     /// A run that was built before, to be built of the same files.
@@ -73,11 +86,18 @@ impl<'a> Run<'a> {
     }
 
     /// Builds the tables in a folder of their own, without a manifest: nothing can be published of it.
-    pub async fn build_again(self, areas: &Areas, folder: &str) -> Result<Vec<TableOutput>, Failure> {
+    /// Gives them, and the names of those of which no message may name a partition.
+    pub async fn build_again(
+        self,
+        areas: &Areas,
+        folder: &str,
+    ) -> Result<(Vec<TableOutput>, HashSet<String>), Failure> {
         let raw = self.list(areas).await?;
         let base = self.metadata.database.base();
         let (tables, _) = self.tables(areas, &raw, |table| format!("{folder}{base}{}/", table.location)).await?;
-        Ok(tables)
+        let hidden = self.hidden_partitions(&raw).await;
+        let hidden = hidden.into_iter().filter(|(_, columns)| columns.contains(&true)).map(|(table, _)| table);
+        Ok((tables, hidden.collect()))
     }
 
     /// Reads, transforms, writes.
@@ -86,9 +106,10 @@ impl<'a> Run<'a> {
         let base = self.metadata.database.base();
         let folder = |table: &Table| format!("{base}{}/{}/", table.location, self.id);
         let (tables, read) = self.tables(areas, &raw, folder).await?;
+        let hidden = self.hidden_partitions(&raw).await;
         let manifest = self.publishable(&areas.curated, &raw, tables, &read);
         let key = self.write_manifest(&areas.curated, &manifest).await?;
-        Ok(Built { manifest, key })
+        Ok(Built { manifest, key, hidden })
     }
 
     /// The tables that were asked for, in the order of the plan, and the raw tables that were read for them.
@@ -128,6 +149,18 @@ impl<'a> Run<'a> {
         }
         let in_order = self.plan.order.iter().filter_map(|query| outputs.remove(&query.table.name));
         Ok((in_order.collect(), read))
+    }
+
+    /// The partition columns whose values are told to nobody, by table.
+    async fn hidden_partitions(&self, raw: &BTreeMap<String, Arc<RawTable>>) -> BTreeMap<String, Vec<bool>> {
+        let mut hidden = BTreeMap::new();
+        let asked = self.plan.order.iter().map(|query| &query.table);
+        for table in asked.filter(|table| !table.partitions.is_empty() && self.plan.asked.contains(&table.name)) {
+            let secrets = Secrets::of_table(&self.plan, raw, table).await;
+            let columns = table.partitions.iter().map(|column| secrets.column(column).is_some());
+            hidden.insert(table.name.clone(), columns.collect());
+        }
+        hidden
     }
 
     /// What the run may add to.
@@ -192,7 +225,24 @@ impl<'a> Run<'a> {
             };
             return Err(Failure::not_found(format!("table `{name}`: no files under {place}; {then}")));
         }
-        Ok(RawTable::new(area, table, files, self.settings.cores))
+        let table = self.marked(area, table).await;
+        Ok(RawTable::new(area, &table, files, self.settings.cores))
+    }
+
+    /// The table with the marks of the raw columns that its own are made of, where it is one that the process stage makes.
+    async fn marked(&self, area: &Area, table: &Table) -> Table {
+        let made_of = self.metadata.raw.get(&table.name);
+        let Some(made_of) = made_of.filter(|raw| !std::ptr::eq(*raw, table) && secrets::has_secrets(raw)) else {
+            return table.clone();
+        };
+        match transform::plan_processing(self.metadata, table, &self.variables) {
+            Ok(plan) => secrets::marked(&plan, &RawTable::new(area, made_of, Vec::new(), 1), table).await,
+            // its SQL is the business of the process stage; here nothing is known of its columns
+            Err(_) => {
+                let columns = table.columns.iter().map(|column| Column { sensitive: true, ..column.clone() });
+                Table { columns: columns.collect(), ..table.clone() }
+            }
+        }
     }
 
     fn publishable(
@@ -234,6 +284,8 @@ pub struct Built {
     pub manifest: Manifest,
     /// The manifest's key.
     pub key: String,
+    /// Of tables with partitions, for each partition column whether its values are told to nobody.
+    hidden: BTreeMap<String, Vec<bool>>,
 }
 
 impl Built {
@@ -244,15 +296,21 @@ impl Built {
             rows: table.rows,
             bytes: table.bytes,
             files: table.files.len() as u64,
-            partitions: table.partitions.iter().map(|partition| in_table(partition, table)).collect(),
+            partitions: table.partitions.iter().map(|partition| self.in_table(partition, table)).collect(),
         });
         let manifest = ObjectName { bucket: self.manifest.bucket.clone(), key: self.key.clone() };
         CurateResponse { run: self.manifest.run.clone(), manifest, tables: tables.collect() }
     }
-}
 
-/// `column=value/…`
-fn in_table(partition: &PartitionOutput, table: &TableOutput) -> String {
-    let folder = partition.location.strip_prefix(&table.location).unwrap_or(&partition.location);
-    folder.trim_end_matches('/').to_owned()
+    /// `column=value/…`
+    fn in_table(&self, partition: &PartitionOutput, table: &TableOutput) -> String {
+        let folder = partition.location.strip_prefix(&table.location).unwrap_or(&partition.location);
+        let hidden = self.hidden.get(&table.table).into_iter().flatten().chain(std::iter::repeat(&false));
+        let parts =
+            folder.trim_end_matches('/').split('/').zip(hidden).map(|(part, hidden)| match part.split_once('=') {
+                Some((column, _)) if *hidden => format!("{column}=(hidden: sensitive)"),
+                _ => part.to_owned(),
+            });
+        parts.collect::<Vec<_>>().join("/")
+    }
 }

@@ -10,7 +10,11 @@ use datafusion::logical_expr::LogicalPlan;
 
 use crate::lineage::{self, Made};
 use crate::source::RawTable;
+use crate::tables::{self, from_files, nothing_written};
 use crate::transform::Plan;
+
+/// The queries are only looked at.
+const MEMORY_BYTES: usize = 1 << 20;
 
 /// Why a value is not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,31 @@ impl Secrets {
     }
 }
 
+impl Secrets {
+    /// Those of a table of a plan.
+    pub async fn of_table(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Self {
+        if !(Tables { plan, raw }).any_secret() {
+            return Self::default();
+        }
+        let frames = tables::frames(plan, from_files(raw), nothing_written, MEMORY_BYTES).await;
+        match frames.as_ref().ok().and_then(|frames| frames.get(&table.name)) {
+            Some(frame) => Self::of(plan, raw, table, frame),
+            None => Self::of_all(plan, raw, table),
+        }
+    }
+}
+
+/// A table that was made of another by a query, marked as what its columns are made of.
+pub async fn marked(plan: &Plan, made_of: &Arc<RawTable>, table: &Table) -> Table {
+    let raw = BTreeMap::from([(made_of.table().name.clone(), Arc::clone(made_of))]);
+    let secrets = Secrets::of_table(plan, &raw, table).await;
+    let mut table = table.clone();
+    for column in &mut table.columns {
+        column.sensitive |= secrets.column(&column.name).is_some();
+    }
+    table
+}
+
 /// The tables that a query may read.
 struct Tables<'a> {
     plan: &'a Plan,
@@ -148,7 +177,8 @@ impl<'a> Tables<'a> {
     }
 }
 
-fn has_secrets(table: &Table) -> bool {
+/// Whether a table has a column that is marked.
+pub fn has_secrets(table: &Table) -> bool {
     table.columns.iter().any(|column| column.sensitive)
 }
 

@@ -32,6 +32,7 @@ use crate::blame;
 use crate::engine;
 use crate::query_failure::QueryFailure;
 use crate::refusal;
+use crate::secrets::Secrets;
 use crate::source::RawTable;
 use crate::transform::{self, Plan, Query, Source};
 use crate::write::TableWriter;
@@ -192,8 +193,11 @@ impl Tables<'_> {
             let align = Align::new(&query.table, frame.schema().as_arrow())?;
             let optimized = Optimized::of(&query.table.name, frame)?;
             let reads = optimized.reads()?;
+            let table = &query.table;
+            let hides_partitions = !table.partitions.is_empty()
+                && Secrets::of(self.plan, self.raw, table, frame).any_of(table.partitions.iter());
             let build = Build {
-                writer: TableWriter::new(self.area, folder(&query.table), &query.table, align.schema())?,
+                writer: TableWriter::new(self.area, folder(table), table, align.schema(), hides_partitions)?,
                 align,
                 table: query.table.name.clone(),
                 query: optimized,

@@ -44,34 +44,43 @@ pub async fn verify(
     };
     // another attempt may have left files: nothing is ever written over
     let scratch = format!("{SCRATCH}{}/{}/", manifest.run, chrono::Utc::now().format("%Y%m%dT%H%M%S%3fZ"));
-    let tables = if request.tables.is_empty() {
-        Vec::new()
+    let (tables, hidden) = if request.tables.is_empty() {
+        Default::default()
     } else {
         Run::again(metadata, settings, &request, &manifest)?.build_again(areas, &scratch).await?
     };
     let expected = digests(
         &manifest.run.to_string(),
-        own.flat_map(|table| table.files.iter().filter(|file| file.copied_from.is_none())),
+        own.clone().flat_map(|table| table.files.iter().filter(|file| file.copied_from.is_none())),
     );
     let found = digests(&scratch, tables.iter().flat_map(|table| &table.files));
+    let of_hidden = own.clone().chain(&tables).filter(|table| hidden.contains(&table.table));
+    let of_hidden: BTreeMap<&str, &str> =
+        of_hidden.flat_map(|table| table.files.iter().map(|file| (file.key.as_str(), table.table.as_str()))).collect();
+    let name = |file: &OutputFile| match of_hidden.get(file.key.as_str()) {
+        Some(table) => {
+            format!("a file of table `{table}`, in a partition that is hidden (a column of it is sensitive)")
+        }
+        None => areas.curated.url(&file.key),
+    };
     let mut differences = Vec::new();
-    for (name, file) in &expected {
-        match found.get(name) {
-            None => differences.push(format!("{}: not built again", areas.curated.url(&file.key))),
+    for (place, file) in &expected {
+        match found.get(place) {
+            None => differences.push(format!("{}: not built again", name(file))),
             Some(other) if (&other.sha256, other.rows) != (&file.sha256, file.rows) => differences.push(format!(
                 "{}: {} rows, SHA-256 {}; built again as {}: {} rows, {}",
-                areas.curated.url(&file.key),
+                name(file),
                 file.rows,
                 file.sha256,
-                areas.curated.url(&other.key),
+                name(other),
                 other.rows,
                 other.sha256
             )),
             Some(_) => {}
         }
     }
-    for (_, file) in found.iter().filter(|(name, _)| !expected.contains_key(*name)) {
-        differences.push(format!("{}: not in the run", areas.curated.url(&file.key)));
+    for (_, file) in found.iter().filter(|(place, _)| !expected.contains_key(*place)) {
+        differences.push(format!("{}: not in the run", name(file)));
     }
     let same = differences.is_empty();
     tracing::info!(run = %manifest.run, files = expected.len(), same, "run built again");

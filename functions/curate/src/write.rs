@@ -39,6 +39,8 @@ pub struct TableWriter {
     /// By folder within the run (`a=1/b=2/`, or empty), so that files come in the same order every time.
     partitions: BTreeMap<String, PartitionWriter>,
     held_bytes: usize,
+    /// Whether values of the partition columns may not be told.
+    hides_partitions: bool,
 }
 
 struct PartitionWriter {
@@ -51,8 +53,14 @@ struct PartitionWriter {
 
 impl TableWriter {
     /// `schema` is that of the aligned rows, partition columns last. `folder` is the key of the table's folder in this
-    /// run, ending with `/`.
-    pub fn new(area: &Area, folder: String, table: &Table, schema: &SchemaRef) -> Result<Self, Failure> {
+    /// run, ending with `/`. `hides_partitions` where no message may have the name of a partition's folder.
+    pub fn new(
+        area: &Area,
+        folder: String,
+        table: &Table,
+        schema: &SchemaRef,
+        hides_partitions: bool,
+    ) -> Result<Self, Failure> {
         let data: Vec<usize> = (0..table.data_columns().len()).collect();
         let data_schema = Arc::new(schema.project(&data).map_err(Failure::internal)?);
         let mut partitions = BTreeMap::new();
@@ -71,6 +79,7 @@ impl TableWriter {
             properties: None,
             partitions,
             held_bytes: 0,
+            hides_partitions,
         })
     }
 
@@ -126,6 +135,21 @@ impl TableWriter {
         rows: Vec<RecordBatch>,
         properties: &WriterProperties,
     ) -> Result<(), Failure> {
+        let added = self.add_to_file(values, rows, properties).await;
+        added.map_err(|failure| self.of_partition(failure))
+    }
+
+    /// A failure to write names the file.
+    fn of_partition(&self, failure: Failure) -> Failure {
+        if self.hides_partitions { without_partition(&self.table, &failure) } else { failure }
+    }
+
+    async fn add_to_file(
+        &mut self,
+        values: Vec<String>,
+        rows: Vec<RecordBatch>,
+        properties: &WriterProperties,
+    ) -> Result<(), Failure> {
         let folder = partition::folder(&self.table.partitions, &values);
         let partition = self.partitions.entry(folder.clone()).or_insert_with(|| PartitionWriter::new(values));
         let mut file = match partition.open.take() {
@@ -152,7 +176,8 @@ impl TableWriter {
         while self.held_bytes > HELD_BYTES && self.partitions.len() > 1 {
             let largest = self.partitions.values_mut().max_by_key(|partition| partition.held_bytes);
             let Some(largest) = largest.filter(|largest| largest.open.is_some()) else { break };
-            self.held_bytes -= largest.close().await?;
+            let closed = largest.close().await;
+            self.held_bytes -= closed.map_err(|failure| self.of_partition(failure))?;
         }
         Ok(())
     }
@@ -162,8 +187,8 @@ impl TableWriter {
         // of a table without rows too: it has its one file all the same
         self.flush().await?;
         let mut output = no_files(&self.area, &self.folder, &self.table);
-        for (folder, mut partition) in self.partitions {
-            partition.close().await?;
+        for (folder, mut partition) in std::mem::take(&mut self.partitions) {
+            partition.close().await.map_err(|failure| self.of_partition(failure))?;
             output.rows += partition.rows;
             output.bytes += partition.files.iter().map(|file| file.bytes).sum::<u64>();
             output.files.append(&mut partition.files);
@@ -177,6 +202,16 @@ impl TableWriter {
         }
         Ok(output)
     }
+}
+
+/// A failure of a file of a partition whose name may not be told.
+pub fn without_partition(table: &Table, failure: &Failure) -> Failure {
+    let message = format!(
+        "table `{}`: a file of a partition cannot be written ({}; no more is told: a partition column is sensitive)",
+        table.name,
+        failure.kind.name()
+    );
+    Failure { kind: failure.kind, message }
 }
 
 /// A table of a run, as long as there is nothing in it.

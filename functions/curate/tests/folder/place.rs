@@ -11,7 +11,7 @@ use contract::message::{ProcessResponse, RebuildRequest, VerifyResponse};
 use contract::{Failure, Manifest, MetaData};
 use curate::area::{Area, Areas};
 use curate::published::Published;
-use curate::run::Run;
+use curate::run::{Built, Run};
 use curate::transform::Variables;
 use curate::{Settings, process, verify};
 use flate2::Compression;
@@ -106,6 +106,11 @@ impl Place {
 
     /// Builds on so many worker threads.
     pub fn build_with(&self, request: &RebuildRequest, threads: usize) -> Result<Manifest, Failure> {
+        Ok(self.run(request, threads)?.manifest)
+    }
+
+    /// A run, with its answer.
+    pub fn run(&self, request: &RebuildRequest, threads: usize) -> Result<Built, Failure> {
         let metadata = MetaData::read(&self.path("meta_data"))?;
         let settings = Settings { cores: threads, ..self.settings.clone() };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
@@ -114,7 +119,7 @@ impl Place {
         let run = Run::plan(&metadata, &settings, request, &format!("run{run}"), now)?;
         let built = runtime.block_on(run.build(&self.areas()))?;
         assert_eq!(built.manifest, self.manifest(&built.key));
-        Ok(built.manifest)
+        Ok(built)
     }
 
     pub fn process(&self) -> Result<ProcessResponse, Failure> {

@@ -257,6 +257,67 @@ fn in_every_mode_and_stage() {
 }
 
 #[test]
+fn a_table_that_is_marked_as_a_whole() {
+    for mark in
+        [json!({"sensitivity": "personal_data"}), json!({"sensitivity": ["personal_data"]}), json!({"sensitive": true})]
+    {
+        let place = place(false);
+        place.table("raw", "t", &["id long", "s character"], mark.clone());
+        place.raw("t", 100, "jsonl", "{\"id\": 1, \"s\": \"qzxvkwjy(hgpf\"}");
+        for sql in ["SELECT s AS v FROM t", "SELECT max(s) AS v FROM t", "SELECT CAST(s AS INT) AS v FROM t"] {
+            assert_hidden(&fails(&place, sql, "v int"), sql);
+        }
+    }
+}
+
+#[test]
+fn folders_of_partitions_are_not_told() {
+    let place = place(true);
+    place.table("curated", "c", &["id long", "day date", "who character"], json!({"partitions": ["day", "who"]}));
+    place.sql("curated", "c", "SELECT id, DATE '2026-11-24' AS day, s || k AS who FROM t");
+    let request = RebuildRequest::default();
+    let built = place.run(&request, 2).unwrap();
+    let answer = serde_json::to_string(&built.answer()).unwrap();
+    assert_hidden(&answer, "answer");
+    assert!(answer.contains("\"day=2026-11-24/who=(hidden: sensitive)\""), "{answer}");
+    // what is built again is another file, and not told either
+    let output = built.manifest.tables.iter().find(|output| output.table == "c").unwrap();
+    let key = &output.files[0].key;
+    assert!(key.contains("qzxvkw"), "{key}");
+    let manifest = place.path("curated").join(&built.key);
+    let text = std::fs::read_to_string(&manifest).unwrap().replace(&output.files[0].sha256, "0");
+    std::fs::write(&manifest, text).unwrap();
+    let verified = place.verify(built.manifest.run.as_str()).unwrap();
+    assert_eq!((verified.same, verified.differences.len()), (false, 1));
+    assert_hidden(&verified.differences[0], "verify");
+    // nor is a file that cannot be written
+    let folder = place.path("curated").join(&output.location.split("/curated/").last().unwrap());
+    let runs = folder.parent().unwrap().to_owned();
+    std::fs::remove_dir_all(&runs).unwrap();
+    std::fs::write(&runs, "in the way").unwrap();
+    let failure = place.build().unwrap_err();
+    assert_hidden(&failure.message, "write");
+}
+
+#[test]
+fn marks_go_through_the_process_stage() {
+    let place = Place::new();
+    place.table(
+        "raw",
+        "w",
+        &["line character sensitive"],
+        json!({"data_format": "csv", "copy_to_raw": true, "lines": true, "read_from": "processed"}),
+    );
+    place.table("processed", "w", &["id long", "name character"], json!({}));
+    place.sql("processed", "w", "SELECT 1 AS id, upper(line) AS name FROM w");
+    place.write("raw/w/file_land_timestamp=100/w_100.csv", "qzxvkwjy(hgpf\n");
+    place.process().unwrap();
+    for sql in ["SELECT name AS v FROM w", "SELECT max(name) AS v FROM w", "SELECT CAST(name AS INT) AS v FROM w"] {
+        assert_hidden(&fails(&place, sql, "v int"), sql);
+    }
+}
+
+#[test]
 fn nothing_is_logged() {
     let place = place(true);
     place.build().unwrap();
