@@ -4,6 +4,7 @@
 mod apart;
 mod arithmetic;
 mod average;
+mod bin;
 mod cast;
 pub mod decimal;
 mod frame;
@@ -65,6 +66,7 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     context.register_udf(json::function());
     context.register_udf(truncation::function());
     context.register_udf(words::nvl2());
+    context.register_udf(bin::function());
     Ok(context)
 }
 

@@ -1,14 +1,16 @@
-//! `x IN (1) AND x IN (2)` of a null x, which is null. DataFusion makes one list of the two, finds it empty, and says
-//! false; so the second x is kept apart from the first.
+//! Expressions that are kept apart from each other, or from a literal, where DataFusion would make something else of the
+//! two: of `x IN (1) AND x IN (2)` it makes one list, finds it empty, and says false where x is null; `CAST(n AS INT) = 1`
+//! becomes `n = 1.00`, which 1.25 is not.
 
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, TryCast, Volatility,
 };
 
 /// Keeps the lists of an AND, or the negated ones of an OR, apart.
@@ -29,6 +31,22 @@ pub fn check(expression: Expr) -> Result<Transformed<Expr>> {
         part => Ok(Transformed::no(part)),
     })?;
     Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: left.clone(), op: *op, right: apart.data.into() })))
+}
+
+/// A CAST that loses something, or the expression if it is none.
+pub fn cast(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let (of, to) = match &expression {
+        Expr::Cast(Cast { expr, field }) => (expr, field.data_type()),
+        Expr::TryCast(TryCast { expr, field }) => (expr, field.data_type()),
+        _ => return Ok(Transformed::no(expression)),
+    };
+    let loses = match (of.get_type(schema)?, to) {
+        (DataType::Decimal128(_, from) | DataType::Decimal256(_, from), DataType::Decimal128(_, to))
+        | (DataType::Decimal128(_, from), DataType::Decimal256(_, to)) => from > *to,
+        (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) => from > *to,
+        (from, to) => from.is_decimal() && to.is_integer(),
+    };
+    Ok(if loses { Transformed::yes(Apart::call(expression, 0)) } else { Transformed::no(expression) })
 }
 
 /// What is looked up in lists there.

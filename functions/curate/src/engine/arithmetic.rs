@@ -81,7 +81,7 @@ fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             }
         }
         Expr::WindowFunction(_) | Expr::Case(_) => zero::check(expression, schema),
-        _ => cast::check(expression, schema),
+        _ => cast::check(expression, schema)?.transform_sibling(|expression| apart::cast(expression, schema)),
     }
 }
 

@@ -51,6 +51,7 @@ fn condition(expression: &Expr, place: Place) -> Result<()> {
         },
         Expr::InSubquery(of) => is_in(of, of.negated, place),
         Expr::Exists(of) => has_rows(&of.subquery, "EXISTS"),
+        Expr::ScalarSubquery(of) => counts_rows(of),
         Expr::Case(case) if case.expr.is_none() => {
             for (when, then) in &case.when_then_expr {
                 condition(when, if place == Place::Top { Place::Part } else { place })?;
@@ -97,6 +98,7 @@ fn has_rows(subquery: &Subquery, of: &str) -> Result<()> {
     if subquery.outer_ref_columns.is_empty() {
         return Ok(());
     }
+    counts_rows(subquery)?;
     let mut found = false;
     subquery.subquery.apply(|node| {
         if let LogicalPlan::Aggregate(aggregate) = node {
@@ -111,6 +113,32 @@ fn has_rows(subquery: &Subquery, of: &str) -> Result<()> {
              (SELECT count(*) FROM … WHERE …) > 0"
         ),
         false => Ok(()),
+    }
+}
+
+/// Fails where the rows that belong to one row outside are counted: a join finds them after that.
+fn counts_rows(subquery: &Subquery) -> Result<()> {
+    if subquery.outer_ref_columns.is_empty() {
+        return Ok(());
+    }
+    let mut found = None;
+    subquery.subquery.apply(|node| {
+        let (what, input) = match node {
+            LogicalPlan::Window(window) => ("a window", &window.input),
+            LogicalPlan::Limit(limit) if limit.skip.is_some() => ("OFFSET", &limit.input),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        if reads_outside(input)? {
+            found = Some(what);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    match found {
+        Some(what) => plan_err!(
+            "{what} in a subquery, over rows that are looked up by a column from outside of it, would be over all rows: \
+             write a join, with PARTITION BY that column"
+        ),
+        None => Ok(()),
     }
 }
 

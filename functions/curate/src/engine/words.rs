@@ -1,11 +1,12 @@
 //! Functions and predicates that DataFusion gives another meaning than Spark, in words that it takes for what they mean.
-//! `nvl` of decimals goes through a double there, `nvl2` makes one type of all three, `nullif(x, 0)` keeps a -0.0, and
-//! `s ~ '.*'` is false where it should be null.
+//! `nvl` of decimals goes through a double there, `nvl2` makes one type of all three, `nullif(x, 0)` keeps a -0.0,
+//! `s ~ '.*'` is false where it should be null, and `array_remove` removes one item only.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, internal_err, plan_err};
 use datafusion::functions::expr_fn::coalesce;
+use datafusion::functions_nested::remove::array_remove_all_udf;
 use datafusion::logical_expr::expr::{NullTreatment, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
@@ -37,6 +38,10 @@ fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             ("nvl2", [tested, some, none]) => {
                 let case = when(tested.clone().is_not_null(), some.clone()).otherwise(none.clone())?;
                 Ok(Transformed::yes(case))
+            }
+            ("array_remove", [_, _]) => {
+                call.func = array_remove_all_udf();
+                Ok(Transformed::yes(Expr::ScalarFunction(call)))
             }
             ("nullif", [of, other]) => {
                 let types = (of.get_type(schema)?, other.get_type(schema)?);

@@ -204,6 +204,11 @@ fn nulls_and_zeros_mean_what_they_mean_in_spark() {
         ("rank() OVER (ORDER BY x)", "int", ["1", "1", "3"]),
         ("row_number() OVER (PARTITION BY x ORDER BY id)", "int", ["1", "2", "1"]),
         ("b IS TRUE", "boolean", ["true", "false", "false"]),
+        ("CAST(CAST(id AS DECIMAL(10,2)) / 2 AS INT) = 1", "boolean", ["false", "true", "true"]),
+        ("CAST(CAST(id AS DECIMAL(10,2)) / 2 AS BIGINT) IN (1, 5)", "boolean", ["false", "true", "true"]),
+        ("CAST(CAST(id + 0.05 AS DECIMAL(10,2)) AS DECIMAL(10,1)) = 3.1", "boolean", ["false", "false", "true"]),
+        ("TRY_CAST(CAST(id + 0.25 AS DECIMAL(10,2)) AS INT) = id", "boolean", ["true", "true", "true"]),
+        ("array_to_string(array_remove([g, id, g], 1), ',')", "character", ["", "2", "2,3,2"]),
         ("b IS NOT TRUE", "boolean", ["false", "true", "true"]),
         ("b IS FALSE", "boolean", ["false", "true", "false"]),
         ("b IS NOT FALSE", "boolean", ["true", "false", "true"]),
@@ -257,6 +262,18 @@ fn totals_windows_and_limits_are_of_all_rows() {
 }
 
 #[test]
+fn a_bin_is_there_or_is_an_error() {
+    let place = place(&["id int", "ts datetime"], &[json!({"id": 1, "ts": "2024-02-29 12:34:56"}), json!({"id": 2})]);
+    let bins = |ts: &str| {
+        let sql = format!("SELECT date_bin(INTERVAL '1' HOUR, {ts}) AS value FROM t ORDER BY id");
+        answer(&place, &["value datetime"], &sql)
+    };
+    assert_eq!(bins("ts").unwrap(), ["2024-02-29T12:00:00", "null"]);
+    let message = bins("ts + INTERVAL '7000' YEAR").unwrap_err();
+    assert!(message.starts_with("BadData") && message.contains("date_trunc"), "{message}");
+}
+
+#[test]
 fn what_would_be_wrong_is_refused_with_the_way() {
     let place = nulls();
     for (sql, part) in [
@@ -272,6 +289,12 @@ fn what_would_be_wrong_is_refused_with_the_way() {
         ("SELECT id AS value FROM t WHERE EXISTS (SELECT count(*) FROM k WHERE k.id = t.id)", "> 0"),
         ("SELECT id AS value FROM t WHERE NOT EXISTS (SELECT max(g) FROM k WHERE k.id = t.id)", "> 0"),
         ("SELECT id AS value FROM t WHERE 0 IN (SELECT count(*) FROM k WHERE k.id = t.id)", "> 0"),
+        (
+            "SELECT (SELECT max(n) FROM (SELECT row_number() OVER (ORDER BY id) AS n, g FROM k WHERE k.g = t.g) AS z) \
+             AS value FROM t",
+            "PARTITION BY",
+        ),
+        ("SELECT id AS value FROM t WHERE EXISTS (SELECT 1 FROM k WHERE k.g = t.g OFFSET 1)", "OFFSET"),
         ("SELECT lead(i, 2) IGNORE NULLS OVER (ORDER BY id) AS value FROM t", "nth_value"),
         ("SELECT lag(i, 1, id) OVER (ORDER BY id) AS value FROM t", "row_number()"),
         ("SELECT lead(i, 1, id) OVER (ORDER BY id) AS value FROM t", "row_number()"),

@@ -10,6 +10,7 @@ mod privacy;
 
 mod answers;
 mod append;
+mod arithmetic;
 mod assignment;
 mod between;
 mod forms;
