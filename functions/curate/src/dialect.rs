@@ -1,5 +1,5 @@
-//! SQL that the parser knows and DataFusion does not plan, or not as it is meant, in words that DataFusion has: TIMESTAMP is to
-//! the microsecond, LATERAL VIEW and `explode` are UNNEST.
+//! SQL that the parser knows and DataFusion does not plan, or not as it is meant, in words that DataFusion has:
+//! TIMESTAMP is to the microsecond, LATERAL VIEW and `explode` are UNNEST.
 
 use std::mem::take;
 

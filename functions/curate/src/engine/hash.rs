@@ -1,4 +1,5 @@
-//! Hashes of texts and bytes, with Spark's names: `md5(s)`, `sha2(s, 256)`. They are texts of lower-case hexadecimal digits.
+//! Hashes of texts and bytes, with Spark's names: `md5(s)`, `sha2(s, 256)`. They are texts of lower-case hexadecimal
+//! digits.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! JSON in a text: `get_json_object(s, '$.a.b[0]')` as in Spark. A text is what it stands for, anything else its JSON without
-//! spaces, in which numbers keep their digits. What is not there, a null, and what is no JSON are null.
+//! JSON in a text: `get_json_object(s, '$.a.b[0]')` as in Spark. A text is what it stands for, anything else its JSON
+//! without spaces, in which numbers keep their digits. What is not there, a null, and what is no JSON are null.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! UNNEST of an array of the rows beside it: DataFusion reads `t CROSS JOIN UNNEST(t.tags)` as a join with a subquery of each
-//! row, which it cannot run. It is the rows of `t` with their array unnested.
+//! UNNEST of an array of the rows beside it: DataFusion reads `t CROSS JOIN UNNEST(t.tags)` as a join with a subquery
+//! of each row, which it cannot run. It is the rows of `t` with their array unnested.
 
 use std::sync::Arc;
 

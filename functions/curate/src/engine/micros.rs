@@ -1,5 +1,5 @@
-//! Timestamps are of microseconds where SQL makes them or compares them with others, as in Spark. DataFusion makes them of
-//! nanoseconds, which end in 2262.
+//! Timestamps are of microseconds where SQL makes them or compares them with others, as in Spark. DataFusion makes them
+//! of nanoseconds, which end in 2262.
 
 use std::sync::Arc;
 
@@ -49,8 +49,8 @@ fn mended(mut expression: Expr, schema: &DFSchema) -> Result<Expr> {
     match &mut expression {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(*op) => {
             same(vec![left, right], Texts::All, schema);
-            keep_digits(left, right, schema)?;
-            keep_digits(right, left, schema)?;
+            keep_digits(left, &[right], schema);
+            keep_digits(right, &[left], schema);
         }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right }) => {
             let timestamp = |of: &Expr| matches!(of.get_type(schema), Ok(DataType::Timestamp(..)));
@@ -58,17 +58,24 @@ fn mended(mut expression: Expr, schema: &DFSchema) -> Result<Expr> {
                 same(vec![left, right], Texts::None, schema);
             }
         }
-        Expr::Between(Between { expr, low, high, .. }) => same(vec![expr, low, high], Texts::All, schema),
+        Expr::Between(Between { expr, low, high, .. }) => {
+            same(vec![expr, low, high], Texts::All, schema);
+            keep_digits(expr, &[low, high], schema);
+            keep_digits(low, &[expr], schema);
+            keep_digits(high, &[expr], schema);
+        }
         Expr::InList(InList { expr, list, .. }) => {
-            same(std::iter::once(expr.as_mut()).chain(list).collect(), Texts::All, schema);
+            same(std::iter::once(expr.as_mut()).chain(&mut *list).collect(), Texts::All, schema);
+            keep_digits(expr, &list.iter().collect::<Vec<_>>(), schema);
         }
         Expr::Case(Case { expr, when_then_expr, else_expr }) => {
-            let (whens, thens): (Vec<_>, Vec<_>) =
-                when_then_expr.iter_mut().map(|(when, then)| (when.as_mut(), then.as_mut())).unzip();
             if let Some(of) = expr {
+                let whens = when_then_expr.iter_mut().map(|(when, _)| when.as_mut());
                 same(std::iter::once(of.as_mut()).chain(whens).collect(), Texts::All, schema);
+                keep_digits(of, &when_then_expr.iter().map(|(when, _)| when.as_ref()).collect::<Vec<_>>(), schema);
             }
-            same(thens.into_iter().chain(else_expr.as_deref_mut()).collect(), Texts::Literal, schema);
+            let thens = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
+            same(thens.chain(else_expr.as_deref_mut()).collect(), Texts::Literal, schema);
         }
         Expr::ScalarFunction(call) => {
             let name = call.func.name();
@@ -161,18 +168,25 @@ fn put(value: &mut Expr, to: DataType) {
     *value = cast(std::mem::take(value), to);
 }
 
-/// A timestamp beside a finer constant is taken to its unit where that has digits to compare: DataFusion cuts them off the
-/// constant.
-fn keep_digits(value: &mut Expr, constant: &Expr, schema: &DFSchema) -> Result<()> {
-    let (Ok(of), Ok(finer)) = (value.get_type(schema), constant.get_type(schema)) else { return Ok(()) };
-    let (DataType::Timestamp(unit, _), DataType::Timestamp(of_constant, _)) = (&of, &finer) else { return Ok(()) };
-    if unit >= of_constant || !constant.column_refs().is_empty() || fits(constant, &of) {
-        return Ok(());
+/// A timestamp beside finer constants is taken to their unit where that has digits to compare: DataFusion cuts them off
+/// the constants.
+fn keep_digits(value: &mut Expr, constants: &[&Expr], schema: &DFSchema) {
+    let Ok(of @ DataType::Timestamp(..)) = value.get_type(schema) else { return };
+    let finer = constants.iter().filter(|constant| constant.column_refs().is_empty() && !fits(constant, &of));
+    let finer = finer.filter_map(|constant| constant.get_type(schema).ok());
+    let finest = finer.max_by_key(|finer| unit_of(finer)).filter(|finest| unit_of(finest) > unit_of(&of));
+    if let Some(to) = finest {
+        let function = Finer { to, signature: Signature::any(1, Volatility::Immutable) };
+        let call = ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![std::mem::take(value)]);
+        *value = Expr::ScalarFunction(call);
     }
-    let function = Finer { to: finer, signature: Signature::any(1, Volatility::Immutable) };
-    let call = ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![std::mem::take(value)]);
-    *value = Expr::ScalarFunction(call);
-    Ok(())
+}
+
+fn unit_of(timestamp: &DataType) -> Option<TimeUnit> {
+    match timestamp {
+        DataType::Timestamp(unit, _) => Some(*unit),
+        _ => None,
+    }
 }
 
 /// Whether a constant, as it is written, loses nothing in the unit.

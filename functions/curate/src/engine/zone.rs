@@ -1,6 +1,6 @@
-//! Time zones, with Spark's functions: `from_utc_timestamp(ts, 'Europe/London')` is what clocks in London show at a point in
-//! UTC, `to_utc_timestamp(ts, 'Europe/London')` the point at which they show it. Of a time that clocks show twice it is the
-//! first; one that they leave out is as much later as the clocks go forward.
+//! Time zones, with Spark's functions: `from_utc_timestamp(ts, 'Europe/London')` is what clocks in London show at a
+//! point in UTC, `to_utc_timestamp(ts, 'Europe/London')` the point at which they show it. Of a time that clocks show
+//! twice it is the first; one that they leave out is as much later as the clocks go forward.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -174,7 +174,6 @@ const LAST_YEAR: i32 = 2037;
 
 /// A time zone with what was found of the years after the last.
 struct Clock {
-    name: String,
     zone: Zone,
     years: HashMap<i32, i32>,
 }
@@ -182,8 +181,9 @@ struct Clock {
 impl Clock {
     fn new(zone: &str) -> Result<Self> {
         match Zone::parse(zone) {
-            Ok(parsed) => Ok(Self { name: zone.to_owned(), zone: parsed, years: HashMap::new() }),
-            Err(message) => exec_err!("{message}"),
+            Ok(zone) => Ok(Self { zone, years: HashMap::new() }),
+            // what is in the SQL was looked at before; this is a value, and may be one that is not to be shown
+            Err(_) => exec_err!("a time zone that there is not; there are those of IANA, as `Europe/London`"),
         }
     }
 
@@ -203,7 +203,7 @@ impl Clock {
             Some(known) => *known,
             None => {
                 let Some(known) = like(self.zone, year) else {
-                    return exec_err!("what clocks of `{}` will show in {year} is not known", self.name);
+                    return exec_err!("what clocks of this time zone will show after {LAST_YEAR} is not known");
                 };
                 self.years.insert(year, known);
                 known

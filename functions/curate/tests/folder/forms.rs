@@ -1,4 +1,5 @@
-//! Forms of SQL that files need each day: the end of time, hashes, time zones, JSON in a text, arrays beside other columns.
+//! Forms of SQL that files need each day: the end of time, hashes, time zones, JSON in a text, arrays beside other
+//! columns.
 
 use contract::FailureKind;
 use serde_json::{Value, json};
@@ -140,6 +141,12 @@ fn time_zones() {
     }
     let message = answer(&place, &["value datetime"], "SELECT from_utc_timestamp(july, zone || 'x') AS value FROM t");
     assert!(message.clone().unwrap_err().starts_with("BadData"), "{message:?}");
+    // no value of a sensitive column is shown
+    let hidden = ["id int", "july datetime", "zone character sensitive"];
+    let place = self::place(&hidden, &[json!({"id": 1, "july": "2024-07-01 12:00:00", "zone": "Canary/Bird"})]);
+    let message =
+        answer(&place, &["value datetime"], "SELECT from_utc_timestamp(july, zone) AS value FROM t").unwrap_err();
+    assert!(message.starts_with("BadData") && !message.contains("Canary"), "{message}");
 }
 
 #[test]
@@ -221,4 +228,103 @@ fn arrays_beside_other_columns() {
                unnest(generate_series(1, CAST(cardinality(tags) AS BIGINT))) AS n FROM t) AS z";
     assert_eq!(answer(&place, two, sql).unwrap(), ["1 1a", "1 null", "1 3b"]);
     refused(&place, two, "SELECT id, w AS value FROM t LATERAL VIEW posexplode(tags) u AS n, w", "explode(…)");
+}
+
+#[test]
+fn arrays_in_other_places() {
+    let rows = [
+        json!({"id": 1, "tags": ["a", "b"], "more": ["x", "y", "z"], "deep": [["p"], [], ["q", "r"]]}),
+        json!({"id": 2, "tags": ["c"], "more": []}),
+    ];
+    let place =
+        place(&["id int", "tags array<character>", "more array<character>", "deep array<array<character>>"], &rows);
+    let two = &["id int", "value character"];
+    for (sql, expected) in [
+        // twice, the second of the first, and names of any case
+        (
+            "SELECT id, v || w AS value FROM t LATERAL VIEW explode(tags) A AS V LATERAL VIEW explode(more) B AS W",
+            "1 ax,1 ay,1 az,1 bx,1 by,1 bz",
+        ),
+        (
+            "SELECT id, w AS value FROM t LATERAL VIEW explode(deep) a AS v LATERAL VIEW explode(a.v) b AS w",
+            "1 p,1 q,1 r",
+        ),
+        (
+            "SELECT id, w AS value FROM t LATERAL VIEW explode(deep) a AS v LATERAL VIEW OUTER explode(v) b AS w",
+            "1 p,1 null,1 q,1 r",
+        ),
+        ("SELECT T.id, X.v AS value FROM t AS T CROSS JOIN UNNEST(T.tags) AS X(v) WHERE X.v <> 'a'", "1 b,2 c"),
+        // side by side
+        (
+            "SELECT id, coalesce(v, '-') || w AS value FROM t CROSS JOIN UNNEST(tags, more) AS u(v, w)",
+            "1 ax,1 by,1 -z,2 null",
+        ),
+        // a filter, an expression, no alias of the column
+        ("SELECT id, v AS value FROM t JOIN UNNEST(t.tags) AS u(v) ON u.v > 'a'", "1 b,2 c"),
+        ("SELECT id, v AS value FROM t CROSS JOIN UNNEST(array_reverse(t.tags)) AS u(v)", "1 b,1 a,2 c"),
+        ("SELECT id, value FROM (SELECT * FROM t CROSS JOIN UNNEST(t.tags) AS u(value)) AS z", "1 a,1 b,2 c"),
+        // in a WITH, a union, a subquery, and totals of it
+        (
+            "WITH z AS (SELECT id, v FROM t, UNNEST(t.tags) AS u(v)) SELECT id, max(v) AS value FROM z GROUP BY id",
+            "1 b,2 c",
+        ),
+        (
+            "SELECT id, v AS value FROM t, UNNEST(t.tags) AS u(v) UNION ALL SELECT id, v FROM t, UNNEST(t.more) AS u(v)",
+            "1 a,1 b,2 c,1 x,1 y,1 z",
+        ),
+        (
+            "SELECT id, tags[1] AS value FROM t WHERE 'b' IN (SELECT v FROM t AS y CROSS JOIN UNNEST(y.tags) AS u(v))",
+            "1 a,2 c",
+        ),
+        (
+            "SELECT t.id, z.v AS value FROM t JOIN (SELECT id, explode(tags) AS v FROM t) AS z ON z.id = t.id",
+            "1 a,1 b,2 c",
+        ),
+        ("SELECT id, string_agg(v, '+') AS value FROM t CROSS JOIN UNNEST(t.tags) AS u(v) GROUP BY id", "1 a+b,2 c"),
+        ("SELECT 1 AS id, v AS value FROM UNNEST(make_array('m', 'n')) AS u(v)", "1 m,1 n"),
+    ] {
+        let found = answer(&place, two, sql).map(|rows| rows.join(","));
+        assert_eq!(found.as_deref(), Ok(expected), "{sql}");
+    }
+    for sql in [
+        "SELECT t.id, u.v AS value FROM t LEFT JOIN UNNEST(t.tags) AS u(v) ON u.v > 'a'",
+        "SELECT id, 'x' AS value FROM t WHERE EXISTS (SELECT 1 FROM UNNEST(t.tags) AS u(v) WHERE v = 'b')",
+    ] {
+        refused(&place, two, sql, "docs/sql.md");
+    }
+}
+
+#[test]
+fn timestamps_of_all_units_meet() {
+    let row = json!({"id": 1, "ms": "2024-01-01 00:00:00.123", "us": "2024-01-01 00:00:00.123456", "d": "2024-01-01",
+        "ns": "2024-01-01 00:00:00.123456789", "s": "2024-01-01 00:00:00.123456"});
+    let columns = ["id int", "ms datetime", "us timestamp(us)", "ns timestamp(ns)", "d date", "s character"];
+    let place = place(&columns, &[row]);
+    for (value, expected) in [
+        ("ms = us", "false"),
+        ("ms < us AND us < ns", "true"),
+        ("us = s", "true"),
+        ("ms <> s", "true"),
+        ("ns > s", "true"),
+        ("us = TIMESTAMP '2024-01-01 00:00:00.1234567'", "false"),
+        ("us < TIMESTAMP '2024-01-01 00:00:00.1234567'", "true"),
+        ("ms IN (TIMESTAMP '2024-01-01 00:00:00.1234')", "false"),
+        ("ms BETWEEN TIMESTAMP '2024-01-01 00:00:00.1225' AND TIMESTAMP '2024-01-01 00:00:00.1235'", "true"),
+        ("ms BETWEEN TIMESTAMP '2024-01-01 00:00:00.1231' AND TIMESTAMP '2024-01-01 00:00:00.1235'", "false"),
+        ("ms IS DISTINCT FROM TIMESTAMP '2024-01-01 00:00:00.1231'", "true"),
+        ("nullif(ms, TIMESTAMP '2024-01-01 00:00:00.1231') IS NULL", "false"),
+        ("CASE ms WHEN TIMESTAMP '2024-01-01 00:00:00.1231' THEN true ELSE false END", "false"),
+        ("greatest(ms, us, ns) = ns", "true"),
+        ("coalesce(ms, us) = ms", "true"),
+        ("ms - d = ms - CAST(d AS TIMESTAMP)", "true"),
+    ] {
+        is(&place, value, "boolean", expected);
+    }
+    for filter in [
+        "ms = TIMESTAMP '2024-01-01 00:00:00.1231'",
+        "ms IN (TIMESTAMP '2024-01-01 00:00:00.1231', CAST(d AS TIMESTAMP))",
+    ] {
+        let rows = answer(&place, &["value int"], &format!("SELECT id AS value FROM t WHERE {filter}"));
+        assert_eq!(rows.as_deref(), Ok([].as_slice()), "{filter}");
+    }
 }
