@@ -174,7 +174,7 @@ fn keep_digits(value: &mut Expr, constants: &[&Expr], schema: &DFSchema) {
     let Ok(of @ DataType::Timestamp(..)) = value.get_type(schema) else { return };
     let finer = constants.iter().filter(|constant| constant.column_refs().is_empty() && !fits(constant, &of));
     let finer = finer.filter_map(|constant| constant.get_type(schema).ok());
-    let finest = finer.max_by_key(|finer| unit_of(finer)).filter(|finest| unit_of(finest) > unit_of(&of));
+    let finest = finer.max_by_key(unit_of).filter(|finest| unit_of(finest) > unit_of(&of));
     if let Some(to) = finest {
         let function = Finer { to, signature: Signature::any(1, Volatility::Immutable) };
         let call = ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![std::mem::take(value)]);

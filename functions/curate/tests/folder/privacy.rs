@@ -291,7 +291,7 @@ fn folders_of_partitions_are_not_told() {
     assert_eq!((verified.same, verified.differences.len()), (false, 1));
     assert_hidden(&verified.differences[0], "verify");
     // nor is a file that cannot be written
-    let folder = place.path("curated").join(&output.location.split("/curated/").last().unwrap());
+    let folder = place.path("curated").join(output.location.split("/curated/").last().unwrap());
     let runs = folder.parent().unwrap().to_owned();
     std::fs::remove_dir_all(&runs).unwrap();
     std::fs::write(&runs, "in the way").unwrap();
