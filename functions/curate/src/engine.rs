@@ -6,6 +6,7 @@ mod arithmetic;
 mod average;
 mod bin;
 mod cast;
+mod constant;
 pub mod decimal;
 mod frame;
 mod hash;
@@ -31,12 +32,14 @@ use datafusion::common::Result as PlanResult;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::{AggregateUDF, LogicalPlan};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::engine::arithmetic::CheckArithmetic;
 use crate::engine::average::Average;
+use crate::engine::constant::PushDownConditions;
 use crate::engine::in_order::{InOnePiece, OneAfterAnother};
 use crate::engine::sum::CheckedSum;
 use crate::syntax::Said;
@@ -53,7 +56,7 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     config.options_mut().optimizer.enable_topk_aggregation = false;
     config.options_mut().optimizer.enable_window_limits = false;
     let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
-    let state = state.with_physical_optimizer_rules(physical_rules());
+    let state = state.with_optimizer_rules(rules()).with_physical_optimizer_rules(physical_rules());
     let context = SessionContext::new_with_state(state.build());
     context.add_analyzer_rule(Arc::new(CheckArithmetic));
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
@@ -68,6 +71,16 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     context.register_udf(words::nvl2());
     context.register_udf(bin::function());
     Ok(context)
+}
+
+/// DataFusion's rules for queries, and ours.
+fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(PushDownConditions::default());
+    for rule in rules.iter_mut().filter(|rule| rule.name() == ours.name()) {
+        *rule = Arc::clone(&ours);
+    }
+    rules
 }
 
 /// DataFusion's rules for plans, and ours.

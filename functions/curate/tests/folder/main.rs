@@ -13,6 +13,7 @@ mod append;
 mod arithmetic;
 mod assignment;
 mod between;
+mod constants;
 mod forms;
 mod misfits;
 mod process;

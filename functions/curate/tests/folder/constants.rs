@@ -1,0 +1,96 @@
+//! Conditions that are the same for every row, or become so while the query is planned: nothing is made of the rows that
+//! they throw out.
+
+use serde_json::json;
+
+use crate::place::Place;
+
+/// Tables `t` of the ids 1 and 2, and `u` of none.
+fn answers(queries: &[String]) -> Vec<Vec<String>> {
+    let place = Place::new();
+    for name in ["t", "u"] {
+        place.table("raw", name, &["id long", "s character"], json!({"checks": {"minimum_rows": 0}}));
+    }
+    place.raw("t", 100, "jsonl", "{\"id\": 1, \"s\": \"a\"}\n{\"id\": 2, \"s\": \"b\"}");
+    place.raw("u", 100, "jsonl", "");
+    let name = |n: usize| format!("q{n}");
+    for (n, sql) in queries.iter().enumerate() {
+        place.table("curated", &name(n), &["v character"], json!({}));
+        place.sql("curated", &name(n), sql);
+    }
+    let built = place.build().unwrap();
+    let mut answers: Vec<_> = (0..queries.len()).map(|n| place.rows(&built, &name(n))).collect();
+    answers.iter_mut().for_each(|rows| rows.sort());
+    answers
+}
+
+#[test]
+fn joins_on_what_is_never_or_always_so() {
+    let never = ["false", "1 = 2", "CAST(NULL AS BOOLEAN)", "z.k = 'y'", "z.k IS NULL", "z.k = 'y' AND true"];
+    let always = ["true", "z.k = 'x'", "z.k IS NOT NULL", "1 = 1"];
+    // what is joined, and how many rows it has
+    let joined = [
+        ("(SELECT 'x' AS k, count(*) AS c FROM t)", 1),
+        ("(SELECT 'x' AS k, count(*) AS c FROM u)", 1),
+        ("(SELECT 'x' AS k, id, count(*) AS c FROM t GROUP BY ROLLUP (id))", 3),
+        ("(SELECT 'x' AS k, id, count(*) AS c FROM u GROUP BY GROUPING SETS ((id), ()))", 1),
+        ("(SELECT 'x' AS k, id AS c FROM t)", 2),
+        ("(SELECT 'x' AS k, id AS c FROM u)", 0),
+    ];
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    for (conditions, so) in [(never.as_slice(), false), (always.as_slice(), true)] {
+        for condition in conditions {
+            for (of, rows) in joined {
+                for (join, shown, count) in [
+                    ("LEFT JOIN", "t.s || coalesce(z.k, '-')", if so && rows > 0 { 2 * rows } else { 2 }),
+                    ("RIGHT JOIN", "coalesce(t.s, '-') || z.k", if so { 2 * rows } else { rows }),
+                    (
+                        "FULL JOIN",
+                        "coalesce(t.s, '-') || coalesce(z.k, '-')",
+                        match (so, rows) {
+                            (true, 0) => 2,
+                            (true, rows) => 2 * rows,
+                            (false, rows) => 2 + rows,
+                        },
+                    ),
+                    ("JOIN", "t.s || z.k", if so { 2 * rows } else { 0 }),
+                    ("LEFT SEMI JOIN", "t.s", if so && rows > 0 { 2 } else { 0 }),
+                    ("LEFT ANTI JOIN", "t.s", if so && rows > 0 { 0 } else { 2 }),
+                ] {
+                    queries.push(format!("SELECT {shown} AS v FROM t {join} {of} AS z ON {condition}"));
+                    expected.push(count);
+                }
+            }
+        }
+    }
+    for ((query, rows), expected) in queries.iter().zip(answers(&queries)).zip(expected) {
+        assert_eq!(rows.len(), expected, "{query}: {rows:?}");
+    }
+}
+
+#[test]
+fn totals_of_a_label_that_nobody_asked_for() {
+    let labels = "SELECT 'a' AS label, count(*) AS n FROM t UNION ALL SELECT 'b', count(*) FROM u";
+    let rolled = "SELECT 'a' AS label, id, count(*) AS n FROM t GROUP BY ROLLUP (id)";
+    let cases = [
+        (format!("SELECT label || n AS v FROM ({labels}) AS z WHERE label = 'a'"), vec!["a2"]),
+        (format!("SELECT label || n AS v FROM ({labels}) AS z WHERE label = 'b' AND n = 0"), vec!["b0"]),
+        (format!("SELECT label || n AS v FROM ({labels}) AS z WHERE label = 'c'"), vec![]),
+        (
+            format!("SELECT label || n AS v FROM (SELECT * FROM ({labels}) AS y WHERE n >= 0) AS z WHERE label = 'a'"),
+            vec!["a2"],
+        ),
+        (format!("SELECT label || n AS v FROM ({rolled}) AS z WHERE label = 'b'"), vec![]),
+        (format!("SELECT label || n AS v FROM ({rolled}) AS z WHERE label = 'a' AND id = 1"), vec!["a1"]),
+        ("SELECT CAST(count(*) AS STRING) AS v FROM t HAVING 1 = 2".into(), vec![]),
+        ("SELECT CAST(count(*) AS STRING) AS v FROM t HAVING count(*) = 2 AND 1 = 1".into(), vec!["2"]),
+        (
+            "SELECT CAST(n AS STRING) AS v FROM (SELECT count(*) AS n FROM t) AS z WHERE CAST(NULL AS BOOLEAN)".into(),
+            vec![],
+        ),
+    ];
+    let queries: Vec<String> = cases.iter().map(|(query, _)| query.clone()).collect();
+    for ((query, expected), rows) in cases.iter().zip(answers(&queries)) {
+        assert_eq!(rows, *expected, "{query}");
+    }
+}
