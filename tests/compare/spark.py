@@ -23,6 +23,7 @@ from spark_job import build as build_in_spark
 from spark_job import raw_view, session, texts
 from spark_raw import TIMESTAMP, schema
 from spark_sql import VARIABLES, Curate, Page, build, cells, shown, spans
+from spark_store import compare as compare_stores
 from spark_tables import Tables, generated, postcodes
 
 DISAGREEMENTS = Path(__file__).with_name("disagreements-spark.md")
@@ -197,12 +198,16 @@ def listed() -> dict[Difference, str]:
 
 
 def tables(spark: SparkSession, curate: Path, folder: Path, seed: int) -> bool:
-    """Compares the tables; gives whether all is as it should be."""
+    """Compares the tables, and what may become what; gives whether all is as it should be."""
     found = Found()
     run(spark, curate, postcodes(folder / "postcodes", Path("meta_data").resolve()), folder / "postcodes", found)
     made = generated(folder / "generated", seed)
     land_from_spark(spark, made, "everything", folder / "from-spark")
     run(spark, curate, made, folder / "generated", found)
+    line, differences = compare_stores(spark, curate, folder / "stores")
+    print(line)
+    for difference in differences:
+        found.add(*difference)
     known = listed()
     unexplained = {difference: places for difference, places in found.places.items() if difference not in known}
     unneeded = [difference for difference in known if difference not in found.places]
