@@ -5,18 +5,22 @@ mod apart;
 mod arithmetic;
 mod average;
 mod bin;
+mod can_fail;
 mod cast;
 mod constant;
 pub mod decimal;
 mod frame;
+mod guard;
 mod hash;
 mod in_order;
 mod json;
 mod lateral;
 mod micros;
 mod moment;
+mod projection;
 mod replacement;
 mod rounding;
+mod settled;
 mod subquery;
 mod sum;
 mod truncation;
@@ -40,7 +44,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::engine::arithmetic::CheckArithmetic;
 use crate::engine::average::Average;
 use crate::engine::constant::PushDownConditions;
+use crate::engine::guard::{Guard, GuardTogether};
 use crate::engine::in_order::{InOnePiece, OneAfterAnother};
+use crate::engine::projection::ColumnsPushdown;
 use crate::engine::sum::CheckedSum;
 use crate::syntax::Said;
 
@@ -55,10 +61,13 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     // a LIMIT cuts groups and rows off that a window below it is of
     config.options_mut().optimizer.enable_topk_aggregation = false;
     config.options_mut().optimizer.enable_window_limits = false;
+    // its two planners differ on what may be null, where nothing is: <https://github.com/apache/datafusion/issues/24096>
+    config.options_mut().execution.skip_physical_aggregate_schema_check = true;
     let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     let state = state.with_optimizer_rules(rules()).with_physical_optimizer_rules(physical_rules());
     let context = SessionContext::new_with_state(state.build());
     context.add_analyzer_rule(Arc::new(CheckArithmetic));
+    context.add_analyzer_rule(Arc::new(Guard));
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
     context.register_udaf(AggregateUDF::from(Average::default()));
     frame::functions().for_each(|function| context.register_udaf(function));
@@ -75,17 +84,21 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
 
 /// DataFusion's rules for queries, and ours.
 fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let mut rules = Optimizer::new().rules;
     let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(PushDownConditions::default());
-    for rule in rules.iter_mut().filter(|rule| rule.name() == ours.name()) {
-        *rule = Arc::clone(&ours);
-    }
-    rules
+    let together: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(GuardTogether);
+    let rules = Optimizer::new().rules.into_iter().flat_map(|rule| match rule.name() == ours.name() {
+        true => vec![Arc::clone(&ours), Arc::clone(&together)],
+        false => vec![rule],
+    });
+    rules.collect()
 }
 
 /// DataFusion's rules for plans, and ours.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    for rule in rules.iter_mut().filter(|rule| rule.name() == "ProjectionPushdown") {
+        *rule = Arc::new(ColumnsPushdown);
+    }
     rules.insert(0, Arc::new(OneAfterAnother));
     rules.push(Arc::new(InOnePiece));
     rules

@@ -308,3 +308,19 @@ fn what_would_be_wrong_is_refused_with_the_way() {
         refused(&place, &["value int"], sql, part);
     }
 }
+
+#[test]
+fn what_is_never_null_is_no_reason_to_stop() {
+    let rows = [json!({"id": 1, "b": true}), json!({"id": 1, "b": null}), json!({"id": 2, "b": false})];
+    let place = place(&["id int", "b boolean"], &rows);
+    for (sql, expected) in [
+        (
+            "SELECT bool_or(DATE '2026-01-31' IS DISTINCT FROM DATE '1969-12-31' AND b) AS value FROM t GROUP BY id",
+            ["true", "false"],
+        ),
+        ("SELECT bool_or(id IS NOT DISTINCT FROM 1 AND b) AS value FROM t GROUP BY id", ["true", "false"]),
+        ("SELECT DISTINCT b IS TRUE AS value FROM t", ["true", "false"]),
+    ] {
+        assert_eq!(answer(&place, &["value boolean"], sql).unwrap(), expected, "{sql}");
+    }
+}

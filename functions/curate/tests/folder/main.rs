@@ -15,6 +15,7 @@ mod assignment;
 mod between;
 mod constants;
 mod forms;
+mod guards;
 mod misfits;
 mod process;
 mod refusals;
