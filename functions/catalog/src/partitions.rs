@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::athena::Athena;
 use crate::journal::PartitionState;
-use crate::publication::{self, Publication, same_location};
+use crate::publication::{self, HIDDEN, Publication, same_location};
 use crate::runs::Runs;
 use crate::sync;
 use crate::table_input::PREVIOUS_LOCATION;
@@ -136,7 +136,7 @@ pub async fn publish(
             tokio::time::sleep(Duration::from_millis(100 << round)).await;
         }
     }
-    let refusals = if refusals.is_empty() { "others change them too".into() } else { refusals.join("; ") };
+    let refusals = if refusals.is_empty() { "others change them too".into() } else { told(publication, &refusals) };
     Err(Failure::unavailable(format!("{doing}: not all are at their location after {ROUNDS} rounds: {refusals}")))
 }
 
@@ -226,7 +226,10 @@ pub async fn put_back(glue: &Client, publication: &Publication, wrong: bool) -> 
         refusals.extend(create(glue, &publication.database, &publication.wanted.table, undo.add_again).await?);
         refusals.extend(delete(glue, publication, undo.remove).await?);
     }
-    Err(Failure::unavailable(format!("not all partitions are back after {ROUNDS} rounds: {}", refusals.join("; "))))
+    Err(Failure::unavailable(format!(
+        "not all partitions are back after {ROUNDS} rounds: {}",
+        told(publication, &refusals)
+    )))
 }
 
 /// The way back from a publication.
@@ -438,6 +441,14 @@ async fn delete(
         );
     }
     Ok(refusals)
+}
+
+/// What Glue has refused, in words.
+fn told(publication: &Publication, refusals: &[String]) -> String {
+    match publication.hides_partitions {
+        true => format!("{} refused {HIDDEN}", refusals.len()),
+        false => refusals.join("; "),
+    }
 }
 
 fn refusal(doing: &str, values: &[String], error: Option<&aws_sdk_glue::types::ErrorDetail>) -> String {

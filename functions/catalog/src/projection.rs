@@ -4,6 +4,8 @@
 
 use contract::{Column, ColumnType, Failure, Table, TableOutput};
 
+use crate::publication::{HIDDEN, hides_partitions};
+
 const ENABLED: &str = "projection.enabled";
 /// What Glue takes in one parameter of a table, in characters.
 const PARAMETER_LENGTH: usize = 512_000;
@@ -30,7 +32,8 @@ pub fn parameters(table: &Table, output: &TableOutput) -> Result<Vec<(String, St
             let file = table.file.display();
             Failure::bad_data(format!("{file}: partition_projection: column `{}`: {reason}", column.name))
         };
-        for (name, value) in of_column(column, &values).map_err(wrong)? {
+        let hidden = hides_partitions(table, output);
+        for (name, value) in of_column(column, &values, hidden).map_err(wrong)? {
             parameters.push((format!("projection.{}.{name}", column.name), value));
         }
     }
@@ -38,10 +41,11 @@ pub fn parameters(table: &Table, output: &TableOutput) -> Result<Vec<(String, St
 }
 
 /// What is said about a column: which values it has.
-fn of_column(column: &Column, values: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
+fn of_column(column: &Column, values: &[&str], hidden: bool) -> Result<Vec<(&'static str, String)>, String> {
     if let Some(strange) = values.iter().find(|value| !is_plain(value)) {
+        let strange = if hidden { HIDDEN.to_owned() } else { format!("`{strange}`") };
         return Err(format!(
-            "Athena cannot compute the folder of the value `{strange}`: it may have letters, digits, `_`, `-` and `.` only"
+            "Athena cannot compute the folder of the value {strange}: it may have letters, digits, `_`, `-` and `.` only"
         ));
     }
     Ok(match column.column_type {
@@ -54,7 +58,8 @@ fn of_column(column: &Column, values: &[&str]) -> Result<Vec<(&'static str, Stri
         ],
         ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => {
             let numbers: Result<Vec<i64>, _> = values.iter().map(|value| value.parse::<i64>()).collect();
-            let numbers = numbers.map_err(|_| format!("expected whole numbers, found {values:?}"))?;
+            let found = if hidden { HIDDEN.to_owned() } else { format!("{values:?}") };
+            let numbers = numbers.map_err(|_| format!("expected whole numbers, found {found}"))?;
             let (least, greatest) = (numbers.iter().min(), numbers.iter().max());
             let range = format!("{},{}", least.copied().unwrap_or_default(), greatest.copied().unwrap_or_default());
             vec![("type", "integer".into()), ("range", range)]
@@ -103,7 +108,13 @@ mod tests {
                 rows: 1,
             })
             .collect();
-        parameters(&table, &output).map(|pairs| pairs.into_iter().collect()).map_err(|failure| failure.message)
+        let told = parameters(&table, &output).map(|pairs| pairs.into_iter().collect());
+        output.hides_partitions = true;
+        if let Err(failure) = parameters(&table, &output) {
+            let values = partitions.iter().flat_map(|values| values.iter()).filter(|value| !value.is_empty());
+            assert!(!values.into_iter().any(|value| failure.message.contains(value)), "{failure}");
+        }
+        told.map_err(|failure| failure.message)
     }
 
     #[test]

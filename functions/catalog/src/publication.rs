@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use aws_sdk_glue::types::{Partition, Table as GlueTable};
 use contract::message::PublishAction;
-use contract::{Column, Failure, Manifest, MetaData, Replaces, RunId, TableOutput};
+use contract::{Column, Failure, Manifest, MetaData, Replaces, RunId, Table, TableOutput};
 
 use crate::journal::{PartitionState, Recorded, TableState};
 use crate::projection;
@@ -32,6 +32,8 @@ pub struct Publication {
     pub newest_file_land_timestamp: Option<u64>,
     /// The columns that are in the path.
     pub partition_columns: Vec<Column>,
+    /// Whether no message names a partition.
+    pub hides_partitions: bool,
     /// What has become of the table so far.
     pub action: PublishAction,
     /// The table before the first change; `None` until it was looked at.
@@ -51,6 +53,14 @@ pub enum TableBefore {
     Absent,
     /// As Glue had it.
     Was(Box<GlueTable>),
+}
+
+/// In place of a partition's name.
+pub const HIDDEN: &str = "(hidden: a partition column is sensitive)";
+
+/// Whether no message names a partition of a table.
+pub fn hides_partitions(table: &Table, output: &TableOutput) -> bool {
+    output.hides_partitions || table.partition_columns().iter().any(|column| column.sensitive)
 }
 
 impl Publication {
@@ -186,14 +196,17 @@ pub fn publication(
         return Err(wrong(format!("location `{location}`, expected `{root}…/{run}/`")));
     }
     for partition in &output.partitions {
+        let named = |name: String| if hides_partitions(table, output) { HIDDEN.to_owned() } else { name };
         if partition.values.len() != table.partitions.len() {
             return Err(wrong(format!(
-                "partition {:?}, expected a value for each of {:?}",
-                partition.values, table.partitions
+                "partition {}, expected a value for each of {:?}",
+                named(format!("{:?}", partition.values)),
+                table.partitions
             )));
         }
         if !partition.location.starts_with(location.as_str()) {
-            return Err(wrong(format!("partition at `{}`, expected it under `{location}`", partition.location)));
+            let at = named(format!("`{}`", partition.location));
+            return Err(wrong(format!("partition at {at}, expected it under `{location}`")));
         }
     }
     Ok(Publication {
@@ -211,6 +224,7 @@ pub fn publication(
         definition: TableDefinition::new(table, output, manifest)?,
         newest_file_land_timestamp: manifest.newest_file_land_timestamp,
         partition_columns: table.partition_columns().to_vec(),
+        hides_partitions: hides_partitions(table, output),
         action: PublishAction::Unchanged,
         table_before: None,
         partitions_before: None,
@@ -230,6 +244,20 @@ mod tests {
         let mut manifest = example::manifest();
         change(&mut manifest);
         publications(&example::metadata(), &manifest, "curated").unwrap_err()
+    }
+
+    #[test]
+    fn a_partition_that_is_hidden_is_not_named() {
+        let ill = |hidden: bool| {
+            let failure = refused(|manifest| {
+                let output = &mut manifest.tables[1];
+                output.hides_partitions = hidden;
+                output.partitions[0].location = "s3://curated/who=ada/".into();
+            });
+            failure.message
+        };
+        assert!(ill(false).contains("partition at `s3://curated/who=ada/`"), "{}", ill(false));
+        assert!(ill(true).contains("partition at (hidden: ") && !ill(true).contains("ada"), "{}", ill(true));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::athena::Athena;
 use crate::journal::PartitionState;
-use crate::publication::{Publication, location_of};
+use crate::publication::{HIDDEN, Publication, location_of};
 use crate::{partitions, sync};
 
 /// How Hive, and with it Glue, writes a partition value that is null.
@@ -146,9 +146,12 @@ fn disagreement(publication: &Publication, counts: &Counts) -> Option<String> {
             Some((held, counted, held.rows?))
         })
         .find(|(_, counted, expected)| counted != expected)?;
+    let (name, place) = match publication.hides_partitions {
+        true => (HIDDEN.to_owned(), &wanted.location),
+        false => (format!("{:?}", partition.values), &partition.location),
+    };
     Some(format!(
-        "SELECT COUNT(*) answers {counted} rows in partition {:?}, the manifest of run {run} says {expected} ({})",
-        partition.values, partition.location
+        "SELECT COUNT(*) answers {counted} rows in partition {name}, the manifest of run {run} says {expected} ({place})"
     ))
 }
 
@@ -297,6 +300,19 @@ mod tests {
         ]);
         let found = counts(&publication, rows).unwrap();
         assert_eq!((found.table, disagreement(&publication, &found)), (7, None));
+    }
+
+    #[test]
+    fn a_partition_that_is_hidden_is_not_named() {
+        let mut publication = example::publication("calculated");
+        publication.replaces = Replaces::Partitions;
+        publication.held = vec![partition(&["ada@example.org"], 3)];
+        let none = Counts::default();
+        let told = disagreement(&publication, &none).unwrap();
+        assert!(told.contains("rows in partition [\"ada@example.org\"]"), "{told}");
+        publication.hides_partitions = true;
+        let told = disagreement(&publication, &none).unwrap();
+        assert!(told.contains("answers 0 rows in partition (hidden: ") && !told.contains("ada"), "{told}");
     }
 
     #[test]

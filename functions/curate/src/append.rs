@@ -104,6 +104,7 @@ impl Append<'_> {
             false => Secrets::of_table(self.plan, self.raw, table).await,
         };
         let hides_partitions = secrets.any_of(table.partitions.iter());
+        output.hides_partitions = hides_partitions;
         for (folder, files) in base.into_iter().flat_map(|base| base.files) {
             let partition = self.area.url(&format!("{}{folder}", self.folder));
             let touched = output.partitions.iter_mut().find(|found| found.location == partition);

@@ -187,6 +187,7 @@ impl TableWriter {
         // of a table without rows too: it has its one file all the same
         self.flush().await?;
         let mut output = no_files(&self.area, &self.folder, &self.table);
+        output.hides_partitions = self.hides_partitions;
         for (folder, mut partition) in std::mem::take(&mut self.partitions) {
             partition.close().await.map_err(|failure| self.of_partition(failure))?;
             output.rows += partition.rows;
@@ -228,6 +229,7 @@ pub fn no_files(area: &Area, folder: &str, table: &Table) -> TableOutput {
         bytes: 0,
         files: Vec::new(),
         partitions: Vec::new(),
+        hides_partitions: false,
         appended: None,
     }
 }

@@ -116,6 +116,9 @@ pub struct TableOutput {
     pub files: Vec<OutputFile>,
     /// Every partition written; empty for a table without partitions.
     pub partitions: Vec<PartitionOutput>,
+    /// Whether a partition column is sensitive, or made of a column that is: no message names a partition then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hides_partitions: bool,
     /// Of a table to which runs append: what is in it after this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub appended: Option<Appended>,
