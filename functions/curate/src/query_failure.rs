@@ -3,6 +3,7 @@
 
 use contract::{ColumnType, Failure, FailureKind};
 use datafusion::common::DataFusionError;
+use tokio::task::JoinError;
 
 use crate::align::unfit::Misfit;
 use crate::refusal;
@@ -76,6 +77,12 @@ pub struct RawValue {
 }
 
 const MORE_MEMORY: &str = "; raise the function's memory, or select fewer rows at once";
+
+/// Of a task that did not come to its end. What a panic says may hold values.
+pub fn of_task(error: &JoinError) -> Failure {
+    let why = if error.is_panic() { "it panicked: a fault of this program" } else { "it was stopped" };
+    Failure::internal(format!("a task of the query has not come to its end: {why}"))
+}
 
 impl QueryFailure {
     /// Of a table, at no known place.
@@ -154,5 +161,19 @@ impl QueryFailure {
             Some(value) => format!("`{column}` = `{value}`"),
         });
         format!(" (made of {})", values.collect::<Vec<_>>().join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_panic_says_is_not_told() {
+        let error = tokio::spawn(async { panic!("cannot read `canary`") }).await.map(|()| ()).unwrap_err();
+        assert!(error.to_string().contains("canary"), "{error}");
+        let failure = of_task(&error);
+        assert_eq!(failure.kind, FailureKind::Internal);
+        assert!(failure.message.contains("panicked") && !failure.message.contains("canary"), "{failure}");
     }
 }

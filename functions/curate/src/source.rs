@@ -23,6 +23,7 @@ use store::Object;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::area::Area;
+use crate::query_failure::of_task;
 
 /// Batches of a file that wait for whoever takes them: files are taken one after another, and those that come later go
 /// on meanwhile.
@@ -347,7 +348,7 @@ impl Reading {
                 return Ok(Some(rows));
             }
             let Some(ended) = self.decoding.pop_front() else { return Ok(None) };
-            let counts = ended.task.await.map_err(Failure::internal)??;
+            let counts = ended.task.await.map_err(|error| of_task(&error))??;
             if let Ok(mut read) = self.table.read.lock() {
                 for ((number, opened), rows) in ended.files.into_iter().zip(counts) {
                     read[number] = Some(InputFile {

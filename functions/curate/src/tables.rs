@@ -30,7 +30,7 @@ use crate::align::{Align, store};
 use crate::area::Area;
 use crate::blame;
 use crate::engine;
-use crate::query_failure::QueryFailure;
+use crate::query_failure::{QueryFailure, of_task};
 use crate::refusal;
 use crate::secrets::Secrets;
 use crate::source::RawTable;
@@ -254,7 +254,7 @@ impl Tables<'_> {
         }
         for build in round.alone {
             let table = build.table.clone();
-            let output = match SpawnedTask::spawn(build.run()).await.map_err(Failure::internal)? {
+            let output = match SpawnedTask::spawn(build.run()).await.map_err(|error| of_task(&error))? {
                 Ok(output) => output,
                 Err(stopped) => return Err(self.explain(stopped).await),
             };
@@ -271,11 +271,11 @@ impl Tables<'_> {
             let table = build.table.clone();
             let output = SpawnedTask::spawn(build.run()).await;
             raw.shared_by_at_most(left.fetch_sub(1, Ordering::Relaxed) - 1);
-            let output = output.map_err(|error| Stopped::Elsewhere(Failure::internal(error)))??;
+            let output = output.map_err(|error| Stopped::Elsewhere(of_task(&error)))??;
             Ok((table, output))
         });
         let reading = async {
-            let read = reading.await.map_err(Failure::internal).and_then(|read| read);
+            let read = reading.await.map_err(|error| of_task(&error)).and_then(|read| read);
             read.map_err(Stopped::Elsewhere)
         };
         match futures::future::try_join(try_join_all(writing), reading).await {
@@ -407,7 +407,8 @@ impl Build {
         }
         // who has failed to write is gone
         let _ = to.send(None).await;
-        let output = writing.await.map_err(Failure::internal).and_then(|output| output).map_err(Stopped::Elsewhere)?;
+        let output =
+            writing.await.map_err(|error| of_task(&error)).and_then(|output| output).map_err(Stopped::Elsewhere)?;
         tracing::info!(
             table,
             rows = output.rows,
