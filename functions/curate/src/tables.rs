@@ -195,7 +195,7 @@ impl Tables<'_> {
             let reads = optimized.reads()?;
             let table = &query.table;
             let hides_partitions = !table.partitions.is_empty()
-                && Secrets::of(self.plan, self.raw, table, frame).any_of(table.partitions.iter());
+                && Secrets::of_table(self.plan, self.raw, table).await.any_of(table.partitions.iter());
             let build = Build {
                 writer: TableWriter::new(self.area, folder(table), table, align.schema(), hides_partitions)?,
                 align,
