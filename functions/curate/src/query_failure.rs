@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_panic_says_is_not_told() {
-        let error = tokio::spawn(async { panic!("cannot read `canary`") }).await.map(|()| ()).unwrap_err();
+        let error = tokio::spawn(async { panic!("cannot read `canary`") }).await.unwrap_err();
         assert!(error.to_string().contains("canary"), "{error}");
         let failure = of_task(&error);
         assert_eq!(failure.kind, FailureKind::Internal);
