@@ -15,13 +15,12 @@ use chrono::Utc;
 use contract::message::RebuildRequest;
 use contract::{Failure, MetaData};
 use serde_json::Value;
-use tokio::runtime::Builder;
 
 use crate::area::{Area, Areas};
 use crate::published::Published;
 use crate::run::Run;
 use crate::transform::Variables;
-use crate::{Settings, cores, process, verify};
+use crate::{Settings, cores, process, stack, verify};
 
 const USAGE: &str = "\
 usage: bootstrap build   --raw-hist FOLDER --curated FOLDER [OPTION]…
@@ -159,8 +158,7 @@ impl Command {
     /// Gives the answer, and whether it is good news.
     fn run(&self) -> Result<(bool, Value), Failure> {
         let metadata = MetaData::read(&self.meta_data)?;
-        let runtime = Builder::new_multi_thread().worker_threads(self.settings.cores).enable_all().build();
-        let runtime = runtime.map_err(Failure::internal)?;
+        let runtime = stack::runtime(Some(self.settings.cores))?;
         let now = Utc::now();
         let (well, answer) = match &self.verb {
             Verb::Build => {

@@ -4,19 +4,19 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use curate::{Curate, command};
+use curate::{Curate, command, stack};
 
 fn main() -> Result<ExitCode, boot::Error> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if !arguments.is_empty() {
-        return Ok(command::run(&arguments));
+        return Ok(stack::with_room(|| command::run(&arguments))?);
     }
-    serve()?;
+    stack::with_room(serve)??;
     Ok(ExitCode::SUCCESS)
 }
 
-#[tokio::main]
-async fn serve() -> Result<(), boot::Error> {
-    boot::serve(Curate::new, |curate, request, invocation| async move { curate.answer(request, invocation).await })
-        .await
+fn serve() -> Result<(), boot::Error> {
+    stack::runtime(None)?.block_on(boot::serve(Curate::new, |curate, request, invocation| async move {
+        curate.answer(request, invocation).await
+    }))
 }

@@ -7,14 +7,14 @@ use contract::{Failure, MetaData, Table};
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
-use datafusion::sql::parser::{DFParser, Statement};
+use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
 use crate::query_failure::QueryFailure;
 use crate::secrets::Secrets;
 use crate::syntax::{self, Said};
-use crate::{refusal, template};
+use crate::{depth, refusal, template};
 
 /// The values that `${…}` in the SQL stands for.
 #[derive(Clone, Debug)]
@@ -162,7 +162,10 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
     };
     let wrong = |message: String| Failure::bad_metadata(format!("{}: {message}", file.display()));
     let sql = variables.substitute(sql).map_err(wrong)?;
-    let mut statements = DFParser::parse_sql(&sql).map_err(|error| wrong(refusal::reason(&error)))?;
+    depth::check(&sql).map_err(wrong)?;
+    let parser = DFParserBuilder::new(sql.as_str()).with_recursion_limit(depth::PARSED_LEVELS).build();
+    let statements = parser.and_then(|mut parser| parser.parse_statements());
+    let mut statements = statements.map_err(|error| wrong(refusal::reason(&error)))?;
     let (Some(mut statement), true) = (statements.pop_front(), statements.is_empty()) else {
         return Err(wrong("expected one SELECT".into()));
     };

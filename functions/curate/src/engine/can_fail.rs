@@ -89,6 +89,22 @@ fn is_safe(from: &DataType, to: &DataType) -> bool {
     if is_text(to) {
         return is_text(from) || is_number;
     }
+    // what a decimal has before and after its point
+    let places = |of: &DataType| match of {
+        DataType::Int8 | DataType::UInt8 => Some((3, 0)),
+        DataType::Int16 | DataType::UInt16 => Some((5, 0)),
+        DataType::Int32 | DataType::UInt32 => Some((10, 0)),
+        DataType::Int64 => Some((19, 0)),
+        DataType::UInt64 => Some((20, 0)),
+        DataType::Decimal128(precision, scale) => Some((i16::from(*precision) - i16::from(*scale), i16::from(*scale))),
+        _ => None,
+    };
+    if let (Some((whole, fraction)), DataType::Decimal128(..), Some((room, digits))) = (places(from), to, places(to)) {
+        return whole <= room && fraction <= digits;
+    }
+    if matches!((from, to), (DataType::Decimal128(..), DataType::Float64)) {
+        return true;
+    }
     match (digits(from), digits(to)) {
         (Some((from_signed, from)), Some((to_signed, to))) => match from_signed {
             true => to_signed && from <= to,

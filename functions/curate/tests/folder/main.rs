@@ -14,6 +14,7 @@ mod arithmetic;
 mod assignment;
 mod between;
 mod constants;
+mod deep;
 mod forms;
 mod guards;
 mod misfits;

@@ -1,0 +1,66 @@
+//! No SQL ends the process: it runs, or a message says that it is too deep.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::place::Place;
+
+/// Builds by the program itself: the exit status (none where a signal ended it), and what it said.
+fn build(sql: &str) -> (Option<i32>, String) {
+    let place = Place::new();
+    place.table("raw", "t", &["id long", "s character"], json!({}));
+    place.raw("t", 100, "jsonl", "{\"id\": 1, \"s\": \"a\"}\n{\"id\": 2}\n");
+    place.table("curated", "o", &["v character"], json!({}));
+    place.sql("curated", "o", sql);
+    let option = |name: &str, path: &str| [name.to_owned(), place.path(path).display().to_string()];
+    let ended = Command::new(env!("CARGO_BIN_EXE_curate"))
+        .arg("build")
+        .args(option("--raw-hist", "raw-hist"))
+        .args(option("--curated", "curated"))
+        .args(option("--meta-data", "meta_data"))
+        .output()
+        .unwrap();
+    (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+}
+
+#[test]
+fn what_is_deep_runs() {
+    let nested = |before: &str, after: &str| format!("SELECT {}s{} AS v FROM t", before.repeat(100), after.repeat(100));
+    let terms: Vec<String> = (0..900).map(|n| format!("(id = {n} AND s = 'a')")).collect();
+    let subqueries = format!("{}SELECT s FROM t{}", "SELECT s FROM (".repeat(99), ") AS z".repeat(99));
+    let joins: String = (0..60).map(|n| format!(" JOIN t AS t{n} ON t{n}.id = t.id")).collect();
+    for (what, sql) in [
+        ("texts", format!("SELECT s{} AS v FROM t", " || coalesce(s, '')".repeat(400))),
+        ("numbers", format!("SELECT CAST(id{} AS STRING) AS v FROM t", " + id".repeat(200))),
+        ("conditions", format!("SELECT s AS v FROM t WHERE {}", terms.join(" OR "))),
+        ("unions", vec!["SELECT s AS v FROM t"; 600].join(" UNION ALL ")),
+        ("functions", nested("upper(", ")")),
+        ("brackets", nested("(", ")")),
+        ("joins", format!("SELECT t.s AS v FROM t{joins}")),
+        ("cases", nested("CASE WHEN id = 1 THEN s ELSE ", " END")),
+        ("subqueries", format!("SELECT s AS v FROM ({subqueries}) AS y")),
+    ] {
+        let (status, said) = build(&sql);
+        assert_eq!(status, Some(0), "{what}: {said}");
+    }
+}
+
+#[test]
+fn what_is_deeper_is_refused() {
+    let nested = |times: usize| format!("SELECT {}s{} AS v FROM t", "upper(".repeat(times), ")".repeat(times));
+    for (what, sql) in [
+        ("texts", format!("SELECT s{} AS v FROM t", " || s".repeat(50_000))),
+        ("unions", vec!["SELECT s AS v FROM t"; 5_000].join(" UNION ALL ")),
+        ("functions", nested(5_000)),
+        ("conditions", format!("SELECT s AS v FROM t WHERE {}", vec!["id = 1"; 5_000].join(" OR "))),
+        ("minus", format!("SELECT CAST({}id AS STRING) AS v FROM t", "- ".repeat(50_000))),
+    ] {
+        let (status, said) = build(&sql);
+        assert_eq!(status, Some(1), "{what}: {said}");
+        assert!(
+            said.starts_with("BadMetadata: ") && said.contains("o.sql: ") && said.contains("at most"),
+            "{what}: {said}"
+        );
+    }
+}
