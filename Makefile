@@ -5,6 +5,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 
+# Always built together: each alone would have its packages built again, with other features.
 FUNCTIONS := extract validate curate catalog
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # MAKEFLAGS is not for cargo: it would take the two jobs of `ready` for a limit of its own.
@@ -67,7 +68,7 @@ CATALOG ?= .local/functions/catalog/bootstrap
 
 .PHONY: definition
 definition: ## Show what Glue is told about a table (TABLE=random_postcodes; RAW=1 for the raw database)
-	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory --silent functions FUNCTIONS=catalog >&2)
+	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory --silent functions >&2)
 	@$(CATALOG) define $(if $(TABLE),--table '$(TABLE)') $(if $(RAW),--raw)
 
 RUN ?= latest
@@ -147,7 +148,7 @@ SEED ?= 1
 
 .PHONY: compare
 compare: .venv-compare/.ready ## Compare validate's verdicts with data_linter's over generated files (SEED=1)
-	@$(MAKE) --no-print-directory functions FUNCTIONS=validate
+	@$(MAKE) --no-print-directory functions
 	.venv-compare/bin/python tests/compare/differential.py --validate .local/functions/validate/bootstrap --seed $(SEED)
 
 # Our binary; another one to compare, e.g. a release build.
@@ -157,7 +158,7 @@ UPDATE ?=
 
 .PHONY: compare-spark
 compare-spark: .venv-spark/.ready ## Compare curate's tables and SQL with real Spark's (SEED=1; UPDATE=1 brings docs/sql.md up to date; needs Java 17)
-	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions FUNCTIONS=curate)
+	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions)
 	PYTHONPATH=infra/local .venv-spark/bin/python tests/compare/spark.py --curate $(CURATE) --seed $(SEED) $(if $(UPDATE),--update)
 
 # How many cases; SECONDS for as many as there is time for.
@@ -167,13 +168,13 @@ FOR_SECONDS = $(if $(filter command line environment,$(origin SECONDS)),$(SECOND
 
 .PHONY: compare-sql
 compare-sql: $(VENV)/.ready ## Compare curate's answers to random SQL over random tables with DuckDB's (SEED=1, QUERIES=1000 or SECONDS=)
-	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions FUNCTIONS=curate)
+	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions)
 	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine --curate $(CURATE) --seed $(SEED) \
 	  $(if $(FOR_SECONDS),--seconds $(FOR_SECONDS),--queries $(QUERIES))
 
 .PHONY: compare-bytes
 compare-bytes: $(VENV)/.ready ## Build random SQL again and again with 1, 2 and 8 threads and compare the bytes (SEED=1, QUERIES=1000)
-	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions FUNCTIONS=curate)
+	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions)
 	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine.bytes --curate $(CURATE) --seed $(SEED) --queries $(QUERIES)
 
 # Our binary; another one, e.g. a release build.
@@ -181,13 +182,13 @@ VALIDATE ?= .local/functions/validate/bootstrap
 
 .PHONY: compare-canaries
 compare-canaries: $(VENV)/.ready ## Search all that curate and validate say of random failures for values of sensitive columns (SEED=1)
-	@$(MAKE) --no-print-directory functions FUNCTIONS="curate validate"
+	@$(MAKE) --no-print-directory functions
 	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine.canaries --curate $(CURATE) --validate $(VALIDATE) \
 	  --seed $(SEED) --queries $(QUERIES)
 
 .PHONY: compare-glue
 compare-glue: .venv-glue/.ready ## Compare the definitions for Glue with etl_manager's and mojap-metadata's (SEED=1)
-	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory functions FUNCTIONS=catalog)
+	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory functions)
 	.venv-glue/bin/python tests/compare/glue.py --catalog $(CATALOG) --seed $(SEED)
 
 .PHONY: golden

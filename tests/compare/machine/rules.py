@@ -173,7 +173,7 @@ NUMBERS = [
         "({0} / {1})",
         "int",
         "int~",
-        theirs="CASE WHEN {1} = 0 THEN error('zero') ELSE {0} // {1} END",
+        theirs="CASE WHEN {1} = 0 AND {0} IS NOT NULL THEN error('zero') ELSE {0} // {1} END",
         why=f"whole numbers divide as such; by zero is {ZERO}",
     ),
     rule(
@@ -199,7 +199,7 @@ NUMBERS = [
         "({0} % {1})",
         "int",
         "int~",
-        theirs="CASE WHEN {1} = 0 THEN error('zero') ELSE {0} % {1} END",
+        theirs="CASE WHEN {1} = 0 AND {0} IS NOT NULL THEN error('zero') ELSE {0} % {1} END",
         why=ZERO,
         flavour="tame",
     ),
