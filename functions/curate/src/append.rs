@@ -68,8 +68,8 @@ impl Append<'_> {
     /// is not what is missing.
     pub async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
         let frames = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
-        let table = &self.query.table.name;
-        let reads = frames.get(table).map(|frame| Optimized::of(table, frame)?.reads()).transpose()?;
+        let frame = frames.get(&self.query.table.name);
+        let reads = frame.map(|frame| Optimized::of(self.query, frame)?.reads()).transpose()?;
         let raw = reads.filter(|reads| reads.row_by_row).and_then(|reads| reads.only);
         raw.and_then(|name| self.raw.get(&name)).ok_or_else(|| {
             Failure::bad_metadata(format!(

@@ -91,8 +91,9 @@ impl Search<'_> {
     /// The raw table that the query reads, if it makes every row of one row of it.
     async fn only_raw(&self) -> Result<Option<Arc<RawTable>>, Failure> {
         let frames = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
-        let Some(frame) = frames.get(&self.table.name) else { return Ok(None) };
-        let reads = Optimized::of(&self.table.name, frame)?.reads()?;
+        let query = self.plan.order.iter().find(|query| query.table.name == self.table.name);
+        let (Some(query), Some(frame)) = (query, frames.get(&self.table.name)) else { return Ok(None) };
+        let reads = Optimized::of(query, frame)?.reads()?;
         let raw = reads.only.filter(|_| reads.row_by_row).and_then(|name| self.raw.get(&name));
         Ok(raw.map(Arc::clone))
     }

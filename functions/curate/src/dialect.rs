@@ -1,5 +1,5 @@
 //! SQL that the parser knows and DataFusion does not plan, or not as it is meant, in words that DataFusion has:
-//! TIMESTAMP is to the microsecond, LATERAL VIEW and `explode` are UNNEST.
+//! TIMESTAMP is to the microsecond, BINARY is BYTEA, LATERAL VIEW and `explode` are UNNEST.
 
 use std::mem::take;
 
@@ -13,12 +13,12 @@ pub fn expression(expression: &mut Expr) {
     match expression {
         Expr::TypedString(text) => {
             let finer = matches!(&text.value.value, Value::SingleQuotedString(text) if has_nanoseconds(text));
-            microseconds(&mut text.data_type, finer);
+            spark_type(&mut text.data_type, finer);
         }
         Expr::Cast { kind: CastKind::Cast | CastKind::TryCast | CastKind::DoubleColon, data_type, expr, .. } => {
             let finer = matches!(expr.as_ref(), Expr::Value(value)
                 if matches!(&value.value, Value::SingleQuotedString(text) if has_nanoseconds(text)));
-            microseconds(data_type, finer);
+            spark_type(data_type, finer);
         }
         Expr::Function(function) if is_named(&function.name, "explode") => {
             function.name = ObjectName::from(vec![Ident::new("unnest")]);
@@ -30,10 +30,14 @@ pub fn expression(expression: &mut Expr) {
     }
 }
 
-/// TIMESTAMP without a precision is Spark's.
-fn microseconds(data_type: &mut DataType, finer: bool) {
-    if let DataType::Timestamp(precision @ None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) = data_type {
-        *precision = Some(if finer { 9 } else { 6 });
+/// TIMESTAMP without a precision, and BINARY, are Spark's.
+fn spark_type(data_type: &mut DataType, finer: bool) {
+    match data_type {
+        DataType::Timestamp(precision @ None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            *precision = Some(if finer { 9 } else { 6 });
+        }
+        DataType::Binary(None) => *data_type = DataType::Bytea,
+        _ => {}
     }
 }
 

@@ -58,6 +58,7 @@ const WAYS: &[(&str, &str)] = &[
     ),
     ("UNNEST with ordinality", WAY_OF_POSITIONS),
     ("UNNEST table factor with offset", WAY_OF_POSITIONS),
+    ("Failed to coerce types", "cast both sides to one type"),
     ("coercion failed with", "cast what the function is given to one type"),
     (
         "used as a sliding accumulator",

@@ -158,7 +158,7 @@ fn context(
         };
         if let Some(provider) = provider {
             let registered = context.register_table(name.as_str(), provider);
-            registered.map_err(|error| transform::failure(&query.table.name, &error))?;
+            registered.map_err(|error| transform::planning_failure(query, error))?;
         }
     }
     Ok(context)
@@ -191,7 +191,7 @@ impl Tables<'_> {
         for query in self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name)) {
             let Some(frame) = frames.get(&query.table.name) else { continue };
             let align = Align::new(&query.table, frame.schema().as_arrow())?;
-            let optimized = Optimized::of(&query.table.name, frame)?;
+            let optimized = Optimized::of(query, frame)?;
             let reads = optimized.reads()?;
             let table = &query.table;
             let hides_partitions = !table.partitions.is_empty()
@@ -321,9 +321,9 @@ pub struct Optimized {
 
 impl Optimized {
     /// Optimises the query of a table: once, to see what it reads and to run it.
-    pub fn of(table: &str, frame: &DataFrame) -> Result<Self, Failure> {
+    pub fn of(query: &Query, frame: &DataFrame) -> Result<Self, Failure> {
         let (state, plan) = frame.clone().into_parts();
-        let plan = state.optimize(&plan).map_err(|error| transform::failure(table, &error))?;
+        let plan = state.optimize(&plan).map_err(|error| transform::planning_failure(query, error))?;
         Ok(Self { state, plan })
     }
 

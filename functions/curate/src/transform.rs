@@ -11,8 +11,6 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
-use crate::query_failure::QueryFailure;
-use crate::secrets::Secrets;
 use crate::syntax::{self, Said};
 use crate::{depth, refusal, template};
 
@@ -234,11 +232,6 @@ pub fn own_failure(error: &DataFusionError) -> Option<Failure> {
         cause = error.source();
     }
     None
-}
-
-/// The failure behind an error of a query whose rows were not read yet: ours, or the SQL's.
-pub fn failure(table: &str, error: &DataFusionError) -> Failure {
-    own_failure(error).unwrap_or_else(|| QueryFailure::of_engine(table, error).told(&Secrets::default()))
 }
 
 /// The failure behind an error that came out of the planning of a query: nothing was read yet.

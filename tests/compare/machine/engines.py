@@ -108,6 +108,10 @@ UNKNOWN = (
 )
 
 
+# What a rule has where curate stops at a value and DuckDB would not.
+STOP = "error('stopped')"
+
+
 class DuckDb:
     """DuckDB with the rows of some raw tables, in memory."""
 
@@ -121,7 +125,9 @@ class DuckDb:
             self.connection.execute(f"CREATE TABLE {table.name} AS SELECT * FROM loaded")
             self.connection.unregister("loaded")
 
-    def run(self, queries: list[tuple[str, Query]]) -> Answer:
+    def run(self, queries: list[tuple[str, Query]], stop: str = STOP) -> Answer:
+        """The rows of the queries; `stop` is what `stop()` in them does or gives."""
+        self.connection.execute(f"CREATE OR REPLACE MACRO stop() AS {stop}")
         made = Answer()
         try:
             for name, query in queries:

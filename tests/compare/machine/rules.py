@@ -75,7 +75,14 @@ TEXTS = [
     rule("int", "position('b' IN {0})", "character", theirs="CAST(instr({0}, 'b') AS INT)", why=INT32, flavour="tame"),
     rule("int", "instr({0}, '«a|»')", "character", theirs="CAST(instr({0}, '«a|»') AS INT)", why=INT32, flavour="tame"),
     rule("int", "ascii({0})", "character", flavour="tame"),
-    rule("int", "levenshtein({0}, 'abc')", "character", theirs="CAST(levenshtein({0}, 'abc') AS INT)", why=INT32),
+    # of ASCII: DuckDB's counts bytes
+    rule(
+        "int",
+        "levenshtein(substr(md5({0}), 1, 5), 'abc')",
+        "character",
+        theirs="CAST(levenshtein(substr(md5({0}), 1, 5), 'abc') AS INT)",
+        why=INT32,
+    ),
     rule(
         "long",
         "regexp_count({0}, '[a-c]')",
@@ -173,7 +180,7 @@ NUMBERS = [
         "({0} / {1})",
         "int",
         "int~",
-        theirs="CASE WHEN {1} = 0 AND {0} IS NOT NULL THEN error('zero') ELSE {0} // {1} END",
+        theirs="CASE WHEN {1} = 0 AND {0} IS NOT NULL THEN stop() ELSE {0} // {1} END",
         why=f"whole numbers divide as such; by zero is {ZERO}",
     ),
     rule(
@@ -199,7 +206,7 @@ NUMBERS = [
         "({0} % {1})",
         "int",
         "int~",
-        theirs="CASE WHEN {1} = 0 AND {0} IS NOT NULL THEN error('zero') ELSE {0} % {1} END",
+        theirs="CASE WHEN {1} = 0 AND {0} IS NOT NULL THEN stop() ELSE {0} % {1} END",
         why=ZERO,
         flavour="tame",
     ),
@@ -429,8 +436,8 @@ NESTED = [
         "array_concat({0}, {1})",
         "array:int",
         "array:int",
-        theirs="list_concat({0}, {1})",
-        why="another name",
+        theirs="CASE WHEN {0} IS NOT NULL OR {1} IS NOT NULL THEN list_concat({0}, {1}) END",
+        why="two nulls are no array here, as in Spark",
     ),
     rule("array:int", "array_slice({0}, 1, 2)", "array:int", theirs="{0}[1:2]", why="another form"),
     rule(

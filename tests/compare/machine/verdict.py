@@ -8,12 +8,13 @@ from decimal import Decimal
 from .engines import Answer, Case
 from .tree import Item
 
-SAME, BOTH_REFUSE, OURS_REFUSES, UNKNOWN, THEIRS_REFUSES, DIFFERENT, BROKEN = (
+SAME, BOTH_REFUSE, OURS_REFUSES, UNKNOWN, THEIRS_REFUSES, NOT_NEEDED, DIFFERENT, BROKEN = (
     "same",
     "both refuse",
     "curate refuses",
     "DuckDB does not know it",
     "only DuckDB refuses",
+    "only DuckDB computes what no row needs",
     "DIFFERENT",
     "BROKEN",
 )

@@ -163,13 +163,23 @@ fn said(of: &DataType) -> &'static str {
     }
 }
 
-/// A double or float as a decimal, wherever the CAST comes from.
+/// A double or float as a decimal, wherever the CAST comes from. Where a date stands beside a number, DataFusion has put in a
+/// CAST to days since 1970, which nobody has written.
 pub fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (of, to, tried) = match &expression {
         Expr::Cast(Cast { expr, field }) => (expr, field.data_type(), false),
         Expr::TryCast(TryCast { expr, field }) => (expr, field.data_type(), true),
         _ => return Ok(Transformed::no(expression)),
     };
+    match (kind(&of.get_type(schema)?), kind(to)) {
+        (Kind::Date, number) | (number, Kind::Date) if is_number(number) => {
+            return plan_err!(
+                "a date and a number have nothing in common: write the date as DATE '2024-01-31', or the number as a date, as \
+                 in make_date(n / 10000, n / 100 % 100, n % 100) for yyyymmdd"
+            );
+        }
+        _ => {}
+    }
     let DataType::Decimal128(precision, scale) = *to else { return Ok(Transformed::no(expression)) };
     if !of.get_type(schema)?.is_floating() || precision > DECIMAL128_MAX_PRECISION {
         return Ok(Transformed::no(expression));

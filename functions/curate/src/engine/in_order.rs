@@ -1,6 +1,6 @@
 //! A plan in one piece: the branches of a UNION ALL one after another, each from its first row to its last. In
 //! DataFusion they run side by side and give their rows as these come, so that every run would have another order, and
-//! below a LIMIT other rows.
+//! below a LIMIT other rows. What is said of the order of rows must hold: after grouping sets it doesn't.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, internal_err, not_impl_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{
@@ -19,18 +20,18 @@ use datafusion::physical_plan::{
 };
 use futures::stream::{self, TryStreamExt};
 
-/// Puts an [`InOrder`] over each union. To run before all other rules: then every step of a plan has one partition, and
+/// Puts an [`InOrder`] over each union, and over each aggregate of grouping sets. To run before all other rules: then every step of a plan has one partition, and
 /// nothing is there that could be merged in the order in which it comes.
 #[derive(Debug)]
 pub struct OneAfterAnother;
 
 impl PhysicalOptimizerRule for OneAfterAnother {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let over_unions = plan.transform_up(|plan| match plan.is::<UnionExec>() {
+        let over_them = plan.transform_up(|plan| match plan.is::<UnionExec>() || has_grouping_sets(&plan) {
             true => Ok(Transformed::yes(Arc::new(InOrder::new(plan)) as Arc<dyn ExecutionPlan>)),
             false => Ok(Transformed::no(plan)),
         });
-        over_unions.data()
+        over_them.data()
     }
 
     fn name(&self) -> &str {
@@ -40,6 +41,10 @@ impl PhysicalOptimizerRule for OneAfterAnother {
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+fn has_grouping_sets(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.downcast_ref::<AggregateExec>().is_some_and(|aggregate| !aggregate.group_expr().is_single())
 }
 
 /// Refuses a plan of which some step has several partitions, other than a union (which is below an [`InOrder`]): its rows
@@ -85,10 +90,17 @@ struct InOrder {
 
 impl InOrder {
     fn new(input: Arc<dyn ExecutionPlan>) -> Self {
-        let mut equal = input.equivalence_properties().clone();
-        // what is sorted in each branch is not so in all of them
-        equal.clear_orderings();
-        equal.clear_per_partition_constants();
+        let equal = match has_grouping_sets(&input) {
+            // DataFusion takes what is one value below, or equal to another, for that above too, where it may be null
+            true => EquivalenceProperties::new(input.schema()),
+            // what is sorted in each branch is not so in all of them
+            false => {
+                let mut equal = input.equivalence_properties().clone();
+                equal.clear_orderings();
+                equal.clear_per_partition_constants();
+                equal
+            }
+        };
         let partitioning = Partitioning::UnknownPartitioning(1);
         let properties = PlanProperties::new(equal, partitioning, input.pipeline_behavior(), input.boundedness());
         Self { input, properties: Arc::new(properties) }

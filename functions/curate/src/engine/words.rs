@@ -7,7 +7,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, internal_err, plan_err};
 use datafusion::functions::expr_fn::coalesce;
 use datafusion::functions_nested::remove::array_remove_all_udf;
-use datafusion::logical_expr::expr::{NullTreatment, WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::expr::{Case, NullTreatment, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::utils::merge_schema;
@@ -68,10 +68,23 @@ fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         Expr::IsNotTrue(of) if is_boolean(&of, schema) => Ok(Transformed::yes(of.clone().is_null().or(Expr::Not(of)))),
         Expr::IsNotFalse(of) if is_boolean(&of, schema) => Ok(Transformed::yes(of.clone().is_null().or(*of))),
-        Expr::WindowFunction(call) => {
+        Expr::Case(Case { expr: None, when_then_expr, else_expr }) => {
+            for (when, _) in &when_then_expr {
+                let of = when.get_type(schema)?;
+                if !matches!(of, DataType::Boolean | DataType::Null) {
+                    return plan_err!(
+                        "CASE WHEN takes a condition, and not a value of {of}: write CASE WHEN {when} <> 0"
+                    );
+                }
+            }
+            Ok(Transformed::no(Expr::Case(Case { expr: None, when_then_expr, else_expr })))
+        }
+        Expr::WindowFunction(mut call) => {
             check_neighbour(&call)?;
             check_frame(&call)?;
-            Ok(Transformed::no(Expr::WindowFunction(call)))
+            let by_peers = frame_of_peers(&mut call, schema)?;
+            let call = Expr::WindowFunction(call);
+            Ok(if by_peers { Transformed::yes(call) } else { Transformed::no(call) })
         }
         expression => Ok(Transformed::no(expression)),
     }
@@ -168,6 +181,33 @@ fn check_frame(call: &WindowFunction) -> Result<()> {
         true => plan_err!("a RANGE frame goes by a number or an INTERVAL that is not negative: {frame}"),
         false => Ok(()),
     }
+}
+
+/// A RANGE frame over an order of bytes, structs or times, which DataFusion takes for an error of its own, as the frame of
+/// GROUPS that it is without a distance. Says whether it is one.
+fn frame_of_peers(call: &mut WindowFunction, schema: &DFSchema) -> Result<bool> {
+    let WindowFunctionParams { order_by, window_frame: frame, .. } = &mut call.params;
+    let Some(first) = order_by.first() else { return Ok(false) };
+    let of = first.expr.get_type(schema)?;
+    let known =
+        of.is_numeric() || of.is_string() || of.is_null() || matches!(of, DataType::List(_) | DataType::Boolean);
+    let known = known || matches!(of, DataType::Date32 | DataType::Timestamp(..));
+    if frame.units != WindowFrameUnits::Range || known {
+        return Ok(false);
+    }
+    for bound in [&frame.start_bound, &frame.end_bound] {
+        match bound {
+            WindowFrameBound::CurrentRow => {}
+            WindowFrameBound::Preceding(by) | WindowFrameBound::Following(by) if by.is_null() => {}
+            _ => {
+                return plan_err!(
+                    "a RANGE frame goes by a distance of numbers, dates or timestamps, not of {of}: {frame}"
+                );
+            }
+        }
+    }
+    frame.units = WindowFrameUnits::Groups;
+    Ok(true)
 }
 
 /// `nvl2` until it is planned as a CASE: DataFusion's own wants a type of all three.

@@ -94,3 +94,56 @@ fn totals_of_a_label_that_nobody_asked_for() {
         assert_eq!(rows, *expected, "{query}");
     }
 }
+
+#[test]
+fn what_is_sorted_by_may_be_null_above_grouping_sets_and_outer_joins() {
+    let sets = "SELECT k, grouping(k) AS g FROM (SELECT 'x' AS k, id FROM t) AS z GROUP BY GROUPING SETS ((k), ())";
+    let equal = "SELECT id, j FROM (SELECT id, id AS j FROM t WHERE id = 1) AS z GROUP BY GROUPING SETS ((id), (j))";
+    let joined =
+        |join: &str| format!("SELECT z.k FROM t {join} (SELECT 'x' AS k, id FROM t WHERE id = 2) AS z ON t.id = z.id");
+    let first =
+        |of: &str, order: &str| format!("SELECT coalesce(k, '-') AS v FROM ({of}) AS y ORDER BY {order} LIMIT 1");
+    let ids = |order: &str| {
+        format!("SELECT coalesce(CAST(id AS STRING), '-') AS v FROM ({equal}) AS y ORDER BY {order} LIMIT 1")
+    };
+    let cases = [
+        (first(sets, "k NULLS FIRST"), "-"),
+        (first(sets, "k NULLS LAST"), "x"),
+        (first(sets, "k DESC NULLS FIRST"), "-"),
+        (first(sets, "k DESC NULLS LAST, g"), "x"),
+        (ids("id NULLS FIRST"), "-"),
+        (ids("id NULLS LAST"), "1"),
+        (ids("j NULLS FIRST, id"), "1"),
+        (ids("j NULLS LAST, id"), "-"),
+        (first(&joined("LEFT JOIN"), "k NULLS FIRST"), "-"),
+        (first(&joined("LEFT JOIN"), "k NULLS LAST"), "x"),
+        (first(&joined("FULL JOIN"), "k NULLS FIRST"), "-"),
+        (first(&joined("FULL JOIN"), "k NULLS LAST"), "x"),
+    ];
+    let queries: Vec<String> = cases.iter().map(|(query, _)| query.clone()).collect();
+    for ((query, expected), rows) in cases.iter().zip(answers(&queries)) {
+        assert_eq!(rows, [*expected], "{query}");
+    }
+}
+
+#[test]
+fn windows_in_an_order_of_bytes_structs_and_times() {
+    let cases: Vec<(String, Vec<&str>)> = ["CAST(s AS BINARY)", "named_struct('s', s)", "make_array(s)", "s", "id = 2"]
+        .into_iter()
+        .flat_map(|key| {
+            let over = |what: &str, frame: &str| {
+                format!("SELECT CAST({what} OVER (ORDER BY {key} NULLS LAST{frame}) AS STRING) AS v FROM t")
+            };
+            [
+                (over("rank()", ""), vec!["1", "2"]),
+                (over("count(*)", ""), vec!["1", "2"]),
+                (over("sum(id)", " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"), vec!["2", "3"]),
+                (over("sum(id)", " RANGE BETWEEN CURRENT ROW AND CURRENT ROW"), vec!["1", "2"]),
+            ]
+        })
+        .collect();
+    let queries: Vec<String> = cases.iter().map(|(query, _)| query.clone()).collect();
+    for ((query, expected), rows) in cases.iter().zip(answers(&queries)) {
+        assert_eq!(rows, *expected, "{query}");
+    }
+}

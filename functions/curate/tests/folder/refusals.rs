@@ -27,11 +27,32 @@ fn nobody_is_asked_to_report_that_the_sql_is_wrong() {
         ("SELECT regexp_replace(s, '(?=a)b', 'c') AS v FROM t", "look-around"),
         ("SELECT s AS v FROM t WHERE s ~ '(a)\\1'", "backreferences"),
         ("SELECT s AS v FROM t WHERE regexp_like(s, '[a')", "unclosed character class"),
+        ("SELECT s AS v FROM t WHERE id IN (1) BETWEEN true AND 3", "cast both sides"),
+        (
+            "SELECT CAST(count(*) OVER (ORDER BY tags[1] || 'a', id RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS STRING) AS v FROM t",
+            "RANGE",
+        ),
+        ("SELECT s AS v FROM t WHERE d + s = d", "Date32"),
+        ("SELECT s AS v FROM t WHERE tags > 5", "c.sql"),
+        ("SELECT s AS v FROM t WHERE s LIKE d", "c.sql"),
+        ("SELECT s AS v FROM t WHERE NOT s", "c.sql"),
+        ("SELECT s AS v FROM t WHERE d > 5", "a date and a number"),
+        ("SELECT s AS v FROM t WHERE d IN (20240101)", "a date and a number"),
+        ("SELECT s AS v FROM t WHERE id BETWEEN d AND 3", "a date and a number"),
+        ("SELECT CASE d WHEN 5 THEN s END AS v FROM t", "a date and a number"),
+        ("SELECT CAST(greatest(d, 3) AS STRING) AS v FROM t", "a date and a number"),
+        (
+            "SELECT CAST(d AS STRING) AS v FROM t UNION ALL SELECT CAST(max(d) AS STRING) FROM t GROUP BY nullif(d, 5)",
+            "a date and a number",
+        ),
+        ("SELECT s AS v FROM t JOIN u ON t.d = u.k", "a date and a number"),
+        ("SELECT CAST(d AS STRING) AS v FROM (SELECT d FROM t UNION ALL SELECT k FROM u) AS z", "a date and a number"),
+        ("SELECT CASE WHEN id THEN s END AS v FROM t", "CASE WHEN takes a condition"),
         ("SELECT nobody(s) AS v FROM t", "nobody"),
         ("SELECT\n  nothing AS v\nFROM t", "nothing"),
         ("SELECT s AS v\nFRM t", "line 2, column 1: "),
     ] {
-        let failure = place(sql).build().unwrap_err();
+        let failure = place(sql).build().map(|_| sql).unwrap_err();
         assert_eq!(failure.kind, FailureKind::BadMetadata, "{sql}: {failure}");
         assert!(failure.message.contains(part), "{sql}: {failure}");
         for word in ["bug", "Internal error", "Error during planning", "ParserError(", "Field {"] {
