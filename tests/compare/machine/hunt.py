@@ -63,6 +63,9 @@ class Hunt:
         if found.kind == THEIRS_REFUSES and "stopped" in found.detail:
             others = [verdict(made, ours, duckdb.run(made.queries, stop=value)) for value in STAND_INS]
             found = Verdict(NOT_NEEDED) if all(other.kind == SAME for other in others) else found
+        # what would be joined with nothing is not computed
+        elif found.kind == THEIRS_REFUSES and not any(ours.rows.values()):
+            found = found if all(table.rows for table in made.tables) else Verdict(NOT_NEEDED)
         shutil.rmtree(folder, ignore_errors=True)
         return found
 

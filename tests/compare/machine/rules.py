@@ -143,7 +143,7 @@ CONDITIONS = [
     rule("boolean", "{0} NOT IN (7, NULL)", "int"),
     rule("boolean", "{0} IN ('x', 'y', {1})", "character:key", "character"),
     rule("boolean", "{0} NOT IN ({1}, {2})", "T", "T", "T"),
-    rule("boolean", "{0} BETWEEN {1} AND {2}", "T", "T", "T"),
+    rule("boolean", "({0}) BETWEEN ({1}) AND ({2})", "T", "T", "T"),
     rule("boolean", "({0} AND {1})", "boolean", "boolean"),
     rule("boolean", "({0} OR {1})", "boolean", "boolean"),
     rule("boolean", "(NOT {0})", "boolean"),
