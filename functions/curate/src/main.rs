@@ -9,6 +9,7 @@ use curate::{Curate, command, stack};
 fn main() -> Result<ExitCode, boot::Error> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if !arguments.is_empty() {
+        boot::panics::tell_places();
         return Ok(stack::with_room(|| command::run(&arguments))?);
     }
     stack::with_room(serve)??;

@@ -9,6 +9,7 @@ use validate::{App, command};
 async fn main() -> Result<ExitCode, boot::Error> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if !arguments.is_empty() {
+        boot::panics::tell_places();
         return Ok(command::run(&arguments));
     }
     boot::serve(App::new, |app, event, invocation| Box::pin(async move { app.handle(event, &invocation).await }))

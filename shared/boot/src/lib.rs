@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod env;
 pub mod metrics;
+pub mod panics;
 mod serve;
 mod telemetry;
 

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::Instrument;
 
-use crate::{Env, aws, env, metrics, telemetry};
+use crate::{Env, aws, env, metrics, panics, telemetry};
 
 /// What a function builds itself from.
 pub struct Boot {
@@ -72,6 +72,7 @@ where
     Request: DeserializeOwned,
     Response: Serialize,
 {
+    panics::tell_places();
     let env = Env::of_process();
     telemetry::start(env.optional(env::AWS_LAMBDA_LOG_LEVEL));
     metrics::name_function(env.optional(env::AWS_LAMBDA_FUNCTION_NAME).unwrap_or_default());
@@ -85,12 +86,12 @@ where
             deadline: UNIX_EPOCH + Duration::from_millis(event.context.deadline),
         };
         let span = tracing::info_span!("invocation", request_id = %invocation.request_id);
-        let answer = async {
+        let answer = panics::caught(async {
             let app = app.as_ref().map_err(Failure::clone)?;
             let request = serde_json::from_value(event.payload)
                 .map_err(|error| Failure::bad_input(format!("the event: {error}")))?;
             handler(Arc::clone(app), request, invocation).await
-        };
+        });
         answer.instrument(span.clone()).await.map_err(|failure| {
             span.in_scope(|| tracing::error!(error_type = failure.kind.name(), error = %failure, "invocation failed"));
             Reported(failure)
