@@ -1,0 +1,39 @@
+//! Panics, told by their place: what they say may hold values of rows, and it would go to the log.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, Location, set_hook};
+
+use contract::Failure;
+use futures::FutureExt;
+
+/// From now on a panic says where it was on standard error, and nothing else but a fixed text.
+pub fn tell_places() {
+    set_hook(Box::new(|panic| eprintln!("{}", told(panic.location(), panic.payload()))));
+}
+
+/// The work's outcome, a panic being a failure of this program.
+pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let ended = AssertUnwindSafe(work).catch_unwind().await;
+    ended.unwrap_or_else(|panic| Err(Failure::internal(told(None, panic.as_ref()))))
+}
+
+fn told(place: Option<&Location>, payload: &(dyn Any + Send)) -> String {
+    let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
+    // a text that was put together may have anything in it
+    let says = payload.downcast_ref::<&'static str>().map(|text| format!(": {text}")).unwrap_or_default();
+    format!("this program panicked{place}{says}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_value_is_told() {
+        let value = "canary".to_owned();
+        let failure = caught::<()>(async { panic!("cannot read `{value}`") }).await.unwrap_err();
+        assert_eq!(failure.message, "this program panicked");
+        let failure = caught::<()>(async { panic!("nothing is left") }).await.unwrap_err();
+        assert_eq!(failure.message, "this program panicked: nothing is left");
+    }
+}
