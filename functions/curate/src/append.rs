@@ -91,6 +91,10 @@ impl Append<'_> {
             true => write::no_files(self.area, &self.folder, table),
             false => self.added(&new).await?,
         };
+        if base.is_none() {
+            // what was there before is not added to: none of its partitions stays
+            output.replaces = Replaces::Table;
+        }
         let mut appended = Appended {
             base: base.as_ref().map(|base| base.run.clone()),
             definition_sha256: definition(table),

@@ -210,11 +210,17 @@ impl Store {
 
     /// A small object whole; `None` when there is none.
     pub async fn read_whole(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.read_tagged(bucket, key).await?.map(|(body, _)| body))
+    }
+
+    /// As [`Store::read_whole`], with the entity tag: for whoever is to write over exactly that.
+    pub async fn read_tagged(&self, bucket: &str, key: &str) -> Result<Option<(Vec<u8>, String)>, Failure> {
         let doing = || format!("reading {}", url(bucket, key));
         match self.client.get_object().bucket(bucket).key(key).send().await {
             Ok(found) => {
+                let etag = found.e_tag().unwrap_or_default().to_owned();
                 let body = found.body.collect().await.map_err(|e| Failure::unavailable(e).context(doing()))?;
-                Ok(Some(body.to_vec()))
+                Ok(Some((body.to_vec(), etag)))
             }
             Err(error) => match boot::aws::failure(&error) {
                 failure if failure.kind == FailureKind::NotFound => Ok(None),
@@ -232,17 +238,51 @@ impl Store {
         content_type: &str,
         write: Write,
     ) -> Result<(), Failure> {
+        self.put_where(bucket, key, body, content_type, (write.if_none_match(), None)).await.map(drop)
+    }
+
+    /// Writes a small object over exactly the one with an entity tag, or where there is none; gives the new entity tag.
+    /// Fails with [`FailureKind::Conflict`] when another write was quicker.
+    pub async fn put_over(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+        content_type: &str,
+        before: Option<&str>,
+    ) -> Result<String, Failure> {
+        let conditions = match before {
+            Some(etag) => (None, Some(etag.to_owned())),
+            None => (Write::IfAbsent.if_none_match(), None),
+        };
+        let written = self.put_where(bucket, key, body, content_type, conditions).await;
+        // S3 answers so where the object is gone
+        written.map_err(|failure| match failure.kind {
+            FailureKind::NotFound if before.is_some() => Failure { kind: FailureKind::Conflict, ..failure },
+            _ => failure,
+        })
+    }
+
+    /// Writes under the conditions `If-None-Match` and `If-Match`.
+    async fn put_where(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+        content_type: &str,
+        (if_none_match, if_match): (Option<String>, Option<String>),
+    ) -> Result<String, Failure> {
         let (body, mark) = (Bytes::from(body), Mark::new());
         let written = self
             .repeat_conflicts(|| {
                 let put = self.client.put_object().bucket(bucket).key(key).content_type(content_type);
-                let put = put.metadata(Mark::NAME, mark.word()).set_if_none_match(write.if_none_match());
-                put.body(body.clone().into()).send()
+                let put = put.metadata(Mark::NAME, mark.word()).set_if_none_match(if_none_match.clone());
+                put.set_if_match(if_match.clone()).body(body.clone().into()).send()
             })
             .await;
         match written.map_err(|failure| failure.context(format!("writing {}", url(bucket, key)))) {
-            Ok(_) => Ok(()),
-            Err(refused) => mark.settle(&self.client, bucket, key, refused).await.map(drop),
+            Ok(written) => Ok(written.e_tag().unwrap_or_default().to_owned()),
+            Err(refused) => mark.settle(&self.client, bucket, key, refused).await,
         }
     }
 

@@ -89,3 +89,28 @@ async fn a_listing_of_many_pages_is_whole_and_describes_what_is_there() {
         assert_eq!((head.etag, head.bytes, head.last_modified), (object.etag, object.bytes, fake_aws::CLOCK));
     }
 }
+
+#[tokio::test]
+async fn a_write_over_a_known_state_is_made_once_and_over_no_other() {
+    let aws = Aws::start().await;
+    let store = store(&aws, 3).await;
+    let put = async |text: &str, before: Option<&str>| {
+        store.put_over("b", "k", text.into(), "text/plain", before).await.map(|etag| (etag, text.to_owned()))
+    };
+    let (first, _) = put("1", None).await.unwrap();
+    assert_fails(put("1", None).await, FailureKind::Conflict, "s3://b/k");
+    let (second, _) = put("2", Some(&first)).await.unwrap();
+    assert_fails(put("3", Some(&first)).await, FailureKind::Conflict, "s3://b/k");
+    let (text, etag) = store.read_tagged("b", "k").await.unwrap().unwrap();
+    assert_eq!((text, etag.as_str()), (b"2".to_vec(), second.as_str()));
+
+    // the answer is lost, and the client is refused when it asks again
+    aws.account().fail_step("put b/k", Fault::lost());
+    let (third, _) = put("3", Some(&second)).await.unwrap();
+    assert_eq!(store.read_tagged("b", "k").await.unwrap().unwrap(), (b"3".to_vec(), third.clone()));
+
+    // gone is not as it was
+    let gone = store.put_over("b", "gone", Vec::new(), "text/plain", Some(&third)).await;
+    assert_fails(gone.map(drop), FailureKind::Conflict, "s3://b/gone");
+    assert_eq!(store.read_tagged("b", "gone").await.unwrap(), None);
+}
