@@ -1,5 +1,5 @@
 //! Builds the tables of a run from their queries: those that read a raw table once, and nothing else, side by side of
-//! one reading of it; the others one after another.
+//! one reading of it; the others one after another, and after those that they read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -79,7 +79,7 @@ type Described = BTreeMap<String, Arc<dyn TableProvider>>;
 pub async fn frames(
     plan: &Plan,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
-    written: impl Fn(&str) -> Result<Option<Arc<dyn TableProvider>>, Failure>,
+    written: impl Fn(&Query, &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure>,
     memory_bytes: usize,
 ) -> Result<Frames, Failure> {
     let mut frames = Frames::new();
@@ -93,7 +93,7 @@ pub async fn frames(
         }
         match frame(query, &raw, &described, memory_bytes).await {
             Ok(frame) => {
-                let seen_by_others = match written(&query.table.name)? {
+                let seen_by_others = match written(query, &frame)? {
                     Some(written) => written,
                     None => {
                         let aligned = frame.clone().select(as_described(&query.table, frame.schema().as_arrow()));
@@ -139,7 +139,7 @@ pub fn from_files(
 }
 
 /// Of tables that are only looked at: none has been written.
-pub fn nothing_written(_: &str) -> Result<Option<Arc<dyn TableProvider>>, Failure> {
+pub fn nothing_written(_: &Query, _: &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure> {
     Ok(None)
 }
 
@@ -184,9 +184,12 @@ impl Tables<'_> {
     pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Vec<TableOutput>, Failure> {
         let memory = query_memory(self.settings.memory_bytes, self.plan.asked.len());
         let read_by_others = self.read_by_others(&folder);
-        let written = |name: &str| read_by_others.get(name).map(Written::provider).transpose();
+        let written = |query: &Query, frame: &DataFrame| match copies_rows(query, frame) {
+            true => Ok(None),
+            false => read_by_others.get(&query.table.name).map(Written::provider).transpose(),
+        };
         let frames = frames(self.plan, from_files(self.raw), written, memory).await?;
-        let after = self.after();
+        let after = self.after(&frames);
         let mut rounds: BTreeMap<usize, Round> = BTreeMap::new();
         for query in self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name)) {
             let Some(frame) = frames.get(&query.table.name) else { continue };
@@ -231,12 +234,19 @@ impl Tables<'_> {
     }
 
     /// After how many rounds of others each table can be built.
-    fn after(&self) -> BTreeMap<String, usize> {
+    fn after(&self, frames: &Frames) -> BTreeMap<String, usize> {
         let mut after = BTreeMap::new();
+        let copies = self
+            .plan
+            .order
+            .iter()
+            .filter(|query| frames.get(&query.table.name).is_some_and(|frame| copies_rows(query, frame)));
+        let copies: BTreeSet<&String> = copies.map(|query| &query.table.name).collect();
         for query in &self.plan.order {
             let curated = query.reads.iter().filter(|(_, source)| **source == Source::Curated);
             let rounds = curated.map(|(name, _)| {
-                after.get(name).copied().unwrap_or_default() + usize::from(self.plan.asked.contains(name))
+                let waits = self.plan.asked.contains(name) && !copies.contains(name);
+                after.get(name).copied().unwrap_or_default() + usize::from(waits)
             });
             let rounds = rounds.max().unwrap_or_default();
             after.insert(query.table.name.clone(), rounds);
@@ -312,6 +322,34 @@ pub struct Reads {
     pub row_by_row: bool,
 }
 
+impl Reads {
+    fn of(plan: &LogicalPlan) -> Result<Self, Failure> {
+        let (mut scans, mut row_by_row, mut written) = (Vec::new(), true, false);
+        let seen = plan.apply_with_subqueries(|node| {
+            match node {
+                LogicalPlan::TableScan(scan) => {
+                    written |= source_as_provider(&scan.source)?.is::<WrittenTable>();
+                    scans.push(scan.table_name.table().to_owned());
+                }
+                LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {}
+                _ => row_by_row = false,
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        seen.map_err(Failure::internal)?;
+        let only = if scans.len() == 1 && !written { scans.pop() } else { None };
+        Ok(Self { row_by_row: row_by_row && only.is_some(), only })
+    }
+}
+
+/// Whether a table has a row of each raw row, or of some: others then read its query beside it, of the same reading of the
+/// raw table, and cannot see anything else than what is written.
+fn copies_rows(query: &Query, frame: &DataFrame) -> bool {
+    // rows of partitions are written in another order
+    query.table.partitions.is_empty()
+        && Reads::of(frame.logical_plan()).is_ok_and(|reads| reads.row_by_row && reads.only.is_some())
+}
+
 /// A table's query, optimised.
 #[derive(Debug)]
 pub struct Optimized {
@@ -329,21 +367,7 @@ impl Optimized {
 
     /// What it reads and how.
     pub fn reads(&self) -> Result<Reads, Failure> {
-        let (mut scans, mut row_by_row, mut written) = (Vec::new(), true, false);
-        let seen = self.plan.apply_with_subqueries(|node| {
-            match node {
-                LogicalPlan::TableScan(scan) => {
-                    written |= source_as_provider(&scan.source)?.is::<WrittenTable>();
-                    scans.push(scan.table_name.table().to_owned());
-                }
-                LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {}
-                _ => row_by_row = false,
-            }
-            Ok(TreeNodeRecursion::Continue)
-        });
-        seen.map_err(Failure::internal)?;
-        let only = if scans.len() == 1 && !written { scans.pop() } else { None };
-        Ok(Reads { row_by_row: row_by_row && only.is_some(), only })
+        Reads::of(&self.plan)
     }
 
     /// Its rows.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use contract::{Failure, MetaData, Table};
+use contract::{Failure, FailureKind, MetaData, Table};
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
@@ -236,8 +236,15 @@ pub fn own_failure(error: &DataFusionError) -> Option<Failure> {
 
 /// The failure behind an error that came out of the planning of a query: nothing was read yet.
 pub fn planning_failure(query: &Query, error: DataFusionError) -> Failure {
-    own_failure(&error)
-        .unwrap_or_else(|| Failure::bad_metadata(format!("{}: {}", query.file.display(), refusal::reason(&error))))
+    own_failure(&error).unwrap_or_else(|| {
+        // what has only constants is computed already
+        let kind = match error.find_root() {
+            _ if refusal::is_of_sql(&error) => FailureKind::BadMetadata,
+            DataFusionError::ArrowError(_, _) | DataFusionError::Execution(_) => FailureKind::BadData,
+            _ => FailureKind::BadMetadata,
+        };
+        Failure { kind, message: format!("{}: {}", query.file.display(), refusal::reason(&error)) }
+    })
 }
 
 #[cfg(test)]
