@@ -18,6 +18,9 @@ pub(crate) fn step(request: &Request) -> String {
         return format!("publish {}", field(&request.body, "Subject").unwrap_or_default());
     }
     let asked: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
+    if let Some(execution) = asked["executionArn"].as_str() {
+        return format!("describe {execution}");
+    }
     format!("start {}", asked["name"].as_str().expect("a name"))
 }
 
@@ -26,11 +29,28 @@ impl Account {
         if field(&request.body, "Action").as_deref() == Some("Publish") {
             return self.publish(&request.body);
         }
-        self.start(&request.body)
+        let asked: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
+        match asked["executionArn"].as_str() {
+            Some(execution) => self.describe(execution),
+            None => self.start(&asked),
+        }
     }
 
-    fn start(&mut self, body: &[u8]) -> Reply {
-        let asked: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+    /// Executions run until a test closes them.
+    fn describe(&mut self, execution: &str) -> Reply {
+        let name = execution.rsplit(':').next().expect("a name");
+        if !self.executions.contains_key(name) {
+            let body =
+                r#"{"__type":"com.amazonaws.swf.service.v2.model#ExecutionDoesNotExist","message":"it does not"}"#;
+            return Reply { body: body.into(), ..Reply::empty(400) };
+        }
+        let status = if self.closed.iter().any(|closed| closed == name) { "SUCCEEDED" } else { "RUNNING" };
+        let body =
+            format!(r#"{{"executionArn":"{execution}","stateMachineArn":"m","status":"{status}","startDate":0}}"#);
+        Reply { body: body.into(), ..Reply::empty(200) }.header("content-type", "application/x-amz-json-1.0")
+    }
+
+    fn start(&mut self, asked: &serde_json::Value) -> Reply {
         let (name, input) = (asked["name"].as_str().expect("a name"), asked["input"].as_str().expect("an input"));
         if self.closed.iter().any(|closed| closed == name) || self.executions.get(name).is_some_and(|i| i != input) {
             let body = r#"{"__type":"com.amazonaws.swf.service.v2.model#ExecutionAlreadyExists","message":"it does"}"#;
@@ -39,7 +59,7 @@ impl Account {
         self.done.push(format!("start {name}"));
         self.executions.insert(name.into(), input.into());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-        let body = format!(r#"{{"executionArn":"arn:aws:states:x:1:execution:m:{name}","startDate":{now}}}"#);
+        let body = format!(r#"{{"executionArn":"arn:aws:states:eu-west-2:1:execution:m:{name}","startDate":{now}}}"#);
         Reply { body: body.into(), ..Reply::empty(200) }.header("content-type", "application/x-amz-json-1.0")
     }
 

@@ -57,6 +57,14 @@ pub struct App {
     datasets: BTreeMap<String, Arc<Dataset>>,
 }
 
+/// Where in the bucket of reports it is written down which rebuild has its turn.
+fn turn_key(base_folder: &str) -> String {
+    match base_folder.trim_matches('/') {
+        "" => "rebuilds/turn.json".into(),
+        base => format!("rebuilds/{base}/turn.json"),
+    }
+}
+
 /// What became of one file, and what is left to do.
 struct Outcome {
     file: ValidatedFile,
@@ -108,10 +116,31 @@ impl App {
             return Err(Failure::bad_input(what));
         }
         let datasets = check::datasets(&metadata)?;
-        let client = aws_sdk_sfn::Client::new(&boot.aws);
-        let rebuild = Rebuild::new(client, state_machine, metadata.database.name.clone(), window_seconds);
+        let rebuild = Rebuild {
+            client: aws_sdk_sfn::Client::new(&boot.aws),
+            state_machine,
+            database: metadata.database.name.clone(),
+            window_seconds,
+            store: areas.store.clone(),
+            place: (areas.reports.clone(), turn_key(&base_folder)),
+        };
         let notify = Notify::new(aws_sdk_sns::Client::new(&boot.aws), topic);
         Ok(Self { areas, rebuild, notify, land, base_folder, metadata, datasets })
+    }
+
+    /// Answers an execution that asks for its turn, or handles files.
+    pub async fn answer(&self, payload: Value, invocation: &Invocation) -> Result<Value, Failure> {
+        let answer = match payload.get("turn_of") {
+            Some(_) => {
+                let asked =
+                    serde_json::from_value(payload).map_err(|e| Failure::bad_input(format!("the event: {e}")))?;
+                let answer = self.rebuild.turn(&asked).await?;
+                tracing::info!(execution = asked.execution, turn = ?answer.turn, by = answer.by, "turn");
+                serde_json::to_value(answer)
+            }
+            None => serde_json::to_value(self.handle(payload, invocation).await?),
+        };
+        answer.map_err(Failure::internal)
     }
 
     /// Handles everything that the event names. One file's failure does not keep the others from being handled: it is

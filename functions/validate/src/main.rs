@@ -12,7 +12,7 @@ async fn main() -> Result<ExitCode, boot::Error> {
         boot::panics::tell_places();
         return Ok(command::run(&arguments));
     }
-    boot::serve(App::new, |app, event, invocation| Box::pin(async move { app.handle(event, &invocation).await }))
+    boot::serve(App::new, |app, event, invocation| Box::pin(async move { app.answer(event, &invocation).await }))
         .await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 """A function for tests: speaks the Lambda Runtime API and does what its event tells it to.
 
 Understood keys of the event, in this order:
+    turn_of        whether it is an execution's turn: what `turn` of its request says, or "take"
     print          a line for the log
     sleep          seconds
     aws            calls to make, each [service, method of its boto3 client, arguments]; see `attempts`
@@ -47,6 +48,8 @@ def call_aws(service: str, method: str, arguments: dict, attempts: int) -> str:
 
 
 def handle(event: dict, count: int) -> tuple[str, bytes]:
+    if "turn_of" in event:
+        return "response", json.dumps({"turn": event["request"].get("turn", "take"), "seconds": 1}).encode()
     if "print" in event:
         print(event["print"], flush=True)
     time.sleep(event.get("sleep", 0))

@@ -44,6 +44,8 @@ def extract(event: dict) -> dict:
 
 
 def validate(event: dict) -> dict:
+    if "turn_of" in event:
+        return {"turn": "take", "seconds": 1}
     files, execution = [], None
     for record in event["Records"]:
         key = unquote_plus(record["s3"]["object"]["key"])

@@ -242,6 +242,22 @@ def test_a_burst_of_executions_all_end(cloud, stack):
     assert time.monotonic() - started < 30
 
 
+def test_an_execution_that_is_covered_does_nothing(cloud, stack):
+    execution = ended(cloud, start(cloud, stack["StateMachineArn"], {"turn": "covered"}))
+    assert (execution["status"], json.loads(execution["output"])) == ("SUCCEEDED", {"turn": "covered"})
+
+
+def test_an_execution_waits_for_its_turn(cloud, stack):
+    execution = start(cloud, stack["StateMachineArn"], {"turn": "wait"})
+
+    def history() -> list[dict]:
+        return cloud.stepfunctions.get_execution_history(executionArn=execution)["events"]
+
+    wait_for(lambda: sum(event["type"] == "TaskScheduled" for event in history()) >= 3, "three questions")
+    assert not any(event.get("stateEnteredEventDetails", {}).get("name") == "Process" for event in history())
+    cloud.stepfunctions.stop_execution(executionArn=execution)
+
+
 @pytest.mark.parametrize(
     ("event", "error"), [({"error": "BadData"}, "BadData"), ({"window_ends_at": "whenever"}, "BadInput")]
 )

@@ -68,7 +68,8 @@ fn kind(code: &str, status: Option<u16>) -> FailureKind {
         | "NoSuchUpload"
         | "NotFound"
         | "EntityNotFoundException"
-        | "StateMachineDoesNotExist" => FailureKind::NotFound,
+        | "StateMachineDoesNotExist"
+        | "ExecutionDoesNotExist" => FailureKind::NotFound,
         "PreconditionFailed"
         | "ConditionalRequestConflict"
         | "AlreadyExistsException"

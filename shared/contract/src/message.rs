@@ -139,6 +139,41 @@ pub struct RebuildRequest {
     pub window_ends_at: Option<String>,
 }
 
+/// An execution of the state machine asks validate whether it is its turn: rebuilds come one after another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnRequest {
+    /// Its ARN.
+    #[serde(rename = "turn_of")]
+    pub execution: String,
+    /// Its input.
+    pub request: serde_json::Value,
+}
+
+/// Whether it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnResponse {
+    /// What the execution is to do.
+    pub turn: Turn,
+    /// ARN of the execution because of which it isn't.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// After so many it may ask again.
+    pub seconds: u64,
+}
+
+/// What an execution is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Turn {
+    /// To go on: it is its turn until it ends.
+    Take,
+    /// To wait: another one has its turn.
+    Wait,
+    /// To end: another one waits that will do all that it would.
+    Covered,
+}
+
 /// Everything that curate can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CurateRequest {

@@ -2,3 +2,4 @@
 //! there.
 
 mod landing;
+mod turn;
