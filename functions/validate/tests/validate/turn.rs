@@ -35,12 +35,12 @@ impl World {
 
     /// The answer to an execution that asks for its turn.
     async fn turn(&self, name: &str, request: Value) -> String {
-        self.ask(name, &request).await.unwrap()["turn"].as_str().unwrap().to_owned()
+        self.ask(name, &request).await.expect("an answer")["turn"].as_str().expect("a turn").to_owned()
     }
 
     /// The input of an execution that was started for files.
     fn input(&self, name: &str) -> Value {
-        serde_json::from_str(&self.aws.account().executions[name]).unwrap()
+        serde_json::from_str(&self.aws.account().executions[name]).expect("JSON")
     }
 }
 
