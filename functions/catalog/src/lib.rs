@@ -45,7 +45,7 @@ use boot::{Boot, Invocation, env};
 use contract::message::{
     CatalogRequest, CatalogResponse, ExpireRequest, ExpireResponse, PublishAction, PublishedTable, SyncRequest,
 };
-use contract::{Failure, MetaData, RunId};
+use contract::{Failure, FailureKind, MetaData, RunId};
 use serde_json::Value;
 use store::Store;
 use tokio::time::Instant;
@@ -125,7 +125,15 @@ impl App {
             if attempt > 0 {
                 tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
             }
-            let (current, proposed, publications, plan) = Box::pin(self.look(&wish, &request)).await?;
+            let looked = Box::pin(self.look(&wish, &request)).await;
+            let (current, proposed, publications, plan) = match looked {
+                // what it is built on next is what Glue says
+                Err(failure) if failure.kind == FailureKind::Stale && !request.plan_only => {
+                    Box::pin(Publishing::reconcile(self)).await?;
+                    return Err(failure);
+                }
+                looked => looked?,
+            };
             let lines = plan.lines();
             let run = proposed.run.as_ref().map(RunId::as_str);
             lines.iter().for_each(|line| tracing::info!(run, line, "plan"));

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::athena::Athena;
 use crate::decision::{PartitionState, same_location};
 use crate::publication::{HIDDEN, Publication};
-use crate::watch::Watch;
+use crate::watch::{Progress, Watch};
 
 /// Partitions that BatchCreatePartition and BatchUpdatePartition take in a call.
 const BATCH: usize = 100;
@@ -67,14 +67,14 @@ pub fn location(partition: &Partition) -> &str {
 }
 
 /// Brings the partitions of a table, as they were seen before the decision was read, in line with it; new ones by Athena
-/// until the deadline, where there is one. Whether the decision still is the one.
+/// until the deadline, where there is one.
 pub async fn publish(
     glue: &Client,
     athena: Option<(&Athena, Instant)>,
     publication: &mut Publication,
     mut seen: Option<Vec<Partition>>,
     watch: &Watch<'_>,
-) -> Result<bool, Failure> {
+) -> Result<Progress, Failure> {
     let doing = format!("publishing the partitions of table `{}`", publication.name());
     let mut refusals = Vec::new();
     for round in 0..ROUNDS {
@@ -85,11 +85,11 @@ pub async fn publish(
         };
         let plan = plan(&registered, &publication.wanted.partitions);
         if plan.is_done() {
-            return Ok(true);
+            return Ok(if round == 0 { Progress::InLine } else { Progress::Changed });
         }
         // in this order: nothing is told to Glue that was decided otherwise by then
         if !was_seen && !watch.is_current().await? {
-            return Ok(false);
+            return Ok(Progress::Overtaken);
         }
         let root = &publication.wanted.location;
         let is_found = |partition: &&PartitionState| partition.location.starts_with(root.as_str());
@@ -98,7 +98,7 @@ pub async fn publish(
         // Moves before MSCK: so it finds no folder whose partition is registered elsewhere.
         for batch in plan.move_here.chunks(BATCH) {
             if !watch.was_current().await? {
-                return Ok(false);
+                return Ok(Progress::Overtaken);
             }
             let moves = batch.iter().map(|to| update_entry(input(publication, to)?)).collect::<Result<_, _>>()?;
             let refused = update(glue, database, table, moves).await.map_err(|failure| failure.context(&doing))?;
@@ -111,7 +111,7 @@ pub async fn publish(
             _ => {
                 for batch in plan.add.chunks(BATCH) {
                     if !watch.was_current().await? {
-                        return Ok(false);
+                        return Ok(Progress::Overtaken);
                     }
                     let added = batch.iter().map(|to| input(publication, to)).collect::<Result<_, _>>()?;
                     let refused =
@@ -123,7 +123,7 @@ pub async fn publish(
         // Last: a query in between rather sees a row twice than a table with a hole.
         for batch in plan.remove.chunks(DELETE_BATCH) {
             if !watch.was_current().await? {
-                return Ok(false);
+                return Ok(Progress::Overtaken);
             }
             let removed = batch.iter().map(|found| found.values().to_vec()).collect();
             refusals.extend(delete(glue, database, table, removed).await.map_err(|failure| failure.context(&doing))?);

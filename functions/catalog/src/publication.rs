@@ -102,12 +102,7 @@ pub fn location_of(table: &GlueTable) -> &str {
 }
 
 /// The tables of a run, all checked: nothing is published of a run of which anything is wrong.
-pub fn proposal(
-    metadata: &MetaData,
-    manifest: &Manifest,
-    bucket: &str,
-    asked_for: bool,
-) -> Result<Proposal, Failure> {
+pub fn proposal(metadata: &MetaData, manifest: &Manifest, bucket: &str, asked_for: bool) -> Result<Proposal, Failure> {
     let run = &manifest.run;
     if manifest.database != metadata.database.name {
         return Err(Failure::bad_input(format!(
@@ -124,12 +119,7 @@ pub fn proposal(
 }
 
 /// One table of a run.
-fn proposed(
-    metadata: &MetaData,
-    manifest: &Manifest,
-    bucket: &str,
-    output: &TableOutput,
-) -> Result<Proposed, Failure> {
+fn proposed(metadata: &MetaData, manifest: &Manifest, bucket: &str, output: &TableOutput) -> Result<Proposed, Failure> {
     let run = &manifest.run;
     let table = metadata
         .curated_table(&output.table)

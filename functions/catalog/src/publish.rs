@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::Utc;
-use contract::{Failure, FailureKind};
+use contract::{Failure, FailureKind, RunId};
 use futures::StreamExt;
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::journal::Current;
 use crate::plan::Plan;
 use crate::publication::Publication;
 use crate::runs::Proposed;
-use crate::watch::Watch;
+use crate::watch::{Progress, Watch};
 use crate::{partitions, recreate, review, sync};
 
 /// Tables under review at once: Athena runs 20 queries of an account at once and queues the others.
@@ -30,8 +30,8 @@ pub struct Publishing<'a> {
     current: Current,
     /// What was decided here, and what was before: for the way back.
     decided: Option<(Decision, Decision)>,
-    /// What the run made of its tables, whoever has decided it.
-    proposed: &'a Proposed,
+    /// The run that is published.
+    run: Option<RunId>,
     /// The tables that are brought in line.
     pub publications: Vec<Publication>,
     /// What was counted, by table.
@@ -43,7 +43,7 @@ impl<'a> Publishing<'a> {
     pub async fn decide(
         app: &'a App,
         before: Current,
-        proposed: &'a Proposed,
+        proposed: &Proposed,
         publications: Vec<Publication>,
     ) -> Result<Option<Self>, Failure> {
         let changes = proposed.next.sequence != before.decision.sequence;
@@ -52,9 +52,27 @@ impl<'a> Publishing<'a> {
                 Some(current) => (current, Some((proposed.next.clone(), before.decision))),
                 None => return Ok(None),
             },
+            // what Glue says was seen after the decision was read
+            false if !app.runs().journal().is_current(&before).await? => return Ok(None),
             false => (before, None),
         };
-        Ok(Some(Self { app, current, decided, proposed, publications, rows: BTreeMap::new() }))
+        let run = proposed.run.clone();
+        Ok(Some(Self { app, current, decided, run, publications, rows: BTreeMap::new() }))
+    }
+
+    /// Brings all tables in line with what is decided, whoever has decided it, and counts nothing.
+    pub async fn reconcile(app: &'a App) -> Result<(), Failure> {
+        let current = app.current().await?;
+        let publications = app.others(&current.decision, &[])?;
+        let mut all = Self { app, current, decided: None, run: None, publications, rows: BTreeMap::new() };
+        for round in 0..ROUNDS {
+            pause(round).await;
+            if all.bring_in_line(None, None).await? != Progress::Overtaken {
+                return Ok(());
+            }
+            all.follow().await?;
+        }
+        Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
     }
 
     /// Brings Glue in line with what is decided, counts, and settles. Queries end at the deadline.
@@ -67,58 +85,72 @@ impl<'a> Publishing<'a> {
             sync::ensure_database(&app.glue, &app.metadata.database, &app.curated_bucket).await?;
         }
         let mut seen = Some(plan).filter(|plan| !plan.recreate);
+        let mut counted_wrong = false;
         for round in 0..ROUNDS {
             pause(round).await;
-            let in_line = self.bring_in_line(seen.take(), Some(deadline)).await?;
-            if in_line {
-                match self.review(deadline).await {
-                    Ok(()) if self.settle().await? => return Ok(()),
-                    Ok(()) => {}
-                    // what was counted may be another decision's by now
-                    Err(failure) => {
-                        if app.runs().journal().is_current(&self.current).await? {
-                            return Err(failure);
-                        }
-                    }
+            match self.bring_in_line(seen.take(), Some(deadline)).await? {
+                Progress::Overtaken => {
+                    counted_wrong = false;
+                    self.follow().await?;
+                    continue;
                 }
+                Progress::Changed => counted_wrong = false,
+                Progress::InLine => {}
             }
+            match self.review(deadline).await {
+                Ok(()) if self.settle().await? => return Ok(()),
+                // whoever was slow may have told Glue otherwise, and have put it right since: it is counted once more
+                Err(failure) if failure.kind == FailureKind::BadData && !counted_wrong => {
+                    tracing::warn!(error = %failure, "looking and counting again");
+                    counted_wrong = true;
+                    continue;
+                }
+                Err(failure) if app.runs().journal().is_current(&self.current).await? => return Err(failure),
+                Ok(()) | Err(_) => {}
+            }
+            counted_wrong = false;
             self.follow().await?;
         }
         Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
     }
 
-    /// Tells Glue what is decided. Whether that still is what is decided.
-    async fn bring_in_line(&mut self, seen: Option<Plan>, deadline: Option<Instant>) -> Result<bool, Failure> {
+    /// Tells Glue what is decided.
+    async fn bring_in_line(&mut self, seen: Option<Plan>, deadline: Option<Instant>) -> Result<Progress, Failure> {
         let app = self.app;
         let watch = Watch::new(app.runs().journal(), &self.current);
         let athena = deadline.map(|deadline| (&app.athena, deadline));
-        let seen = seen.map(|plan| plan.tables.into_iter().map(|table| (table.found, table.registered)));
-        let seen = seen.map(|tables| tables.map(|(table, registered)| (Some(table), Some(registered))));
         let seen: Vec<_> = match seen {
-            Some(tables) => tables.collect(),
+            Some(plan) => plan.tables.into_iter().map(|table| (Some(table.found), Some(table.registered))).collect(),
             None => self.publications.iter().map(|_| (None, None)).collect(),
         };
+        let mut progress = Progress::InLine;
         let mut registered = Vec::new();
         for (publication, (table, partitions)) in self.publications.iter_mut().zip(seen) {
-            if !sync::publish(&app.glue, publication, table, &watch).await? {
-                return Ok(false);
+            match sync::publish(&app.glue, publication, table, &watch).await? {
+                Progress::Overtaken => return Ok(Progress::Overtaken),
+                Progress::Changed => progress = Progress::Changed,
+                Progress::InLine => {}
             }
             registered.push(partitions);
         }
         for (publication, registered) in self.publications.iter_mut().zip(registered) {
-            if publication.has_registered_partitions()
-                && !partitions::publish(&app.glue, athena, publication, registered, &watch).await?
-            {
-                return Ok(false);
+            if !publication.has_registered_partitions() {
+                continue;
+            }
+            match partitions::publish(&app.glue, athena, publication, registered, &watch).await? {
+                Progress::Overtaken => return Ok(Progress::Overtaken),
+                Progress::Changed => progress = Progress::Changed,
+                Progress::InLine => {}
             }
         }
-        Ok(true)
+        Ok(progress)
     }
 
     /// Counts the tables of the run that nobody has replaced.
     async fn review(&mut self, deadline: Instant) -> Result<(), Failure> {
         let app = self.app;
-        let wanted = self.publications.iter().filter(|one| one.is_published() && !self.rows.contains_key(&one.wanted.table));
+        let wanted =
+            self.publications.iter().filter(|one| one.is_published() && !self.rows.contains_key(&one.wanted.table));
         let reviews = wanted.map(|publication| async move {
             let rows = review::review(&app.athena, publication, deadline).await;
             rows.map(|rows| (publication.wanted.table.clone(), rows))
@@ -202,7 +234,7 @@ impl<'a> Publishing<'a> {
         if self.decided.is_some() || failure.kind != FailureKind::BadData {
             return Ok(self.decided.clone());
         }
-        let Some(run) = &self.proposed.run else { return Ok(None) };
+        let Some(run) = &self.run else { return Ok(None) };
         let (runs, current) = (self.app.runs(), self.app.current().await?);
         let Some(ours) = runs.of_run(run, &current).await? else { return Ok(None) };
         let before = match &ours.before {
@@ -230,8 +262,8 @@ impl<'a> Publishing<'a> {
             }
             // the partitions of a table that is deleted may outlive it for a while
             recreate::drop_with_partitions(&self.app.glue, &self.app.metadata.database.name, &gone).await?;
-            if self.bring_in_line(None, None).await? && self.settle().await? {
-                tracing::warn!(run = ?self.proposed.run, "what was published before is back in place");
+            if self.bring_in_line(None, None).await? != Progress::Overtaken && self.settle().await? {
+                tracing::warn!(run = ?self.run, "what was published before is back in place");
                 return Ok(());
             }
             self.current = self.app.current().await?;

@@ -132,13 +132,7 @@ impl<'a> Runs<'a> {
         self.check_files(&next, Some(current)).await?;
         let tables = then.tables.iter().map(|table| &table.state.table).filter(|table| is_described(table));
         let tables = tables.map(|table| (table.clone(), Outcome::Published)).collect();
-        Ok(Proposed {
-            run: then.run.clone(),
-            next,
-            tables,
-            newest_file_land_timestamp: None,
-            written: BTreeMap::new(),
-        })
+        Ok(Proposed { run: then.run.clone(), next, tables, newest_file_land_timestamp: None, written: BTreeMap::new() })
     }
 
     /// Every table as it is published, to be made again.

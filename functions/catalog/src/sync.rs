@@ -11,7 +11,7 @@ use contract::{Database, Failure, FailureKind};
 use crate::decision::same_location;
 use crate::publication::Publication;
 use crate::table_input::{self, EXTERNAL_TABLE, TableDefinition};
-use crate::watch::Watch;
+use crate::watch::{Progress, Watch};
 
 /// How often a table that others change at the same moment is read and compared again.
 const ATTEMPTS: u32 = 6;
@@ -100,14 +100,14 @@ pub async fn ensure_table(glue: &Client, database: &str, wanted: &TableDefinitio
     Err(Failure::unavailable(format!("{doing}: others changed it {ATTEMPTS} times in between")))
 }
 
-/// Brings a table, as it was seen before the decision was read, in line with it. Whether the decision still is the one:
-/// a table that others have changed may be that of another decision, and is left to it.
+/// Brings a table, as it was seen before the decision was read, in line with it. One that others have changed may be that
+/// of another decision, and is left to it.
 pub async fn publish(
     glue: &Client,
     publication: &mut Publication,
     mut seen: Option<Option<GlueTable>>,
     watch: &Watch<'_>,
-) -> Result<bool, Failure> {
+) -> Result<Progress, Failure> {
     let doing = format!("publishing table `{}`", publication.name());
     for attempt in 0..ATTEMPTS {
         pause(attempt).await;
@@ -117,14 +117,16 @@ pub async fn publish(
                 let found = get_table(glue, publication).await?;
                 // in this order: what is changed after another decision has another version than was seen
                 if !watch.is_current().await? {
-                    return Ok(false);
+                    return Ok(Progress::Overtaken);
                 }
                 found
             }
         };
         let change = change(found.as_ref(), publication)?;
         let changed = match change {
-            Change::Leave => return Ok(true),
+            Change::Leave if attempt == 0 => return Ok(Progress::InLine),
+            // a change whose answer was lost, or another's
+            Change::Leave => return Ok(Progress::Changed),
             Change::Create => {
                 publication.action = PublishAction::Created;
                 create(glue, &publication.database, publication.definition.input()?).await
@@ -138,7 +140,7 @@ pub async fn publish(
             }
         };
         match changed {
-            Ok(()) => return Ok(true),
+            Ok(()) => return Ok(Progress::Changed),
             // Glue does not find the database
             Err(failure) if change == Change::Create && failure.kind == FailureKind::NotFound => {
                 return Err(failure.context(doing));

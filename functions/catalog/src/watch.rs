@@ -11,6 +11,17 @@ use crate::journal::{Current, Journal};
 /// Between two looks while many calls go out.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// How far Glue has been brought in line with a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It was in line.
+    InLine,
+    /// It is in line now.
+    Changed,
+    /// There is another decision by now.
+    Overtaken,
+}
+
 /// Watches a decision.
 #[derive(Debug)]
 pub struct Watch<'a> {

@@ -115,11 +115,7 @@ fn stale(proposed: &Proposed, base: &RunId, now: Option<RunId>) -> Refusal {
     Refusal::Stale { table: proposed.table.state.table.clone(), base: base.clone(), now }
 }
 
-fn published_over(
-    before: &Decided,
-    proposed: &Proposed,
-    proposal: &Proposal,
-) -> Result<(Decided, Outcome), Refusal> {
+fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) -> Result<(Decided, Outcome), Refusal> {
     let (run, at) = (&proposal.run, before.state.run());
     let is_there = at.as_ref() == Some(run);
     let is_older = !proposal.asked_for && at.as_ref().is_some_and(|at| at > run);
@@ -196,9 +192,8 @@ pub fn roll_back(
             let (newest, there) = (before.state.newest(), table.state.newest());
             let newest = newest.into_iter().chain(before.rolled_back_from.clone()).max();
             let changes = !before.state.is_at(&table.state) && before.rolled_back_from.is_none();
-            table.rolled_back_from = newest.filter(|newest| {
-                there.as_ref().is_none_or(|there| newest > there || (newest == there && changes))
-            });
+            table.rolled_back_from = newest
+                .filter(|newest| there.as_ref().is_none_or(|there| newest > there || (newest == there && changes)));
         }
         check_files(current, &table)?;
         next.set(table);
@@ -240,14 +235,19 @@ fn without(is: &Decided, ours: &Decided, was: Option<&Decided>) -> Decided {
         table.state.partitions.iter().find(|partition| partition.values == values).cloned()
     };
     let mut table = is.clone();
-    table.state.partitions = is.state.partitions.iter().filter_map(|partition| {
-        let given = find(ours, &partition.values);
-        let same = |one: &PartitionState| same_location(&one.location, &partition.location);
-        match given.filter(same) {
-            Some(_) => was.and_then(|was| find(was, &partition.values)),
-            None => Some(partition.clone()),
-        }
-    }).collect();
+    table.state.partitions = is
+        .state
+        .partitions
+        .iter()
+        .filter_map(|partition| {
+            let given = find(ours, &partition.values);
+            let same = |one: &PartitionState| same_location(&one.location, &partition.location);
+            match given.filter(same) {
+                Some(_) => was.and_then(|was| find(was, &partition.values)),
+                None => Some(partition.clone()),
+            }
+        })
+        .collect();
     if !is.state.partitions.is_empty() {
         table.state.rows = table.state.partitions.iter().map(|partition| partition.rows).sum();
     }

@@ -76,9 +76,9 @@ impl Explorer {
                 continue;
             }
             let mut next = State { last: n, preemptions, ..state.clone() };
-            let before = next.world.clone();
+            let before = &state.world.glue.location;
             next.actors[n].step(&mut next.world);
-            next.world.check_step(&before, &state.actors[n].task);
+            next.world.check_step(before, &state.actors[n].task);
             if next.actors[n].crashes > 0 && next.actors[n].end.is_none() {
                 let mut dead = next.clone();
                 dead.actors[n].die();
@@ -105,38 +105,37 @@ fn explore(mode: Mode, tasks: &[Task], crashes: u8, preemptions: u8) -> BTreeSet
 }
 
 const MODES: [Mode; 4] = [Mode::Whole, Mode::Rebuild, Mode::Append, Mode::Partition];
-/// As many as there are calls.
-const ANY: u8 = u8::MAX;
 
 #[test]
-fn two_runs_in_every_order() {
+fn two_runs() {
     for mode in MODES {
-        let ends = explore(mode, &[Task::Run, Task::Run], 0, ANY);
+        let ends = explore(mode, &[Task::Run, Task::Run], 0, 3);
         assert!(ends.len() > 1, "{ends:?}");
-        explore(mode, &[Task::Run, Task::Run], 1, 2);
+        explore(mode, &[Task::Run, Task::Run], 1, 1);
     }
 }
 
 #[test]
 fn a_run_that_fails_and_another_one() {
     for mode in MODES {
-        explore(mode, &[Task::RunThatFails, Task::Run], 0, ANY);
-        explore(mode, &[Task::RunThatFails, Task::Run], 1, 2);
+        explore(mode, &[Task::RunThatFails, Task::Run], 0, 3);
+        explore(mode, &[Task::RunThatFails, Task::Run], 1, 1);
     }
 }
 
 #[test]
 fn a_run_and_a_rollback() {
     for mode in MODES {
-        explore(mode, &[Task::Run, Task::RollBack], 0, ANY);
-        explore(mode, &[Task::Run, Task::RollBack], 1, 2);
+        explore(mode, &[Task::Run, Task::RollBack], 0, 3);
+        explore(mode, &[Task::Run, Task::RollBack], 1, 1);
     }
 }
 
 #[test]
 fn a_rollback_and_expiry() {
-    for mode in MODES {
-        let ends = explore(mode, &[Task::RollBack, Task::Expire], 1, ANY);
+    // of a table of which runs replace a partition each, all of them are in use
+    for mode in [Mode::Whole, Mode::Rebuild, Mode::Append] {
+        let ends = explore(mode, &[Task::RollBack, Task::Expire], 1, 2);
         let refused = ends.iter().filter(|ends| ends[0] == End::Refused).count();
         assert!(0 < refused && refused < ends.len(), "{ends:?}");
     }
@@ -145,13 +144,33 @@ fn a_rollback_and_expiry() {
 #[test]
 fn three_at_once() {
     for mode in MODES {
-        for tasks in [
-            [Task::Run, Task::Run, Task::RollBack],
-            [Task::Run, Task::RunThatFails, Task::RollBack],
-            [Task::Run, Task::RollBack, Task::Expire],
-            [Task::Run, Task::Run, Task::Run],
-        ] {
-            explore(mode, &tasks, 0, 2);
+        for tasks in THREE {
+            explore(mode, &tasks, 0, 1);
+        }
+    }
+}
+
+const THREE: [[Task; 3]; 4] = [
+    [Task::Run, Task::Run, Task::RollBack],
+    [Task::Run, Task::RunThatFails, Task::RollBack],
+    [Task::Run, Task::RollBack, Task::Expire],
+    [Task::Run, Task::Run, Task::Run],
+];
+
+/// By hand: `cargo test --release -p catalog --lib model -- --ignored --nocapture`.
+#[test]
+#[ignore = "takes many minutes"]
+fn all_of_it() {
+    let two = [Task::Run, Task::RunThatFails, Task::RollBack, Task::Expire];
+    for mode in MODES {
+        for (n, one) in two.into_iter().enumerate() {
+            for other in two.into_iter().skip(n) {
+                explore(mode, &[one, other], 0, u8::MAX);
+                explore(mode, &[one, other], 2, 2);
+            }
+        }
+        for tasks in THREE {
+            explore(mode, &tasks, 1, 2);
         }
     }
 }

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 use contract::RunId;
 
-use super::world::{Glue, NOW, TABLE, World};
 use super::super::Refusal;
-use crate::decision::{self, Decision};
+use super::world::{FIRST, Glue, NOW, TABLE, World};
+use crate::decision::{self, Decision, Places};
+use crate::watch::Progress;
 
 /// What an actor does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,8 +43,8 @@ enum Call {
     Build(RunId, Option<RunId>),
     Read,
     Entry,
-    Archive(Decision),
-    Write(Box<Decision>, u32),
+    Archive(Rc<Decision>),
+    Write(Rc<Decision>, u32),
     Table,
     Partitions,
     Update(u32, String),
@@ -50,6 +52,7 @@ enum Call {
     Remove(String),
     Count,
     Folders,
+    Seen,
     Delete(String),
 }
 
@@ -58,11 +61,12 @@ enum Call {
 enum Answer {
     Started(RunId),
     Done(bool),
-    Decision(Box<Decision>, u32),
+    Decision(Rc<Decision>, u32),
     Table(Glue),
     Partitions(BTreeMap<String, String>),
     Counted(u64),
-    Folders(BTreeSet<String>),
+    Folders(Rc<BTreeMap<String, BTreeSet<u8>>>),
+    Places(Places),
 }
 
 /// The call that waits for its answer.
@@ -93,7 +97,8 @@ impl Hash for Actor {
                 Answer::Table(glue) => (glue.version, &glue.location).hash(state),
                 Answer::Partitions(partitions) => partitions.hash(state),
                 Answer::Counted(rows) => rows.hash(state),
-                Answer::Folders(folders) => folders.hash(state),
+                Answer::Places(places) => places.runs().hash(state),
+                Answer::Folders(folders) => folders.keys().for_each(|folder| folder.hash(state)),
             }
         }
     }
@@ -151,7 +156,8 @@ enum Step {
 }
 
 /// A decision as it was read or written.
-struct Current(Decision, u32);
+#[derive(Debug)]
+struct Current(Rc<Decision>, u32);
 
 struct Calls<'a> {
     answers: std::slice::Iter<'a, Answer>,
@@ -177,12 +183,19 @@ impl Calls<'_> {
             let before = self.read()?;
             let next = match decision::publish(&before.0, proposal, NOW) {
                 Ok((next, _)) => next,
-                Err(Refusal::Stale { .. }) => return Ok(Step::Stale),
+                Err(Refusal::Stale { .. }) => {
+                    // what it is built on next is what Glue says
+                    let mut current = before;
+                    while self.bring_in_line(&current, None)? == Progress::Overtaken {
+                        current = self.read()?;
+                    }
+                    return Ok(Step::Stale);
+                }
                 Err(Refusal::Expired { .. }) => return Ok(Step::End(End::Refused)),
             };
             let seen = self.look()?;
             let Some(current) = self.decide(&before, next)? else { continue };
-            let undo = fails.then(|| (current.0.clone(), before.0.clone()));
+            let undo = fails.then(|| (Rc::clone(&current.0), Rc::clone(&before.0)));
             let is_ours = |decision: &Decision| {
                 decision.table(TABLE).is_some_and(|table| table.state.newest().as_ref() == Some(run))
             };
@@ -209,7 +222,7 @@ impl Calls<'_> {
                 [] => vec![&state.location],
                 partitions => partitions.iter().map(|partition| &partition.location).collect(),
             };
-            if needed.iter().any(|folder| !folders.contains(*folder)) {
+            if needed.iter().any(|folder| !folders.contains_key(*folder)) {
                 return Ok(Step::End(End::Refused));
             }
             let seen = self.look()?;
@@ -223,14 +236,16 @@ impl Calls<'_> {
         loop {
             let before = self.read()?;
             let Answer::Folders(folders) = self.call(Call::Folders)? else { unreachable!("folders") };
-            let seen = self.look()?;
+            let Answer::Places(seen) = self.call(Call::Seen)? else { unreachable!("places") };
+            let glue = self.look()?;
             let mut used = before.0.places();
-            used.add(&seen.location);
-            seen.partitions.values().for_each(|location| used.add(location));
+            used.extend(seen);
+            used.add(&glue.location);
+            glue.partitions.values().for_each(|location| used.add(location));
             // runs that are on their way are too young
             let is_old = |folder: &&String| folder.contains("-r3/") || folder.contains("-r4/");
             let candidates: BTreeSet<String> =
-                folders.iter().filter(is_old).filter(|folder| !used.covers(folder)).cloned().collect();
+                folders.keys().filter(is_old).filter(|folder| !used.covers(folder)).cloned().collect();
             let next = decision::expire(&before.0, candidates.clone());
             if self.decide(&before, next)?.is_none() {
                 continue;
@@ -247,22 +262,26 @@ impl Calls<'_> {
         &mut self,
         mut current: Current,
         mut seen: Option<Glue>,
-        mut undo: Option<(Decision, Decision)>,
-    ) -> Told<Option<Decision>> {
+        mut undo: Option<(Rc<Decision>, Rc<Decision>)>,
+    ) -> Told<Option<Rc<Decision>>> {
         let failed = undo.is_some();
+        let mut counted_wrong = false;
         loop {
-            if self.bring_in_line(&current, seen.take())? {
+            let progress = self.bring_in_line(&current, seen.take())?;
+            if progress != Progress::Overtaken {
+                if let Some((ours, before)) = undo.take() {
+                    let now = self.read()?;
+                    current = self.take_back(now, &ours, &before)?;
+                    continue;
+                }
+                counted_wrong &= progress == Progress::InLine;
                 let rows = self.count()?;
                 let expected = current.0.table(TABLE).and_then(|table| table.state.rows);
-                if undo.is_some() || Some(rows) != expected {
+                if Some(rows) != expected {
                     let now = self.read()?;
-                    if now.1 == current.1 {
-                        assert!(failed, "{rows} rows were counted, {expected:?} decided");
-                    }
-                    match undo.take() {
-                        Some((ours, before)) => current = self.take_back(now, &ours, &before)?,
-                        None => current = now,
-                    }
+                    assert!(!counted_wrong || now.1 != current.1, "{rows} rows were counted, and decided {current:?}");
+                    counted_wrong = now.1 == current.1;
+                    current = now;
                     continue;
                 }
                 if current.0.settled {
@@ -271,12 +290,13 @@ impl Calls<'_> {
                         return Ok(Some(current.0).filter(|_| !failed));
                     }
                 } else {
-                    let settled = Decision { settled: true, ..current.0.clone() };
+                    let settled = Decision { settled: true, ..(*current.0).clone() };
                     if let Some(settled) = self.write(settled, current.1)? {
                         return Ok(Some(settled.0).filter(|_| !failed));
                     }
                 }
             }
+            counted_wrong = false;
             current = self.read()?;
         }
     }
@@ -292,7 +312,8 @@ impl Calls<'_> {
         }
     }
 
-    fn bring_in_line(&mut self, current: &Current, seen: Option<Glue>) -> Told<bool> {
+    fn bring_in_line(&mut self, current: &Current, seen: Option<Glue>) -> Told<Progress> {
+        let mut progress = Progress::InLine;
         let decided = current.0.table(TABLE).expect("the table").state.clone();
         let mut seen = seen;
         let mut partitions = seen.as_ref().map(|seen| seen.partitions.clone());
@@ -302,12 +323,16 @@ impl Calls<'_> {
                 None => {
                     let found = self.table()?;
                     if self.read()?.1 != current.1 {
-                        return Ok(false);
+                        return Ok(Progress::Overtaken);
                     }
                     found
                 }
             };
-            if found.location == decided.location || self.done(Call::Update(found.version, decided.location.clone()))? {
+            if found.location == decided.location {
+                break;
+            }
+            progress = Progress::Changed;
+            if self.done(Call::Update(found.version, decided.location.clone()))? {
                 break;
             }
         }
@@ -320,11 +345,12 @@ impl Calls<'_> {
             let wanted: BTreeMap<String, String> =
                 decided.partitions.iter().map(|one| (one.values[0].clone(), one.location.clone())).collect();
             if found == wanted {
-                return Ok(true);
+                return Ok(progress);
             }
             if !was_seen && self.read()?.1 != current.1 {
-                return Ok(false);
+                return Ok(Progress::Overtaken);
             }
+            progress = Progress::Changed;
             for (value, location) in wanted.iter().filter(|(value, location)| found.get(*value) != Some(*location)) {
                 self.call(Call::Move(value.clone(), location.clone()))?;
             }
@@ -337,17 +363,19 @@ impl Calls<'_> {
     /// Writes a decision over another one; `None` when somebody was quicker.
     fn decide(&mut self, before: &Current, next: Decision) -> Told<Option<Current>> {
         if next.sequence == before.0.sequence {
-            return Ok(Some(Current(before.0.clone(), before.1)));
+            // what Glue says was seen after the decision was read
+            let now = self.read()?;
+            return Ok(Some(now).filter(|now| now.1 == before.1));
         }
         if next.tables != before.0.tables {
-            self.call(Call::Archive(before.0.clone()))?;
+            self.call(Call::Archive(Rc::clone(&before.0)))?;
         }
         self.write(next, before.1)
     }
 
     fn write(&mut self, next: Decision, over: u32) -> Told<Option<Current>> {
-        match self.call(Call::Write(Box::new(next.clone()), over))? {
-            Answer::Decision(decision, etag) => Ok(Some(Current(*decision, etag))),
+        match self.call(Call::Write(Rc::new(next), over))? {
+            Answer::Decision(decision, etag) => Ok(Some(Current(decision, etag))),
             _ => Ok(None),
         }
     }
@@ -360,7 +388,7 @@ impl Calls<'_> {
 
     fn read(&mut self) -> Told<Current> {
         let Answer::Decision(decision, etag) = self.call(Call::Read)? else { unreachable!("a decision") };
-        Ok(Current(*decision, etag))
+        Ok(Current(decision, etag))
     }
 
     fn table(&mut self) -> Told<Glue> {
@@ -388,24 +416,31 @@ impl Calls<'_> {
 fn made(call: Call, world: &mut World) -> Answer {
     let done = match call {
         Call::Start => return Answer::Started(world.start()),
-        Call::Read => return Answer::Decision(Box::new(world.current.clone()), world.etag),
+        Call::Read => return Answer::Decision(Rc::clone(&world.current), world.etag),
         Call::Entry => {
             let first = world.journal.values().next().expect("the first run");
-            return Answer::Decision(Box::new(first.clone()), 0);
+            return Answer::Decision(Rc::clone(first), 0);
         }
         Call::Table => return Answer::Table(Glue { partitions: BTreeMap::new(), ..world.glue.clone() }),
         Call::Partitions => return Answer::Partitions(world.glue.partitions.clone()),
         Call::Count => return Answer::Counted(world.count()),
-        Call::Folders => return Answer::Folders(world.folders.keys().cloned().collect()),
+        // what was decided long ago nobody sees any more
+        Call::Seen => {
+            let mut seen = Places::default();
+            let recent = world.journal.values().filter(|entry| entry.sequence > FIRST);
+            recent.for_each(|entry| seen.extend(entry.places()));
+            return Answer::Places(seen);
+        }
+        Call::Folders => return Answer::Folders(Rc::clone(&world.folders)),
         Call::Write(next, over) if over == world.etag => {
             world.etag += 1;
-            world.current = (*next).clone();
+            world.current = Rc::clone(&next);
             return Answer::Decision(next, world.etag);
         }
         Call::Write(..) => false,
         Call::Archive(decision) => {
             let entry = decision.entry().expect("an entry");
-            let there = world.journal.entry(entry).or_insert_with(|| decision.clone());
+            let there = world.journal.entry(entry).or_insert_with(|| Rc::clone(&decision));
             assert_eq!(there.tables, decision.tables, "an entry is written once");
             true
         }
@@ -424,7 +459,7 @@ fn made(call: Call, world: &mut World) -> Answer {
             true
         }
         Call::Remove(value) => world.glue.partitions.remove(&value).is_some(),
-        Call::Delete(folder) => world.folders.remove(&folder).is_some(),
+        Call::Delete(folder) => Rc::make_mut(&mut world.folders).remove(&folder).is_some(),
     };
     Answer::Done(done)
 }

@@ -1,6 +1,7 @@
 //! What actors share: S3, Glue, and what runs have written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use contract::{Replaces, RunId};
@@ -22,6 +23,8 @@ pub enum Mode {
     Partition,
 }
 
+/// So many decisions there were before.
+pub const FIRST: u64 = 2;
 /// The name of the table.
 pub const TABLE: &str = "t";
 /// The moment of all: decisions see to it themselves that each is later than the one before.
@@ -49,13 +52,13 @@ pub struct Glue {
 #[derive(Clone, Debug)]
 pub struct World {
     pub mode: Mode,
-    pub current: Decision,
+    pub current: Rc<Decision>,
     pub etag: u32,
-    pub journal: BTreeMap<String, Decision>,
+    pub journal: BTreeMap<String, Rc<Decision>>,
     pub glue: Glue,
     /// The files whose rows are in a folder.
-    pub folders: BTreeMap<String, BTreeSet<u8>>,
-    pub manifests: BTreeMap<RunId, Manifest>,
+    pub folders: Rc<BTreeMap<String, BTreeSet<u8>>>,
+    pub manifests: Rc<BTreeMap<RunId, Manifest>>,
     /// Files that have landed: 1 to so many.
     landed: u8,
     runs: u32,
@@ -66,17 +69,15 @@ pub struct World {
 impl std::hash::Hash for World {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         (self.etag, &self.glue, &self.folders, self.landed, self.runs).hash(state);
-        let places = |decision: &Decision| -> Vec<(String, Vec<String>, u64, bool)> {
-            let place = |table: &Decided| {
-                let partitions = table.state.partitions.iter().map(|partition| partition.location.clone());
-                let marks = [table.rolled_back_from.clone(), table.base.clone(), decision.run.clone()];
-                let marks = marks.into_iter().map(|mark| format!("{mark:?}"));
-                (table.state.location.clone(), partitions.chain(marks).collect(), decision.sequence, decision.settled)
-            };
-            decision.tables.iter().map(place).collect()
-        };
-        (places(&self.current), &self.current.before, &self.current.expired).hash(state);
-        self.journal.iter().for_each(|(key, entry)| (key, places(entry)).hash(state));
+        self.current.before.hash(state);
+        self.current.expired.hash(state);
+        for decision in self.journal.values().chain([&self.current]) {
+            (decision.sequence, decision.settled, &decision.run).hash(state);
+            for table in &decision.tables {
+                (&table.state.location, &table.rolled_back_from, &table.base).hash(state);
+                table.state.partitions.iter().for_each(|partition| partition.location.hash(state));
+            }
+        }
     }
 }
 
@@ -85,26 +86,26 @@ impl World {
     pub fn new(mode: Mode) -> Self {
         let mut world = Self {
             mode,
-            current: Decision::default(),
+            current: Rc::default(),
             etag: 0,
             journal: BTreeMap::new(),
             glue: Glue::default(),
-            folders: BTreeMap::new(),
-            manifests: BTreeMap::new(),
+            folders: Rc::default(),
+            manifests: Rc::default(),
             landed: 2,
             runs: 0,
             taken_back: false,
         };
-        for _ in 0..2 {
+        for _ in 0..FIRST {
             let run = world.start();
             let base = RunId::of_location(&world.glue.location);
             world.build(&run, base.as_ref());
-            let proposal = &world.manifests[&run].proposal;
-            let (next, _) = decision::publish(&world.current, proposal, NOW).expect("a fresh run");
+            let proposal = world.manifests[&run].proposal.clone();
+            let (next, _) = decision::publish(&world.current, &proposal, NOW).expect("a fresh run");
             if let Some(entry) = world.current.entry() {
-                world.journal.insert(entry, world.current.clone());
+                world.journal.insert(entry, Rc::clone(&world.current));
             }
-            world.current = Decision { settled: true, ..next };
+            world.current = Rc::new(Decision { settled: true, ..next });
             world.etag += 1;
             world.glue = world.decided();
         }
@@ -165,14 +166,13 @@ impl World {
             (Mode::Append, Some(_)) | (Mode::Partition, _) => Replaces::Partitions,
         };
         let table = Decided { state, definition, base: base_run, rolled_back_from: None, hides_partitions: false };
-        let proposal =
-            Proposal { run: run.clone(), asked_for: false, tables: vec![Proposed { table, replaces }] };
+        let proposal = Proposal { run: run.clone(), asked_for: false, tables: vec![Proposed { table, replaces }] };
         let holds = base.map(|base| base.holds).unwrap_or_default().union(&files).copied().collect();
         if self.mode == Mode::Whole {
-            self.folders.insert(location.clone(), files.clone());
+            Rc::make_mut(&mut self.folders).insert(location.clone(), files.clone());
         }
-        self.folders.extend(written.into_iter().map(|(value, files)| (folder(value), files)));
-        self.manifests.insert(run.clone(), Manifest { proposal, holds, all });
+        Rc::make_mut(&mut self.folders).extend(written.into_iter().map(|(value, files)| (folder(value), files)));
+        Rc::make_mut(&mut self.manifests).insert(run.clone(), Manifest { proposal, holds, all });
     }
 
     /// What Glue is to say.
@@ -200,13 +200,13 @@ impl World {
     }
 
     /// Holds after every call: a table is never empty, its files are there, and it goes back by a rollback alone.
-    pub fn check_step(&self, before: &Self, task: &Task) {
+    pub fn check_step(&self, before: &str, task: &Task) {
         assert!(self.count() > 0, "{task:?} has emptied the table: {:?}", self.glue);
         for folder in self.queried() {
             assert!(self.folders.contains_key(folder), "{task:?}: Glue points at {folder}, which is gone");
         }
-        let is_back = self.glue.location < before.glue.location;
-        assert!(!is_back || self.taken_back, "{task:?}: back from {} to {}", before.glue.location, self.glue.location);
+        let is_back = self.glue.location.as_str() < before;
+        assert!(!is_back || self.taken_back, "{task:?}: back from {before} to {}", self.glue.location);
     }
 
     /// Holds when all is quiet: Glue says what is decided, and that is every row of every file, once.
