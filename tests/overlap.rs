@@ -230,6 +230,31 @@ async fn a_rollback_and_a_run_at_once_end_at_one_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_died_after_it_was_decided_is_brought_in_line_by_whoever_comes() {
+    let world = World::new("died").await;
+    let mut rows = 2;
+    for (n, (operation, at_call)) in (2..).zip([
+        // the decision
+        ("PutObject", 2),
+        ("UpdateTable", 2),
+        ("BatchUpdatePartition", 1),
+        ("StartQueryExecution", 1),
+    ]) {
+        world.land(n, &[1, 2]).await;
+        rows += 2;
+        let event = world.build(json!({"from_scratch": true})).await;
+        world.stack.crash("catalog", json!({"operation": operation, "at_call": at_call, "when": "after"})).await;
+        let (kind, _) = world.publish(event).await.unwrap_err();
+        assert_eq!(kind, "Runtime.ExitError", "{operation}");
+        // nobody tries again: a run of one table comes next
+        let flat = world.build(json!({"tables": ["flat"]})).await;
+        assert_eq!(world.publish(flat).await.unwrap()["tables"].as_array().unwrap().len(), 1);
+        assert_eq!(world.counts().await, [rows; 3], "{operation}");
+        world.decision().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn previous_is_what_was_shown_before_of_all_tables() {
     let world = World::new("positions").await;
     world.land(2, &[1]).await;

@@ -2,8 +2,8 @@
 
 Calls are counted and, where a test asks for it, go wrong:
 
-- A crash kills a process at a call: before it takes effect, or after it did and before the answer is sent. Or it only holds
-  the call, until it is disarmed: whatever others do meanwhile comes first.
+- A crash kills a process at a call: before it takes effect, or after it did and before the answer is sent. Or it only
+  holds the call, until it is disarmed: whatever others do meanwhile comes first.
 - A fault answers calls of an operation with an error, in the wire format of the service; or loses the answer.
 
 Each attempt of an SDK is a call.
