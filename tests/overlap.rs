@@ -94,7 +94,8 @@ impl World {
                 .collect();
             let decided = table["partitions"].as_array().unwrap().iter();
             let mut decided: Vec<String> = decided.map(|partition| at(partition["location"].as_str())).collect();
-            (registered.sort(), decided.sort());
+            registered.sort();
+            decided.sort();
             assert_eq!(registered, decided, "{name}");
         }
         decision
@@ -314,6 +315,27 @@ async fn nothing_is_pointed_at_what_expires() {
     assert_eq!(world.counts().await, [4; 3]);
     world.publish(world.build(json!({})).await).await.unwrap();
     assert_eq!(world.counts().await, [6; 3]);
+    world.decision().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_comes_after_all_others_is_put_right() {
+    let world = World::new("late").await;
+    world.land(2, &[1, 2]).await;
+    let older = world.build(json!({"from_scratch": true})).await;
+    world.land(3, &[1, 2]).await;
+    let newer = world.build(json!({"from_scratch": true})).await;
+    // the client gives the call up, and makes it again: all are done long before it takes effect
+    let hold = json!({"operation": "BatchUpdatePartition", "at_call": 1, "when": "hold"});
+    world.stack.crash("catalog", hold).await;
+    world.publish(older).await.unwrap();
+    world.publish(newer).await.unwrap();
+    assert_eq!(world.counts().await, [6; 3]);
+    world.stack.go_on("catalog").await;
+    world.stack.eventually("the late call", async || (world.counts().await != [6; 3]).then_some(())).await;
+
+    world.stack.fire_schedule("expire", json!({})).await;
+    world.stack.eventually("the tables are in line", async || (world.counts().await == [6; 3]).then_some(())).await;
     world.decision().await;
 }
 

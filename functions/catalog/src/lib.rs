@@ -226,6 +226,15 @@ impl App {
     /// Deletes the runs that nobody needs any more.
     async fn expire(&self, request: ExpireRequest, invocation: &Invocation) -> Result<ExpireResponse, Failure> {
         let since = chrono::Utc::now() - self.keep_runs;
+        if !request.dry_run {
+            // once a day: a call that came after all others has nobody who looks again
+            let reconciling = tokio::time::timeout(invocation.time_left(RESERVE) / 2, Publishing::reconcile(self));
+            let reconciled = Box::pin(reconciling).await;
+            let reconciled = reconciled.unwrap_or_else(|_| Err(Failure::timeout("not all tables were looked at")));
+            if let Err(failure) = reconciled {
+                tracing::error!(error = %failure, "tables are not in line with what is decided");
+            }
+        }
         let expiring = Box::pin(expire::expire(self, since, request.dry_run));
         let expired = tokio::time::timeout(invocation.time_left(RESERVE), expiring).await.unwrap_or_else(|_| {
             Err(Failure::timeout("not all that has expired was deleted within the function's time: ask again"))

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::App;
 use crate::decision::{self, Decision};
 use crate::journal::Current;
-use crate::plan::Plan;
+use crate::plan::{Plan, tables_of};
 use crate::publication::Publication;
 use crate::runs::Proposed;
 use crate::watch::{Progress, Watch};
@@ -60,10 +60,12 @@ impl<'a> Publishing<'a> {
         Ok(Some(Self { app, current, decided, run, publications, rows: BTreeMap::new() }))
     }
 
-    /// Brings all tables in line with what is decided, whoever has decided it, and counts nothing.
+    /// Brings all tables that there are in line with what is decided, whoever has decided it, and counts nothing.
     pub async fn reconcile(app: &'a App) -> Result<(), Failure> {
         let current = app.current().await?;
-        let publications = app.others(&current.decision, &[])?;
+        let found = tables_of(&app.glue, &app.metadata.database.name).await?.unwrap_or_default();
+        let mut publications = app.others(&current.decision, &[])?;
+        publications.retain(|one| found.iter().any(|table| table.name() == one.wanted.table));
         let mut all = Self { app, current, decided: None, run: None, publications, rows: BTreeMap::new() };
         for round in 0..ROUNDS {
             pause(round).await;
