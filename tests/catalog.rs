@@ -198,6 +198,46 @@ async fn a_plan_changes_nothing_and_nothing_is_dropped_unasked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_version_has_published_is_taken_over() {
+    let api = Api::start(&[]);
+    let (stack, runs) = published_twice("adopted", &api).await;
+    // as it left it: an entry for each run, and no decision
+    let folder = "database/_publications/";
+    let bucket = stack.bucket("curated");
+    let mut entries = Vec::new();
+    for key in stack.keys("curated").await.into_iter().filter(|key| key.starts_with(folder)) {
+        entries.push(stack.read_json("curated", &key).await);
+        stack.s3.delete_object().bucket(&bucket).key(key).send().await.unwrap();
+    }
+    assert_eq!(entries.len(), 2);
+    for (n, run) in (1..).zip(&runs) {
+        let entry = entries.iter().find(|entry| entry["run"] == **run).unwrap();
+        let tables = entry["tables"].as_array().unwrap().iter().map(|table| {
+            let known = ["table", "location", "rows", "partitions", "definition"];
+            known.map(|name| (name.to_owned(), table[name].clone())).into_iter().collect::<serde_json::Value>()
+        });
+        let entry = json!({"at": entry["at"], "run": run, "tables": tables.collect::<Vec<_>>()});
+        let put = stack.s3.put_object().bucket(&bucket).key(format!("{folder}2026110{n}T060000000Z_{run}.json"));
+        put.body(ByteStream::from(entry.to_string().into_bytes())).send().await.unwrap();
+    }
+
+    // the event of the published run once more, and the next one
+    let key = &manifests(&stack).await[&runs[1]];
+    let event = json!({"run": runs[1], "manifest": {"bucket": bucket, "key": key}});
+    assert_eq!(actions(&stack.invoke("catalog", event).await.unwrap()), ["unchanged"; 2]);
+    for key in stack.keys("curated").await.into_iter().filter(|key| key.ends_with("current.json")) {
+        stack.s3.delete_object().bucket(&bucket).key(key).send().await.unwrap();
+    }
+    stack.fire("2026-11-03T06:00:00Z").await;
+    stack.settled(3).await;
+    assert_eq!(counts(&stack).await, (30, "30".into()));
+    stack.invoke("catalog", json!({"publish": "previous"})).await.unwrap();
+    assert_eq!(counts(&stack).await, (20, "20".into()));
+    stack.invoke("catalog", json!({"publish": "previous"})).await.unwrap();
+    assert_eq!(counts(&stack).await, (10, "10".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_has_seen_for_a_week_goes() {
     let api = Api::start(&[]);
     let (stack, runs) = published_twice("expire", &api).await;

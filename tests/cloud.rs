@@ -240,6 +240,31 @@ impl Stack {
         Some(crash["struck"].clone()).filter(|struck| !struck.is_null())
     }
 
+    /// Invokes a function, holds the invocation before it makes its so many-th call of an operation, and lets it go on when
+    /// something else is done. Gives the answers of both.
+    pub async fn held<T>(
+        &self,
+        function: &str,
+        event: Value,
+        (operation, at_call): (&str, u64),
+        meanwhile: impl Future<Output = T>,
+    ) -> (Result<Value, (String, String)>, T) {
+        let hold = json!({"operation": operation, "at_call": at_call, "when": "hold"});
+        self.crash(function, hold).await;
+        let other = async {
+            self.eventually("the held call", async || self.struck(function).await).await;
+            let done = meanwhile.await;
+            self.go_on(function).await;
+            done
+        };
+        tokio::join!(self.invoke(function, event), other)
+    }
+
+    /// Lets a call that is held take effect.
+    pub async fn go_on(&self, function: &str) {
+        self.calls_of(function, "DELETE", "crash", None).await;
+    }
+
     /// Makes a function's calls of an `operation` fail; the local cloud's `calls.Fault` says how.
     pub async fn fault(&self, function: &str, fault: Value) {
         self.calls_of(function, "POST", "faults", Some(fault)).await;

@@ -7,6 +7,7 @@
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`catalog`]: plans, rollback, expiry
 //! - [`partitions`]: many of them
+//! - [`overlap`]: publications, rollbacks and expiry at the same time
 //! - [`refused`]: calls that AWS refuses, and answers that are lost
 //! - [`readers`]: who queries meanwhile sees one published run after the other
 //! - [`datasets`]: a new dataset, without Rust
@@ -28,6 +29,8 @@ mod interrupted;
 mod journey;
 #[path = "landing.rs"]
 mod landing;
+#[path = "overlap.rs"]
+mod overlap;
 #[path = "partitions.rs"]
 mod partitions;
 #[path = "raw_history.rs"]

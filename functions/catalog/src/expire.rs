@@ -1,5 +1,6 @@
 //! Expiry: what a run wrote of a table is deleted when nothing points at it, and nothing has for a while. What points at
-//! it is looked up in Glue at that moment; what did, in the journal. Whatever is not known to be unneeded stays.
+//! it is what was decided, and what Glue says at that moment; what did, the journal says. Whatever is not known to be
+//! unneeded stays. Before anything is deleted it is decided that nothing is pointed at it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,9 @@ use contract::{Failure, RunId};
 use futures::{StreamExt, TryStreamExt};
 use store::Object;
 
-use crate::journal::{EntryKey, Journal};
+use crate::App;
+use crate::decision::{self, Decision, Places};
+use crate::journal::{Current, EntryKey, Journal};
 use crate::partitions;
 use crate::plan::tables_of;
 use crate::projection;
@@ -31,53 +34,90 @@ struct Folder {
     objects: Vec<Object>,
 }
 
+/// How often it is looked again where somebody else decides meanwhile.
+const ATTEMPTS: u32 = 5;
+
+/// What goes and what stays.
+#[derive(Debug)]
+struct Found {
+    expired: Vec<Folder>,
+    kept: Vec<Folder>,
+    /// What points at anything, or has since that moment.
+    needed: Places,
+    /// The keys of the entries that say so.
+    entries: BTreeSet<String>,
+}
+
 /// Deletes what nobody has been able to see since a moment, or says what would go.
-pub async fn expire(
-    glue: &Client,
-    runs: Runs<'_>,
-    unseen_since: DateTime<Utc>,
-    dry_run: bool,
-) -> Result<ExpireResponse, Failure> {
-    // in this order: what is built or published meanwhile is not among the candidates, or is found in use
-    let base = runs.metadata.database.base();
-    let folders = folders(runs.bucket, runs.store.list(runs.bucket, &base).await?);
-    let seen = seen_since(&runs.journal(), unseen_since).await?;
-    let (old, young): (Vec<Folder>, Vec<Folder>) =
-        folders.into_iter().partition(|folder| folder.run.started() < unseen_since && !seen.covers(&folder.location));
-    let used = used(glue, &runs.metadata.database.name).await?;
-    let (kept, expired): (Vec<Folder>, Vec<Folder>) = old.into_iter().partition(|folder| used.covers(&folder.location));
-    let mut response = ExpireResponse {
-        dry_run,
-        unseen_since: unseen_since.to_rfc3339_opts(SecondsFormat::Secs, true),
-        expired: Vec::new(),
-        kept: (young.len() + kept.len()) as u64,
-    };
-    for folder in &expired {
-        if !dry_run {
+pub async fn expire(app: &App, unseen_since: DateTime<Utc>, dry_run: bool) -> Result<ExpireResponse, Failure> {
+    let runs = app.runs();
+    for _ in 0..ATTEMPTS {
+        // before all else: what is published meanwhile is decided over this, and refuses the promise
+        let current = app.current().await?;
+        let found = find(&app.glue, runs, &current.decision, unseen_since).await?;
+        let response = ExpireResponse {
+            dry_run,
+            unseen_since: unseen_since.to_rfc3339_opts(SecondsFormat::Secs, true),
+            expired: found.expired.iter().map(Folder::expired).collect(),
+            kept: found.kept.len() as u64,
+        };
+        if dry_run {
+            return Ok(response);
+        }
+        if !promise(&runs.journal(), &current, &found.expired).await? {
+            continue;
+        }
+        for folder in &found.expired {
             let deletions = folder.objects.iter().map(|object| runs.store.delete(object));
             futures::stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
             tracing::info!(location = folder.location, objects = folder.objects.len(), "run expired");
         }
-        response.expired.push(ExpiredRun {
-            location: folder.location.clone(),
-            objects: folder.objects.len() as u64,
-            bytes: folder.objects.iter().map(|object| object.bytes).sum(),
-        });
+        forget(runs, &found, unseen_since).await?;
+        return Ok(response);
     }
-    if !dry_run {
-        let left = young.iter().chain(&kept).map(|folder| folder.run.clone()).collect();
-        forget(runs, &left, &seen, unseen_since).await?;
+    Err(Failure::unavailable(format!("others have decided {ATTEMPTS} times in between: ask again")))
+}
+
+/// Decides that nothing is pointed at these folders again; whether nobody was quicker.
+async fn promise(journal: &Journal<'_>, current: &Current, expired: &[Folder]) -> Result<bool, Failure> {
+    let candidates: BTreeSet<String> = expired.iter().map(|folder| folder.location.clone()).collect();
+    if candidates.iter().all(|folder| current.decision.expired.contains(folder)) {
+        return journal.is_current(current).await;
     }
-    Ok(response)
+    let next = decision::expire(&current.decision, candidates);
+    Ok(journal.write(current, next).await?.is_some())
+}
+
+async fn find(
+    glue: &Client,
+    runs: Runs<'_>,
+    current: &Decision,
+    unseen_since: DateTime<Utc>,
+) -> Result<Found, Failure> {
+    let base = runs.metadata.database.base();
+    let folders = folders(runs.bucket, runs.store.list(runs.bucket, &base).await?);
+    let Seen { places: mut needed, entries } = seen_since(&runs.journal(), current, unseen_since).await?;
+    needed.extend(used(glue, &runs.metadata.database.name).await?);
+    let is_over = |folder: &Folder| folder.run.started() < unseen_since && !needed.covers(&folder.location);
+    let (expired, kept) = folders.into_iter().partition(is_over);
+    Ok(Found { expired, kept, needed, entries })
+}
+
+impl Folder {
+    fn expired(&self) -> ExpiredRun {
+        ExpiredRun {
+            location: self.location.clone(),
+            objects: self.objects.len() as u64,
+            bytes: self.objects.iter().map(|object| object.bytes).sum(),
+        }
+    }
 }
 
 /// Manifests and entries of runs of which nothing is left. Last: whoever is stopped before comes again.
-async fn forget(
-    runs: Runs<'_>,
-    left: &BTreeSet<RunId>,
-    seen: &Seen,
-    unseen_since: DateTime<Utc>,
-) -> Result<(), Failure> {
+async fn forget(runs: Runs<'_>, found: &Found, unseen_since: DateTime<Utc>) -> Result<(), Failure> {
+    // of a run that has added nothing there is no folder, and still it is what is published
+    let mut left = found.needed.runs();
+    left.extend(found.kept.iter().map(|folder| folder.run.clone()));
     let is_over = |run: &RunId| run.started() < unseen_since && !left.contains(run);
     let manifests = runs.store.list(runs.bucket, &runs.metadata.database.manifests()).await?;
     for manifest in manifests.iter().filter(|object| run_of_manifest(&object.key).is_some_and(|run| is_over(&run))) {
@@ -86,7 +126,7 @@ async fn forget(
     let entries = runs.store.list(runs.bucket, &runs.metadata.database.publications()).await?;
     let of_no_use = |object: &&Object| {
         let key = EntryKey::parse(&object.key);
-        key.is_some_and(|key| key.at < unseen_since && is_over(&key.run) && !seen.entries.contains(&key.key))
+        key.is_some_and(|key| key.at < unseen_since && is_over(&key.run) && !found.entries.contains(&key.key))
     };
     for entry in entries.iter().filter(of_no_use) {
         runs.store.delete(entry).await?;
@@ -122,25 +162,6 @@ fn run_folder(key: &str) -> Option<(&str, RunId)> {
     None
 }
 
-/// Places that something points at.
-#[derive(Debug, Default)]
-struct Places(BTreeSet<String>);
-
-impl Places {
-    fn add(&mut self, location: &str) {
-        if !location.is_empty() {
-            self.0.insert(format!("{}/", location.trim_end_matches('/')));
-        }
-    }
-
-    /// Whether something points at a folder, at one within it, or at one that it is in.
-    fn covers(&self, folder: &str) -> bool {
-        let within = self.0.range(folder.to_owned()..).next().is_some_and(|place| place.starts_with(folder));
-        let mut above = folder.match_indices('/').map(|(at, _)| &folder[..=at]);
-        within || above.any(|folder| self.0.contains(folder))
-    }
-}
-
 /// What analysts could see since a moment, by the journal.
 #[derive(Debug, Default)]
 struct Seen {
@@ -149,18 +170,22 @@ struct Seen {
     entries: BTreeSet<String>,
 }
 
-impl Seen {
-    fn covers(&self, folder: &str) -> bool {
-        self.places.covers(folder)
-    }
-}
-
-/// Of each table the entries since then, and the last one before: what was published at that moment.
-async fn seen_since(journal: &Journal<'_>, since: DateTime<Utc>) -> Result<Seen, Failure> {
-    let mut seen = Seen::default();
+/// What is published, and what `previous` leads to; of each table the entries since then, and the last one before: what
+/// was published at that moment.
+async fn seen_since(journal: &Journal<'_>, current: &Decision, since: DateTime<Utc>) -> Result<Seen, Failure> {
+    let mut seen = Seen { places: current.places(), entries: BTreeSet::new() };
+    // the decision has no entry yet: what it says was published since it was made
     let mut known: BTreeSet<String> = BTreeSet::new();
+    if current.time() < since {
+        known.extend(current.tables.iter().map(|table| table.state.table.clone()));
+    }
     for key in journal.keys().await?.into_iter().rev() {
         let Some(entry) = journal.read(&key.key).await? else { continue };
+        let is_before = current.before.as_ref().is_some_and(|before| key.key.ends_with(before.as_str()));
+        if is_before {
+            seen.places.extend(entry.places());
+            seen.entries.insert(key.key.clone());
+        }
         for table in entry.tables {
             if key.at < since && !known.insert(table.state.table) {
                 continue;
@@ -217,25 +242,6 @@ mod tests {
             ("20261123T034500123Z-aaaa", None),
         ] {
             assert_eq!(run_folder(key).map(|(folder, _)| folder), expected, "{key}");
-        }
-    }
-
-    #[test]
-    fn what_points_anywhere_near_a_folder_keeps_it() {
-        let mut places = Places::default();
-        for location in ["s3://b/t/r1", "s3://b/t/r2/d=1/", "s3://b/u/", ""] {
-            places.add(location);
-        }
-        for (folder, expected) in [
-            ("s3://b/t/r1/", true),
-            ("s3://b/t/r2/", true),
-            ("s3://b/u/r1/", true),
-            ("s3://b/t/r/", false),
-            ("s3://b/t/r11/", false),
-            ("s3://b/t/r3/", false),
-            ("s3://b/v/r1/", false),
-        ] {
-            assert_eq!(places.covers(folder), expected, "{folder}");
         }
     }
 }

@@ -1,77 +1,38 @@
-//! The journal: what analysts have seen of each table, and since when. Every publication leaves an entry beside the
-//! manifests, which nobody changes afterwards: a run is brought back by it, and by it a run is known that nobody has seen
-//! for long enough.
+//! The decision and those before it, in S3: `current.json`, and an entry for each that another one has replaced. An entry
+//! is written before its decision is replaced, once, of the very bytes; nobody changes it afterwards. A run is brought
+//! back by it, and by it a run is known that nobody has seen for long enough.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use contract::{Database, Failure, PartitionOutput, RunId};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Utc};
+use contract::{Database, Failure, FailureKind, RunId};
 use store::{Store, Write};
 
-use crate::table_input::TableDefinition;
+use crate::decision::{Decided, Decision, ENTRY_TIME};
 
-/// What the catalog points at for one table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TableState {
-    /// The curated table.
-    pub table: String,
-    /// `s3://…/<run>/`
-    pub location: String,
-    /// Rows in the whole table.
-    pub rows: u64,
-    /// Every partition; of the manifest of a run that replaces some only, these.
-    pub partitions: Vec<PartitionState>,
+/// The name of the decision.
+const CURRENT: &str = "current.json";
+const JSON: &str = "application/json";
+
+/// The decision as it was read or written.
+#[derive(Clone, Debug, Default)]
+pub struct Current {
+    /// What it says.
+    pub decision: Decision,
+    /// The entity tag of the object; `None` where there is none yet.
+    pub etag: Option<String>,
 }
 
-/// Where a partition is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartitionState {
-    /// A value for each partition column, in order, as Glue holds them.
-    pub values: Vec<String>,
-    /// `s3://…/<run>/<column>=<value>/`
-    pub location: String,
-    /// Rows in its files; null where nobody has said.
-    pub rows: Option<u64>,
-}
-
-impl From<PartitionOutput> for PartitionState {
-    fn from(written: PartitionOutput) -> Self {
-        Self { values: written.values, location: written.location, rows: Some(written.rows) }
-    }
-}
-
-/// What one publication made of its tables.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// When it was done, RFC 3339.
-    pub at: String,
-    /// The run that was published.
-    pub run: RunId,
-    /// The tables.
-    pub tables: Vec<Recorded>,
-}
-
-/// A table as it was published.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Recorded {
-    /// Where it was, whole: with the partitions that other runs have written.
-    #[serde(flatten)]
-    pub state: TableState,
-    /// How it was described.
-    pub definition: TableDefinition,
-}
-
-/// An entry by its key, which tells when it was made and of which run.
+/// An entry by its key, which tells when it was decided and of which run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryKey {
-    /// When it was made.
+    /// When it was decided.
     pub at: DateTime<Utc>,
-    /// The run that was published.
+    /// The run that was decided about.
     pub run: RunId,
     /// Object key.
     pub key: String,
 }
 
-/// The entries, in S3.
+/// Where decisions are.
 #[derive(Clone, Copy, Debug)]
 pub struct Journal<'a> {
     /// S3.
@@ -82,19 +43,39 @@ pub struct Journal<'a> {
     pub database: &'a Database,
 }
 
-/// When an entry was made, as it stands in its key: names sort by it.
-const TIME: &str = "%Y%m%dT%H%M%S%3fZ";
-
 impl Journal<'_> {
-    /// Writes down what is published from now on.
-    pub async fn write(&self, at: DateTime<Utc>, run: &RunId, tables: Vec<Recorded>) -> Result<(), Failure> {
-        let key = format!("{}{}_{run}.json", self.database.publications(), at.format(TIME));
-        let entry = Entry { at: at.to_rfc3339_opts(SecondsFormat::Millis, true), run: run.clone(), tables };
-        let text = serde_json::to_vec(&entry).map_err(Failure::internal)?;
-        self.store.put(self.bucket, &key, text, "application/json", Write::IfAbsent).await
+    /// The decision; `None` where there is none: nothing was published yet, or by a version that had none.
+    pub async fn current(&self) -> Result<Option<Current>, Failure> {
+        let key = self.key(CURRENT);
+        let Some((text, etag)) = self.store.read_tagged(self.bucket, &key).await? else { return Ok(None) };
+        Ok(Some(Current { decision: self.parse(&key, &text)?, etag: Some(etag) }))
     }
 
-    /// Every entry's key, the oldest first.
+    /// Decides: writes a decision over the one that it follows; `None` when somebody else was quicker.
+    pub async fn write(&self, over: &Current, next: Decision) -> Result<Option<Current>, Failure> {
+        if let Some(entry) = over.decision.entry().filter(|_| over.decision.tables != next.tables) {
+            let text = serde_json::to_vec(&over.decision).map_err(Failure::internal)?;
+            match self.store.put(self.bucket, &self.key(&entry), text, JSON, Write::IfAbsent).await {
+                // whoever came before has written the same
+                Err(failure) if failure.kind != FailureKind::Conflict => return Err(failure),
+                _ => {}
+            }
+        }
+        let text = serde_json::to_vec(&next).map_err(Failure::internal)?;
+        match self.store.put_over(self.bucket, &self.key(CURRENT), text, JSON, over.etag.as_deref()).await {
+            Ok(etag) => Ok(Some(Current { decision: next, etag: Some(etag) })),
+            Err(failure) if failure.kind == FailureKind::Conflict => Ok(None),
+            Err(failure) => Err(failure.context("deciding what is published")),
+        }
+    }
+
+    /// Whether a decision is still the one.
+    pub async fn is_current(&self, current: &Current) -> Result<bool, Failure> {
+        let found = self.store.head(self.bucket, &self.key(CURRENT), None).await?;
+        Ok(found.map(|object| object.etag) == current.etag)
+    }
+
+    /// The key of every decision that was replaced, the oldest first.
     pub async fn keys(&self) -> Result<Vec<EntryKey>, Failure> {
         let listed = self.store.list(self.bucket, &self.database.publications()).await?;
         let mut keys: Vec<EntryKey> = listed.into_iter().filter_map(|object| EntryKey::parse(&object.key)).collect();
@@ -102,17 +83,19 @@ impl Journal<'_> {
         Ok(keys)
     }
 
-    /// An entry; `None` when it is gone.
-    pub async fn read(&self, key: &str) -> Result<Option<Entry>, Failure> {
+    /// A decision that was replaced, by its key; `None` when it is gone.
+    pub async fn read(&self, key: &str) -> Result<Option<Decision>, Failure> {
         let Some(text) = self.store.read_whole(self.bucket, key).await? else { return Ok(None) };
-        let entry = serde_json::from_slice(&text);
-        entry.map(Some).map_err(|error| {
-            Failure::bad_data(format!("{} cannot be read as an entry: {error}", store::url(self.bucket, key)))
-        })
+        self.parse(key, &text).map(Some)
     }
 
-    /// What was last published of each of these tables, the newest first; of one that never was, nothing.
-    pub async fn last(&self, tables: impl Iterator<Item = &str>) -> Result<Vec<Recorded>, Failure> {
+    /// A decision that was replaced, by the name of its entry.
+    pub async fn entry(&self, name: &str) -> Result<Option<Decision>, Failure> {
+        self.read(&self.key(name)).await
+    }
+
+    /// What was last recorded of each of these tables, the newest first; of one that never was, nothing.
+    pub async fn last(&self, tables: impl Iterator<Item = &str>) -> Result<Vec<Decided>, Failure> {
         let mut missing: Vec<&str> = tables.collect();
         let mut found = Vec::new();
         for key in self.keys().await?.iter().rev() {
@@ -129,12 +112,22 @@ impl Journal<'_> {
         Ok(found)
     }
 
-    /// What the last publication of a run made of its tables; `None` when it was never published.
-    pub async fn of_run(&self, run: &RunId) -> Result<Option<Entry>, Failure> {
+    /// The last decision about a run that was replaced; `None` when there was none.
+    pub async fn of_run(&self, run: &RunId) -> Result<Option<Decision>, Failure> {
         match self.keys().await?.into_iter().rev().find(|key| key.run == *run) {
             Some(found) => self.read(&found.key).await,
             None => Ok(None),
         }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.database.publications())
+    }
+
+    fn parse(&self, key: &str, text: &[u8]) -> Result<Decision, Failure> {
+        serde_json::from_slice(text).map_err(|error| {
+            Failure::bad_data(format!("{} cannot be read as a decision: {error}", store::url(self.bucket, key)))
+        })
     }
 }
 
@@ -143,7 +136,7 @@ impl EntryKey {
     pub fn parse(key: &str) -> Option<Self> {
         let name = key.rsplit('/').next()?.strip_suffix(".json")?;
         let (time, run) = name.split_once('_')?;
-        let at = chrono::NaiveDateTime::parse_from_str(time, TIME).ok()?.and_utc();
+        let at = chrono::NaiveDateTime::parse_from_str(time, ENTRY_TIME).ok()?.and_utc();
         Some(Self { at, run: RunId::parse(run)?, key: key.into() })
     }
 }
@@ -153,13 +146,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_s_key_tells_when_it_was_made_and_of_which_run() {
+    fn an_entry_s_key_tells_when_it_was_decided_and_of_which_run() {
         let key = "database/_publications/20261124T010203004Z_20261123T034500123Z-aaaa.json";
         let found = EntryKey::parse(key).unwrap();
         assert_eq!(found.at.to_rfc3339(), "2026-11-24T01:02:03.004+00:00");
         assert_eq!((found.run.as_str(), found.key.as_str()), ("20261123T034500123Z-aaaa", key));
-        for other in ["database/_publications/x.json", "database/_publications/20261124T010203004Z_x.json"] {
-            assert_eq!(EntryKey::parse(other), None);
+        let decision = Decision { at: found.at.to_rfc3339(), run: Some(found.run), ..Decision::default() };
+        assert_eq!(decision.entry().as_deref(), key.rsplit('/').next());
+        for other in ["current.json", "x.json", "20261124T010203004Z_x.json"] {
+            assert_eq!(EntryKey::parse(&format!("database/_publications/{other}")), None);
         }
+    }
+
+    #[test]
+    fn an_entry_of_a_version_without_decisions_is_read_as_one() {
+        let entry = r#"{"at": "2026-11-24T01:02:03.004Z", "run": "20261123T034500123Z-aaaa", "tables": [
+            {"table": "t", "location": "s3://b/t/", "rows": 1, "partitions": [], "definition": {"Name": "t"}}]}"#;
+        let entry: Decision = serde_json::from_str(entry).unwrap();
+        assert_eq!((entry.sequence, entry.tables[0].state.rows, &entry.before), (0, Some(1), &None));
     }
 }

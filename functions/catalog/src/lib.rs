@@ -5,19 +5,22 @@
 //!
 //! 1. Everything is read and checked, and the plan of what is to be done is logged; a run of which anything is wrong
 //!    changes nothing.
-//! 2. All tables are pointed at the run, one call each. A table without partitions is published with that. Glue has no
-//!    call for several tables: between the first and the last of these calls a join may meet two runs.
-//! 3. Partitions are moved, added and, in `rebuild` mode, removed.
-//! 4. Every table is counted and read through Athena.
-//! 5. What is published now is written into the journal.
+//! 2. It is decided: one object says what is published, and is written over exactly what was read. Where somebody else was
+//!    quicker, all begins again.
+//! 3. Glue is brought in line with the decision: all tables are pointed at their runs, one call each, then partitions are
+//!    moved, added and removed.
+//! 4. Every table of the run is counted and read through Athena.
+//! 5. The decision is settled, by a write over exactly that decision. Where there is another one by then, Glue is brought
+//!    in line with that.
 //! 6. The raw database, if there is one, is brought in line with what has landed.
 //!
-//! A failure in 2 to 4 takes every table back to what it was; after that what is published stays. Each step looks at what
-//! is there before it acts, so that the same event can be handled again after a crash at any point: the way back is kept
-//! in Glue itself.
+//! A failure in 3 or 4 is a decision too: what was before is published again, and Glue brought in line with that. Whoever
+//! finds a decision that is not settled, after a crash at any point, brings all tables in line.
 
+mod adopt;
 mod athena;
 pub mod command;
+mod decision;
 mod diff;
 mod expire;
 mod journal;
@@ -25,14 +28,15 @@ mod partitions;
 mod plan;
 mod projection;
 mod publication;
+mod publish;
 mod raw_history;
 mod recreate;
 mod review;
 mod runs;
 mod sync;
 mod table_input;
+mod watch;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_glue::config::timeout::TimeoutConfig;
@@ -41,18 +45,18 @@ use boot::{Boot, Invocation, env};
 use contract::message::{
     CatalogRequest, CatalogResponse, ExpireRequest, ExpireResponse, PublishAction, PublishedTable, SyncRequest,
 };
-use contract::{Failure, FailureKind, MetaData, Replaces, RunId};
-use futures::StreamExt;
+use contract::{Failure, FailureKind, MetaData, RunId};
 use serde_json::Value;
 use store::Store;
 use tokio::time::Instant;
 
 use crate::athena::Athena;
-use crate::journal::Recorded;
+use crate::decision::{Decision, Outcome};
+use crate::journal::Current;
 use crate::plan::Plan;
 use crate::publication::Publication;
-use crate::review::Finding;
-use crate::runs::Runs;
+use crate::publish::Publishing;
+use crate::runs::{Proposed, Runs, Wish};
 
 /// Kept of an invocation's time to take a publication back and to answer.
 const RESERVE: Duration = Duration::from_secs(60);
@@ -62,8 +66,8 @@ const STOPPING: Duration = Duration::from_secs(2 * athena::LAST_ANSWER.as_secs()
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until a call is given up, all its attempts included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Tables under review at once: Athena runs 20 queries of an account at once and queues the others.
-const REVIEWS_AT_ONCE: usize = 5;
+/// How often it is looked again where somebody else decides meanwhile.
+const ATTEMPTS: u32 = 6;
 
 /// The function, set up.
 pub struct App {
@@ -113,118 +117,125 @@ impl App {
         answer.map_err(Failure::internal)
     }
 
-    /// Brings Glue in line with a run.
+    /// Decides that a run is published, and brings Glue in line with that.
     async fn sync(&self, request: SyncRequest, invocation: &Invocation) -> Result<CatalogResponse, Failure> {
         let (now, left) = (Instant::now(), invocation.time_left(RESERVE));
-        let runs = self.runs();
-        let (run, mut publications) = match request.recreate {
-            true => (None, runs.last_published().await?),
-            false => runs.publications(&request.run).await.map(|(run, publications)| (Some(run), publications))?,
-        };
-        let plan = Plan::new(&self.glue, &self.metadata, &publications, request.drop, request.recreate).await?;
-        let lines = plan.lines();
-        lines.iter().for_each(|line| tracing::info!(run = run.as_ref().map(RunId::as_str), line, "plan"));
-        let mut response = CatalogResponse {
-            run,
-            database: self.metadata.database.name.clone(),
-            plan: lines,
-            tables: Vec::new(),
-            dropped: Vec::new(),
-            raw_history: None,
-        };
-        if request.plan_only {
+        let wish = self.runs().wish(&request).await?;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+            }
+            let looked = Box::pin(self.look(&wish, &request)).await;
+            let (current, proposed, publications, plan) = match looked {
+                // what it is built on next is what Glue says
+                Err(failure) if failure.kind == FailureKind::Stale && !request.plan_only => {
+                    Box::pin(Publishing::reconcile(self)).await?;
+                    return Err(failure);
+                }
+                looked => looked?,
+            };
+            let lines = plan.lines();
+            let run = proposed.run.as_ref().map(RunId::as_str);
+            lines.iter().for_each(|line| tracing::info!(run, line, "plan"));
+            let mut response = CatalogResponse {
+                run: proposed.run.clone(),
+                database: self.metadata.database.name.clone(),
+                plan: lines,
+                tables: Vec::new(),
+                dropped: Vec::new(),
+                raw_history: None,
+            };
+            if request.plan_only {
+                return Ok(response);
+            }
+            response.dropped = plan.dropped().to_vec();
+            let Some(mut publishing) = Publishing::decide(self, current, &proposed, publications).await? else {
+                tracing::info!(run, "somebody else has decided meanwhile: looking again");
+                continue;
+            };
+            let deadline = now + left.saturating_sub(STOPPING);
+            // boxed: with the SDK's own layers the futures nest deeper than the compiler follows
+            let published = tokio::time::timeout_at(now + left, Box::pin(publishing.publish(plan, deadline)))
+                .await
+                .unwrap_or_else(|_| Err(Failure::timeout("not all was published within the function's time")));
+            if let Err(failure) = published {
+                return Err(match request.recreate {
+                    true => failed_to_recreate(failure),
+                    false => Box::pin(publishing.take_back(failure)).await,
+                });
+            }
+            recreate::drop_tables(&self.glue, &response.database, &response.dropped).await?;
+            response.tables = self.report(&publishing, &proposed);
+            response.raw_history = Box::pin(raw_history::sync(self, now + left)).await;
             return Ok(response);
         }
-        response.dropped = plan.dropped().to_vec();
-        // boxed: with the SDK's own layers the futures nest deeper than the compiler follows
-        let publishing = Box::pin(self.publish(&mut publications, plan, now + left.saturating_sub(STOPPING)));
-        let published = tokio::time::timeout_at(now + left, publishing)
-            .await
-            .unwrap_or_else(|_| Err(Failure::timeout("not all was published within the function's time")));
-        match published {
-            Ok(findings) => {
-                self.record(&publications, &findings).await?;
-                recreate::drop_tables(&self.glue, &response.database, &response.dropped).await?;
-                response.tables = self.report(&publications, findings);
-                response.raw_history = Box::pin(raw_history::sync(self, now + left)).await;
-                Ok(response)
-            }
-            Err(failure) if request.recreate => Err(Failure {
-                message: format!(
-                    "{}; tables may be missing until {{\"recreate\": true}} has succeeded",
-                    failure.message
-                ),
-                ..failure
-            }),
-            Err(failure) => Err(Box::pin(self.put_back(&publications, failure)).await),
-        }
+        Err(Failure::unavailable(format!("others have decided {ATTEMPTS} times in between")))
     }
 
-    /// Publishes and reviews; queries end at the deadline. Gives a finding for each table.
-    async fn publish(
+    /// What is published, what is to be, and what has to be done for that. In this order: what Glue says was so before
+    /// anything is decided.
+    async fn look(
         &self,
-        publications: &mut [Publication],
-        plan: Plan,
-        deadline: Instant,
-    ) -> Result<Vec<Finding>, Failure> {
-        let recreate = plan.recreate;
-        if recreate {
-            recreate::delete_all(&self.glue, &self.metadata).await?;
+        wish: &Wish,
+        request: &SyncRequest,
+    ) -> Result<(Current, Proposed, Vec<Publication>, Plan), Failure> {
+        let current = self.current().await?;
+        let mut proposed = self.runs().proposed(wish, &current).await?;
+        if request.drop {
+            let tables = proposed.next.tables.iter().map(|table| table.state.table.clone());
+            let obsolete: Vec<_> = tables.filter(|table| !self.metadata.curated.contains_key(table)).collect();
+            proposed.next = decision::drop_tables(&proposed.next, &obsolete, chrono::Utc::now());
         }
-        if recreate || !plan.database_exists {
-            sync::ensure_database(&self.glue, &self.metadata.database, &self.curated_bucket).await?;
-        }
-        for (publication, seen) in publications.iter_mut().zip(plan.tables) {
-            publication.rolled_back_from = seen.found.as_ref().and_then(publication::rolled_back_from);
-            sync::publish(&self.glue, publication, Some(seen.found).filter(|_| !recreate)).await?;
-        }
-        // looked at again: nothing guards a partition against a run that is newer than the plan
-        for publication in publications.iter_mut().filter(|publication| publication.is_partitioned()) {
-            match publication.action {
-                PublishAction::Withdrawn => {}
-                _ if publication.is_projected() => publication.holds_all(),
-                _ => {
-                    partitions::publish(&self.glue, &self.athena, publication, deadline).await?;
-                    partitions::give_back(&self.glue, self.runs(), publication).await?;
-                }
-            }
-        }
-        let reviews = publications.iter().map(|one| review::review(&self.glue, &self.athena, one, deadline));
-        let findings: Vec<_> = futures::stream::iter(reviews).buffered(REVIEWS_AT_ONCE).collect().await;
-        all(findings)
+        let publications = self.publications(&current, &proposed)?;
+        let plan = Plan::new(&self.glue, &self.metadata, &publications, request.drop, request.recreate).await?;
+        Ok((current, proposed, publications, plan))
     }
 
-    /// Writes down what is published now. Without that a run could not be brought back whole, so it is a failure; what is
-    /// published stays.
-    async fn record(&self, publications: &[Publication], findings: &[Finding]) -> Result<(), Failure> {
-        let journal = self.runs().journal();
-        let published: Vec<_> = publications
-            .iter()
-            .zip(findings)
-            .filter_map(|(publication, finding)| match finding {
-                Finding::Agrees(rows) => Some((publication, *rows)),
-                Finding::Superseded(_) => None,
-            })
-            .collect();
-        let mut by_run: BTreeMap<&RunId, Vec<Recorded>> = BTreeMap::new();
-        let partial = |publication: &Publication| publication.replaces == Replaces::Partitions;
-        let partial = published.iter().filter(|(one, _)| partial(one)).map(|(one, _)| one.wanted.table.as_str());
-        let before = journal.last(partial).await?;
-        for (publication, rows) in published {
-            let before = before.iter().find(|before| before.state.table == publication.wanted.table);
-            by_run.entry(&publication.run).or_default().push(publication.recorded(rows, before));
+    /// The tables of the run; and all others where nobody has brought them in line yet.
+    fn publications(&self, current: &Current, proposed: &Proposed) -> Result<Vec<Publication>, Failure> {
+        let mut publications = Vec::new();
+        for (name, outcome) in &proposed.tables {
+            let Some(decided) = proposed.next.table(name) else { continue };
+            let run = proposed.run.clone().or_else(|| decided.state.run());
+            let run = run.ok_or_else(|| Failure::internal(format!("table `{name}` is at no run")))?;
+            publications.push(Publication::new(&self.metadata, decided, &run, Some(*outcome))?);
         }
-        for (run, tables) in by_run {
-            let written = journal.write(chrono::Utc::now(), run, tables).await;
-            written.map_err(|failure| failure.context(format!("run {run} is published, but not on record")))?;
+        if current.etag.is_some() && !current.decision.settled {
+            publications.extend(self.others(&proposed.next, &publications)?);
         }
-        Ok(())
+        Ok(publications)
+    }
+
+    /// The tables of a decision that are not among these, and that the metadata describes.
+    fn others(&self, decision: &Decision, publications: &[Publication]) -> Result<Vec<Publication>, Failure> {
+        let is_other = |name: &str| !publications.iter().any(|publication| publication.wanted.table == name);
+        let others = decision.tables.iter().filter(|table| is_other(&table.state.table));
+        let others = others.filter(|table| self.metadata.curated.contains_key(&table.state.table));
+        let others = others.filter_map(|table| Some((table, table.state.run()?)));
+        others.map(|(table, run)| Publication::new(&self.metadata, table, &run, None)).collect()
+    }
+
+    /// What is published.
+    async fn current(&self) -> Result<Current, Failure> {
+        match self.runs().journal().current().await? {
+            Some(current) => Ok(current),
+            None => Ok(Current { decision: adopt::adopt(&self.glue, self.runs()).await?, etag: None }),
+        }
     }
 
     /// Deletes the runs that nobody needs any more.
     async fn expire(&self, request: ExpireRequest, invocation: &Invocation) -> Result<ExpireResponse, Failure> {
         let since = chrono::Utc::now() - self.keep_runs;
-        let expiring = Box::pin(expire::expire(&self.glue, self.runs(), since, request.dry_run));
+        if !request.dry_run {
+            // once a day: a call that came after all others has nobody who looks again
+            let reconciling = tokio::time::timeout(invocation.time_left(RESERVE) / 2, Publishing::reconcile(self));
+            let reconciled = Box::pin(reconciling).await;
+            let reconciled = reconciled.unwrap_or_else(|_| Err(Failure::timeout("not all tables were looked at")));
+            if let Err(failure) = reconciled {
+                tracing::error!(error = %failure, "tables are not in line with what is decided");
+            }
+        }
+        let expiring = Box::pin(expire::expire(self, since, request.dry_run));
         let expired = tokio::time::timeout(invocation.time_left(RESERVE), expiring).await.unwrap_or_else(|_| {
             Err(Failure::timeout("not all that has expired was deleted within the function's time: ask again"))
         })?;
@@ -237,42 +248,13 @@ impl App {
         Runs { store: &self.store, metadata: &self.metadata, bucket: &self.curated_bucket }
     }
 
-    /// Takes back what was published, and says so.
-    async fn put_back(&self, publications: &[Publication], failure: Failure) -> Failure {
-        // a failure that says nothing about the data undoes no more than this invocation did
-        let wrong = failure.kind == FailureKind::BadData;
-        let mut problems = Vec::new();
-        for publication in publications {
-            if let Err(problem) = self.put_table_back(publication, wrong).await {
-                let location = publication.location_before();
-                tracing::error!(table = publication.wanted.table, error = %problem, location, "table was not put back");
-                problems.push(format!("`{}` (was at {location}): {problem}", publication.name()));
-            }
-        }
-        let outcome = match problems.as_slice() {
-            _ if publications.iter().all(|publication| publication.table_before.is_none()) => return failure,
-            [] => "what was published before is back in place".into(),
-            _ => format!("and what was published before could not be put back: {}", problems.join("; ")),
-        };
-        Failure { message: format!("{}; {outcome}", failure.message), ..failure }
-    }
-
-    async fn put_table_back(&self, publication: &Publication, wrong: bool) -> Result<(), Failure> {
-        // before the table: one that this run created is deleted, and its partitions would outlive it for a while
-        partitions::put_back(&self.glue, publication, wrong).await?;
-        let only_location_known = sync::put_back(&self.glue, publication, wrong).await?;
-        if only_location_known && publication.is_partitioned() && publication.replaces == Replaces::Table {
-            // partitions that the earlier invocation removed are forgotten, but they all lie under that location
-            partitions::repair(&self.athena, publication, Instant::now() + RESERVE / 2).await?;
-        }
-        Ok(())
-    }
-
-    fn report(&self, publications: &[Publication], findings: Vec<Finding>) -> Vec<PublishedTable> {
+    fn report(&self, publishing: &Publishing<'_>, proposed: &Proposed) -> Vec<PublishedTable> {
         let mut freshest = None;
         let mut tables = Vec::new();
-        for (publication, finding) in publications.iter().zip(findings) {
-            let table = published(publication, finding);
+        for publication in &publishing.publications {
+            let Some(outcome) = publication.outcome else { continue };
+            let rows = publishing.rows.get(&publication.wanted.table).copied().unwrap_or_default();
+            let table = published(publication, outcome, rows, proposed);
             let (name, run, location) = (&table.table, publication.run.as_str(), &table.location);
             match table.action {
                 PublishAction::Superseded => tracing::warn!(table = name, run, location, "table left at a newer run"),
@@ -283,7 +265,7 @@ impl App {
                     let (rows, partitions) = (table.rows, table.partitions);
                     tracing::info!(table = name, run, action = ?table.action, rows, partitions, location, "table published");
                     metrics::emit(Some(name), &[("RowsPublished", Unit::Count, rows as f64)]);
-                    freshest = freshest.max(publication.newest_file_land_timestamp);
+                    freshest = freshest.max(proposed.newest_file_land_timestamp);
                 }
             }
             tables.push(table);
@@ -296,32 +278,25 @@ impl App {
     }
 }
 
-fn published(publication: &Publication, finding: Finding) -> PublishedTable {
-    let (action, location, rows) = match finding {
-        Finding::Agrees(rows) => (publication.action, publication.wanted.location.clone(), rows),
-        Finding::Superseded(location) => match publication.action {
-            PublishAction::Withdrawn => (PublishAction::Withdrawn, location, 0),
-            _ => (PublishAction::Superseded, location, 0),
-        },
-    };
+fn published(publication: &Publication, outcome: Outcome, rows: u64, proposed: &Proposed) -> PublishedTable {
+    let wanted = &publication.wanted;
+    let written = proposed.written.get(&wanted.table).copied();
     PublishedTable {
-        table: publication.wanted.table.clone(),
-        location,
-        action,
+        table: wanted.table.clone(),
+        location: wanted.location.clone(),
+        action: match outcome {
+            Outcome::Published => publication.action,
+            Outcome::Superseded => PublishAction::Superseded,
+            Outcome::Withdrawn => PublishAction::Withdrawn,
+        },
         rows,
-        partitions: publication.wanted.partitions.len() as u64,
+        partitions: written.unwrap_or(wanted.partitions.len() as u64),
     }
 }
 
-/// All findings, or one failure that tells of every table that failed. Wrong data counts more than a query that failed.
-fn all(findings: Vec<Result<Finding, Failure>>) -> Result<Vec<Finding>, Failure> {
-    let failures: Vec<&Failure> = findings.iter().filter_map(|finding| finding.as_ref().err()).collect();
-    let worst = failures.iter().find(|failure| failure.kind == FailureKind::BadData).or(failures.first());
-    if let Some(worst) = worst {
-        let messages: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
-        return Err(Failure { kind: worst.kind, message: messages.join("; ") });
-    }
-    findings.into_iter().collect()
+fn failed_to_recreate(failure: Failure) -> Failure {
+    let advice = "tables may be missing until {\"recreate\": true} has succeeded";
+    Failure { message: format!("{}; {advice}", failure.message), ..failure }
 }
 
 /// The example's metadata and a run of it, for the tests of all modules.
@@ -332,7 +307,8 @@ mod example {
     use aws_sdk_glue::types::{Table as GlueTable, TableInput};
     use contract::{Manifest, MetaData, Table};
 
-    use crate::publication::{Publication, publications};
+    use crate::decision::Outcome;
+    use crate::publication::{Publication, proposal};
 
     pub fn metadata() -> MetaData {
         MetaData::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../meta_data")).unwrap()
@@ -382,8 +358,9 @@ mod example {
     }
 
     pub fn publication(table: &str) -> Publication {
-        let all = publications(&metadata(), &manifest(), "curated").unwrap();
-        all.into_iter().find(|publication| publication.wanted.table == table).unwrap()
+        let proposal = proposal(&metadata(), &manifest(), "curated", false).unwrap();
+        let proposed = proposal.tables.into_iter().find(|proposed| proposed.table.state.table == table).unwrap();
+        Publication::new(&metadata(), &proposed.table, &proposal.run, Some(Outcome::Published)).unwrap()
     }
 
     /// What Glue answers about a table that was created like this.
@@ -401,19 +378,5 @@ mod example {
             .set_parameters(input.parameters.clone())
             .build()
             .unwrap()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_table_that_failed_is_told_of() {
-        let failed = |failure| Err::<Finding, _>(failure);
-        assert_eq!(all(vec![Ok(Finding::Agrees(1))]), Ok(vec![Finding::Agrees(1)]));
-        let failure =
-            all(vec![failed(Failure::throttled("a")), Ok(Finding::Agrees(2)), failed(Failure::bad_data("b"))]);
-        assert_eq!(failure, Err(Failure::bad_data("a; b")));
     }
 }

@@ -3,10 +3,11 @@
 
 use aws_sdk_glue::Client;
 use aws_sdk_glue::types::{Partition, Table as GlueTable};
-use contract::{Failure, FailureKind, MetaData, RunId};
+use contract::{Failure, FailureKind, MetaData};
 
-use crate::publication::{Publication, location_of, rolled_back_from};
-use crate::sync::{Decision, decide};
+use crate::decision::Outcome;
+use crate::publication::{Publication, location_of};
+use crate::sync::{Change, change};
 use crate::table_input::{RUN, TableDefinition};
 use crate::{diff, partitions, sync};
 
@@ -34,8 +35,9 @@ pub struct Plan {
 pub struct TablePlan {
     /// As Glue has it.
     pub found: Option<GlueTable>,
-    registered: Vec<Partition>,
-    decision: Decision,
+    /// Its partitions, where they are registered in Glue.
+    pub registered: Vec<Partition>,
+    change: Change,
     lines: Vec<String>,
 }
 
@@ -99,13 +101,13 @@ impl Plan {
 impl TablePlan {
     async fn new(glue: &Client, publication: &Publication, recreate: bool) -> Result<Self, Failure> {
         let found = sync::get_table(glue, publication).await?;
-        let registered = match found.is_some() && publication.is_partitioned() && !publication.is_projected() {
+        let registered = match found.is_some() && publication.has_registered_partitions() {
             true => partitions::list(glue, publication).await?,
             false => Vec::new(),
         };
         // of a table that goes first it does not matter what it is like
-        let decision = if recreate { Decision::Create } else { decide(found.as_ref(), publication)? };
-        let mut plan = Self { found, registered, decision, lines: Vec::new() };
+        let change = if recreate { Change::Create } else { change(found.as_ref(), publication)? };
+        let mut plan = Self { found, registered, change, lines: Vec::new() };
         plan.lines = plan.describe(publication);
         Ok(plan)
     }
@@ -114,34 +116,32 @@ impl TablePlan {
         let name = &publication.wanted.table;
         let to = &publication.wanted.location;
         let from = self.found.as_ref().map(location_of).unwrap_or_default();
-        let mut lines = vec![match self.decision {
-            Decision::Create if self.found.is_some() => format!("table {name}: delete and create at {to}"),
-            Decision::Create => format!("table {name}: create at {to}"),
-            Decision::Flip => format!("table {name}: flip from {from} to {to}"),
-            Decision::Update if from == to => format!("table {name}: update at {to}"),
-            Decision::Update => format!("table {name}: update, and flip from {from} to {to}"),
-            Decision::Leave => format!("table {name}: leave at {to}"),
-            Decision::LeaveNewer => format!("table {name}: leave at {from}, which is newer"),
-            Decision::LeaveWithdrawn => {
-                let withdrawn = self.found.as_ref().and_then(rolled_back_from);
-                let withdrawn = withdrawn.as_ref().map_or("a run", RunId::as_str);
-                format!("table {name}: leave at {from}: {withdrawn} was taken back, this run does not come after it")
+        let mut lines = vec![match (publication.outcome, self.change) {
+            (Some(Outcome::Superseded), _) => format!("table {name}: leave at {to}, which is newer"),
+            (Some(Outcome::Withdrawn), _) => {
+                format!("table {name}: leave at {to}: run {} was taken back, or one after it", publication.run)
             }
+            (_, Change::Create) if self.found.is_some() => format!("table {name}: delete and create at {to}"),
+            (_, Change::Create) => format!("table {name}: create at {to}"),
+            (_, Change::Flip) => format!("table {name}: flip from {from} to {to}"),
+            (_, Change::Update) if from == to => format!("table {name}: update at {to}"),
+            (_, Change::Update) => format!("table {name}: update, and flip from {from} to {to}"),
+            (_, Change::Leave) => format!("table {name}: leave at {to}"),
         }];
-        if let (Decision::Update, Some(found)) = (self.decision, &self.found) {
+        if let (Change::Update, Some(found)) = (self.change, &self.found) {
             let changes = diff::changes(&TableDefinition::of(found), &publication.definition);
             lines.extend(changes.into_iter().map(|change| format!("  {change}")));
         }
         if publication.is_projected() {
             lines.push(format!("  partitions: {}, computed by Athena", publication.wanted.partitions.len()));
-        } else if publication.is_partitioned() && self.decision != Decision::LeaveWithdrawn {
-            let plan =
-                partitions::plan(if self.decision == Decision::Create { &[] } else { &self.registered }, publication);
+        } else if publication.is_partitioned() {
+            let registered = if self.change == Change::Create { &[] } else { self.registered.as_slice() };
+            let plan = partitions::plan(registered, &publication.wanted.partitions);
             let parts = [
                 (plan.add.len(), "add"),
                 (plan.move_here.len(), "move here"),
                 (plan.remove.len(), "remove"),
-                (plan.held.len() + plan.others, "leave"),
+                (plan.held, "leave"),
             ];
             let parts = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {n}"));
             let parts: Vec<String> = parts.collect();
@@ -178,8 +178,8 @@ mod tests {
     use crate::example;
 
     fn table(publication: &Publication, found: Option<GlueTable>, registered: Vec<Partition>) -> Vec<String> {
-        let decision = decide(found.as_ref(), publication).unwrap();
-        TablePlan { found, registered, decision, lines: Vec::new() }.describe(publication)
+        let change = change(found.as_ref(), publication).unwrap();
+        TablePlan { found, registered, change, lines: Vec::new() }.describe(publication)
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         earlier.storage_descriptor.location = from.into();
         earlier.storage_descriptor.columns[1].column_type = "int".into();
         earlier.storage_descriptor.columns[0].name = "region".into();
-        let found = example::glue_table(&earlier.input(None).unwrap(), "1");
+        let found = example::glue_table(&earlier.input().unwrap(), "1");
         let update = table(&publication, Some(found), Vec::new());
         assert_eq!(
             update,

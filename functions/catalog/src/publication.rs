@@ -1,58 +1,33 @@
-//! A publication: one table of a run on its way into Glue, with what was there before. Made of the manifest, which is
-//! checked here before anything is touched.
+//! A publication: one table as it is decided, on its way into Glue. And what a manifest proposes, which is checked here
+//! before anything is touched.
 
-use std::collections::HashMap;
-
-use aws_sdk_glue::types::{Partition, Table as GlueTable};
+use aws_sdk_glue::types::Table as GlueTable;
 use contract::message::PublishAction;
 use contract::{Column, Failure, Manifest, MetaData, Replaces, RunId, Table, TableOutput};
 
-use crate::journal::{PartitionState, Recorded, TableState};
+use crate::decision::{Decided, Decision, Outcome, Proposal, Proposed, TableState};
 use crate::projection;
-use crate::table_input::{ROLLED_BACK_FROM, TableDefinition};
+use crate::table_input::TableDefinition;
 
-/// One table of a run on its way into Glue.
+/// One table on its way into Glue.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    /// The run.
-    pub run: RunId,
     /// The Glue database.
     pub database: String,
-    /// Whether somebody asked for this very run: it is published whatever is there now.
-    pub asked_for: bool,
-    /// How much of the table is replaced.
-    pub replaces: Replaces,
-    /// The newest run that was taken back by hand, of a table that is made again.
-    pub rolled_back_from: Option<RunId>,
+    /// The run that is published, or came too late.
+    pub run: RunId,
+    /// What was decided about the run's table; `None` of a table that only is to be as it was decided before.
+    pub outcome: Option<Outcome>,
     /// What the catalog is to point at.
     pub wanted: TableState,
     /// What Glue is to say.
     pub definition: TableDefinition,
-    /// The newest file that the run read, in Unix seconds.
-    pub newest_file_land_timestamp: Option<u64>,
     /// The columns that are in the path.
     pub partition_columns: Vec<Column>,
     /// Whether no message names a partition.
     pub hides_partitions: bool,
-    /// What has become of the table so far.
+    /// What has become of the table in Glue so far.
     pub action: PublishAction,
-    /// The table before the first change; `None` until it was looked at.
-    pub table_before: Option<TableBefore>,
-    /// The partitions before the first change; `None` until they were looked at.
-    pub partitions_before: Option<Vec<Partition>>,
-    /// The wanted partitions that are registered at their location: all but those that a newer run has taken.
-    pub held: Vec<PartitionState>,
-    /// Every partition that is registered when the publication is done, of other runs too.
-    pub registered: Vec<PartitionState>,
-}
-
-/// A table as it was before the first change.
-#[derive(Clone, Debug)]
-pub enum TableBefore {
-    /// There was none.
-    Absent,
-    /// As Glue had it.
-    Was(Box<GlueTable>),
 }
 
 /// In place of a partition's name.
@@ -64,6 +39,23 @@ pub fn hides_partitions(table: &Table, output: &TableOutput) -> bool {
 }
 
 impl Publication {
+    /// A table as it is decided.
+    pub fn new(metadata: &MetaData, decided: &Decided, run: &RunId, outcome: Option<Outcome>) -> Result<Self, Failure> {
+        let table = metadata
+            .curated_table(&decided.state.table)
+            .map_err(|reason| Failure::bad_metadata(format!("run {run}: {reason}")))?;
+        Ok(Self {
+            database: metadata.database.name.clone(),
+            run: run.clone(),
+            outcome,
+            wanted: decided.state.clone(),
+            definition: decided.definition.clone(),
+            partition_columns: table.partition_columns().to_vec(),
+            hides_partitions: decided.hides_partitions,
+            action: PublishAction::Unchanged,
+        })
+    }
+
     /// `database.table`, for messages.
     pub fn name(&self) -> String {
         format!("{}.{}", self.database, self.wanted.table)
@@ -79,72 +71,29 @@ impl Publication {
         projection::is_enabled(|name| self.definition.parameters.get(name))
     }
 
-    /// All partitions came with the table.
-    pub fn holds_all(&mut self) {
-        self.held.clone_from(&self.wanted.partitions);
-        self.registered.clone_from(&self.wanted.partitions);
+    /// Whether its partitions are registered in Glue.
+    pub fn has_registered_partitions(&self) -> bool {
+        self.is_partitioned() && !self.is_projected()
     }
 
-    /// Whether nothing of this table is published: another run is there, and stays.
-    pub fn is_left_alone(&self) -> bool {
-        match self.action {
-            PublishAction::Withdrawn => true,
-            PublishAction::Superseded => self.replaces == Replaces::Table || self.held.is_empty(),
-            PublishAction::Created | PublishAction::Updated | PublishAction::Unchanged => false,
+    /// Whether the run is in the table: it is to be counted.
+    pub fn is_published(&self) -> bool {
+        self.outcome == Some(Outcome::Published)
+    }
+
+    /// What it is after another decision. The run may have been replaced there.
+    pub fn after(&mut self, decision: &Decision) {
+        let decided = decision.table(&self.wanted.table);
+        let stays = decided.is_some_and(|decided| decided.state.is_at(&self.wanted));
+        if !stays && self.is_published() {
+            self.outcome = Some(Outcome::Superseded);
+        }
+        if let Some(decided) = decided {
+            self.wanted = decided.state.clone();
+            self.definition = decided.definition.clone();
+            self.hides_partitions = decided.hides_partitions;
         }
     }
-
-    /// Whether a table in Glue points at this run.
-    pub fn is_at(&self, table: &GlueTable) -> bool {
-        same_location(location_of(table), &self.wanted.location)
-    }
-
-    /// Whether a table in Glue points at a newer run, which only a run that is asked for replaces.
-    pub fn is_older_than(&self, table: &GlueTable) -> bool {
-        !self.asked_for && is_newer(location_of(table), &self.run)
-    }
-
-    /// Whether this run, or one after it, was taken back by hand: it does not come again by itself.
-    pub fn is_withdrawn(&self, table: &GlueTable) -> bool {
-        !self.asked_for && !self.is_at(table) && rolled_back_from(table).is_some_and(|run| run >= self.run)
-    }
-
-    /// Whether another publication has replaced this one, after it was made.
-    pub fn is_replaced(&self, table: &GlueTable) -> bool {
-        let other = RunId::of_location(location_of(table)).filter(|run| *run != self.run);
-        other.is_some_and(|other| self.asked_for || other > self.run || self.is_withdrawn(table))
-    }
-
-    /// The table as it is published, for the journal: with what was on record before of partitions that stay where they
-    /// are.
-    pub fn recorded(&self, rows: u64, before: Option<&Recorded>) -> Recorded {
-        let mut state = TableState { rows, ..self.wanted.clone() };
-        if self.is_partitioned() {
-            let before: HashMap<&str, u64> = before
-                .iter()
-                .flat_map(|before| &before.state.partitions)
-                .filter_map(|partition| Some((partition.location.trim_end_matches('/'), partition.rows?)))
-                .collect();
-            state.partitions = self.registered.clone();
-            for partition in state.partitions.iter_mut().filter(|partition| partition.rows.is_none()) {
-                partition.rows = before.get(partition.location.trim_end_matches('/')).copied();
-            }
-        }
-        Recorded { state, definition: self.definition.clone() }
-    }
-
-    /// Where the table was before, for messages.
-    pub fn location_before(&self) -> &str {
-        match &self.table_before {
-            Some(TableBefore::Was(table)) => location_of(table),
-            _ => "nothing",
-        }
-    }
-}
-
-/// The newest run that was taken back by hand.
-pub fn rolled_back_from(table: &GlueTable) -> Option<RunId> {
-    table.parameters().and_then(|parameters| parameters.get(ROLLED_BACK_FROM)).and_then(|run| RunId::parse(run))
 }
 
 /// Where a table's files are, as Glue has it.
@@ -152,19 +101,8 @@ pub fn location_of(table: &GlueTable) -> &str {
     table.storage_descriptor().and_then(|storage| storage.location()).unwrap_or_default()
 }
 
-/// Whether the location of a table is that of a newer run. One that is no run's is older than all: the table was made by
-/// hand or by another tool.
-pub fn is_newer(location: &str, run: &RunId) -> bool {
-    RunId::of_location(location).is_some_and(|found| found > *run)
-}
-
-/// `s3://b/t` and `s3://b/t/` are the same folder.
-pub fn same_location(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/') == other.trim_end_matches('/')
-}
-
 /// The tables of a run, all checked: nothing is published of a run of which anything is wrong.
-pub fn publications(metadata: &MetaData, manifest: &Manifest, bucket: &str) -> Result<Vec<Publication>, Failure> {
+pub fn proposal(metadata: &MetaData, manifest: &Manifest, bucket: &str, asked_for: bool) -> Result<Proposal, Failure> {
     let run = &manifest.run;
     if manifest.database != metadata.database.name {
         return Err(Failure::bad_input(format!(
@@ -176,16 +114,12 @@ pub fn publications(metadata: &MetaData, manifest: &Manifest, bucket: &str) -> R
         // a deployment between curate and catalog; the review finds out whether the two still fit
         tracing::warn!(run = run.as_str(), "the metadata is not the one that the run was built with");
     }
-    manifest.tables.iter().map(|output| publication(metadata, manifest, bucket, output)).collect()
+    let tables = manifest.tables.iter().map(|output| proposed(metadata, manifest, bucket, output));
+    Ok(Proposal { run: run.clone(), asked_for, tables: tables.collect::<Result<_, _>>()? })
 }
 
 /// One table of a run.
-pub fn publication(
-    metadata: &MetaData,
-    manifest: &Manifest,
-    bucket: &str,
-    output: &TableOutput,
-) -> Result<Publication, Failure> {
+fn proposed(metadata: &MetaData, manifest: &Manifest, bucket: &str, output: &TableOutput) -> Result<Proposed, Failure> {
     let run = &manifest.run;
     let table = metadata
         .curated_table(&output.table)
@@ -209,28 +143,23 @@ pub fn publication(
             return Err(wrong(format!("partition at {at}, expected it under `{location}`")));
         }
     }
-    Ok(Publication {
-        run: run.clone(),
-        database: manifest.database.clone(),
-        asked_for: false,
-        rolled_back_from: None,
-        replaces: output.replaces,
-        wanted: TableState {
-            table: output.table.clone(),
-            location: output.location.clone(),
-            rows: output.rows,
-            partitions: output.partitions.iter().cloned().map(PartitionState::from).collect(),
-        },
+    let appended = output.appended.as_ref();
+    let state = TableState {
+        table: output.table.clone(),
+        location: output.location.clone(),
+        rows: Some(output.rows),
+        partitions: output.partitions.iter().cloned().map(Into::into).collect(),
+    };
+    let table = Decided {
+        state,
         definition: TableDefinition::new(table, output, manifest)?,
-        newest_file_land_timestamp: manifest.newest_file_land_timestamp,
-        partition_columns: table.partition_columns().to_vec(),
+        base: appended.and_then(|appended| appended.base.clone()),
+        rolled_back_from: None,
         hides_partitions: hides_partitions(table, output),
-        action: PublishAction::Unchanged,
-        table_before: None,
-        partitions_before: None,
-        held: Vec::new(),
-        registered: Vec::new(),
-    })
+    };
+    // what was built from scratch is all of the table, also where its manifest does not say so
+    let from_scratch = appended.is_some_and(|appended| appended.base.is_none());
+    Ok(Proposed { table, replaces: if from_scratch { Replaces::Table } else { output.replaces } })
 }
 
 #[cfg(test)]
@@ -243,7 +172,7 @@ mod tests {
     fn refused(change: impl Fn(&mut Manifest)) -> Failure {
         let mut manifest = example::manifest();
         change(&mut manifest);
-        publications(&example::metadata(), &manifest, "curated").unwrap_err()
+        proposal(&example::metadata(), &manifest, "curated", false).unwrap_err()
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use aws_sdk_glue::Client;
 use contract::{Failure, FailureKind, MetaData};
 
+use crate::partitions;
 use crate::plan::{is_ours, tables_of};
 
 /// Tables that BatchDeleteTable takes in a call.
@@ -28,6 +29,14 @@ pub async fn drop_tables(glue: &Client, database: &str, tables: &[String]) -> Re
         tracing::warn!(database, tables = batch.join(", "), "tables dropped");
     }
     Ok(())
+}
+
+/// Deletes tables that a run has created, their partitions first: those would outlive them for a while.
+pub async fn drop_with_partitions(glue: &Client, database: &str, tables: &[String]) -> Result<(), Failure> {
+    for table in tables {
+        partitions::remove_all(glue, database, table).await?;
+    }
+    drop_tables(glue, database, tables).await
 }
 
 /// Deletes the pipeline's tables, and the database if nothing else is in it. Queries fail until all of it is made again.

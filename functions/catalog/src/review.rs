@@ -4,69 +4,31 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_glue::Client;
-use contract::{Column, ColumnType, Failure, Replaces};
+use contract::{Column, ColumnType, Failure};
 use tokio::time::Instant;
 
 use crate::athena::Athena;
-use crate::journal::PartitionState;
-use crate::publication::{HIDDEN, Publication, location_of};
-use crate::{partitions, sync};
+use crate::decision::PartitionState;
+use crate::publication::{HIDDEN, Publication};
 
 /// How Hive, and with it Glue, writes a partition value that is null.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 /// Rows that are read with every column.
 const SAMPLE_ROWS: u64 = 10;
 
-/// What the review of a table found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// The counts agree; so many rows in the whole table.
-    Agrees(u64),
-    /// Another run, at this location, was published: there is nothing left of this one to count.
-    Superseded(String),
-}
-
-/// Counts a published table through Athena, compares it with the manifest, and reads a few rows.
-pub async fn review(
-    glue: &Client,
-    athena: &Athena,
-    publication: &Publication,
-    deadline: Instant,
-) -> Result<Finding, Failure> {
-    if publication.is_left_alone() {
-        return superseded(glue, publication).await;
-    }
-    let problem = match count(athena, publication, deadline).await {
-        Ok(counts) => match disagreement(publication, &counts) {
-            None => match athena.run(&publication.database, &sample(publication), deadline).await {
-                Ok(_) => return Ok(Finding::Agrees(counts.table)),
-                Err(failure) => failure,
-            },
-            Some(problem) => Failure::bad_data(problem),
-        },
-        Err(failure) => failure,
-    };
-    match is_still_published(glue, publication).await {
-        Ok(false) => superseded(glue, publication).await,
-        _ => Err(problem.context(format!("the review of table `{}`", publication.name()))),
-    }
-}
-
-async fn superseded(glue: &Client, publication: &Publication) -> Result<Finding, Failure> {
-    let table = sync::get_table(glue, publication).await?;
-    Ok(Finding::Superseded(table.as_ref().map(location_of).unwrap_or_default().into()))
-}
-
-/// Another run may have been published over this one between its publication and the count.
-async fn is_still_published(glue: &Client, publication: &Publication) -> Result<bool, Failure> {
-    match publication.replaces {
-        Replaces::Table => {
-            let table = sync::get_table(glue, publication).await?;
-            Ok(!table.is_some_and(|table| publication.is_replaced(&table)))
+/// Counts a published table through Athena, compares it with what was decided, and reads a few rows. Gives the rows of
+/// the whole table.
+pub async fn review(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<u64, Failure> {
+    let reviewed = async {
+        let counts = count(athena, publication, deadline).await?;
+        if let Some(problem) = disagreement(publication, &counts) {
+            return Err(Failure::bad_data(problem));
         }
-        Replaces::Partitions => partitions::are_held(glue, publication).await,
-    }
+        athena.run(&publication.database, &sample(publication), deadline).await?;
+        Ok(counts.table)
+    };
+    let name = publication.name();
+    reviewed.await.map_err(|problem: Failure| problem.context(format!("the review of table `{name}`")))
 }
 
 /// The values of a partition, each as [`canonical`] has it.
@@ -131,21 +93,19 @@ fn values(publication: &Publication, partition: &PartitionState) -> Values {
 /// Where the counts are not the manifest's, in words.
 fn disagreement(publication: &Publication, counts: &Counts) -> Option<String> {
     let (run, wanted) = (&publication.run, &publication.wanted);
-    if publication.replaces == Replaces::Table && counts.table != wanted.rows {
-        return Some(format!(
-            "SELECT COUNT(*) answers {} rows, the manifest of run {run} says {} ({})",
-            counts.table, wanted.rows, wanted.location
-        ));
+    if wanted.rows.is_some_and(|rows| rows != counts.table) && !publication.is_partitioned() {
+        return Some(whole(publication, counts.table));
     }
     // of a partition that an earlier run has written the rows may be unknown
-    let (partition, counted, expected) = publication
-        .held
-        .iter()
-        .filter_map(|held| {
-            let counted = counts.partitions.get(&values(publication, held)).copied().unwrap_or_default();
-            Some((held, counted, held.rows?))
-        })
-        .find(|(_, counted, expected)| counted != expected)?;
+    let differs = wanted.partitions.iter().find_map(|held| {
+        let counted = counts.partitions.get(&values(publication, held)).copied().unwrap_or_default();
+        held.rows.filter(|expected| *expected != counted).map(|expected| (held, counted, expected))
+    });
+    let Some((partition, counted, expected)) = differs else {
+        // rows in partitions that nobody has decided about
+        let differs = wanted.rows.is_some_and(|rows| rows != counts.table);
+        return differs.then(|| whole(publication, counts.table));
+    };
     let (name, place) = match publication.hides_partitions {
         true => (HIDDEN.to_owned(), &wanted.location),
         false => (format!("{:?}", partition.values), &partition.location),
@@ -155,11 +115,21 @@ fn disagreement(publication: &Publication, counts: &Counts) -> Option<String> {
     ))
 }
 
+fn whole(publication: &Publication, counted: u64) -> String {
+    let (run, wanted) = (&publication.run, &publication.wanted);
+    format!(
+        "SELECT COUNT(*) answers {counted} rows, the manifest of run {run} says {} ({})",
+        wanted.rows.unwrap_or_default(),
+        wanted.location
+    )
+}
+
 /// Reads every column of a few rows: of a partition that is new, if there is one.
 fn sample(publication: &Publication) -> String {
     let run = &publication.wanted.location;
-    let new = publication.held.iter().find(|partition| partition.location.starts_with(run.as_str()));
-    let condition = new.or(publication.held.first()).map(|partition| partition_condition(publication, partition));
+    let partitions = &publication.wanted.partitions;
+    let new = partitions.iter().find(|partition| partition.location.starts_with(run.as_str()));
+    let condition = new.or(partitions.first()).map(|partition| partition_condition(publication, partition));
     let condition = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
     format!("SELECT * FROM {}{condition} LIMIT {SAMPLE_ROWS}", table(publication))
 }
@@ -272,10 +242,11 @@ mod tests {
         .collect();
         assert!(sql(&publication).starts_with(r#"SELECT "c0", "c1", "c2", "c3", "c4", "c5", "c6", COUNT(*) FROM "#));
         assert!(sql(&publication).ends_with(r#" GROUP BY "c0", "c1", "c2", "c3", "c4", "c5", "c6""#));
-        publication.held = vec![
+        publication.wanted.partitions = vec![
             partition(&["2026-11-23", "King's Lynn", "2026-11-23 01:02:03", "0.5", "1.5", "true", "07"], 3),
             partition(&[NULL_PARTITION, "00", "2026-11-23 01:02:03.5", "100000000", "20", "false", "-8"], 4),
         ];
+        publication.wanted.rows = Some(7);
         let rows = answer(&[
             &[
                 None,
@@ -305,8 +276,7 @@ mod tests {
     #[test]
     fn a_partition_that_is_hidden_is_not_named() {
         let mut publication = example::publication("calculated");
-        publication.replaces = Replaces::Partitions;
-        publication.held = vec![partition(&["ada@example.org"], 3)];
+        publication.wanted.partitions = vec![partition(&["ada@example.org"], 3)];
         let none = Counts::default();
         let told = disagreement(&publication, &none).unwrap();
         assert!(told.contains("rows in partition [\"ada@example.org\"]"), "{told}");
@@ -319,9 +289,9 @@ mod tests {
     fn the_sample_is_of_what_is_new() {
         let mut publication = example::publication("calculated");
         let new = publication.wanted.partitions[0].clone();
-        publication.held = vec![partition(&["2026-11-22"], 3), new];
+        publication.wanted.partitions = vec![partition(&["2026-11-22"], 3), new];
         assert!(sample(&publication).ends_with("WHERE \"dea_snapshot_date\" = DATE '2026-11-23' LIMIT 10"));
-        publication.held.pop();
+        publication.wanted.partitions.pop();
         assert!(sample(&publication).ends_with("WHERE \"dea_snapshot_date\" = DATE '2026-11-22' LIMIT 10"));
     }
 
@@ -364,21 +334,24 @@ mod tests {
     #[test]
     fn partitions_must_agree_each_for_itself() {
         let mut publication = example::publication("calculated");
-        publication.held = vec![partition(&["2026-11-22"], 3), partition(&["2026-11-23"], 4)];
+        publication.wanted.partitions = vec![partition(&["2026-11-22"], 3), partition(&["2026-11-23"], 4)];
         let others = ("2026-01-01", "92");
+        // of a partition of earlier versions the rows may be unknown
+        publication.wanted.rows = None;
         assert_eq!(counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "4"), others]), None);
         let problem = counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "5"), others]).unwrap();
         assert!(problem.contains("answers 5 rows in partition [\"2026-11-23\"]"), "{problem}");
         assert!(problem.contains("says 4"), "{problem}");
         // as many rows in all, but not where they belong
-        publication.replaces = Replaces::Table;
-        publication.wanted.rows = 7;
+        publication.wanted.rows = Some(7);
+        let problem = counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "4"), others]).unwrap();
+        assert!(problem.contains("answers 99 rows") && problem.contains("says 7"), "{problem}");
         assert_eq!(counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "4")]), None);
         let problem = counted(&publication, &[("2026-11-22", "4"), ("2026-11-23", "3")]).unwrap();
         assert!(problem.contains("answers 4 rows in partition [\"2026-11-22\"]"), "{problem}");
         let problem = counted(&publication, &[("2026-11-22", "7")]).unwrap();
         assert!(problem.contains("answers 7 rows in partition [\"2026-11-22\"]"), "{problem}");
-        publication.held[0].rows = None;
+        publication.wanted.partitions[0].rows = None;
         assert_eq!(counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "4")]), None);
     }
 }

@@ -1,14 +1,16 @@
-//! The run that is to be published: the one that curate has just built, or one that somebody names. Of the latter its
-//! files must still be there, and tables of which it wrote some partitions come back whole, as they were then.
+//! The run that is to be published: the one that curate has just built, or one that somebody names. The latter is a place
+//! in the journal: all tables come back as they were when it was published, and their files must still be there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::message::{CurateResponse, SyncTo};
-use contract::{Failure, Manifest, MetaData, Replaces, RunId, TableOutput};
+use chrono::Utc;
+use contract::message::{SyncRequest, SyncTo};
+use contract::{Failure, Manifest, MetaData, RunId, TableOutput};
 use store::Store;
 
-use crate::journal::{Journal, Recorded};
-use crate::publication::{Publication, publication, publications};
+use crate::decision::{self, Decided, Decision, Outcome, TableState};
+use crate::journal::{Current, Journal};
+use crate::publication::proposal;
 
 /// Where runs are: S3, and what describes them.
 #[derive(Clone, Copy, Debug)]
@@ -21,81 +23,147 @@ pub struct Runs<'a> {
     pub bucket: &'a str,
 }
 
+/// What somebody wants to be published.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// A run, unless a newer one is there.
+    Run(Manifest),
+    /// A run, whatever is there.
+    ThisRun(Manifest),
+    /// What was before.
+    Previous,
+    /// What is, once more.
+    Again,
+}
+
+/// What is to be decided.
+#[derive(Clone, Debug)]
+pub struct Proposed {
+    /// The run; null where several are made again.
+    pub run: Option<RunId>,
+    /// The decision: the same as before where nothing changes.
+    pub next: Decision,
+    /// The tables that it is about.
+    pub tables: Vec<(String, Outcome)>,
+    /// The newest file that the run read, in Unix seconds.
+    pub newest_file_land_timestamp: Option<u64>,
+    /// How many partitions the run has written, by table.
+    pub written: BTreeMap<String, u64>,
+}
+
 impl<'a> Runs<'a> {
-    /// What was published before.
+    /// What was decided before.
     pub fn journal(&self) -> Journal<'a> {
         Journal { store: self.store, bucket: self.bucket, database: &self.metadata.database }
     }
 
-    /// The tables of the run that is asked for, all checked.
-    pub async fn publications(&self, run: &SyncTo) -> Result<(RunId, Vec<Publication>), Failure> {
-        match run {
-            SyncTo::Built(event) => self.built(event).await,
-            SyncTo::Unsaid => {
-                let manifest = self.manifest(&self.latest().await?).await?;
-                Ok((manifest.run.clone(), publications(self.metadata, &manifest, self.bucket)?))
+    /// What a request asks for.
+    pub async fn wish(&self, request: &SyncRequest) -> Result<Wish, Failure> {
+        Ok(match &request.run {
+            _ if request.recreate => Wish::Again,
+            SyncTo::Built(event) => {
+                Wish::Run(self.read(&event.manifest.bucket, &event.manifest.key, &event.run).await?)
             }
-            SyncTo::Asked(name) => self.asked_for(name).await,
+            SyncTo::Unsaid => Wish::Run(self.manifest(&self.latest().await?).await?),
+            SyncTo::Asked(name) if name == "previous" => Wish::Previous,
+            SyncTo::Asked(name) if name == "latest" => Wish::ThisRun(self.manifest(&self.latest().await?).await?),
+            SyncTo::Asked(name) => {
+                let run = RunId::parse(name).ok_or_else(|| {
+                    Failure::bad_input(format!(
+                        "publish: expected a run such as `20261123T034500123Z-1a2b3c4d`, `previous` or `latest`, found \
+                         `{name}`"
+                    ))
+                })?;
+                Wish::ThisRun(self.manifest(&run).await?)
+            }
+        })
+    }
+
+    /// What is to be decided for a wish to come true.
+    pub async fn proposed(&self, wish: &Wish, current: &Current) -> Result<Proposed, Failure> {
+        match wish {
+            Wish::Run(manifest) => self.published(manifest, &current.decision, false),
+            Wish::ThisRun(manifest) => match self.of_run(&manifest.run, current).await? {
+                Some(then) => {
+                    let newest = manifest.newest_file_land_timestamp;
+                    let back = self.rolled_back(&current.decision, &then).await?;
+                    Ok(Proposed { newest_file_land_timestamp: newest, ..back })
+                }
+                None => {
+                    let proposed = self.published(manifest, &current.decision, true)?;
+                    self.check_files(&proposed.next, Some(&current.decision)).await?;
+                    Ok(proposed)
+                }
+            },
+            Wish::Previous => {
+                let then = match &current.decision.before {
+                    Some(entry) => self.journal().entry(entry).await?,
+                    None => None,
+                };
+                let then = then.ok_or_else(|| {
+                    Failure::not_found(match &current.decision.run {
+                        Some(run) => format!("no older run than {run} was ever published"),
+                        None => "no run was ever published".into(),
+                    })
+                })?;
+                self.rolled_back(&current.decision, &then).await
+            }
+            Wish::Again => self.again(&current.decision).await,
         }
     }
 
-    async fn built(&self, event: &CurateResponse) -> Result<(RunId, Vec<Publication>), Failure> {
-        let manifest = self.read(&event.manifest.bucket, &event.manifest.key, &event.run).await?;
-        Ok((manifest.run.clone(), publications(self.metadata, &manifest, self.bucket)?))
+    fn published(&self, manifest: &Manifest, current: &Decision, asked_for: bool) -> Result<Proposed, Failure> {
+        let proposal = proposal(self.metadata, manifest, self.bucket, asked_for)?;
+        let (next, outcomes) = decision::publish(current, &proposal, Utc::now())?;
+        let tables = manifest.tables.iter().filter_map(|output| outcomes.get_key_value(&output.table));
+        let written = manifest.tables.iter().map(|output| (output.table.clone(), output.partitions.len() as u64));
+        Ok(Proposed {
+            run: Some(manifest.run.clone()),
+            next,
+            tables: tables.map(|(table, outcome)| (table.clone(), *outcome)).collect(),
+            newest_file_land_timestamp: manifest.newest_file_land_timestamp,
+            written: written.collect(),
+        })
     }
 
-    async fn asked_for(&self, name: &str) -> Result<(RunId, Vec<Publication>), Failure> {
-        let run = match name {
-            "latest" => self.latest().await?,
-            "previous" => self.previous().await?,
-            name => RunId::parse(name).ok_or_else(|| {
-                Failure::bad_input(format!(
-                    "publish: expected a run such as `20261123T034500123Z-1a2b3c4d`, `previous` or `latest`, found `{name}`"
-                ))
-            })?,
-        };
-        let manifest = self.manifest(&run).await?;
-        let recorded = self.journal().of_run(&run).await?.map(|entry| entry.tables).unwrap_or_default();
-        let mut tables = publications(self.metadata, &manifest, self.bucket)?;
-        for table in &mut tables {
-            table.asked_for = true;
-            if let Some(then) = recorded.iter().find(|then| then.state.table == table.wanted.table) {
-                as_it_was(table, then);
-            }
-        }
-        self.check_files(&[manifest], &tables).await?;
-        Ok((run, tables))
+    async fn rolled_back(&self, current: &Decision, then: &Decision) -> Result<Proposed, Failure> {
+        let is_described = |table: &str| self.metadata.curated.contains_key(table);
+        let next = decision::roll_back(current, then, is_described, Utc::now())?;
+        self.check_files(&next, Some(current)).await?;
+        let tables = then.tables.iter().map(|table| &table.state.table).filter(|table| is_described(table));
+        let tables = tables.map(|table| (table.clone(), Outcome::Published)).collect();
+        Ok(Proposed { run: then.run.clone(), next, tables, newest_file_land_timestamp: None, written: BTreeMap::new() })
     }
 
-    /// Every table as it was last published, to be made again.
-    pub async fn last_published(&self) -> Result<Vec<Publication>, Failure> {
-        let names = self.metadata.curated.keys().map(String::as_str);
-        let mut manifests: BTreeMap<RunId, Manifest> = BTreeMap::new();
-        let mut tables = Vec::new();
-        for then in self.journal().last(names).await? {
-            let Some(run) = RunId::of_location(&then.state.location) else { continue };
-            if !manifests.contains_key(&run) {
-                manifests.insert(run.clone(), self.manifest(&run).await?);
-            }
-            let manifest = &manifests[&run];
-            let output = manifest.tables.iter().find(|output| output.table == then.state.table);
-            let output = output.ok_or_else(|| {
-                Failure::bad_input(format!("the manifest of run {run} does not have table `{}`", then.state.table))
-            })?;
-            let mut table = publication(self.metadata, manifest, self.bucket, output)?;
-            table.asked_for = true;
-            as_it_was(&mut table, &then);
-            tables.push(table);
-        }
+    /// Every table as it is published, to be made again.
+    async fn again(&self, current: &Decision) -> Result<Proposed, Failure> {
+        let tables = current.tables.iter().map(|table| &table.state.table);
+        let tables: Vec<_> = tables
+            .filter(|table| self.metadata.curated.contains_key(*table))
+            .map(|table| (table.clone(), Outcome::Published))
+            .collect();
         if tables.is_empty() {
             return Err(Failure::not_found(format!(
                 "nothing was ever published from {}: there is nothing to make again; publish a run first",
                 store::url(self.bucket, &self.metadata.database.base())
             )));
         }
-        let manifests: Vec<Manifest> = manifests.into_values().collect();
-        self.check_files(&manifests, &tables).await?;
-        Ok(tables)
+        self.check_files(current, None).await?;
+        Ok(Proposed {
+            run: None,
+            next: current.clone(),
+            tables,
+            newest_file_land_timestamp: None,
+            written: BTreeMap::new(),
+        })
+    }
+
+    /// The last decision about a run; `None` when it was never published.
+    pub async fn of_run(&self, run: &RunId, current: &Current) -> Result<Option<Decision>, Failure> {
+        if current.decision.run.as_ref() == Some(run) {
+            return Ok(Some(current.decision.clone()));
+        }
+        self.journal().of_run(run).await
     }
 
     /// The newest run that is whole.
@@ -104,19 +172,6 @@ impl<'a> Runs<'a> {
         let listed = self.store.list(self.bucket, &folder).await?;
         listed.iter().filter_map(|object| run_of_manifest(&object.key)).max().ok_or_else(|| {
             Failure::not_found(format!("no run under {}: start the machine once", store::url(self.bucket, &folder)))
-        })
-    }
-
-    /// The newest run that analysts have seen before the one that they see now.
-    async fn previous(&self) -> Result<RunId, Failure> {
-        let entries = self.journal().keys().await?;
-        let now = entries.last().map(|entry| &entry.run);
-        let before = entries.iter().map(|entry| &entry.run).filter(|run| now.is_some_and(|now| *run < now)).max();
-        before.cloned().ok_or_else(|| {
-            Failure::not_found(match now {
-                Some(run) => format!("no older run than {run} was ever published"),
-                None => "no run was ever published".into(),
-            })
         })
     }
 
@@ -139,43 +194,40 @@ impl<'a> Runs<'a> {
         Ok(manifest)
     }
 
-    /// Nothing is pointed at files that are gone.
-    async fn check_files(&self, manifests: &[Manifest], tables: &[Publication]) -> Result<(), Failure> {
-        for table in tables {
-            let prefix = self.metadata.curated_table(&table.wanted.table).map_err(Failure::bad_metadata)?;
-            let prefix = format!("{}{}/", self.metadata.database.base(), prefix.location);
+    /// Nothing is pointed at files that are gone. Where a table is already, nobody looks.
+    async fn check_files(&self, next: &Decision, current: Option<&Decision>) -> Result<(), Failure> {
+        let is_there = |table: &Decided| {
+            let there = current.and_then(|current| current.table(&table.state.table));
+            there.is_some_and(|there| there.state.is_at(&table.state))
+        };
+        let mut manifests: BTreeMap<RunId, Manifest> = BTreeMap::new();
+        for Decided { state, .. } in next.tables.iter().filter(|table| !is_there(table)) {
+            let Ok(table) = self.metadata.curated_table(&state.table) else { continue };
+            let prefix = format!("{}{}/", self.metadata.database.base(), table.location);
             let listed = self.store.list(self.bucket, &prefix).await?;
             let there: BTreeSet<(&str, u64)> =
                 listed.iter().map(|object| (object.key.as_str(), object.bytes)).collect();
-            let of_table = |manifest: &'_ &Manifest| manifest.run == table.run;
-            let outputs = manifests.iter().filter(of_table).flat_map(|manifest| &manifest.tables);
-            let output = outputs.filter(|output| output.table == table.wanted.table);
-            let missing = output.flat_map(|output| missing_files(output, &there)).chain(missing_partitions(
-                table,
-                self.bucket,
-                &there,
-            ));
-            let missing: Vec<String> = missing.collect();
+            let mut missing: Vec<String> = missing_partitions(state, self.bucket, &there).collect();
+            if let Some(run) = state.run() {
+                if !manifests.contains_key(&run) {
+                    manifests.insert(run.clone(), self.manifest(&run).await?);
+                }
+                let outputs = manifests[&run].tables.iter().filter(|output| output.table == state.table);
+                missing.extend(outputs.flat_map(|output| missing_files(output, &there)));
+            }
             if let Some(first) = missing.first() {
                 return Err(Failure::not_found(format!(
-                    "run {} cannot be published: {} of the files of table `{}` are gone, the first is {}; runs expire \
-                     when nobody has seen them for a while",
-                    table.run,
+                    "{} cannot be published: {} of the files of table `{}` are gone, the first is {}; runs expire when \
+                     nobody has seen them for a while",
+                    state.location,
                     missing.len(),
-                    table.wanted.table,
+                    state.table,
                     store::url(self.bucket, first)
                 )));
             }
         }
         Ok(())
     }
-}
-
-/// A table as the journal has it.
-fn as_it_was(table: &mut Publication, then: &Recorded) {
-    table.replaces = Replaces::Table;
-    table.wanted = then.state.clone();
-    table.definition = then.definition.clone();
 }
 
 fn missing_files<'a>(output: &'a TableOutput, there: &'a BTreeSet<(&str, u64)>) -> impl Iterator<Item = String> + 'a {
@@ -185,12 +237,12 @@ fn missing_files<'a>(output: &'a TableOutput, there: &'a BTreeSet<(&str, u64)>) 
 
 /// Of a partition that another run has written it is only known where its files were.
 fn missing_partitions<'a>(
-    table: &'a Publication,
+    table: &'a TableState,
     bucket: &'a str,
     there: &'a BTreeSet<(&str, u64)>,
 ) -> impl Iterator<Item = String> + 'a {
     let root = store::url(bucket, "");
-    let folders = table.wanted.partitions.iter().filter_map(move |partition| {
+    let folders = table.partitions.iter().filter_map(move |partition| {
         let folder = partition.location.strip_prefix(root.as_str())?;
         Some(format!("{}/", folder.trim_end_matches('/')))
     });
@@ -227,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_partition_without_files_is_missed() {
-        let table = example::publication("calculated");
+        let table = example::publication("calculated").wanted;
         let folder = "database/calculated/20261123T034500123Z-aaaa/dea_snapshot_date=2026-11-23/";
         let file = format!("{folder}data-part-0.parquet");
         let other = folder.replace("11-23/", "11-230/data-part-0.parquet");

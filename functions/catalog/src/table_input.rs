@@ -38,10 +38,9 @@ pub const RUN: &str = "landfall_run";
 const VERSION: &str = "landfall_version";
 /// Parameter of tables of CSV: how many lines come before the rows. Athena looks for it here.
 const SKIP_HEADER: &str = "skip.header.line.count";
-/// Parameter of tables and partitions: where they pointed before this run; absent when this run created them. Kept in
-/// Glue itself, so that whoever repeats a publication that died half-way still knows the way back.
+/// Parameter of tables and partitions that earlier versions have published: where they pointed before.
 pub const PREVIOUS_LOCATION: &str = "landfall_previous_location";
-/// Parameter: the newest run that was taken back by hand. It and all before it are not published again by themselves.
+/// Parameter of tables that earlier versions have published: the newest run that was taken back by hand.
 pub const ROLLED_BACK_FROM: &str = "landfall_rolled_back_from";
 
 /// What catalog says about a table: the keys of Glue's TableInput that mean something for an external table, under
@@ -298,10 +297,8 @@ impl TableDefinition {
         moved
     }
 
-    /// As Glue takes it, with the way back.
-    pub fn input(&self, previous_location: Option<&str>) -> Result<TableInput, Failure> {
-        let mut parameters = self.parameters.clone();
-        parameters.extend(previous_location.map(|location| (PREVIOUS_LOCATION.to_owned(), location.to_owned())));
+    /// As Glue takes it.
+    pub fn input(&self) -> Result<TableInput, Failure> {
         TableInput::builder()
             .name(&self.name)
             .description(&self.description)
@@ -310,7 +307,7 @@ impl TableDefinition {
             .storage_descriptor(self.storage_descriptor.descriptor(&self.storage_descriptor.location)?)
             .set_partition_keys(Some(glue_columns(&self.partition_keys)?))
             .table_type(&self.table_type)
-            .set_parameters(Some(parameters.into_iter().collect()))
+            .set_parameters(Some(self.parameters.clone().into_iter().collect()))
             .build()
             .map_err(Failure::internal)
     }
@@ -404,26 +401,6 @@ impl ColumnDefinition {
     fn keep_ours(&mut self) {
         self.parameters.retain(|name, _| [SENSITIVITY, REDACTED, SENSITIVE].contains(&name.as_str()));
     }
-}
-
-/// A table that Glue holds, as Glue takes it back. Unlike [`TableDefinition`] it loses nothing that is not ours.
-pub fn input_of(table: &GlueTable) -> Result<TableInput, Failure> {
-    TableInput::builder()
-        .name(table.name())
-        .set_description(table.description.clone())
-        .set_owner(table.owner.clone())
-        .set_last_access_time(table.last_access_time)
-        .set_last_analyzed_time(table.last_analyzed_time)
-        .retention(table.retention())
-        .set_storage_descriptor(table.storage_descriptor.clone())
-        .set_partition_keys(table.partition_keys.clone())
-        .set_view_original_text(table.view_original_text.clone())
-        .set_view_expanded_text(table.view_expanded_text.clone())
-        .set_table_type(table.table_type.clone())
-        .set_parameters(table.parameters.clone())
-        .set_target_table(table.target_table.clone())
-        .build()
-        .map_err(Failure::internal)
 }
 
 /// The description of a table or database, as long as Glue takes it.
@@ -549,15 +526,10 @@ mod tests {
     }
 
     #[test]
-    fn the_input_for_glue_says_the_same_and_the_way_back() {
+    fn the_input_for_glue_says_the_same() {
         let definition = definition(json!({})).unwrap();
-        let input = definition.input(Some("s3://curated/before/")).unwrap();
-        assert_eq!(input.parameters().unwrap()[PREVIOUS_LOCATION], "s3://curated/before/");
-        assert!(!definition.input(None).unwrap().parameters().unwrap().contains_key(PREVIOUS_LOCATION));
-
-        let found = example::glue_table(&input, "7");
+        let found = example::glue_table(&definition.input().unwrap(), "7");
         assert!(definition.describes(&TableDefinition::of(&found)));
-        assert_eq!(input_of(&found).unwrap(), input);
     }
 
     #[test]
@@ -584,7 +556,7 @@ mod tests {
         let (kind, redacted) = (parameters([("sensitivity", "personal_data")]), parameters([("redacted", "true")]));
         assert_eq!(said, [&kind, &redacted, &parameters([("sensitive", "true")])]);
 
-        let glue = example::glue_table(&definition.input(None).unwrap(), "7");
+        let glue = example::glue_table(&definition.input().unwrap(), "7");
         let mut found = TableDefinition::of(&glue);
         assert!(definition.describes(&found));
         // what others say of a column is no difference, what we no longer say is one
@@ -620,7 +592,7 @@ mod tests {
         assert!(serde.serialization_library.ends_with("ParquetHiveSerDe"));
         assert_eq!(merged.parameters["projection.enabled"], "true");
         assert_eq!(merged.parameters["classification"], "parquet");
-        let input = merged.input(None).unwrap();
+        let input = merged.input().unwrap();
         assert_eq!(input.storage_descriptor().unwrap().sort_columns()[0].column(), "n");
     }
 

@@ -2,7 +2,8 @@
 
 Calls are counted and, where a test asks for it, go wrong:
 
-- A crash kills a process at a call: before it takes effect, or after it did and before the answer is sent.
+- A crash kills a process at a call: before it takes effect, or after it did and before the answer is sent. Or it only
+  holds the call, until it is disarmed: whatever others do meanwhile comes first.
 - A fault answers calls of an operation with an error, in the wire format of the service; or loses the answer.
 
 Each attempt of an SDK is a call.
@@ -44,12 +45,13 @@ class Crash:
     operation: str | None = None
     armed: float = field(init=False, default_factory=time.monotonic)
     struck: dict | None = field(init=False, default=None)
+    released: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         if self.at_call < 1:
             raise ValueError(f"at_call is {self.at_call}, the first call is 1")
-        if self.when not in ("before", "after"):
-            raise ValueError(f'when is "{self.when}", expected "before" or "after"')
+        if self.when not in ("before", "after", "hold"):
+            raise ValueError(f'when is "{self.when}", expected "before", "after" or "hold"')
         if self.operation is not None:
             known_operation(self.operation)
 
@@ -70,9 +72,7 @@ class Crash:
         return True
 
     def to_json(self) -> dict:
-        record = asdict(self)
-        del record["armed"]
-        return record
+        return {name: getattr(self, name) for name in ("at_call", "when", "operation", "struck")}
 
 
 @dataclass
@@ -138,7 +138,9 @@ class Calls:
 
     def disarm(self, function: str) -> None:
         with self._lock:
-            self._crashes.pop(function, None)
+            crash = self._crashes.pop(function, None)
+        if crash is not None:
+            crash.released.set()
 
     def crash(self, function: str) -> Crash | None:
         return self._crashes.get(function)
@@ -166,6 +168,9 @@ class Calls:
             return self._aws(environ, start_response)
         name = operation(environ, signed.service)
         crash, fault = self._count(sandbox, name)
+        if crash and crash.when == "hold":
+            crash.released.wait()
+            crash = None
         if crash and crash.when == "before":
             self._kill(sandbox)
         if fault and not fault.lost:
@@ -188,7 +193,8 @@ class Calls:
                 running.calls.append(name)
             crash = self._crashes.get(function)
             if crash is not None and crash.strikes(running):
-                self._crashed.add(sandbox.access_key)
+                if crash.when != "hold":
+                    self._crashed.add(sandbox.access_key)
             else:
                 crash = None
             fault = next((fault for fault in self._faults.get(function, []) if fault.strikes(name)), None)

@@ -1,6 +1,7 @@
 """The AWS calls of functions: told apart, named, counted, and made to fail."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import wait_for
@@ -148,6 +149,19 @@ def test_a_crash_may_be_of_one_operation(cloud, control, made, bucket):
     struck = control("GET", "crash")["struck"]
     assert (struck["operation"], struck["call"]) == ("PutObject", 4)
     assert keys(cloud, bucket) == ["a"]
+
+
+def test_a_call_is_held_until_others_have_made_theirs(cloud, control, made, bucket):
+    control("POST", "crash", {"at_call": 2, "when": "hold"})
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(made, put(bucket, "a"), put(bucket, "b"), put(bucket, "c"))
+        struck = wait_for(lambda: control("GET", "crash")["struck"], "the held call")
+        assert (struck["operation"], struck["call"]) == ("PutObject", 2)
+        assert made(put(bucket, "d")) == ["ok"]
+        assert keys(cloud, bucket) == ["a", "d"]
+        control("DELETE", "crash")
+        assert held.result() == ["ok"] * 3
+    assert keys(cloud, bucket) == ["a", "b", "c", "d"]
 
 
 def test_an_event_that_crashed_is_tried_again(cloud, control, bucket):

@@ -398,8 +398,11 @@ def test_only_what_may_pass_is_retried(machine, name):
     assert names == RETRIED
     assert "States.ALL" not in retry["ErrorEquals"]
     assert retry["JitterStrategy"] == "FULL"
-    [catch] = state["Catch"]
+    *others, catch = state["Catch"]
     assert catch == {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Notify"}
+    # what was built on something that is published no longer is built again
+    again = {"ErrorEquals": ["Stale"], "ResultPath": "$.failure", "Next": "Built again?"}
+    assert others == ([again] if name == "Catalog" else [])
 
 
 # ---------------------------------------------------------------------------------------------------- events

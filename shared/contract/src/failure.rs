@@ -14,6 +14,8 @@ pub enum FailureKind {
     BadData,
     /// Something else is already where this was to go.
     Conflict,
+    /// What it was built on is no longer what is published: it is to be built again.
+    Stale,
     /// An object, table or database that must be there is not.
     NotFound,
     /// A service asked to slow down. Retried.
@@ -34,6 +36,7 @@ impl FailureKind {
             Self::BadMetadata => "BadMetadata",
             Self::BadData => "BadData",
             Self::Conflict => "Conflict",
+            Self::Stale => "Stale",
             Self::NotFound => "NotFound",
             Self::Throttled => "Throttled",
             Self::Unavailable => "Unavailable",
@@ -76,6 +79,7 @@ constructors! {
     bad_metadata => BadMetadata,
     bad_data => BadData,
     conflict => Conflict,
+    stale => Stale,
     not_found => NotFound,
     throttled => Throttled,
     unavailable => Unavailable,

@@ -1,0 +1,411 @@
+//! What may be decided: what follows from a decision and a wish.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use contract::{Failure, Replaces, RunId};
+
+use super::{Decided, Decision, PartitionState, Places, same_location};
+
+/// A run that is to be published.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// The run.
+    pub run: RunId,
+    /// Whether somebody asked for this very run: it is published whatever is there now.
+    pub asked_for: bool,
+    /// Its tables.
+    pub tables: Vec<Proposed>,
+}
+
+/// A table as a run has written it.
+#[derive(Clone, Debug)]
+pub struct Proposed {
+    /// What the run has made of it.
+    pub table: Decided,
+    /// How much of the table that is.
+    pub replaces: Replaces,
+}
+
+/// What became of a table of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is published, or some of its partitions are.
+    Published,
+    /// A newer run is there, and stays.
+    Superseded,
+    /// The run, or one after it, was taken back by hand.
+    Withdrawn,
+}
+
+/// Why nothing is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The run adds to another one than is published: what it has left out is not there.
+    Stale {
+        /// The table.
+        table: String,
+        /// The run to which it adds.
+        base: RunId,
+        /// The run that is published.
+        now: Option<RunId>,
+    },
+    /// Its files are being deleted, or are gone.
+    Expired {
+        /// The table.
+        table: String,
+        /// Where it was.
+        location: String,
+    },
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Stale { table, base, now } => {
+                let now = now.map_or_else(|| "no run".to_owned(), |now| format!("run {now}"));
+                Self::stale(format!(
+                    "table `{table}`: the run adds to run {base}, and {now} is published: build it again"
+                ))
+            }
+            Refusal::Expired { table, location } => {
+                Self::not_found(format!("table `{table}`: {location} has expired; its files are being deleted"))
+            }
+        }
+    }
+}
+
+/// What is published when a run is: the same decision where nothing changes.
+pub fn publish(
+    current: &Decision,
+    proposal: &Proposal,
+    now: DateTime<Utc>,
+) -> Result<(Decision, BTreeMap<String, Outcome>), Refusal> {
+    let mut next = current.next(now);
+    let mut outcomes = BTreeMap::new();
+    let mut moved = false;
+    for proposed in &proposal.tables {
+        let name = &proposed.table.state.table;
+        let before = current.table(name);
+        let (table, outcome) = match before {
+            Some(before) => published_over(before, proposed, proposal)?,
+            None => (new(proposed)?, Outcome::Published),
+        };
+        moved |= before.is_none_or(|before| !before.state.is_at(&table.state));
+        check_files(current, &table)?;
+        next.set(table);
+        outcomes.insert(name.clone(), outcome);
+    }
+    if moved {
+        next.before = current.entry();
+        next.run = Some(proposal.run.clone());
+    }
+    // a table that is only described anew is no place to come back to
+    Ok((if next.says(current) { current.clone() } else { next }, outcomes))
+}
+
+fn new(proposed: &Proposed) -> Result<Decided, Refusal> {
+    match &proposed.table.base {
+        Some(base) => Err(stale(proposed, base, None)),
+        None => Ok(proposed.table.clone()),
+    }
+}
+
+fn stale(proposed: &Proposed, base: &RunId, now: Option<RunId>) -> Refusal {
+    Refusal::Stale { table: proposed.table.state.table.clone(), base: base.clone(), now }
+}
+
+fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) -> Result<(Decided, Outcome), Refusal> {
+    let (run, at) = (&proposal.run, before.state.run());
+    let is_there = at.as_ref() == Some(run);
+    let is_older = !proposal.asked_for && at.as_ref().is_some_and(|at| at > run);
+    let is_withdrawn = before.rolled_back_from.as_ref().is_some_and(|taken_back| taken_back >= run);
+    if !proposal.asked_for && !is_there && is_withdrawn {
+        return Ok((before.clone(), Outcome::Withdrawn));
+    }
+    let whole = proposed.replaces == Replaces::Table;
+    if is_older && (whole || proposed.table.base.is_some()) {
+        return Ok((before.clone(), Outcome::Superseded));
+    }
+    match &proposed.table.base {
+        Some(base) if !is_there && at.as_ref() != Some(base) => return Err(stale(proposed, base, at)),
+        _ => {}
+    }
+    let mut table = if is_older { before.clone() } else { proposed.table.clone() };
+    let mut taken = !is_older;
+    if !whole {
+        let (partitions, any) = merged(&before.state.partitions, proposed, proposal);
+        taken |= any;
+        table.state.rows = partitions.iter().map(|partition| partition.rows).sum();
+        table.state.partitions = partitions;
+    }
+    let newest = at.into_iter().chain(before.rolled_back_from.clone()).max();
+    table.rolled_back_from = newest.filter(|newest| newest > run);
+    if is_older {
+        table.rolled_back_from.clone_from(&before.rolled_back_from);
+    }
+    Ok((table, if taken { Outcome::Published } else { Outcome::Superseded }))
+}
+
+/// The partitions of a table of which a run replaces some; one that a newer run has written stays. Whether any is the
+/// run's.
+fn merged(before: &[PartitionState], proposed: &Proposed, proposal: &Proposal) -> (Vec<PartitionState>, bool) {
+    let by_values = |partition: &PartitionState| (partition.values.clone(), partition.clone());
+    let mut partitions: BTreeMap<Vec<String>, PartitionState> = before.iter().map(by_values).collect();
+    let mut any = false;
+    for ours in &proposed.table.state.partitions {
+        let there = partitions.get(&ours.values).and_then(PartitionState::run);
+        if proposal.asked_for || there.is_none_or(|there| there <= proposal.run) {
+            partitions.insert(ours.values.clone(), ours.clone());
+            any = true;
+        }
+    }
+    (partitions.into_values().collect(), any)
+}
+
+/// Nothing is pointed at what expiry deletes.
+fn check_files(current: &Decision, table: &Decided) -> Result<(), Refusal> {
+    if current.expired.is_empty() {
+        return Ok(());
+    }
+    let expired = current.expired.iter().map(String::as_str).collect::<Places>();
+    let state = &table.state;
+    let locations = std::iter::once(&state.location).chain(state.partitions.iter().map(|one| &one.location));
+    match locations.map(|location| format!("{}/", location.trim_end_matches('/'))).find(|one| expired.holds(one)) {
+        Some(location) => Err(Refusal::Expired { table: state.table.clone(), location }),
+        None => Ok(()),
+    }
+}
+
+/// What is published when tables go back, or forward, to what they were once: those that `then` does not have stay.
+pub fn roll_back(
+    current: &Decision,
+    then: &Decision,
+    is_described: impl Fn(&str) -> bool,
+    now: DateTime<Utc>,
+) -> Result<Decision, Refusal> {
+    let mut next = current.next(now);
+    for table in then.tables.iter().filter(|table| is_described(&table.state.table)) {
+        let mut table = table.clone();
+        table.rolled_back_from = None;
+        if let Some(before) = current.table(&table.state.table) {
+            let (newest, there) = (before.state.newest(), table.state.newest());
+            let newest = newest.into_iter().chain(before.rolled_back_from.clone()).max();
+            let changes = !before.state.is_at(&table.state) && before.rolled_back_from.is_none();
+            table.rolled_back_from = newest
+                .filter(|newest| there.as_ref().is_none_or(|there| newest > there || (newest == there && changes)));
+        }
+        check_files(current, &table)?;
+        next.set(table);
+    }
+    next.run.clone_from(&then.run);
+    next.before.clone_from(&then.before);
+    Ok(if next.says(current) { current.clone() } else { next })
+}
+
+/// What is published when a decision turns out wrong: what was before it, as far as nobody has decided otherwise since.
+pub fn take_back(current: &Decision, ours: &Decision, before: &Decision, now: DateTime<Utc>) -> Decision {
+    let mut next = current.next(now);
+    for table in &ours.tables {
+        let name = &table.state.table;
+        let (was, is) = (before.table(name), current.table(name));
+        if was == Some(table) {
+            continue;
+        }
+        match (is, was) {
+            (Some(is), Some(was)) if is == table => next.set(was.clone()),
+            (Some(is), None) if is == table => next.remove(name),
+            // a newer run has replaced other partitions: ours among its own go back alone
+            (Some(is), _) if is.base.is_none() && table.base.is_none() => next.set(without(is, table, was)),
+            _ => {}
+        }
+    }
+    if current.sequence == ours.sequence {
+        next.before.clone_from(&before.before);
+        next.run.clone_from(&before.run);
+    } else if current.before == ours.entry() {
+        next.before.clone_from(&ours.before);
+    }
+    if next.tables == current.tables { current.clone() } else { next }
+}
+
+/// A table without those partitions that a decision has given it, and which were otherwise before.
+fn without(is: &Decided, ours: &Decided, was: Option<&Decided>) -> Decided {
+    let find = |table: &'_ Decided, values: &[String]| {
+        table.state.partitions.iter().find(|partition| partition.values == values).cloned()
+    };
+    let mut table = is.clone();
+    table.state.partitions = is
+        .state
+        .partitions
+        .iter()
+        .filter_map(|partition| {
+            let given = find(ours, &partition.values);
+            let same = |one: &PartitionState| same_location(&one.location, &partition.location);
+            match given.filter(same) {
+                Some(_) => was.and_then(|was| find(was, &partition.values)),
+                None => Some(partition.clone()),
+            }
+        })
+        .collect();
+    if !is.state.partitions.is_empty() {
+        table.state.rows = table.state.partitions.iter().map(|partition| partition.rows).sum();
+    }
+    table
+}
+
+/// What is published when tables are dropped.
+pub fn drop_tables(current: &Decision, names: &[String], now: DateTime<Utc>) -> Decision {
+    let mut next = current.next(now);
+    names.iter().for_each(|name| next.remove(name));
+    if next.says(current) { current.clone() } else { next }
+}
+
+/// The promise that nothing is pointed at these folders again; those at which something points are not among them.
+pub fn expire(current: &Decision, candidates: BTreeSet<String>) -> Decision {
+    let used = current.places();
+    let expired: BTreeSet<String> = candidates.into_iter().filter(|folder| !used.covers(folder)).collect();
+    // no table changes: neither the journal nor Glue has anything to learn
+    let sequence = current.sequence + u64::from(expired != current.expired);
+    Decision { sequence, expired, ..current.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::TableState;
+    use crate::table_input::TableDefinition;
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    fn run(n: u8) -> RunId {
+        RunId::parse(&format!("2026112{n}T034500123Z-aaaa")).unwrap()
+    }
+
+    fn partition(n: u8, day: &str) -> PartitionState {
+        PartitionState { values: vec![day.into()], location: format!("s3://b/t/{}/d={day}/", run(n)), rows: Some(1) }
+    }
+
+    /// A run that has written these partitions, and adds to another one or to none.
+    fn proposal(n: u8, base: Option<u8>, replaces: Replaces, days: &[&str]) -> Proposal {
+        let partitions: Vec<_> = days.iter().map(|day| partition(n, day)).collect();
+        let state = TableState {
+            table: "t".into(),
+            location: format!("s3://b/t/{}/", run(n)),
+            rows: Some(partitions.len() as u64),
+            partitions,
+        };
+        let definition = TableDefinition { description: run(n).to_string(), ..TableDefinition::default() };
+        let base = base.map(run);
+        let table = Decided { state, definition, base, rolled_back_from: None, hides_partitions: false };
+        Proposal { run: run(n), asked_for: false, tables: vec![Proposed { table, replaces }] }
+    }
+
+    fn decided(current: &Decision, proposal: &Proposal) -> (Decision, Outcome) {
+        let (next, outcomes) = publish(current, proposal, NOW).unwrap();
+        (next, outcomes["t"])
+    }
+
+    /// Which run each day is of.
+    fn days(decision: &Decision) -> Vec<(&str, Option<RunId>)> {
+        let partitions = &decision.table("t").unwrap().state.partitions;
+        partitions.iter().map(|partition| (partition.values[0].as_str(), partition.run())).collect()
+    }
+
+    #[test]
+    fn a_run_is_published_once_and_none_before_it() {
+        let whole = |n| proposal(n, None, Replaces::Table, &["1"]);
+        let (first, outcome) = decided(&Decision::default(), &whole(2));
+        assert_eq!((first.sequence, outcome, &first.before), (1, Outcome::Published, &None));
+        assert_eq!(decided(&first, &whole(2)), (first.clone(), Outcome::Published));
+        assert_eq!(decided(&first, &whole(1)), (first.clone(), Outcome::Superseded));
+        let (next, _) = decided(&first, &whole(3));
+        assert_eq!((next.sequence, &next.before), (2, &first.entry()));
+        assert!(next.time() > first.time(), "also where the clock stands still");
+
+        // described anew it is no place to come back to
+        let mut described = whole(3);
+        described.tables[0].table.definition.description = "otherwise".into();
+        let (again, _) = decided(&next, &described);
+        assert_eq!((again.sequence, &again.before), (3, &next.before));
+    }
+
+    #[test]
+    fn an_older_run_keeps_the_partitions_that_no_newer_one_has_written() {
+        let some = |n, days: &[&str]| proposal(n, None, Replaces::Partitions, days);
+        let (first, _) = decided(&Decision::default(), &some(1, &["1", "2"]));
+        let (newer, _) = decided(&first, &some(3, &["2", "3"]));
+        let (both, outcome) = decided(&newer, &some(2, &["2", "4"]));
+        assert_eq!(outcome, Outcome::Published);
+        assert_eq!(days(&both), [("1", Some(run(1))), ("2", Some(run(3))), ("3", Some(run(3))), ("4", Some(run(2)))]);
+        let table = both.table("t").unwrap();
+        assert_eq!((table.state.run(), table.state.rows), (Some(run(3)), Some(4)));
+        assert_eq!(table.definition.description, run(3).to_string());
+        assert_eq!(decided(&newer, &some(2, &["2"])), (newer.clone(), Outcome::Superseded));
+
+        // what turns out wrong goes alone, where a newer run has replaced other partitions
+        let (newest, _) = decided(&both, &some(4, &["1"]));
+        let back = take_back(&newest, &both, &newer, NOW);
+        assert_eq!(days(&back), [("1", Some(run(4))), ("2", Some(run(3))), ("3", Some(run(3)))]);
+        assert_eq!(back.before, both.before, "nothing leads to it any more");
+    }
+
+    #[test]
+    fn a_run_adds_to_what_is_published_or_is_stale() {
+        let (first, _) = decided(&Decision::default(), &proposal(1, None, Replaces::Table, &["1", "2"]));
+        let second = proposal(2, Some(1), Replaces::Partitions, &["2"]);
+        let (next, _) = decided(&first, &second);
+        assert_eq!(days(&next), [("1", Some(run(1))), ("2", Some(run(2)))]);
+        assert_eq!(decided(&next, &second), (next.clone(), Outcome::Published), "handled once more");
+        let third = proposal(3, Some(2), Replaces::Partitions, &["1"]);
+        let back = take_back(&next, &next, &first, NOW);
+        assert_eq!((&back.tables, &back.run, &back.before), (&first.tables, &first.run, &first.before));
+        for (current, now) in [(&back, Some(run(1))), (&Decision::default(), None)] {
+            let stale = Refusal::Stale { table: "t".into(), base: run(2), now };
+            assert_eq!(publish(current, &third, NOW), Err(stale));
+        }
+        // of what another one has added to nothing goes back alone
+        let (third, _) = decided(&next, &third);
+        assert_eq!(take_back(&third, &next, &first, NOW).tables, third.tables);
+        assert_eq!(decided(&third, &second).1, Outcome::Superseded);
+    }
+
+    #[test]
+    fn a_run_that_was_taken_back_stays_away_until_it_is_asked_for() {
+        let whole = |n| proposal(n, None, Replaces::Table, &["1"]);
+        let (first, _) = decided(&Decision::default(), &whole(1));
+        let (second, _) = decided(&first, &whole(3));
+        let all = |_: &str| true;
+        let back = roll_back(&second, &first, all, NOW).unwrap();
+        assert_eq!((days(&back), &back.before), (days(&first), &None));
+        for n in [2, 3] {
+            assert_eq!(decided(&back, &whole(n)), (back.clone(), Outcome::Withdrawn));
+        }
+        assert_eq!(roll_back(&back, &first, all, NOW).unwrap().tables, back.tables);
+        let forward = roll_back(&back, &second, all, NOW).unwrap();
+        assert_eq!((days(&forward), forward.before.as_ref()), (days(&second), first.entry().as_ref()));
+        assert_eq!(forward.table("t").unwrap().rolled_back_from, None);
+        let (next, outcome) = decided(&back, &whole(4));
+        assert_eq!((outcome, &next.table("t").unwrap().rolled_back_from), (Outcome::Published, &None));
+        let asked = Proposal { asked_for: true, ..whole(2) };
+        assert_eq!(decided(&back, &asked).1, Outcome::Published);
+    }
+
+    #[test]
+    fn nothing_is_pointed_at_what_expires_and_nothing_expires_that_is_published() {
+        let whole = |n| proposal(n, None, Replaces::Table, &["1"]);
+        let (first, _) = decided(&Decision::default(), &whole(1));
+        let (second, _) = decided(&first, &whole(2));
+        let folder = |n: u8| format!("s3://b/t/{}/", run(n));
+        let over = expire(&second, [folder(1), folder(2)].into());
+        assert_eq!((over.sequence, &over.expired), (3, &BTreeSet::from([folder(1)])));
+        assert_eq!((&over.tables, over.entry()), (&second.tables, second.entry()));
+        let refused = Refusal::Expired { table: "t".into(), location: folder(1) };
+        assert_eq!(roll_back(&over, &first, |_| true, NOW), Err(refused.clone()));
+        let asked = Proposal { asked_for: true, ..whole(1) };
+        assert_eq!(publish(&over, &asked, NOW), Err(refused));
+        assert_eq!(expire(&over, [folder(1)].into()), over);
+        // a table that is dropped holds nothing any more
+        assert_eq!(drop_tables(&over, &["t".into()], NOW).tables, []);
+    }
+}

@@ -1,0 +1,238 @@
+//! What actors share: S3, Glue, and what runs have written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use contract::{Replaces, RunId};
+
+use super::actor::{End, Task};
+use crate::decision::{self, Decided, Decision, PartitionState, Proposal, Proposed, TableState};
+use crate::table_input::TableDefinition;
+
+/// How the table is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Without partitions, built from all files.
+    Whole,
+    /// With partitions, built from all files.
+    Rebuild,
+    /// With partitions, only added to.
+    Append,
+    /// A partition is written anew.
+    Partition,
+}
+
+/// So many decisions there were before.
+pub const FIRST: u64 = 2;
+/// The name of the table.
+pub const TABLE: &str = "t";
+/// The moment of all: decisions see to it themselves that each is later than the one before.
+pub const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+/// What a run has written.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    pub proposal: Proposal,
+    /// The files whose rows are in the table after it.
+    holds: BTreeSet<u8>,
+    /// Every partition of the table as the run sees it.
+    all: BTreeMap<String, String>,
+}
+
+/// Glue's table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Glue {
+    pub version: u32,
+    pub location: String,
+    /// Location by value.
+    pub partitions: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct World {
+    pub mode: Mode,
+    pub current: Rc<Decision>,
+    pub etag: u32,
+    pub journal: BTreeMap<String, Rc<Decision>>,
+    pub glue: Glue,
+    /// The files whose rows are in a folder.
+    pub folders: Rc<BTreeMap<String, BTreeSet<u8>>>,
+    pub manifests: Rc<BTreeMap<RunId, Manifest>>,
+    /// Files that have landed: 1 to so many.
+    landed: u8,
+    runs: u32,
+    /// The runs that somebody has put back by hand or because they failed.
+    pub taken_back: bool,
+}
+
+impl std::hash::Hash for World {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.etag, &self.glue, &self.folders, self.landed, self.runs).hash(state);
+        self.current.before.hash(state);
+        self.current.expired.hash(state);
+        for decision in self.journal.values().chain([&self.current]) {
+            (decision.sequence, decision.settled, &decision.run).hash(state);
+            for table in &decision.tables {
+                (&table.state.location, &table.rolled_back_from, &table.base).hash(state);
+                table.state.partitions.iter().for_each(|partition| partition.location.hash(state));
+            }
+        }
+    }
+}
+
+impl World {
+    /// Two runs are published, one over the other.
+    pub fn new(mode: Mode) -> Self {
+        let mut world = Self {
+            mode,
+            current: Rc::default(),
+            etag: 0,
+            journal: BTreeMap::new(),
+            glue: Glue::default(),
+            folders: Rc::default(),
+            manifests: Rc::default(),
+            landed: 2,
+            runs: 0,
+            taken_back: false,
+        };
+        for _ in 0..FIRST {
+            let run = world.start();
+            let base = RunId::of_location(&world.glue.location);
+            world.build(&run, base.as_ref());
+            let proposal = world.manifests[&run].proposal.clone();
+            let (next, _) = decision::publish(&world.current, &proposal, NOW).expect("a fresh run");
+            if let Some(entry) = world.current.entry() {
+                world.journal.insert(entry, Rc::clone(&world.current));
+            }
+            world.current = Rc::new(Decision { settled: true, ..next });
+            world.etag += 1;
+            world.glue = world.decided();
+        }
+        world
+    }
+
+    /// A file lands, and curate begins a run.
+    pub fn start(&mut self) -> RunId {
+        self.landed += 1;
+        self.runs += 1;
+        RunId::parse(&format!("20261123T0345{:02}000Z-r{}", self.runs, self.landed)).expect("a run's name")
+    }
+
+    /// What a run reads: what had landed when it began.
+    fn files(run: &RunId) -> BTreeSet<u8> {
+        let (_, landed) = run.as_str().split_once("-r").expect("a run of the model");
+        (1..=landed.parse().expect("a number")).collect()
+    }
+
+    /// Curate builds a run, of a table to which it adds on what is published.
+    pub fn build(&mut self, run: &RunId, base: Option<&RunId>) {
+        let files = Self::files(run);
+        let location = format!("s3://b/t/{run}/");
+        let base = base.filter(|_| self.mode == Mode::Append).and_then(|base| self.manifests.get(base).cloned());
+        let of = |value: u8| -> BTreeSet<u8> { files.iter().copied().filter(|file| file % 2 == value).collect() };
+        let newest = *files.last().expect("a file");
+        let written: BTreeMap<u8, BTreeSet<u8>> = match (self.mode, &base) {
+            (Mode::Whole, _) => BTreeMap::new(),
+            (Mode::Rebuild, _) | (Mode::Append, None) => [0, 1].map(|value| (value, of(value))).into(),
+            (Mode::Partition, _) => [(newest % 2, of(newest % 2))].into(),
+            (Mode::Append, Some(base)) => {
+                let new = files.difference(&base.holds).map(|file| file % 2).collect::<BTreeSet<u8>>();
+                let all = |value: u8| {
+                    let held = base.holds.iter().chain(&files).copied().filter(|file| file % 2 == value).collect();
+                    (value, held)
+                };
+                new.into_iter().map(all).collect()
+            }
+        };
+        let folder = |value: u8| format!("{location}p={value}/");
+        let mut all = base.as_ref().map(|base| base.all.clone()).unwrap_or_default();
+        all.extend(written.keys().map(|value| (value.to_string(), folder(*value))));
+        let partitions = written.iter().map(|(value, files)| PartitionState {
+            values: vec![value.to_string()],
+            location: folder(*value),
+            rows: Some(files.len() as u64),
+        });
+        let partitions: Vec<PartitionState> = partitions.collect();
+        let rows = match self.mode {
+            Mode::Whole => files.len() as u64,
+            _ => partitions.iter().filter_map(|partition| partition.rows).sum(),
+        };
+        let state = TableState { table: TABLE.into(), location: location.clone(), rows: Some(rows), partitions };
+        let definition = TableDefinition::default();
+        let base_run = base.as_ref().map(|base| base.proposal.run.clone());
+        let replaces = match (self.mode, &base) {
+            (Mode::Whole | Mode::Rebuild, _) | (Mode::Append, None) => Replaces::Table,
+            (Mode::Append, Some(_)) | (Mode::Partition, _) => Replaces::Partitions,
+        };
+        let table = Decided { state, definition, base: base_run, rolled_back_from: None, hides_partitions: false };
+        let proposal = Proposal { run: run.clone(), asked_for: false, tables: vec![Proposed { table, replaces }] };
+        let holds = base.map(|base| base.holds).unwrap_or_default().union(&files).copied().collect();
+        if self.mode == Mode::Whole {
+            Rc::make_mut(&mut self.folders).insert(location.clone(), files.clone());
+        }
+        Rc::make_mut(&mut self.folders).extend(written.into_iter().map(|(value, files)| (folder(value), files)));
+        Rc::make_mut(&mut self.manifests).insert(run.clone(), Manifest { proposal, holds, all });
+    }
+
+    /// What Glue is to say.
+    pub fn decided(&self) -> Glue {
+        let table = self.current.table(TABLE).expect("the table");
+        let partitions = table.state.partitions.iter();
+        Glue {
+            version: self.glue.version + 1,
+            location: table.state.location.clone(),
+            partitions: partitions.map(|one| (one.values[0].clone(), one.location.clone())).collect(),
+        }
+    }
+
+    /// The folders in which a query finds rows.
+    fn queried(&self) -> Vec<&String> {
+        match self.mode {
+            Mode::Whole => vec![&self.glue.location],
+            _ => self.glue.partitions.values().collect(),
+        }
+    }
+
+    /// What a query counts: the rows of each folder that there is.
+    pub fn count(&self) -> u64 {
+        self.queried().into_iter().filter_map(|folder| self.folders.get(folder)).map(|files| files.len() as u64).sum()
+    }
+
+    /// Holds after every call: a table is never empty, its files are there, and it goes back by a rollback alone.
+    pub fn check_step(&self, before: &str, task: &Task) {
+        assert!(self.count() > 0, "{task:?} has emptied the table: {:?}", self.glue);
+        for folder in self.queried() {
+            assert!(self.folders.contains_key(folder), "{task:?}: Glue points at {folder}, which is gone");
+        }
+        let is_back = self.glue.location.as_str() < before;
+        assert!(!is_back || self.taken_back, "{task:?}: back from {before} to {}", self.glue.location);
+    }
+
+    /// Holds when all is quiet: Glue says what is decided, and that is every row of every file, once.
+    pub fn check_rest(&self, ends: &[End]) {
+        let (glue, decided) = (&self.glue, self.decided());
+        assert_eq!((&glue.location, &glue.partitions), (&decided.location, &decided.partitions), "{ends:?}");
+        assert!(self.current.settled, "{ends:?}");
+        let run = RunId::of_location(&glue.location).expect("a run");
+        let manifest = &self.manifests[&run];
+        let queried = self.queried();
+        match self.mode {
+            Mode::Whole | Mode::Rebuild | Mode::Append => {
+                let mut rows: Vec<u8> = queried.into_iter().flat_map(|folder| &self.folders[folder]).copied().collect();
+                rows.sort_unstable();
+                let held: Vec<u8> = manifest.holds.iter().copied().collect();
+                assert_eq!(rows, held, "{ends:?}: the table is at {run}: {glue:?}");
+            }
+            // each partition is that of a run that was published
+            Mode::Partition => assert!(glue.partitions.len() <= 2, "{glue:?}"),
+        }
+        let published = ends.iter().filter_map(|end| match end {
+            End::Published(run) => Some(run),
+            _ => None,
+        });
+        if let (Some(newest), false) = (published.max(), self.taken_back) {
+            assert_eq!(run, *newest, "{ends:?}");
+        }
+    }
+}
