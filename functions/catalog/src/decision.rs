@@ -9,6 +9,8 @@ mod decide;
 #[cfg(test)]
 mod model;
 mod places;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -3,6 +3,7 @@
 //! made in this order is [`crate::publish`]'s.
 
 mod actor;
+mod protocol;
 mod world;
 
 use std::collections::BTreeSet;

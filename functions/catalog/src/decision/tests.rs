@@ -1,0 +1,143 @@
+//! What may be decided, wish by wish. For what comes of several at once see [`super::model`].
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use contract::{Replaces, RunId};
+
+use super::decide::{Outcome, Proposal, Proposed, Refusal, drop_tables, expire, publish, roll_back, take_back};
+use super::{Decided, Decision, PartitionState, TableState};
+use crate::table_input::TableDefinition;
+
+const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+fn run(n: u8) -> RunId {
+    RunId::parse(&format!("2026112{n}T034500123Z-aaaa")).unwrap()
+}
+
+fn partition(n: u8, day: &str) -> PartitionState {
+    PartitionState { values: vec![day.into()], location: format!("s3://b/t/{}/d={day}/", run(n)), rows: Some(1) }
+}
+
+/// A run that has written these partitions, and adds to another one or to none.
+fn proposal(n: u8, base: Option<u8>, replaces: Replaces, days: &[&str]) -> Proposal {
+    let partitions: Vec<_> = days.iter().map(|day| partition(n, day)).collect();
+    let state = TableState {
+        table: "t".into(),
+        location: format!("s3://b/t/{}/", run(n)),
+        rows: Some(partitions.len() as u64),
+        partitions,
+    };
+    let definition = TableDefinition { description: run(n).to_string(), ..TableDefinition::default() };
+    let base = base.map(run);
+    let table = Decided { state, definition, base, rolled_back_from: None, hides_partitions: false };
+    Proposal { run: run(n), asked_for: false, tables: vec![Proposed { table, replaces }] }
+}
+
+fn decided(current: &Decision, proposal: &Proposal) -> (Decision, Outcome) {
+    let (next, outcomes) = publish(current, proposal, NOW).unwrap();
+    (next, outcomes["t"])
+}
+
+/// Which run each day is of.
+fn days(decision: &Decision) -> Vec<(&str, Option<RunId>)> {
+    let partitions = &decision.table("t").unwrap().state.partitions;
+    partitions.iter().map(|partition| (partition.values[0].as_str(), partition.run())).collect()
+}
+
+#[test]
+fn a_run_is_published_once_and_none_before_it() {
+    let whole = |n| proposal(n, None, Replaces::Table, &["1"]);
+    let (first, outcome) = decided(&Decision::default(), &whole(2));
+    assert_eq!((first.sequence, outcome, &first.before), (1, Outcome::Published, &None));
+    assert_eq!(decided(&first, &whole(2)), (first.clone(), Outcome::Published));
+    assert_eq!(decided(&first, &whole(1)), (first.clone(), Outcome::Superseded));
+    let (next, _) = decided(&first, &whole(3));
+    assert_eq!((next.sequence, &next.before), (2, &first.entry()));
+    assert!(next.time() > first.time(), "also where the clock stands still");
+
+    // described anew it is no place to come back to
+    let mut described = whole(3);
+    described.tables[0].table.definition.description = "otherwise".into();
+    let (again, _) = decided(&next, &described);
+    assert_eq!((again.sequence, &again.before), (3, &next.before));
+}
+
+#[test]
+fn an_older_run_keeps_the_partitions_that_no_newer_one_has_written() {
+    let some = |n, days: &[&str]| proposal(n, None, Replaces::Partitions, days);
+    let (first, _) = decided(&Decision::default(), &some(1, &["1", "2"]));
+    let (newer, _) = decided(&first, &some(3, &["2", "3"]));
+    let (both, outcome) = decided(&newer, &some(2, &["2", "4"]));
+    assert_eq!(outcome, Outcome::Published);
+    assert_eq!(days(&both), [("1", Some(run(1))), ("2", Some(run(3))), ("3", Some(run(3))), ("4", Some(run(2)))]);
+    let table = both.table("t").unwrap();
+    assert_eq!((table.state.run(), table.state.rows), (Some(run(3)), Some(4)));
+    assert_eq!(table.definition.description, run(3).to_string());
+    assert_eq!(decided(&newer, &some(2, &["2"])), (newer.clone(), Outcome::Superseded));
+
+    // what turns out wrong goes alone, where a newer run has replaced other partitions
+    let (newest, _) = decided(&both, &some(4, &["1"]));
+    let back = take_back(&newest, &both, &newer, NOW);
+    assert_eq!(days(&back), [("1", Some(run(4))), ("2", Some(run(3))), ("3", Some(run(3)))]);
+    assert_eq!(back.before, both.before, "nothing leads to it any more");
+}
+
+#[test]
+fn a_run_adds_to_what_is_published_or_is_stale() {
+    let (first, _) = decided(&Decision::default(), &proposal(1, None, Replaces::Table, &["1", "2"]));
+    let second = proposal(2, Some(1), Replaces::Partitions, &["2"]);
+    let (next, _) = decided(&first, &second);
+    assert_eq!(days(&next), [("1", Some(run(1))), ("2", Some(run(2)))]);
+    assert_eq!(decided(&next, &second), (next.clone(), Outcome::Published), "handled once more");
+    let third = proposal(3, Some(2), Replaces::Partitions, &["1"]);
+    let back = take_back(&next, &next, &first, NOW);
+    assert_eq!((&back.tables, &back.run, &back.before), (&first.tables, &first.run, &first.before));
+    for (current, now) in [(&back, Some(run(1))), (&Decision::default(), None)] {
+        let stale = Refusal::Stale { table: "t".into(), base: run(2), now };
+        assert_eq!(publish(current, &third, NOW), Err(stale));
+    }
+    // of what another one has added to nothing goes back alone
+    let (third, _) = decided(&next, &third);
+    assert_eq!(take_back(&third, &next, &first, NOW).tables, third.tables);
+    assert_eq!(decided(&third, &second).1, Outcome::Superseded);
+}
+
+#[test]
+fn a_run_that_was_taken_back_stays_away_until_it_is_asked_for() {
+    let whole = |n| proposal(n, None, Replaces::Table, &["1"]);
+    let (first, _) = decided(&Decision::default(), &whole(1));
+    let (second, _) = decided(&first, &whole(3));
+    let all = |_: &str| true;
+    let back = roll_back(&second, &first, all, NOW).unwrap();
+    assert_eq!((days(&back), &back.before), (days(&first), &None));
+    for n in [2, 3] {
+        assert_eq!(decided(&back, &whole(n)), (back.clone(), Outcome::Withdrawn));
+    }
+    assert_eq!(roll_back(&back, &first, all, NOW).unwrap().tables, back.tables);
+    let forward = roll_back(&back, &second, all, NOW).unwrap();
+    assert_eq!((days(&forward), forward.before.as_ref()), (days(&second), first.entry().as_ref()));
+    assert_eq!(forward.table("t").unwrap().rolled_back_from, None);
+    let (next, outcome) = decided(&back, &whole(4));
+    assert_eq!((outcome, &next.table("t").unwrap().rolled_back_from), (Outcome::Published, &None));
+    let asked = Proposal { asked_for: true, ..whole(2) };
+    assert_eq!(decided(&back, &asked).1, Outcome::Published);
+}
+
+#[test]
+fn nothing_is_pointed_at_what_expires_and_nothing_expires_that_is_published() {
+    let whole = |n| proposal(n, None, Replaces::Table, &["1"]);
+    let (first, _) = decided(&Decision::default(), &whole(1));
+    let (second, _) = decided(&first, &whole(2));
+    let folder = |n: u8| format!("s3://b/t/{}/", run(n));
+    let over = expire(&second, [folder(1), folder(2)].into());
+    assert_eq!((over.sequence, &over.expired), (3, &BTreeSet::from([folder(1)])));
+    assert_eq!((&over.tables, over.entry()), (&second.tables, second.entry()));
+    let refused = Refusal::Expired { table: "t".into(), location: folder(1) };
+    assert_eq!(roll_back(&over, &first, |_| true, NOW), Err(refused.clone()));
+    let asked = Proposal { asked_for: true, ..whole(1) };
+    assert_eq!(publish(&over, &asked, NOW), Err(refused));
+    assert_eq!(expire(&over, [folder(1)].into()), over);
+    // a table that is dropped holds nothing any more
+    assert_eq!(drop_tables(&over, &["t".into()], NOW).tables, []);
+}
