@@ -32,7 +32,8 @@ pub fn is_of_sql(error: &DataFusionError) -> bool {
 }
 
 /// What DataFusion says where types do not go together.
-const OF_TYPES: &[&str] = &["failed to match any signature", "find the coerced type", "coercion failed with"];
+const OF_TYPES: &[&str] =
+    &["failed to match any signature", "find the coerced type", "coercion failed with", "Uncomparable values"];
 
 /// What DataFusion puts in front of its messages.
 const KINDS: &[&str] = &[
@@ -58,6 +59,11 @@ const WAYS: &[(&str, &str)] = &[
     ),
     ("UNNEST with ordinality", WAY_OF_POSITIONS),
     ("UNNEST table factor with offset", WAY_OF_POSITIONS),
+    (
+        "Uncomparable values",
+        "rows cannot be grouped, or made distinct, by an array of arrays that is the same in all of them: leave it out of the \
+         inner query, and add it outside",
+    ),
     ("Failed to coerce types", "cast both sides to one type"),
     ("coercion failed with", "cast what the function is given to one type"),
     (

@@ -153,14 +153,16 @@ CONDITIONS = [
     rule("boolean", "({0} IS «NOT |»DISTINCT FROM {1})", "T", "T"),
     rule(
         "boolean",
-        "{0} IS «NOT |»DISTINCT FROM {1} «AND|OR» {2}",
+        "({0} IS «NOT |»DISTINCT FROM {1} «AND|OR» {2})",
         "T",
         "T",
         "boolean",
         theirs="(({0} IS «NOT |»DISTINCT FROM {1}) «AND|OR» {2})",
         why="so that nothing depends on what binds closer",
     ),
-    rule("boolean", "{0} <=> {1}", "T", "T", theirs="({0} IS NOT DISTINCT FROM {1})", why="no such operator in DuckDB"),
+    rule(
+        "boolean", "({0} <=> {1})", "T", "T", theirs="({0} IS NOT DISTINCT FROM {1})", why="no such operator in DuckDB"
+    ),
     rule("boolean", "({0} «=|<>|<|<=|>|>=» {1})", "T", "T"),
     rule("boolean", "({0} «=|<>|<|<=|>|>=» {1})", "N", "N"),
     rule("boolean", "({0} «=|<|>» {1})", "datetime", "date"),

@@ -48,6 +48,10 @@ fn nobody_is_asked_to_report_that_the_sql_is_wrong() {
         ("SELECT s AS v FROM t JOIN u ON t.d = u.k", "a date and a number"),
         ("SELECT CAST(d AS STRING) AS v FROM (SELECT d FROM t UNION ALL SELECT k FROM u) AS z", "a date and a number"),
         ("SELECT CASE WHEN id THEN s END AS v FROM t", "CASE WHEN takes a condition"),
+        (
+            "SELECT CAST(a AS STRING) AS v FROM (SELECT DISTINCT t.id, [[1], [2]] AS a FROM t CROSS JOIN u) AS z",
+            "array of arrays",
+        ),
         ("SELECT nobody(s) AS v FROM t", "nobody"),
         ("SELECT\n  nothing AS v\nFROM t", "nothing"),
         ("SELECT s AS v\nFRM t", "line 2, column 1: "),
