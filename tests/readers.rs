@@ -163,9 +163,8 @@ impl Rebuilder<'_> {
     /// Invokes a function, and again when it is killed, as the state machine does. The first process to come to the
     /// place is: after its call there took effect.
     async fn invoke(&self, function: &str, event: Value, place: Option<Place>) -> Value {
-        if let Some((operation, at_call)) = &place {
-            let crash = json!({"operation": operation, "at_call": at_call, "when": "after"});
-            self.stack.crash(function, crash).await;
+        if let Some(place) = &place {
+            self.crash(function, place).await;
         }
         for _ in 0..3 {
             match self.stack.invoke(function, event.clone()).await {
@@ -179,6 +178,12 @@ impl Rebuilder<'_> {
             }
         }
         panic!("{function} was killed three times, once was asked for")
+    }
+
+    /// Kills the first process that comes to the place, after its call there took effect.
+    async fn crash(&self, function: &str, (operation, at_call): &Place) {
+        let crash = json!({"operation": operation, "at_call": at_call, "when": "after"});
+        self.stack.crash(function, crash).await;
     }
 
     /// Every place of a rebuild. The state of a query is asked for as often as it takes: the first time stands for all.
@@ -211,9 +216,10 @@ impl Rebuilder<'_> {
             if n.is_multiple_of(CONCURRENT_EVERY) {
                 let next = self.curate(Files(n + 1), None).await;
                 run = next["run"].clone();
-                // the first to publish a table is overtaken before it has published the other
-                let first = Some(place(&("UpdateTable", 1)));
-                tokio::join!(self.catalog(Files(n), event, first), self.catalog(Files(n + 1), next, None));
+                // the first to publish a table, whichever it is, dies before it has published the other
+                self.crash("catalog", &place(&("UpdateTable", 1))).await;
+                tokio::join!(self.catalog(Files(n), event, None), self.catalog(Files(n + 1), next, None));
+                assert!(self.stack.struck("catalog").await.is_some(), "neither catalog was killed");
                 n += 1;
             } else {
                 self.catalog(Files(n), event, of_catalog.next()).await;

@@ -1,6 +1,6 @@
 //! Expressions that are kept apart from each other, or from a literal, where DataFusion would make something else of the
-//! two: of `x IN (1) AND x IN (2)` it makes one list, finds it empty, and says false where x is null; `CAST(n AS INT) = 1`
-//! becomes `n = 1.00`, which 1.25 is not.
+//! two: of `x IN (1) AND x IN (2)` it makes one list, finds it empty, and says false where x is null; of `x IN (7, 3) AND x
+//! NOT IN (7, NULL)` it makes `x IN (3)`, which is true; `CAST(n AS INT) = 1` becomes `n = 1.00`, which 1.25 is not.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use datafusion::logical_expr::{
     Signature, TryCast, Volatility,
 };
 
-/// Keeps the lists of an AND, or the negated ones of an OR, apart.
+/// Keeps the lists of an AND or OR apart.
 pub fn check(expression: Expr) -> Result<Transformed<Expr>> {
     let Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) = &expression else {
         return Ok(Transformed::no(expression));
     };
-    let before = lists(left, *op)?;
-    if before.is_empty() || !lists(right, *op)?.iter().any(|list| before.contains(list)) {
+    let before = lists(left)?;
+    if before.is_empty() || !lists(right)?.iter().any(|list| before.contains(list)) {
         return Ok(Transformed::no(expression));
     }
     let number = before.len();
@@ -50,14 +50,14 @@ pub fn cast(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 /// What is looked up in lists there.
-fn lists(of: &Expr, op: Operator) -> Result<Vec<&Expr>> {
+fn lists(of: &Expr) -> Result<Vec<&Expr>> {
     let mut found = Vec::new();
     of.apply(|part| {
         Ok(match part {
             Expr::BinaryExpr(BinaryExpr { op: Operator::And | Operator::Or, .. }) | Expr::Not(_) => {
                 TreeNodeRecursion::Continue
             }
-            Expr::InList(InList { expr, negated, .. }) if *negated == (op == Operator::Or) => {
+            Expr::InList(InList { expr, .. }) => {
                 found.push(expr.as_ref());
                 TreeNodeRecursion::Jump
             }

@@ -147,3 +147,62 @@ fn windows_in_an_order_of_bytes_structs_and_times() {
         assert_eq!(rows, *expected, "{query}");
     }
 }
+
+/// Whether a value is in a list, or isn't, as SQL has it.
+fn is_in(value: Option<i64>, list: &[Option<i64>], negated: bool) -> Option<bool> {
+    let value = value?;
+    let found = match list.contains(&Some(value)) {
+        true => Some(true),
+        false if list.contains(&None) => None,
+        false => Some(false),
+    };
+    found.map(|found| found != negated)
+}
+
+fn both(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
+}
+
+#[test]
+fn two_lists_of_one_value_beside_each_other() {
+    let lists: [&[Option<i64>]; 5] = [
+        &[Some(1)],
+        &[Some(2), None],
+        &[Some(1), Some(3), Some(4), Some(5), Some(6)],
+        &[Some(2), Some(3), Some(4), Some(5), None],
+        &[None],
+    ];
+    let text = |value: &Option<i64>| value.map_or_else(|| "NULL".to_owned(), |value| value.to_string());
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    for (of, values) in [("id", [Some(1), Some(2)]), ("nullif(id, 2)", [Some(1), None])] {
+        for (one, other, not) in (0..100).map(|n| (lists[n % 5], lists[n / 5 % 5], n / 25)) {
+            let (not_one, not_other) = (not & 1 == 1, not & 2 == 2);
+            let word = |list: &[Option<i64>], not: bool| {
+                let list: Vec<String> = list.iter().map(text).collect();
+                format!("{of} {}IN ({})", if not { "NOT " } else { "" }, list.join(", "))
+            };
+            for operator in ["AND", "OR"] {
+                let condition = format!("{} {operator} {}", word(one, not_one), word(other, not_other));
+                queries.push(format!("SELECT id || coalesce(CAST(({condition}) AS STRING), 'null') AS v FROM t"));
+                let answer = |value: &Option<i64>| {
+                    let (one, other) = (is_in(*value, one, not_one), is_in(*value, other, not_other));
+                    match operator {
+                        "AND" => both(one, other),
+                        _ => both(one.map(|so| !so), other.map(|so| !so)).map(|so| !so),
+                    }
+                };
+                let shown = values.iter().map(answer).map(|so| so.map_or_else(|| "null".into(), |so| so.to_string()));
+                expected.push(shown.zip(1..).map(|(so, id)| format!("{id}{so}")).collect::<Vec<String>>());
+            }
+        }
+    }
+    for (queries, expected) in queries.chunks(100).zip(expected.chunks(100)) {
+        for ((query, rows), expected) in queries.iter().zip(answers(queries)).zip(expected) {
+            assert_eq!(rows, *expected, "{query}");
+        }
+    }
+}
