@@ -15,18 +15,18 @@ use validate::App;
 const FOLDER: &str = "base/t/file_land_timestamp=7";
 
 /// The function over an account of its own.
-struct World {
-    aws: Aws,
+pub struct World {
+    pub aws: Aws,
     app: App,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::with_checks(json!({})).await
     }
 
     /// The table `t` has these checks.
-    async fn with_checks(checks: Value) -> Self {
+    pub async fn with_checks(checks: Value) -> Self {
         let aws = Aws::start().await;
         let folder = tempfile::tempdir().expect("a folder");
         let write = |file: &str, json: Value| {
@@ -40,6 +40,10 @@ impl World {
         t["checks"] = checks;
         write("raw/t.json", t);
         write("raw/messy.json", table("messy", true));
+        let mut fetched = table("fetched", false);
+        fetched["source"] = json!({"url": "https://source.example/"});
+        fetched["checks"] = json!({"minimum_rows": 3, "minimum_bytes": 80});
+        write("raw/fetched.json", fetched);
         write("curated/database.json", json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"}));
         let metadata = folder.path().to_string_lossy().into_owned();
         let env = Env::new(move |name| {
@@ -62,26 +66,26 @@ impl World {
         Self { aws, app }
     }
 
-    fn land(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
+    pub fn land(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
         let version = self.aws.account().put("land", key, bytes.into());
         record(key, &version)
     }
 
-    async fn handle(&self, event: Value) -> Result<ValidateResponse, Failure> {
+    pub async fn handle(&self, event: Value) -> Result<ValidateResponse, Failure> {
         let deadline = SystemTime::now() + Duration::from_secs(60);
         self.app.handle(event, &Invocation { request_id: "r".into(), deadline }).await
     }
 
-    async fn verdicts(&self, records: Vec<Value>) -> Vec<Verdict> {
+    pub async fn verdicts(&self, records: Vec<Value>) -> Vec<Verdict> {
         let answer = self.handle(json!({"Records": records})).await.expect("an answer");
         answer.files.iter().map(|file| file.verdict).collect()
     }
 
-    fn keys(&self, bucket: &str) -> Vec<String> {
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
         self.aws.account().keys(bucket)
     }
 
-    fn json(&self, bucket: &str, key: &str) -> Value {
+    pub fn json(&self, bucket: &str, key: &str) -> Value {
         let bytes = self.aws.account().read(bucket, key).unwrap_or_else(|| panic!("{bucket}/{key}"));
         serde_json::from_slice(&bytes).expect("JSON")
     }
@@ -92,7 +96,7 @@ fn record(key: &str, version: &str) -> Value {
     json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "land"}, "object": object}})
 }
 
-fn gzip(text: &str) -> Vec<u8> {
+pub fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text.as_bytes()).expect("memory");
     encoder.finish().expect("memory")
