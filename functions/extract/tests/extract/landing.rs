@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use boot::Invocation;
@@ -47,7 +48,7 @@ impl World {
             settings,
             metadata: metadata(serde_json::from_value(whole).expect("a source")),
             store: Store::new(&aws.config().await),
-            api: Api::new().expect("a client"),
+            api: api(),
         };
         Self { aws, source: server, app }
     }
@@ -106,6 +107,12 @@ impl World {
         assert_eq!(self.objects(), Vec::<String>::new());
         assert_eq!(self.aws.account().uploads(), Vec::<String>::new());
     }
+}
+
+/// Set up once: it reads the system's certificates.
+fn api() -> Api {
+    static API: LazyLock<Api> = LazyLock::new(|| Api::new().expect("a client"));
+    API.clone()
 }
 
 fn request() -> ExtractRequest {
