@@ -41,7 +41,16 @@ async fn killed(name: &str, function: &str, crashes: &[Crash]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn extract_killed() {
-    killed("killed-extract", "extract", &[("before", 1, "PutObject"), ("after", 1, "PutObject")]).await;
+    let crashes = [
+        ("before", 1, "PutObject"),
+        ("after", 1, "PutObject"),
+        ("after", 2, "PutObject"),
+        ("before", 1, "CopyObject"),
+        ("after", 1, "CopyObject"),
+        ("after", 3, "PutObject"),
+        ("after", 1, "DeleteObject"),
+    ];
+    killed("killed-extract", "extract", &crashes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -193,3 +193,62 @@ async fn files_that_land_together_are_rebuilt_together() {
     // one a window of a second at most: far fewer than one a file, however slow the machine
     assert!(executions.len() < 40, "{} executions for 40 files", executions.len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extract_of_several_files_that_dies_while_it_lands_is_finished_and_never_mixed() {
+    let folder = tempfile::tempdir().unwrap();
+    for area in ["raw", "curated"] {
+        for file in std::fs::read_dir(tests::repository().join("meta_data").join(area)).unwrap() {
+            let file = file.unwrap();
+            let name = format!("{area}/{}", file.file_name().to_string_lossy());
+            tests::write(folder.path(), &name, &std::fs::read_to_string(file.path()).unwrap());
+        }
+    }
+    let mut table: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("raw/random_postcodes.json")).unwrap()).unwrap();
+    table["source"]["requests"] = 1000.into();
+    table["source"]["requests_per_second"] = 10_000.into();
+    table["source"]["maximum_file_bytes"] = 50_000.into();
+    tests::write(folder.path(), "raw/random_postcodes.json", &table.to_string());
+
+    let api = Api::start(&[]);
+    let parameters = vec![("SourceOrigin", api.origin.clone())];
+    let stack = Stack::deploy("torn", Options { parameters, metadata: Some(folder.path().to_owned()) }).await;
+    for (n, crash) in [
+        json!({"when": "before", "at_call": 1, "operation": "CopyObject"}),
+        json!({"when": "after", "at_call": 2, "operation": "CopyObject"}),
+    ]
+    .iter()
+    .enumerate()
+    {
+        stack.crash("extract", crash.clone()).await;
+        // 2023-11-14
+        let key = |place: &str| format!("{TABLE}/file_land_timestamp={}{place}", 1_700_000_000 + n);
+        stack.fire(&format!("2023-11-14T22:13:2{n}Z")).await;
+        stack.eventually("the crash", async || stack.struck("extract").await).await;
+        let record = stack
+            .eventually("the extract has landed", async || {
+                let record = format!("extracts/{}", key(".json"));
+                if !stack.keys("reports").await.contains(&record) {
+                    return None;
+                }
+                Some(stack.read_json("reports", &record).await).filter(|record| record["landed"] == true)
+            })
+            .await;
+        let files: Vec<String> =
+            record["files"].as_array().unwrap().iter().map(|file| file["key"].as_str().unwrap().to_owned()).collect();
+        assert!(files.len() > 2, "{record:#}");
+        stack
+            .eventually("all files are in history", async || {
+                let history = stack.keys("raw-hist").await;
+                files.iter().all(|file| history.contains(file)).then_some(())
+            })
+            .await;
+        stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
+        stack.settled(1).await;
+        let sql = format!("SELECT COUNT(*), COUNT(DISTINCT index) FROM {}.random_postcodes", stack.database());
+        let rows = 1000 * (n + 1);
+        assert_eq!(stack.query(&sql).await, [[rows.to_string(), "1000".to_owned()]]);
+    }
+    assert_eq!(stack.keys("quarantine").await, [""; 0]);
+}

@@ -73,6 +73,10 @@ impl Aws {
         while let Some(request) = read(&mut stream).await {
             let step = request.step();
             let operation = step.split(' ').next().unwrap_or_default().to_owned();
+            let hold = self.account().hold();
+            if hold == Some(false) {
+                self.hold().await;
+            }
             let (sent, delay) = {
                 let mut account = self.account();
                 let at_once = account.under_way.entry(operation.clone()).or_default();
@@ -84,6 +88,9 @@ impl Aws {
             };
             if let Some(delay) = delay {
                 tokio::time::sleep(delay).await;
+            }
+            if hold == Some(true) {
+                self.hold().await;
             }
             self.account().under_way.entry(operation).or_default().now -= 1;
             let (reply, whole) = match sent {
@@ -117,7 +124,21 @@ impl Aws {
     }
 }
 
+impl Aws {
+    async fn hold(&self) {
+        self.held.notify_one();
+        self.released.notified().await;
+    }
+}
+
 impl Account {
+    /// Whether the request that came is held, and whether it takes effect before.
+    fn hold(&mut self) -> Option<bool> {
+        let (left, late) = self.hold_after?;
+        self.hold_after = left.checked_sub(1).map(|left| (left, late));
+        (left == 0).then_some(late)
+    }
+
     fn receive(&mut self, request: &Request, step: &str) -> Sent {
         self.requests.push(step.to_owned());
         let stop = self.stop_after == Some(0);

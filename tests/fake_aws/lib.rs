@@ -52,6 +52,8 @@ pub struct Account {
     pub stop_after: Option<usize>,
     /// Whether that one takes effect all the same.
     pub stop_late: bool,
+    /// Requests until the one that is held until [`Aws::release`], and whether it takes effect before.
+    pub hold_after: Option<(usize, bool)>,
     /// Steps that begin so are answered this much later.
     pub slow: Option<(String, Duration)>,
     /// Whether objects have checksums.
@@ -94,6 +96,7 @@ impl Default for Account {
             done: Vec::new(),
             stop_after: None,
             stop_late: false,
+            hold_after: None,
             slow: None,
             checksums: true,
             page_size: PAGE_SIZE,
@@ -142,6 +145,8 @@ pub struct Aws {
     pub endpoint: String,
     account: Arc<Mutex<Account>>,
     stopped: Arc<Notify>,
+    held: Arc<Notify>,
+    released: Arc<Notify>,
 }
 
 impl Aws {
@@ -154,7 +159,8 @@ impl Aws {
     pub async fn start_with(account: Account) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
-        let aws = Self { endpoint, account: Arc::new(Mutex::new(account)), stopped: Arc::default() };
+        let (stopped, held, released) = Default::default();
+        let aws = Self { endpoint, account: Arc::new(Mutex::new(account)), stopped, held, released };
         let this = aws.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -173,6 +179,16 @@ impl Aws {
     /// Ends when a request came that is never answered.
     pub async fn stopped(&self) {
         self.stopped.notified().await;
+    }
+
+    /// Ends when a request came that is held.
+    pub async fn held(&self) {
+        self.held.notified().await;
+    }
+
+    /// Lets the request go on that is held.
+    pub fn release(&self) {
+        self.released.notify_one();
     }
 
     /// What clients of this account are made from. Nothing is tried twice.

@@ -53,6 +53,11 @@ impl Account {
         self.add(bucket, key, bytes.into(), None, BTreeMap::new())
     }
 
+    /// Removes all versions of an object, which is not counted among what was done.
+    pub fn remove(&mut self, bucket: &str, key: &str) {
+        self.objects.remove(&(bucket.to_owned(), key.to_owned()));
+    }
+
     /// The newest bytes under a key.
     pub fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         Some(self.version(bucket, key, None)?.bytes.to_vec())

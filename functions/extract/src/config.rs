@@ -20,6 +20,8 @@ pub struct Settings {
     pub land_bucket: String,
     /// Where validate promotes them.
     pub raw_hist_bucket: String,
+    /// Where the records of extracts are.
+    pub reports_bucket: String,
     /// Replaces scheme, host and port of the sources' URLs.
     pub source_origin: Option<String>,
 }
@@ -31,6 +33,7 @@ impl Settings {
             base_folder: env.text(env::BASE_FOLDER),
             land_bucket: env.text(env::LAND_BUCKET),
             raw_hist_bucket: env.text(env::RAW_HIST_BUCKET),
+            reports_bucket: env.text(env::REPORTS_BUCKET),
             source_origin: env.optional(env::SOURCE_ORIGIN),
         }
     }
@@ -222,6 +225,7 @@ mod tests {
             base_folder: "base".into(),
             land_bucket: "land".into(),
             raw_hist_bucket: "raw-hist".into(),
+            reports_bucket: "reports".into(),
             source_origin: origin.map(str::to_owned),
         };
         Plan::new(&settings, &metadata(tables), request, DateTime::from_timestamp(1_665_425_864, 0).unwrap())

@@ -1,21 +1,20 @@
-//! Landing: rows become compressed objects in land, all at once or not at all.
+//! Landing: rows become compressed objects in land, all of them or none.
+//!
+//! Rows are staged first, outside the prefix whose events validate gets ([`contract::STAGED`]), each attempt under a
+//! folder of its own. When the last row is in, one conditional write decides that this attempt is the extract
+//! ([`decide`](crate::decide)), and only then its files are copied into land.
 //!
 //! A small extract is one object, `<table>_<time>.jsonl.gz`, sent as a single request when the last row is in. A larger
 //! one goes up in parts while rows come in, so memory holds a few parts and not the extract. An upload in parts has its key
 //! from the start, when nobody knows whether a second file will be needed; so whatever does not fit in one part is
 //! numbered, `<table>_0_<time>.jsonl.gz` and on, even if one file turns out to be all.
-//!
-//! Uploads are finished only after the last row, chunk 0 last of all. S3 shows no object before its upload is
-//! finished; so the presence of the plain file or of chunk 0 means that the whole extract is there, and nothing else does.
-//! What a process leaves that dies while it finishes (some chunks, not chunk 0) is overwritten by the retry.
 
 use std::io::Write as _;
 
-use contract::message::ExtractedFile;
-use contract::{DataKey, Failure, key};
+use contract::{DataKey, Extract, ExtractFile, Failure};
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
-use store::{Object, PART_BYTES, Store, Upload, Write};
+use store::{PART_BYTES, Store, Upload, Write};
 
 const EXTENSION: &str = "jsonl.gz";
 const CONTENT_TYPE: &str = "application/gzip";
@@ -26,7 +25,11 @@ const HAND_OVER_BYTES: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Destination {
     /// The land bucket.
-    pub bucket: String,
+    pub land: String,
+    /// Where validate promotes files.
+    pub raw_hist: String,
+    /// Where the records of extracts are.
+    pub reports: String,
     /// The folder of all tables.
     pub base_folder: String,
     /// The raw table.
@@ -36,22 +39,8 @@ pub struct Destination {
 }
 
 impl Destination {
-    fn key(&self, chunk: Option<u32>) -> String {
+    pub(crate) fn key(&self, chunk: Option<u32>) -> String {
         DataKey::new(&self.table, self.file_land_timestamp, chunk, EXTENSION).format(&self.base_folder)
-    }
-
-    /// The object that shows that this time has been extracted. The areas are asked one after the other in the order
-    /// in which files move: a file that leaves the first meanwhile is in the second by then.
-    pub async fn find(&self, store: &Store, areas: [&str; 2]) -> Result<Option<Object>, Failure> {
-        let prefix = key::partition_prefix(&self.base_folder, &self.table, self.file_land_timestamp);
-        let whole = [self.key(None), self.key(Some(0))];
-        for bucket in areas {
-            let objects = store.list(bucket, &prefix).await?;
-            if let Some(found) = objects.into_iter().find(|object| whole.contains(&object.key)) {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
     }
 }
 
@@ -60,6 +49,8 @@ impl Destination {
 pub struct Landing<'a> {
     store: &'a Store,
     destination: Destination,
+    /// No other attempt has this name.
+    attempt: String,
     maximum_file_bytes: u64,
     sealed: Vec<Sealed>,
     current: Chunk,
@@ -95,7 +86,8 @@ impl Chunk {
 impl<'a> Landing<'a> {
     /// Begins a file of at most about so many compressed bytes, and another whenever one is full.
     pub fn new(store: &'a Store, destination: Destination, maximum_file_bytes: u64) -> Self {
-        Self { store, destination, maximum_file_bytes, sealed: Vec::new(), current: Chunk::new() }
+        let attempt = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        Self { store, destination, attempt, maximum_file_bytes, sealed: Vec::new(), current: Chunk::new() }
     }
 
     /// Adds a row, given as a line with its line feed.
@@ -113,30 +105,25 @@ impl<'a> Landing<'a> {
         Ok(())
     }
 
-    /// Makes the extract visible. When it fails, chunks may be left that are not the whole; chunk 0 is not among them.
-    pub async fn publish(mut self) -> Result<Vec<ExtractedFile>, Failure> {
-        if self.sealed.is_empty() && self.current.upload.is_none() {
-            return self.publish_small().await.map(|file| vec![file]);
-        }
-        if let Err(failure) = self.seal().await {
-            self.abandon().await;
-            return Err(failure);
-        }
-        let mut files = Vec::with_capacity(self.sealed.len());
-        while let Some(Sealed { upload, rows }) = self.sealed.pop() {
-            let key = upload.key().to_owned();
-            match upload.finish(Write::Replace).await {
-                Ok(done) => {
-                    files.push(ExtractedFile { bucket: self.destination.bucket.clone(), key, rows, bytes: done.bytes })
-                }
-                Err(failure) => {
-                    self.abandon().await;
-                    return Err(failure);
-                }
+    /// Finishes what was staged, and says what it is. Where it fails, some of it may be left to the lifecycle rule.
+    pub async fn finish(mut self) -> Result<Extract, Failure> {
+        let staged = match self.sealed.is_empty() && self.current.upload.is_none() {
+            true => self.finish_small().await.map(|file| vec![file]),
+            false => self.finish_chunks().await,
+        };
+        match staged {
+            Ok(files) => Ok(Extract {
+                table: self.destination.table,
+                file_land_timestamp: self.destination.file_land_timestamp,
+                attempt: self.attempt,
+                files,
+                landed: false,
+            }),
+            Err(failure) => {
+                self.abandon().await;
+                Err(failure)
             }
         }
-        files.reverse();
-        Ok(files)
     }
 
     /// Gives the extract up: nothing becomes visible.
@@ -146,12 +133,34 @@ impl<'a> Landing<'a> {
         }
     }
 
-    async fn publish_small(self) -> Result<ExtractedFile, Failure> {
-        let Chunk { gzip, rows, .. } = self.current;
+    async fn finish_small(&mut self) -> Result<ExtractFile, Failure> {
+        let Chunk { gzip, rows, .. } = std::mem::replace(&mut self.current, Chunk::new());
         let body = gzip.finish().map_err(Failure::internal)?;
-        let (bucket, key, bytes) = (self.destination.bucket.clone(), self.destination.key(None), body.len() as u64);
-        self.store.put(&bucket, &key, body, CONTENT_TYPE, Write::Replace).await?;
-        Ok(ExtractedFile { bucket, key, rows, bytes })
+        let file = self.file(None, rows, body.len() as u64);
+        self.store.put(&self.destination.land, &file.staged, body, CONTENT_TYPE, Write::IfAbsent).await?;
+        Ok(file)
+    }
+
+    async fn finish_chunks(&mut self) -> Result<Vec<ExtractFile>, Failure> {
+        self.seal().await?;
+        let mut files = Vec::with_capacity(self.sealed.len());
+        while let Some(Sealed { upload, rows }) = self.sealed.pop() {
+            let chunk = self.sealed.len() as u32;
+            let done = upload.finish(Write::IfAbsent).await?;
+            files.push(self.file(Some(chunk), rows, done.bytes));
+        }
+        files.reverse();
+        Ok(files)
+    }
+
+    fn file(&self, chunk: Option<u32>, rows: u64, bytes: u64) -> ExtractFile {
+        ExtractFile { key: self.destination.key(chunk), staged: self.staged(chunk), rows, bytes }
+    }
+
+    fn staged(&self, chunk: Option<u32>) -> String {
+        let Destination { base_folder, table, file_land_timestamp: time, .. } = &self.destination;
+        let name = DataKey::new(table, *time, chunk, EXTENSION).file_name;
+        Extract::staged_prefix(base_folder, table, *time, &self.attempt) + &name
     }
 
     /// Sends all of the current chunk, and begins the next.
@@ -165,11 +174,13 @@ impl<'a> Landing<'a> {
 
     /// Passes what is compressed on to the chunk's upload.
     async fn hand_over(&mut self) -> Result<&mut Upload, Failure> {
-        let upload = self.current.upload.get_or_insert_with(|| {
-            let key = self.destination.key(Some(self.sealed.len() as u32));
-            self.store.upload(&self.destination.bucket, &key, CONTENT_TYPE)
-        });
-        let compressed = self.current.gzip.get_mut();
+        if self.current.upload.is_none() {
+            let key = self.staged(Some(self.sealed.len() as u32));
+            self.current.upload = Some(self.store.upload(&self.destination.land, &key, CONTENT_TYPE));
+        }
+        let (compressed, Some(upload)) = (self.current.gzip.get_mut(), &mut self.current.upload) else {
+            return Err(Failure::internal("an upload that was just begun is gone"));
+        };
         upload.write(compressed).await?;
         compressed.clear();
         Ok(upload)

@@ -1,10 +1,11 @@
 //! extract: fetches a raw table from its source and lands it, as the table's metadata describes.
 //!
 //! The modules lie along the data's way: [`config`] (what to fetch, and under which name it lands), [`api`] (requests
-//! and answers), [`row`] (answers to rows), [`land`] (rows to objects).
+//! and answers), [`row`] (answers to rows), [`land`] (rows to objects), [`decide`] (which attempt it is that lands).
 
 pub mod api;
 pub mod config;
+pub mod decide;
 pub mod land;
 pub mod row;
 
@@ -13,16 +14,17 @@ use std::time::Duration;
 use boot::metrics::Unit;
 use boot::{Boot, Invocation};
 use chrono::Utc;
-use contract::message::{ExtractRequest, ExtractResponse};
-use contract::{Failure, MetaData};
-use store::{Object, Store};
+use contract::message::{ExtractRequest, ExtractResponse, ExtractedFile};
+use contract::{Extract, Failure, MetaData};
+use store::Store;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::{Api, Fetch};
 use crate::config::{Plan, Settings};
+use crate::decide::Decision;
 use crate::land::{Destination, Landing};
 
-/// Kept back from Lambda's timeout for publishing the files, or for abandoning them, and for answering.
+/// Kept back from Lambda's timeout for landing the files, or for abandoning them, and for answering.
 const RESERVE: Duration = Duration::from_secs(10);
 
 /// The function.
@@ -66,17 +68,21 @@ impl App {
     async fn land(&self, plan: &Plan, working_time: Duration) -> Result<ExtractResponse, Failure> {
         let started = Instant::now();
         let deadline = started + working_time;
-        plan.check_time(working_time)?;
         let destination = Destination {
-            bucket: self.settings.land_bucket.clone(),
+            land: self.settings.land_bucket.clone(),
+            raw_hist: self.settings.raw_hist_bucket.clone(),
+            reports: self.settings.reports_bucket.clone(),
             base_folder: self.settings.base_folder.clone(),
             table: plan.table.clone(),
             file_land_timestamp: plan.file_land_timestamp,
         };
-        let areas = [self.settings.land_bucket.as_str(), self.settings.raw_hist_bucket.as_str()];
-        if let Some(found) = destination.find(&self.store, areas).await? {
-            return Ok(already_extracted(plan, &found));
+        if let Some(extract) = destination.decided(&self.store).await? {
+            return self.go_by(&destination, &extract).await;
         }
+        if let Some(found) = destination.in_history(&self.store).await? {
+            return Ok(already_extracted(plan, &found.url()));
+        }
+        plan.check_time(working_time)?;
 
         let mut fetch = self.api.fetch(plan, deadline);
         let mut landing = Landing::new(&self.store, destination.clone(), plan.source.maximum_file_bytes);
@@ -87,25 +93,20 @@ impl App {
         };
         let retries = fetch.retries();
         drop(fetch);
-        // The schedule delivers at least once: another invocation may have landed the same time while this one fetched.
-        let elsewhere = match filled {
-            Ok(()) => destination.find(&self.store, areas).await,
-            Err(failure) => Err(failure),
+        if let Err(failure) = filled {
+            landing.abandon().await;
+            return Err(failure);
+        }
+        let attempt = landing.finish().await?;
+        // the schedule delivers at least once: another invocation may be at the same time
+        let extract = match destination.decide(&self.store, attempt).await? {
+            Decision::Ours(extract) => extract,
+            Decision::Theirs(extract) => return self.go_by(&destination, &extract).await,
         };
-        let files = match elsewhere {
-            Ok(None) => landing.publish().await?,
-            Ok(Some(found)) => {
-                landing.abandon().await;
-                return Ok(already_extracted(plan, &found));
-            }
-            Err(failure) => {
-                landing.abandon().await;
-                return Err(failure);
-            }
-        };
+        destination.land(&self.store, &extract, true).await?;
 
         let seconds = started.elapsed().as_secs_f64();
-        let bytes = files.iter().map(|file| file.bytes).sum();
+        let response = self.response(&extract);
         boot::metrics::emit(
             Some(&plan.table),
             &[
@@ -119,21 +120,50 @@ impl App {
             file_land_timestamp = plan.file_land_timestamp,
             rows = tally.rows,
             bytes_read = tally.bytes,
-            bytes_written = bytes,
-            files = files.len(),
+            bytes_written = response.bytes,
+            files = response.files.len(),
             requests = plan.requests,
             retries,
             seconds,
             "table extracted"
         );
-        Ok(ExtractResponse {
-            table: plan.table.clone(),
-            file_land_timestamp: plan.file_land_timestamp,
-            rows: tally.rows,
-            bytes,
-            files,
+        Ok(response)
+    }
+
+    /// Lands what another attempt for the same time has fetched, as far as that has not been done.
+    async fn go_by(&self, destination: &Destination, extract: &Extract) -> Result<ExtractResponse, Failure> {
+        let copied = destination.land(&self.store, extract, false).await?;
+        let (table, file_land_timestamp, attempt) = (&extract.table, extract.file_land_timestamp, &extract.attempt);
+        if copied == 0 {
+            tracing::info!(table, file_land_timestamp, attempt, "table already extracted");
+            return Ok(ExtractResponse {
+                rows: 0,
+                bytes: 0,
+                files: Vec::new(),
+                already_extracted: true,
+                ..self.response(extract)
+            });
+        }
+        tracing::info!(table, file_land_timestamp, attempt, copied, "extract of an earlier attempt landed");
+        Ok(self.response(extract))
+    }
+
+    fn response(&self, extract: &Extract) -> ExtractResponse {
+        let bucket = &self.settings.land_bucket;
+        let files = extract.files.iter().map(|file| ExtractedFile {
+            bucket: bucket.clone(),
+            key: file.key.clone(),
+            rows: file.rows,
+            bytes: file.bytes,
+        });
+        ExtractResponse {
+            table: extract.table.clone(),
+            file_land_timestamp: extract.file_land_timestamp,
+            rows: extract.rows(),
+            bytes: extract.bytes(),
+            files: files.collect(),
             already_extracted: false,
-        })
+        }
     }
 }
 
@@ -182,8 +212,8 @@ fn out_of_time(plan: &Plan, tally: &Tally, working_time: Duration) -> Failure {
     ))
 }
 
-fn already_extracted(plan: &Plan, found: &Object) -> ExtractResponse {
+fn already_extracted(plan: &Plan, found: &str) -> ExtractResponse {
     let (table, file_land_timestamp) = (plan.table.clone(), plan.file_land_timestamp);
-    tracing::info!(table, file_land_timestamp, found = found.url(), "table already extracted");
+    tracing::info!(table, file_land_timestamp, found, "table already extracted");
     ExtractResponse { table, file_land_timestamp, rows: 0, bytes: 0, files: Vec::new(), already_extracted: true }
 }

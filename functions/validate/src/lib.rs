@@ -12,6 +12,7 @@ mod check;
 pub mod command;
 mod drift;
 mod event;
+mod extracts;
 #[cfg(test)]
 mod fuzz;
 mod literal;
@@ -23,14 +24,14 @@ mod rules;
 mod unique;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
 use contract::message::{ObjectName, ValidateRequest, ValidateResponse, ValidatedFile, Verdict};
-use contract::{Failure, FileFormat, LandKey, MetaData, key};
+use contract::{Failure, FileFormat, LandKey, MetaData, STAGED, key};
 use rows::{Input, Ranges};
 use serde_json::Value;
 use store::{Object, Store};
@@ -38,6 +39,7 @@ use store::{Object, Store};
 use areas::{Areas, Filed};
 use check::Dataset;
 use event::{Event, Notice, Record};
+use extracts::Part;
 use notify::Notify;
 use rebuild::Rebuild;
 use report::{Broken, Findings, Report};
@@ -76,6 +78,8 @@ struct Leaves {
     object: Object,
     /// Whether a rebuild must be asked for first.
     promoted: bool,
+    /// Whether it stays unless all others have left.
+    is_last: bool,
 }
 
 /// A file before anything was done with it.
@@ -93,6 +97,8 @@ struct Checked {
     belongs: Option<(LandKey, Arc<Dataset>)>,
     findings: Findings,
     took: Duration,
+    /// Whether it is to leave land last.
+    is_last: bool,
 }
 
 impl App {
@@ -176,15 +182,28 @@ impl App {
                     work.response.remaining = (many - n) as u64;
                     break;
                 }
-                let outcome = match self.look(record).await {
-                    Ok(Looked::Checked(checked)) => self.settle(*checked).await,
-                    Ok(Looked::Done(file)) => Ok(Outcome { file, leaves: None }),
+                if work.has(&record) {
+                    continue; // with its extract
+                }
+                let looked = match self.part(&record).await {
+                    Ok(Part::None) => self.look(record).await,
+                    Ok(Part::Late(extract)) => self.look_at_late(record, &extract).await,
+                    Ok(Part::Rejected) => self.look_at_rejected(record).await,
+                    Ok(Part::Waits) => Ok(Self::wait(record)),
+                    Ok(Part::First(extract)) => {
+                        let outcomes = self.settle_extract(&extract, record).await;
+                        outcomes.into_iter().for_each(|outcome| work.note(outcome));
+                        continue;
+                    }
                     Err(failure) => Err(failure),
                 };
-                work.note(outcome);
+                work.note(match looked {
+                    Ok(looked) => self.settle_looked(looked).await,
+                    Err(failure) => Err(failure),
+                });
             }
         }
-        let Work { mut response, leaves, mut failures } = work;
+        let Work { mut response, leaves, mut failures, .. } = work;
 
         self.notify.tell(&response.files).await;
         let mut asked = Ok(());
@@ -197,9 +216,9 @@ impl App {
                 Err(failure) => asked = Err(failure),
             }
         }
-        for Leaves { object, promoted } in &leaves {
+        for Leaves { object, promoted, is_last } in &leaves {
             // what was promoted stays in land until a rebuild is sure: the retry asks again
-            if asked.is_ok() || !promoted {
+            if (asked.is_ok() || !promoted) && (failures.is_empty() || !is_last) {
                 failures.extend(self.delete(object).await.err());
             }
         }
@@ -235,11 +254,25 @@ impl App {
                 let what = format!("no time left for {} of {many} files that must all pass, so that none", many - n);
                 return Err(Failure::timeout(format!("{what} was promoted; ask for a smaller prefix")));
             }
-            match self.look(record).await? {
-                Looked::Done(file) => work.note(Ok(Outcome { file, leaves: None })),
-                Looked::Checked(mut file) => {
-                    self.find_conflict(&mut file).await?;
-                    checked.push(*file);
+            let is_seen =
+                |checked: &Checked| matches!(&record, Record::Created(notice) if notice.key == checked.object.key);
+            if work.has(&record) || checked.iter().any(is_seen) {
+                continue; // with its extract
+            }
+            let looked = match self.part(&record).await? {
+                Part::None => vec![self.look(record).await?],
+                Part::Late(extract) => vec![self.look_at_late(record, &extract).await?],
+                Part::Rejected => vec![self.look_at_rejected(record).await?],
+                Part::Waits => vec![Self::wait(record)],
+                Part::First(extract) => self.look_at_extract(&extract, record).await?,
+            };
+            for one in looked {
+                match one {
+                    Looked::Done(file) => work.note(Ok(Outcome { file, leaves: None })),
+                    Looked::Checked(mut file) => {
+                        self.find_conflict(&mut file).await?;
+                        checked.push(*file);
+                    }
                 }
             }
         }
@@ -296,6 +329,14 @@ impl App {
             tracing::info!(key = notice.key, version = notice.version_id, "already handled");
             return Ok(unread(notice.key, Verdict::AlreadyHandled, 0, GONE));
         };
+        if object.key.starts_with(STAGED) {
+            return Ok(unread(
+                object.key,
+                Verdict::Ignored,
+                object.bytes,
+                "what extract has fetched, and is to land itself",
+            ));
+        }
         if object.key.ends_with('/') && object.bytes == 0 {
             // the console makes these
             tracing::info!(key = object.key, "folder marker ignored");
@@ -315,7 +356,15 @@ impl App {
                 Err(reason) => broken("table", reason),
             },
         };
-        Ok(Looked::Checked(Box::new(Checked { object, belongs, findings, took: started.elapsed() })))
+        let took = started.elapsed();
+        Ok(Looked::Checked(Box::new(Checked { object, belongs, findings, took, is_last: false })))
+    }
+
+    async fn settle_looked(&self, looked: Looked) -> Result<Outcome, Failure> {
+        match looked {
+            Looked::Checked(checked) => self.settle(*checked).await,
+            Looked::Done(file) => Ok(Outcome { file, leaves: None }),
+        }
     }
 
     /// Files a file where it belongs, with its report.
@@ -361,7 +410,7 @@ impl App {
 
     /// Writes the report on a file, and tells the log. `broken` is the verdict on a file that breaks a rule.
     async fn report(&self, checked: Checked, broken: Verdict, filed_at: ObjectName) -> Result<Outcome, Failure> {
-        let Checked { object, belongs, findings, took } = checked;
+        let Checked { object, belongs, findings, took, is_last } = checked;
         let table = belongs.as_ref().map(|(_, dataset)| dataset.table.name.as_str());
         let report = Report::new(&object, table, &findings, broken, Some(filed_at.clone()), &self.metadata.sha256);
         let place = self.areas.report(&object, &report, &filed_at).await?;
@@ -376,7 +425,8 @@ impl App {
             filed_at: Some(store::url(&filed_at.bucket, &filed_at.key)),
             report: Some(place),
         };
-        let leaves = (verdict != Verdict::Failed).then(|| Leaves { object, promoted: verdict == Verdict::Passed });
+        let promoted = verdict == Verdict::Passed;
+        let leaves = (verdict != Verdict::Failed).then_some(Leaves { object, promoted, is_last });
         Ok(Outcome { file, leaves })
     }
 
@@ -437,15 +487,23 @@ const GONE: &str = "this version is no longer in land: an earlier event dealt wi
 #[derive(Default)]
 struct Work {
     response: ValidateResponse,
+    /// The keys in the response.
+    keys: BTreeSet<String>,
     leaves: Vec<Leaves>,
     failures: Vec<Failure>,
 }
 
 impl Work {
+    /// Whether a listed file has been handled with others; an event's version is a file of its own.
+    fn has(&self, record: &Record) -> bool {
+        matches!(record, Record::Created(Notice { key, version_id: None, .. }) if self.keys.contains(key))
+    }
+
     fn note(&mut self, outcome: Result<Outcome, Failure>) {
         match outcome {
             Ok(Outcome { file, leaves }) => {
                 self.leaves.extend(leaves);
+                self.keys.insert(file.key.clone());
                 self.response.files.push(file);
             }
             Err(failure) => self.failures.push(failure),

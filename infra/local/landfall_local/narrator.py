@@ -214,7 +214,8 @@ class Narrator:
             where = [file.get("filed_at") or file["key"]]
             why = [file["summary"]] if verdict != "passed" and file.get("summary") else []
             say("validate", duration, text, *where, *why)
-            self.seen.handled.add(file["key"])
+            if verdict != "waiting":  # for the first file of its extract
+                self.seen.handled.add(file["key"])
             if verdict == "quarantined":
                 rejected.append(file)
         self._release()

@@ -20,7 +20,7 @@ pub const RAW_BUCKET: &str = "RAW_BUCKET";
 pub const PROCESSED_BUCKET: &str = "PROCESSED_BUCKET";
 /// Where rejected files go.
 pub const QUARANTINE_BUCKET: &str = "QUARANTINE_BUCKET";
-/// Where validation reports go.
+/// Where validation reports go, and the records of extracts.
 pub const REPORTS_BUCKET: &str = "REPORTS_BUCKET";
 /// What catalog points at.
 pub const CURATED_BUCKET: &str = "CURATED_BUCKET";
@@ -52,7 +52,7 @@ pub const AWS_LAMBDA_FUNCTION_MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SI
 
 /// The settings that the template gives, by function.
 pub const BY_FUNCTION: &[(&str, &[&str])] = &[
-    ("extract", &[META_DATA, BASE_FOLDER, LAND_BUCKET, RAW_HIST_BUCKET, SOURCE_ORIGIN]),
+    ("extract", &[META_DATA, BASE_FOLDER, LAND_BUCKET, RAW_HIST_BUCKET, REPORTS_BUCKET, SOURCE_ORIGIN]),
     (
         "validate",
         &[

@@ -124,6 +124,16 @@ impl LandKey {
         }
     }
 
+    /// The number in a canonical name `<table>_<chunk>_<unix seconds>` of the file's own folder.
+    pub fn chunk(&self) -> Option<u32> {
+        let seconds = self.file_land_timestamp?;
+        let stem = self.file_name.split('.').next()?;
+        let rest = stem.strip_prefix(self.table.as_str())?.strip_prefix('_')?;
+        let (chunk, named) = rest.split_once('_')?;
+        let chunk = chunk.parse().ok().filter(|number: &u32| number.to_string() == chunk)?;
+        (timestamp(named) == Some(seconds)).then_some(chunk)
+    }
+
     /// Whether the file name follows the grammar `<table>[_<chunk>]_<unix seconds>`, with the folder's own time.
     pub fn check_name(&self) -> Result<(), String> {
         let expected = || format!("`{}[_<chunk>]_<unix seconds>.<extension>`", self.table);
@@ -288,6 +298,9 @@ mod tests {
         assert!(parse("t/file_land_timestamp=1/t_2.csv").unwrap().check_name().unwrap_err().contains("must agree"));
         assert!(parse("t/file_land_timestamp=1/data_1.csv").unwrap().check_name().is_err());
         assert!(parse("t/file_land_timestamp=1/t_x_1.csv").unwrap().check_name().is_err());
+        for other in ["t/t_0_1.csv", "t/file_land_timestamp=1/t_0_2.csv", "t/file_land_timestamp=1/t_00_1.csv"] {
+            assert_eq!(parse(other).unwrap().chunk(), None, "{other}");
+        }
     }
 
     #[test]
@@ -309,6 +322,7 @@ mod tests {
             let key = DataKey::new(&table, seconds, chunk, extension);
             let parsed = LandKey::parse(base, &key.format(base)).unwrap();
             prop_assert_eq!(parsed.check_name(), Ok(()));
+            prop_assert_eq!(parsed.chunk(), chunk);
             prop_assert_eq!(parsed.filed(1), key);
         }
 

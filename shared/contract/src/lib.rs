@@ -2,6 +2,7 @@
 //! that one stage leaves for the next. Pure and synchronous: nothing here talks to AWS.
 
 mod column_type;
+mod extract;
 mod failure;
 pub mod key;
 mod manifest;
@@ -11,6 +12,7 @@ mod problem;
 mod table;
 
 pub use column_type::{ColumnType, Dialect, TimestampUnit};
+pub use extract::{Extract, ExtractFile, STAGED};
 pub use failure::{Failure, FailureKind};
 pub use key::{Compression, DataKey, FileFormat, KeyError, LandKey};
 pub use manifest::{Appended, InputFile, Manifest, OutputFile, PartitionOutput, Replaces, RunId, TableOutput};

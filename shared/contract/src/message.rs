@@ -112,6 +112,9 @@ pub enum Verdict {
     Failed,
     /// It passed its checks and is still in land, because all files had to pass and another one did not.
     Held,
+    /// It is one of several files of an extract, and still in land: it is dealt with when the first of them is there, which
+    /// lands last.
+    Waiting,
     /// The version that the event names is no longer in land: an earlier event dealt with it.
     AlreadyHandled,
     /// No file that validate could look at: an object of another bucket, a folder's marker, a record it cannot read.

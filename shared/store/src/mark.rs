@@ -28,6 +28,17 @@ impl Mark {
         &self.0
     }
 
+    /// The word of the write that an object comes of, if it has one; `None` when there is no object.
+    pub async fn of(client: &Client, bucket: &str, key: &str) -> Result<Option<Option<String>>, Failure> {
+        match client.head_object().bucket(bucket).key(key).send().await {
+            Ok(head) => Ok(Some(head.metadata().and_then(|of| of.get(Self::NAME)).cloned())),
+            Err(error) => match boot::aws::failure(&error) {
+                failure if failure.kind == FailureKind::NotFound => Ok(None),
+                failure => Err(failure.context(format!("reading the head of {}", url(bucket, key)))),
+            },
+        }
+    }
+
     /// Whether a write that was refused came through all the same: the object's entity tag then, else the refusal.
     pub async fn settle(&self, client: &Client, bucket: &str, key: &str, refused: Failure) -> Result<String, Failure> {
         if !matches!(refused.kind, FailureKind::Conflict | FailureKind::NotFound) {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex};
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use boot::Invocation;
@@ -14,18 +14,22 @@ use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use store::Store;
 
-use crate::server::{Reply, Server};
+use crate::server::{Asked, Reply, Server};
 
-struct World {
-    aws: Aws,
-    source: Server,
+pub struct World {
+    pub aws: Aws,
+    pub source: Server,
     app: App,
 }
 
 impl World {
     async fn new(source: Value, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
+        Self::answering(source, move |asked| answer(asked.number)).await
+    }
+
+    pub async fn answering(source: Value, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let aws = Aws::start().await;
-        let server = Server::start(move |asked| answer(asked.number)).await;
+        let server = Server::start(answer).await;
         let mut whole = json!({
             "url": "https://source.example/t", "records": "/result", "index_column": "index", "attempts": 1,
             "requests_per_second": 100_000,
@@ -37,15 +41,26 @@ impl World {
             base_folder: "base".into(),
             land_bucket: "land".into(),
             raw_hist_bucket: "raw-hist".into(),
+            reports_bucket: "reports".into(),
             source_origin: Some(server.origin.clone()),
         };
         let app = App {
             settings,
             metadata: metadata(serde_json::from_value(whole).expect("a source")),
             store: Store::new(&aws.config().await),
-            api: Api::new().expect("a client"),
+            api: api(),
         };
         Self { aws, source: server, app }
+    }
+
+    /// As another process does, whose requests name it to the source.
+    pub async fn extract_as(&self, attempt: u64) -> Result<ExtractResponse, Failure> {
+        let App { settings, metadata, store, api } = &self.app;
+        let mut metadata = metadata.clone();
+        let source = metadata.raw.get_mut("t").and_then(|table| table.source.as_mut()).expect("a source");
+        source.url = format!("{}?attempt={attempt}", source.url);
+        let app = App { settings: settings.clone(), metadata, store: store.clone(), api: api.clone() };
+        app.extract(request(), &invocation(60)).await
     }
 
     async fn extract(&self) -> Result<ExtractResponse, Failure> {
@@ -53,9 +68,7 @@ impl World {
     }
 
     async fn extract_within(&self, seconds: u64) -> Result<ExtractResponse, Failure> {
-        let request = ExtractRequest { scheduled_time: Some("1970-01-01T00:00:07Z".into()), ..Default::default() };
-        let deadline = SystemTime::now() + Duration::from_secs(seconds);
-        self.app.extract(request, &Invocation { request_id: "r".into(), deadline }).await
+        self.app.extract(request(), &invocation(seconds)).await
     }
 
     /// Every object, as `bucket/key`.
@@ -70,10 +83,20 @@ impl World {
     }
 
     fn rows(&self) -> Vec<Value> {
+        self.rows_in("land", "")
+    }
+
+    /// Those that validate gets to see.
+    fn landed(&self) -> Vec<Value> {
+        self.rows_in("land", "base/")
+    }
+
+    /// Rows of the files under a prefix, in the order of the keys.
+    pub fn rows_in(&self, bucket: &str, prefix: &str) -> Vec<Value> {
         let account = self.aws.account();
         let mut text = String::new();
-        for key in account.keys("land") {
-            let object = account.read("land", &key).expect("an object");
+        for key in account.keys(bucket).into_iter().filter(|key| key.starts_with(prefix)) {
+            let object = account.read(bucket, &key).expect("an object");
             GzDecoder::new(&object[..]).read_to_string(&mut text).expect("gzip");
         }
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -84,6 +107,20 @@ impl World {
         assert_eq!(self.objects(), Vec::<String>::new());
         assert_eq!(self.aws.account().uploads(), Vec::<String>::new());
     }
+}
+
+/// Set up once: it reads the system's certificates.
+fn api() -> Api {
+    static API: LazyLock<Api> = LazyLock::new(|| Api::new().expect("a client"));
+    API.clone()
+}
+
+fn request() -> ExtractRequest {
+    ExtractRequest { scheduled_time: Some("1970-01-01T00:00:07Z".into()), ..Default::default() }
+}
+
+fn invocation(seconds: u64) -> Invocation {
+    Invocation { request_id: "r".into(), deadline: SystemTime::now() + Duration::from_secs(seconds) }
 }
 
 fn metadata(source: contract::Source) -> MetaData {
@@ -117,7 +154,7 @@ fn metadata(source: contract::Source) -> MetaData {
 }
 
 /// A record whose text gzip makes little of: about 3/4 of `bytes` remain.
-fn noise(n: usize, bytes: usize) -> Reply {
+pub fn noise(n: usize, bytes: usize) -> Reply {
     let mut seed = n as u64 + 1;
     let text: String = (0..bytes)
         .map(|_| {
@@ -130,6 +167,7 @@ fn noise(n: usize, bytes: usize) -> Reply {
 }
 
 const PREFIX: &str = "base/t/file_land_timestamp=7";
+const RECORD: &str = "extracts/base/t/file_land_timestamp=7.json";
 
 fn files(response: &ExtractResponse) -> Vec<(&str, u64)> {
     response.files.iter().map(|file| (file.key.rsplit('/').next().unwrap_or_default(), file.rows)).collect()
@@ -149,7 +187,7 @@ async fn a_small_extract_is_one_object_and_always_the_same_bytes() {
         assert_eq!((response.rows, response.file_land_timestamp, response.already_extracted), (25, 7, false));
         assert_eq!(files(&response), [("t_7.jsonl.gz", 25)]);
         let key = format!("{PREFIX}/t_7.jsonl.gz");
-        assert_eq!(world.objects(), [format!("land/{key}")]);
+        assert_eq!(world.objects(), [format!("land/{key}"), format!("reports/{RECORD}")]);
         assert_eq!(indexes(&world.rows()), (0..25).collect::<Vec<_>>());
         assert!(world.done("create").is_empty());
         let body = world.aws.account().read("land", &key).unwrap();
@@ -161,7 +199,7 @@ async fn a_small_extract_is_one_object_and_always_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn chunks_appear_together_at_the_end_and_chunk_0_last() {
+async fn chunks_land_when_all_are_staged_and_chunk_0_last() {
     let source = json!({"requests": 50, "maximum_file_bytes": 300_000});
     let world = World::new(source, |n| noise(n, 20_000)).await;
     let response = world.extract().await.unwrap();
@@ -176,12 +214,22 @@ async fn chunks_appear_together_at_the_end_and_chunk_0_last() {
     );
     assert_eq!(indexes(&world.rows()), (0..50).collect::<Vec<_>>());
 
-    let last_first: Vec<String> = names.iter().rev().cloned().collect();
-    assert_eq!(world.done("complete"), last_first);
+    // nothing is in land before all is staged and decided on, and the first chunk comes last
     let done = world.aws.account().done.clone();
-    let first_complete = done.iter().position(|step| step.starts_with("complete")).unwrap();
-    assert!(done[first_complete..].iter().all(|step| step.starts_with("complete")), "{done:?}");
-    assert_eq!(world.done("put"), Vec::<String>::new());
+    let at = |step: &str| done.iter().position(|done| done == step).expect("it was done");
+    let staged = done.iter().rposition(|step| step.starts_with("complete ")).unwrap();
+    let decided = at(&format!("put reports/{RECORD}"));
+    let landed = done.iter().rposition(|step| *step == format!("put reports/{RECORD}")).unwrap();
+    let copies: Vec<usize> = names.iter().map(|name| at(&format!("copy land/{PREFIX}/{name}"))).collect();
+    assert!(staged < decided && copies.iter().all(|copy| (decided..landed).contains(copy)), "{done:?}");
+    assert_eq!(copies.iter().max(), copies.first());
+    assert!(
+        done[..decided].iter().all(|step| step.contains(" land/_extracts/base/t/file_land_timestamp=7/")),
+        "{done:?}"
+    );
+    assert!(done[landed + 1..].iter().all(|step| step.starts_with("delete land/_extracts/")), "{done:?}");
+    let record: Value = serde_json::from_slice(&world.aws.account().read("reports", RECORD).unwrap()).unwrap();
+    assert_eq!((&record["landed"], record["files"].as_array().unwrap().len()), (&json!(true), names.len()));
 }
 
 #[tokio::test]
@@ -203,42 +251,54 @@ async fn what_does_not_fit_in_a_part_goes_up_while_rows_come_in() {
 
 #[tokio::test]
 async fn a_time_is_extracted_once() {
-    for found in
-        ["land/{}/t_7.jsonl.gz", "land/{}/t_0_7.jsonl.gz", "raw-hist/{}/t_7.jsonl.gz", "raw-hist/{}/t_0_7.jsonl.gz"]
-    {
+    // by history alone, should the record be gone
+    for found in ["t_7.jsonl.gz", "t_0_7.jsonl.gz"] {
         let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
-        let (bucket, key) = found.split_once('/').unwrap();
-        world.aws.account().put(bucket, &key.replace("{}", PREFIX), "");
+        world.aws.account().put("raw-hist", &format!("{PREFIX}/{found}"), "");
         let response = world.extract().await.unwrap();
         assert!(response.already_extracted && response.files.is_empty() && response.rows == 0);
         assert_eq!((world.source.asked().len(), world.objects().len()), (0, 1), "{found}");
     }
-}
-
-#[tokio::test]
-async fn what_an_attempt_left_without_chunk_0_is_no_extract() {
+    // by its record, whatever became of the file
     let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
-    world.aws.account().put("land", &format!("{PREFIX}/t_1_7.jsonl.gz"), "");
-    world.aws.account().put("land", "base/t/file_land_timestamp=77/t_0_77.jsonl.gz", "");
-    assert!(!world.extract().await.unwrap().already_extracted);
+    world.extract().await.unwrap();
+    world.aws.account().remove("land", &format!("{PREFIX}/t_7.jsonl.gz"));
+    assert!(world.extract().await.unwrap().already_extracted);
+    assert_eq!((world.source.asked().len(), world.objects()), (3, vec![format!("reports/{RECORD}")]));
 }
 
 #[tokio::test]
-async fn another_invocation_that_was_quicker_wins() {
-    let aws: Arc<Mutex<Option<Aws>>> = Arc::default();
-    let theirs = Arc::clone(&aws);
-    let world = World::new(json!({"requests": 20, "maximum_file_bytes": 30_000}), move |n| {
-        if n == 10 {
-            let aws = theirs.lock().unwrap().clone().unwrap();
-            aws.account().put("land", &format!("{PREFIX}/t_7.jsonl.gz"), "theirs");
-        }
-        noise(n, 20_000)
-    })
-    .await;
-    *aws.lock().unwrap() = Some(world.aws.clone());
-    assert!(world.extract().await.unwrap().already_extracted);
-    assert!(!world.done("create").is_empty() && world.aws.account().uploads().is_empty());
-    assert_eq!(world.objects(), [format!("land/{PREFIX}/t_7.jsonl.gz")]);
+async fn history_never_gets_the_rest_of_another_extract() {
+    let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
+    world.aws.account().put("raw-hist", &format!("{PREFIX}/t_1_7.jsonl.gz"), "");
+    let failure = world.extract().await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Conflict);
+    assert!(failure.message.contains("t_1_7.jsonl.gz is there, and the file with the first rows is not"), "{failure}");
+    assert_eq!(world.source.asked().len(), 0);
+    // what only looks like it is a supplier's
+    for other in ["t_1_7.csv", "t_1_77.jsonl.gz", "u_1_7.jsonl.gz"] {
+        let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
+        world.aws.account().put("raw-hist", &format!("{PREFIX}/{other}"), "");
+        assert!(!world.extract().await.unwrap().already_extracted, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_in_the_way_is_not_replaced_and_the_rows_stay_staged() {
+    let source = json!({"requests": 6, "maximum_file_bytes": 20_000});
+    let world = World::new(source, |n| noise(n, 20_000)).await;
+    let key = format!("{PREFIX}/t_1_7.jsonl.gz");
+    world.aws.account().put("land", &key, "theirs");
+    let failure = world.extract().await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Conflict);
+    assert!(failure.message.contains("t_1_7.jsonl.gz is there, with other rows"), "{failure}");
+    assert_eq!(world.aws.account().read("land", &key).unwrap(), b"theirs");
+    // validate has dealt with it
+    world.aws.account().remove("land", &key);
+    let response = world.extract().await.unwrap();
+    assert_eq!((response.rows, response.already_extracted, world.source.asked().len()), (6, false, 6));
+    assert_eq!(indexes(&world.rows()), (0..6).collect::<Vec<_>>());
+    assert!(world.aws.account().keys("land").iter().all(|key| key.starts_with(PREFIX)));
 }
 
 #[tokio::test]
@@ -272,20 +332,34 @@ async fn an_extract_without_rows_is_bad_data() {
 }
 
 #[tokio::test]
-async fn a_failure_of_s3_never_leaves_chunk_0() {
-    for (step, left) in [("create", 0), ("part", 0), ("complete", 1)] {
+async fn a_failure_of_s3_while_staging_lands_nothing() {
+    for step in ["create", "part", "complete"] {
         let source = json!({"requests": 20, "maximum_file_bytes": 80_000});
         let world = World::new(source, |n| noise(n, 20_000)).await;
-        let refused = format!("{step} land/{PREFIX}/t_1_7.jsonl.gz");
+        let staged = |key: &String| key.contains("/t_1_7.jsonl.gz");
+        let refused = format!("{step} land/_extracts/{PREFIX}/");
         world.aws.account().fail_step(&refused, Fault::refused(403).for_good());
         let failure = world.extract().await.unwrap_err();
-        assert!(failure.message.contains("t_1_7.jsonl.gz: AccessDenied: as the test has it"), "{failure}");
-        let keys = world.objects();
+        assert!(failure.message.contains("_7.jsonl.gz: AccessDenied: as the test has it"), "{failure}");
         assert!(world.aws.account().uploads().is_empty(), "{step}");
-        assert!(keys.len() == left && !keys.iter().any(|key| key.contains("t_0_")), "{step}: {keys:?}");
+        assert!(world.objects().iter().all(|key| key.starts_with("land/_extracts/")), "{step}: {:?}", world.objects());
+        assert!(!world.objects().iter().any(staged) || step == "complete");
         // the retry is whole
         world.aws.account().heal();
-        let response = world.extract().await.unwrap();
-        assert_eq!((response.rows, response.files.len()), (20, world.objects().len()));
+        assert_eq!(world.extract().await.unwrap().rows, 20);
+        assert_eq!(indexes(&world.landed()), (0..20).collect::<Vec<_>>());
     }
+}
+
+#[tokio::test]
+async fn a_small_extract_costs_no_more_requests_of_the_dear_kind_than_it_did() {
+    let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
+    world.extract().await.unwrap();
+    let account = world.aws.account();
+    let operations: Vec<&str> = account.requests.iter().filter_map(|step| step.split(' ').next()).collect();
+    let expected = ["get", "list", "put", "put", "head", "head", "copy", "put", "head", "delete"];
+    assert_eq!(operations, expected, "{:?}", account.requests);
+    // PUT, COPY and LIST cost 12 times what GET and HEAD do; it was four lists and a put
+    let dear = operations.iter().filter(|operation| ["list", "put", "copy"].contains(*operation));
+    assert_eq!(dear.count(), 5);
 }

@@ -26,7 +26,7 @@ impl World {
     }
 
     /// The table `t` has these checks.
-    async fn with_checks(checks: Value) -> Self {
+    pub async fn with_checks(checks: Value) -> Self {
         let aws = Aws::start().await;
         let folder = tempfile::tempdir().expect("a folder");
         let write = |file: &str, json: Value| {
@@ -40,6 +40,10 @@ impl World {
         t["checks"] = checks;
         write("raw/t.json", t);
         write("raw/messy.json", table("messy", true));
+        let mut fetched = table("fetched", false);
+        fetched["source"] = json!({"url": "https://source.example/"});
+        fetched["checks"] = json!({"minimum_rows": 3, "minimum_bytes": 80});
+        write("raw/fetched.json", fetched);
         write("curated/database.json", json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"}));
         let metadata = folder.path().to_string_lossy().into_owned();
         let env = Env::new(move |name| {
@@ -67,7 +71,7 @@ impl World {
         record(key, &version)
     }
 
-    async fn handle(&self, event: Value) -> Result<ValidateResponse, Failure> {
+    pub async fn handle(&self, event: Value) -> Result<ValidateResponse, Failure> {
         let deadline = SystemTime::now() + Duration::from_secs(60);
         self.app.handle(event, &Invocation { request_id: "r".into(), deadline }).await
     }
@@ -77,11 +81,11 @@ impl World {
         answer.files.iter().map(|file| file.verdict).collect()
     }
 
-    fn keys(&self, bucket: &str) -> Vec<String> {
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
         self.aws.account().keys(bucket)
     }
 
-    fn json(&self, bucket: &str, key: &str) -> Value {
+    pub fn json(&self, bucket: &str, key: &str) -> Value {
         let bytes = self.aws.account().read(bucket, key).unwrap_or_else(|| panic!("{bucket}/{key}"));
         serde_json::from_slice(&bytes).expect("JSON")
     }

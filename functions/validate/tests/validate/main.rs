@@ -1,5 +1,6 @@
 //! validate against an AWS account in memory, which stops answering wherever a test wants: as if the process had died
 //! there.
 
+mod extracts;
 mod landing;
 mod turn;

@@ -1,0 +1,159 @@
+//! The decision which attempt is the extract, and what follows from it.
+//!
+//! The first to write the record ([`Extract`]) has decided; whoever comes second, at the same moment or after a crash,
+//! goes by what is written. All then do the same: copy the files of that attempt into land, say in the record that this
+//! is done, and delete what was staged. Copies are of the same bytes whoever makes them, and may be made again; so a
+//! process may die after any request, and any number may be at it at once.
+
+use contract::{Extract, ExtractFile, Failure, FailureKind, LandKey, key};
+use futures::stream::{StreamExt, TryStreamExt, iter};
+use store::{Copied, Object, Store, Write};
+
+use crate::land::Destination;
+
+/// Files that are copied at once. Bytes do not pass through the function.
+const COPIES_AT_ONCE: usize = 4;
+
+/// Whose attempt is the extract.
+#[derive(Debug)]
+pub enum Decision {
+    /// The one that asked.
+    Ours(Extract),
+    /// Another, whose record was there first.
+    Theirs(Extract),
+}
+
+impl Destination {
+    /// The extract of this time, if one has been decided on.
+    pub async fn decided(&self, store: &Store) -> Result<Option<Extract>, Failure> {
+        let key = self.record();
+        let Some(record) = store.read_whole(&self.reports, &key).await? else { return Ok(None) };
+        let read = serde_json::from_slice(&record);
+        let place = store::url(&self.reports, &key);
+        read.map(Some).map_err(|error| Failure::internal(format!("{place} is no record of an extract: {error}")))
+    }
+
+    /// The file in history that shows that this time has been extracted, of an extract whose record is gone. A part of
+    /// one is a conflict: the rows of another attempt must not join it.
+    pub async fn in_history(&self, store: &Store) -> Result<Option<Object>, Failure> {
+        let found = self.history(store).await?;
+        let whole = [self.key(None), self.key(Some(0))];
+        let is_chunk = |object: &&Object| {
+            let key = LandKey::parse(&self.base_folder, &object.key);
+            key.is_ok_and(|key| key.chunk().is_some_and(|chunk| object.key == self.key(Some(chunk))))
+        };
+        match (found.iter().find(|object| whole.contains(&object.key)), found.iter().find(is_chunk)) {
+            (Some(whole), _) => Ok(Some(whole.clone())),
+            (None, Some(part)) => Err(Failure::conflict(format!(
+                "{} is there, and the file with the first rows is not: history has a part of this time already; extract \
+                 under another time",
+                part.url()
+            ))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Makes an attempt the extract, unless another is. An attempt whose record may have been written stays staged.
+    pub async fn decide(&self, store: &Store, attempt: Extract) -> Result<Decision, Failure> {
+        let json = json(&attempt)?;
+        match store.put(&self.reports, &self.record(), json, "application/json", Write::IfAbsent).await {
+            Ok(()) => return Ok(Decision::Ours(attempt)),
+            Err(failure) if failure.kind != FailureKind::Conflict => return Err(failure),
+            Err(_) => {}
+        }
+        match self.decided(store).await? {
+            Some(theirs) if theirs.attempt == attempt.attempt => Ok(Decision::Ours(theirs)),
+            Some(theirs) => {
+                discard(store, &self.land, &attempt.files).await;
+                Ok(Decision::Theirs(theirs))
+            }
+            None => {
+                let place = store::url(&self.reports, &self.record());
+                Err(Failure::unavailable(format!("{place} was there, and is gone")))
+            }
+        }
+    }
+
+    /// Copies the extract's files into land, the first one last; gives how many were not there yet. `is_fresh` says that
+    /// nobody can have begun before.
+    pub async fn land(&self, store: &Store, extract: &Extract, is_fresh: bool) -> Result<usize, Failure> {
+        if extract.landed {
+            return Ok(0);
+        }
+        let history = if is_fresh { Vec::new() } else { self.history(store).await? };
+        let is_handled =
+            |file: &ExtractFile| history.iter().any(|object| (&object.key, object.bytes) == (&file.key, file.bytes));
+        let mut copied = 0;
+        if let Some((first, others)) = extract.files.split_first().filter(|(first, _)| !is_handled(first)) {
+            let others = others.iter().filter(|file| !is_handled(file)).map(|file| self.copy(store, file));
+            let others: Vec<bool> = iter(others).buffer_unordered(COPIES_AT_ONCE).try_collect().await?;
+            copied = others.into_iter().filter(|copied| *copied).count();
+            copied += usize::from(self.copy(store, first).await?);
+        }
+        let json = json(&Extract { landed: true, ..extract.clone() })?;
+        store.put(&self.reports, &self.record(), json, "application/json", Write::Replace).await?;
+        discard(store, &self.land, &extract.files).await;
+        Ok(copied)
+    }
+
+    /// Whether the file is new in land.
+    async fn copy(&self, store: &Store, file: &ExtractFile) -> Result<bool, Failure> {
+        let place = store::url(&self.land, &file.key);
+        let Some(staged) = store.head(&self.land, &file.staged, None).await? else {
+            let gone = store::url(&self.land, &file.staged);
+            let what = format!("{place} has not landed, and {gone} is gone: extract under another time");
+            return self.unless_landed(store, Failure::not_found(what)).await;
+        };
+        match store.copy_if_absent(&staged, &self.land, &file.key).await {
+            Ok(Copied::Now) => Ok(true),
+            Ok(Copied::TargetExists) => match store.is_same_write(&staged, &self.land, &file.key).await? {
+                Some(true) | None => Ok(false),
+                Some(false) => {
+                    let what = format!(
+                        "{place} is there, with other rows: those of the extract stay staged until it has gone"
+                    );
+                    self.unless_landed(store, Failure::conflict(what)).await
+                }
+            },
+            Err(failure) if failure.kind == FailureKind::NotFound => self.unless_landed(store, failure).await,
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// A failure, unless another invocation has finished meanwhile and deleted what was staged.
+    async fn unless_landed(&self, store: &Store, failure: Failure) -> Result<bool, Failure> {
+        match self.decided(store).await? {
+            Some(extract) if extract.landed => Ok(false),
+            _ => Err(failure),
+        }
+    }
+
+    async fn history(&self, store: &Store) -> Result<Vec<Object>, Failure> {
+        let prefix = key::partition_prefix(&self.base_folder, &self.table, self.file_land_timestamp);
+        store.list(&self.raw_hist, &prefix).await
+    }
+
+    fn record(&self) -> String {
+        Extract::record_key(&self.base_folder, &self.table, self.file_land_timestamp)
+    }
+}
+
+/// Deletes what is staged and needed no more. What cannot be deleted goes by the lifecycle rule.
+async fn discard(store: &Store, bucket: &str, files: &[ExtractFile]) {
+    for file in files {
+        let deleted = match store.head(bucket, &file.staged, None).await {
+            Ok(Some(object)) => store.delete(&object).await,
+            Ok(None) => Ok(()),
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = deleted {
+            tracing::warn!(key = file.staged, error = %failure, "staged file not deleted, left to the lifecycle rule");
+        }
+    }
+}
+
+fn json(extract: &Extract) -> Result<Vec<u8>, Failure> {
+    let mut json = serde_json::to_vec_pretty(extract).map_err(Failure::internal)?;
+    json.push(b'\n');
+    Ok(json)
+}

@@ -1,0 +1,162 @@
+//! Extracts of several files: whole in history, or not there.
+//!
+//! extract lands its files one after the other, the first one last. An event of any other waits: the file stays in land
+//! until the first is there, and is dealt with together with it, all of them in one invocation. All go to history, or,
+//! where one does not pass, all to quarantine. The first one leaves land last: until then every event and every sweep
+//! does the same again.
+
+use contract::message::Verdict;
+use contract::{Extract, Failure, LandKey};
+
+use crate::event::{Notice, Record};
+use crate::report::Broken;
+use crate::{App, Checked, Looked, Outcome, unread};
+
+/// How a file that landed is to be handled.
+pub(crate) enum Part {
+    /// By itself.
+    None,
+    /// With the first file of its extract, which is still to come or to be dealt with.
+    Waits,
+    /// Together with the others of this extract, whose first file it is.
+    First(Extract),
+    /// Once more to history, where the others are: an invocation of extract that came late has landed it again.
+    Late(Extract),
+    /// To quarantine: its extract is there.
+    Rejected,
+}
+
+const WAITS: &str = "a file of an extract that has more: it stays in land until the first of them is dealt with";
+
+impl App {
+    /// Whether a file is one of several of an extract.
+    pub(crate) async fn part(&self, record: &Record) -> Result<Part, Failure> {
+        let Record::Created(notice) = record else { return Ok(Part::None) };
+        let Some(extract) = self.extract_of(&notice.key).await? else { return Ok(Part::None) };
+        let Some(first) = extract.files.first() else { return Ok(Part::None) };
+        if first.key == notice.key {
+            return Ok(Part::First(extract));
+        }
+        let store = &self.areas.store;
+        if store.head(&self.land, &notice.key, notice.version_id.as_deref()).await?.is_none() {
+            return Ok(Part::None); // which will be said of it
+        }
+        if store.head(&self.land, &first.key, None).await?.is_some() {
+            return Ok(Part::Waits);
+        }
+        Ok(match store.head(&self.areas.raw_hist, &first.key, None).await? {
+            Some(_) => Part::Late(extract),
+            None if extract.landed => Part::Rejected,
+            None => Part::Waits,
+        })
+    }
+
+    /// The extract that a file is of, by its name and by the record.
+    async fn extract_of(&self, key: &str) -> Result<Option<Extract>, Failure> {
+        let Ok(name) = LandKey::parse(&self.base_folder, key) else { return Ok(None) };
+        let is_extracted = self.metadata.raw.get(&name.table).is_some_and(|table| table.source.is_some());
+        let (Some(_), Some(time), true) = (name.chunk(), name.file_land_timestamp, is_extracted) else {
+            return Ok(None);
+        };
+        let record = Extract::record_key(&self.base_folder, &name.table, time);
+        let Some(json) = self.areas.store.read_whole(&self.areas.reports, &record).await? else { return Ok(None) };
+        let place = || store::url(&self.areas.reports, &record);
+        let extract: Extract = serde_json::from_slice(&json)
+            .map_err(|error| Failure::internal(format!("{} is no record of an extract: {error}", place())))?;
+        Ok(extract.files.iter().any(|file| file.key == key).then_some(extract))
+    }
+
+    /// What becomes of a file that waits.
+    pub(crate) fn wait(record: Record) -> Looked {
+        let (Record::Created(Notice { key, .. }) | Record::Unusable { key, .. }) = record;
+        tracing::info!(key, "file of an extract waits for the first one");
+        unread(key, Verdict::Waiting, 0, WAITS)
+    }
+
+    /// Looks at all files of an extract; each that passes does not if another one does not. The first one comes last.
+    /// Gives what is to be said of the first alone where its version has left land.
+    pub(crate) async fn look_at_extract(&self, extract: &Extract, first: Record) -> Result<Vec<Looked>, Failure> {
+        let first = match self.look(first).await? {
+            Looked::Checked(first) => first,
+            done => return Ok(vec![done]),
+        };
+        let first = Checked { is_last: true, ..*first };
+        let (mut checked, mut bad) = (Vec::with_capacity(extract.files.len()), None);
+        for file in extract.files.iter().skip(1) {
+            let notice = Notice { key: file.key.clone(), version_id: None, etag: None };
+            match self.look(Record::Created(notice)).await? {
+                Looked::Checked(other) => checked.push(*other),
+                // it has left land before the first one: to history, or to quarantine
+                Looked::Done(_) => {
+                    if self.areas.store.head(&self.areas.raw_hist, &file.key, None).await?.is_none() {
+                        bad = Some(file.key.clone());
+                    }
+                }
+            }
+        }
+        checked.push(first);
+        for file in &mut checked {
+            suffices(file, extract);
+            self.find_conflict(file).await?;
+        }
+        for file in checked.iter().filter(|file| !file.findings.failures.is_empty()) {
+            bad.get_or_insert_with(|| file.object.key.clone());
+        }
+        if let Some(bad) = bad {
+            let passing = checked.iter_mut().filter(|file| file.findings.failures.is_empty());
+            passing.for_each(|file| file.findings.failures.push(torn(&bad)));
+        }
+        Ok(checked.into_iter().map(|file| Looked::Checked(Box::new(file))).collect())
+    }
+
+    /// Files all files of an extract; where one cannot be, all stay in land for the next attempt.
+    pub(crate) async fn settle_extract(&self, extract: &Extract, first: Record) -> Vec<Result<Outcome, Failure>> {
+        let looked = match self.look_at_extract(extract, first).await {
+            Ok(looked) => looked,
+            Err(failure) => return vec![Err(failure)],
+        };
+        let mut outcomes = Vec::with_capacity(looked.len());
+        for one in looked {
+            match self.settle_looked(one).await {
+                Ok(outcome) => outcomes.push(Ok(outcome)),
+                Err(failure) => return vec![Err(failure)],
+            }
+        }
+        outcomes
+    }
+
+    /// Looks at a file whose extract is in history.
+    pub(crate) async fn look_at_late(&self, record: Record, extract: &Extract) -> Result<Looked, Failure> {
+        let mut looked = self.look(record).await?;
+        if let Looked::Checked(file) = &mut looked {
+            suffices(file, extract);
+        }
+        Ok(looked)
+    }
+
+    /// Looks at a file whose extract is in quarantine: it does not pass either.
+    pub(crate) async fn look_at_rejected(&self, record: Record) -> Result<Looked, Failure> {
+        let mut looked = self.look(record).await?;
+        if let Looked::Checked(file) = &mut looked {
+            file.findings.failures.push(Broken::whole("extract", "its extract did not pass as a whole"));
+        }
+        Ok(looked)
+    }
+}
+
+/// How much there is at least is asked of the extract: its last file may be a small one.
+fn suffices(file: &mut Checked, extract: &Extract) {
+    let Some(checks) = file.belongs.as_ref().map(|(_, dataset)| &dataset.table.checks) else { return };
+    file.findings.failures.retain(|broken| match broken.rule {
+        "minimum_rows" => extract.rows() < checks.minimum_rows,
+        "minimum_bytes" => extract.bytes() < checks.minimum_bytes,
+        _ => true,
+    });
+}
+
+fn torn(bad: &str) -> Broken {
+    let name = bad.rsplit('/').next().unwrap_or(bad);
+    let what =
+        format!("`{name}` of the same extract does not pass, and an extract goes to history whole or not at all");
+    Broken::whole("extract", what)
+}
