@@ -207,6 +207,8 @@ class Narrator:
         self.seen.extracted = answer
 
     def _validate(self, duration: float, answer: dict) -> None:
+        if "turn" in answer:  # an execution has asked; whoever has started it may not have answered yet
+            return
         rejected = []
         for file in answer.get("files") or []:
             verdict = file.get("verdict", "?")
