@@ -143,7 +143,8 @@ class Narrator:
         try:
             event = self._events.get(timeout=timeout_seconds)
         except queue.Empty:
-            self._release()
+            if self._cloud.functions.queue.pending == 0:  # or a validate is still to say what it has done
+                self._release()
             return False
         if isinstance(event, Invocation):
             if not event.function.startswith(f"{self._prefix}validate"):
