@@ -213,7 +213,7 @@ async fn an_extract_of_several_files_that_dies_while_it_lands_is_finished_and_ne
 
     let api = Api::start(&[]);
     let parameters = vec![("SourceOrigin", api.origin.clone())];
-    let stack = Stack::deploy("torn", Options { parameters, metadata: Some(folder.path().to_owned()) }).await;
+    let stack = Stack::deploy("attempts", Options { parameters, metadata: Some(folder.path().to_owned()) }).await;
     for (n, crash) in [
         json!({"when": "before", "at_call": 1, "operation": "CopyObject"}),
         json!({"when": "after", "at_call": 2, "operation": "CopyObject"}),
