@@ -112,13 +112,29 @@ async fn a_supplier_may_leave_the_partition_folder_out() {
     let api = Api::start(&[]);
     let stack = Stack::deploy("supplier", Options::default()).await;
     let rows = rows(&stack, &api).await;
-    stack.land(&format!("{TABLE}/random_postcodes_1700000000.jsonl.gz"), lines(&rows)).await;
+    let name = "random_postcodes_1700000000.jsonl.gz";
+    let history = async || {
+        let keys = stack.keys("raw-hist").await.into_iter();
+        keys.filter(|key| key.starts_with(TABLE)).collect::<Vec<String>>()
+    };
+    stack.land(&format!("{TABLE}/{name}"), lines(&rows)).await;
     stack.settled(1).await;
-    let keys = stack.keys("raw-hist").await;
+    let keys = history().await;
     assert_eq!(keys.len(), 1);
     assert!(keys[0].starts_with(&format!("{TABLE}/file_land_timestamp=")), "{keys:?}");
-    assert!(keys[0].ends_with("/random_postcodes_1700000000.jsonl.gz"), "{keys:?}");
+    assert!(keys[0].ends_with(&format!("/{name}")), "{keys:?}");
     assert_eq!(stack.count("random_postcodes").await, 10);
+
+    // an upload that is repeated, by a client whose answer was lost, counts once
+    for _ in 0..2 {
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        stack.land(&format!("{TABLE}/{name}"), lines(&rows)).await;
+    }
+    stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
+    stack.settled(2).await;
+    assert_eq!(history().await, keys);
+    assert_eq!(stack.count("random_postcodes").await, 10);
+    assert_eq!(stack.keys("quarantine").await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,7 +113,7 @@ impl Areas {
     }
 
     /// Whether two objects have the same bytes; `None` when the one in land is gone.
-    async fn same(&self, object: &Object, target: &Object) -> Result<Option<bool>, Failure> {
+    pub async fn same(&self, object: &Object, target: &Object) -> Result<Option<bool>, Failure> {
         match compare(object, target) {
             Comparison::Same => Ok(Some(true)),
             Comparison::Different => Ok(Some(false)),
@@ -131,7 +131,7 @@ impl Areas {
     }
 
     /// SHA-256 of the bytes; `None` when the object is gone.
-    async fn digest(&self, object: &Object) -> Result<Option<[u8; 32]>, Failure> {
+    pub async fn digest(&self, object: &Object) -> Result<Option<[u8; 32]>, Failure> {
         let mut body = match self.store.read(object).await {
             Ok(body) => body,
             Err(failure) => {

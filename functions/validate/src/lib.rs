@@ -15,10 +15,12 @@ mod event;
 mod extracts;
 #[cfg(test)]
 mod fuzz;
+mod hashed;
 mod literal;
 mod notify;
 mod printed;
 mod rebuild;
+mod repeated;
 mod report;
 mod rules;
 mod unique;
@@ -31,7 +33,7 @@ use std::time::{Duration, Instant};
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
 use contract::message::{ObjectName, ValidateRequest, ValidateResponse, ValidatedFile, Verdict};
-use contract::{Failure, FileFormat, LandKey, MetaData, STAGED, key};
+use contract::{Failure, FileFormat, LandKey, MetaData, RepeatedFiles, STAGED, key};
 use rows::{Input, Ranges};
 use serde_json::Value;
 use store::{Object, Store};
@@ -40,6 +42,7 @@ use areas::{Areas, Filed};
 use check::Dataset;
 use event::{Event, Notice, Record};
 use extracts::Part;
+use hashed::Hashed;
 use notify::Notify;
 use rebuild::Rebuild;
 use report::{Broken, Findings, Report};
@@ -97,6 +100,8 @@ struct Checked {
     belongs: Option<(LandKey, Arc<Dataset>)>,
     findings: Findings,
     took: Duration,
+    /// SHA-256 of its bytes, as far as reading it gave that by the way.
+    sha256: Option<[u8; 32]>,
     /// Whether it is to leave land last.
     is_last: bool,
 }
@@ -344,11 +349,12 @@ impl App {
         }
 
         let started = Instant::now();
+        let mut hashing = None;
         let broken = |rule, reason: String| (None, Findings::of(Broken::whole(rule, reason)));
         let (belongs, findings) = match LandKey::parse(&self.base_folder, &object.key) {
             Err(error) => broken("key", error.reason),
             Ok(key) => match self.metadata.raw_table(&key.table).map(|table| self.datasets.get(&table.name)) {
-                Ok(Some(dataset)) => match self.check(&object, &key, dataset).await? {
+                Ok(Some(dataset)) => match self.check(&object, &key, dataset, &mut hashing).await? {
                     Some(findings) => (Some((key, Arc::clone(dataset))), findings),
                     None => return Ok(unread(object.key, Verdict::AlreadyHandled, object.bytes, GONE)),
                 },
@@ -357,7 +363,8 @@ impl App {
             },
         };
         let took = started.elapsed();
-        Ok(Looked::Checked(Box::new(Checked { object, belongs, findings, took, is_last: false })))
+        let sha256 = hashing.and_then(|hashing: Hashed| hashing.of(object.bytes));
+        Ok(Looked::Checked(Box::new(Checked { object, belongs, findings, took, sha256, is_last: false })))
     }
 
     async fn settle_looked(&self, looked: Looked) -> Result<Outcome, Failure> {
@@ -372,8 +379,7 @@ impl App {
         let object = &checked.object;
         let mut filed = None;
         if let (Some((key, dataset)), true) = (&checked.belongs, checked.findings.failures.is_empty()) {
-            let target = key.filed(object.last_modified).format(&self.base_folder);
-            match self.areas.promote(object, &target, dataset.table.copy_to_raw).await? {
+            match self.promote(object, key, dataset, checked.sha256).await? {
                 Filed::Taken(other) => checked.findings.failures.push(conflict(&other)),
                 promoted => filed = Some(promoted),
             }
@@ -395,6 +401,26 @@ impl App {
         }
     }
 
+    async fn promote(
+        &self,
+        object: &Object,
+        key: &LandKey,
+        dataset: &Dataset,
+        sha256: Option<[u8; 32]>,
+    ) -> Result<Filed, Failure> {
+        let to_raw = dataset.table.copy_to_raw;
+        if !is_counted_once(key, dataset) {
+            let target = key.filed(object.last_modified).format(&self.base_folder);
+            return self.areas.promote(object, &target, to_raw).await;
+        }
+        let sha256 = match sha256 {
+            Some(sha256) => Some(sha256),
+            None => self.areas.digest(object).await?,
+        };
+        let Some(sha256) = sha256 else { return Ok(Filed::Gone) };
+        self.areas.promote_once(object, &self.base_folder, key, sha256, to_raw).await
+    }
+
     /// Leaves a file in land, because not all of the files pass that must; with its report if it is one that does not.
     async fn leave(&self, checked: Checked) -> Result<Outcome, Failure> {
         let Checked { object, findings, .. } = &checked;
@@ -410,9 +436,14 @@ impl App {
 
     /// Writes the report on a file, and tells the log. `broken` is the verdict on a file that breaks a rule.
     async fn report(&self, checked: Checked, broken: Verdict, filed_at: ObjectName) -> Result<Outcome, Failure> {
-        let Checked { object, belongs, findings, took, is_last } = checked;
+        let Checked { object, belongs, findings, took, is_last, .. } = checked;
         let table = belongs.as_ref().map(|(_, dataset)| dataset.table.name.as_str());
-        let report = Report::new(&object, table, &findings, broken, Some(filed_at.clone()), &self.metadata.sha256);
+        let mut report = Report::new(&object, table, &findings, broken, Some(filed_at.clone()), &self.metadata.sha256);
+        if let (Some((key, _)), Verdict::Passed) = (&belongs, report.verdict)
+            && repeated::repeats(&object, &self.base_folder, key, &filed_at)
+        {
+            report.repeats(filed_at.clone());
+        }
         let place = self.areas.report(&object, &report, &filed_at).await?;
         tell(&object, table, &findings, &report, &place, took);
         let verdict = report.verdict;
@@ -442,7 +473,13 @@ impl App {
     }
 
     /// All checks of the table; `None` when the version went away meanwhile.
-    async fn check(&self, object: &Object, key: &LandKey, dataset: &Arc<Dataset>) -> Result<Option<Findings>, Failure> {
+    async fn check(
+        &self,
+        object: &Object,
+        key: &LandKey,
+        dataset: &Arc<Dataset>,
+        hashed: &mut Option<Hashed>,
+    ) -> Result<Option<Findings>, Failure> {
         let mut failures: Vec<Broken> = dataset.check_name(key).into_iter().collect();
         failures.extend(dataset.check_size(object.bytes));
         if failures.iter().any(|broken| matches!(broken.rule, "size" | "maximum_bytes")) {
@@ -452,7 +489,11 @@ impl App {
             // its description comes last
             FileFormat::Parquet => Ok(Ranges::new(object.bytes, self.areas.store.ranges(object)).into()),
             FileFormat::JsonLines | FileFormat::Csv => {
-                self.areas.store.read(object).await.map(|body| Input::from(store::blocking_reader(body)))
+                let body = self.areas.store.read(object).await.map(store::blocking_reader);
+                body.map(|body| match is_counted_once(key, dataset) {
+                    true => Input::from(hashed.insert(Hashed::default()).reader(body)),
+                    false => Input::from(body),
+                })
             }
         };
         let findings = match input {
@@ -526,6 +567,11 @@ fn is_named(notice: &Notice, object: &Object) -> bool {
 fn conflict(other: &Object) -> Broken {
     let what = "is there with other bytes, and history is immutable: land the file under another time";
     Broken::whole("history", format!("{} {what}", other.url()))
+}
+
+/// Whether a file is told from others by its bytes, as it has no time of its own.
+fn is_counted_once(key: &LandKey, dataset: &Dataset) -> bool {
+    key.file_land_timestamp.is_none() && dataset.table.checks.repeated_files == RepeatedFiles::Ignore
 }
 
 /// A file that nothing is done with.

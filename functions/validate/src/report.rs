@@ -32,6 +32,8 @@
 //! - `verdict` is `passed`, `quarantined`, or `failed` for a file that stays where it is: in land, because all files of
 //!   the request had to pass, or on the machine where `bootstrap check` read it. `filed_at` is where the file is now, and
 //!   null for one that is in no bucket: its `object` has a path as its `key`, and was written rather than `landed_at`.
+//! - `repeats` is there for a file that was in history before, under the time of an earlier landing: it is the one there,
+//!   and this landing has changed nothing.
 //! - `rows` makes rows; `lines` counts blank lines and those that make no row too. After a failure that ends the
 //!   reading (`gzip`, `parquet`, `header`, `line_length`, `text_size`) both count what came before it.
 //! - `rule` is the metadata's word (`nullable`, `enum`, `pattern`, `minimum`, `maximum`, `minLength`, `maxLength`,
@@ -83,6 +85,8 @@ pub struct Report {
     /// The file.
     pub object: ObjectFacts,
     filed_at: Option<ObjectName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeats: Option<ObjectName>,
     /// Rows read.
     pub rows: u64,
     /// Lines read.
@@ -245,6 +249,7 @@ impl Report {
                 landed_at: landed.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true)),
             },
             filed_at,
+            repeats: None,
             rows: findings.rows,
             lines: findings.lines,
             inflated_bytes: findings.inflated_bytes,
@@ -252,6 +257,12 @@ impl Report {
             drift: findings.drift.clone(),
             metadata_sha256: metadata_sha256.to_owned(),
         }
+    }
+
+    /// The file was in history before.
+    pub fn repeats(&mut self, other: ObjectName) {
+        let _ = write!(self.summary, "; the same file as {}, in history already: its rows count once", other.key);
+        self.repeats = Some(other);
     }
 
     /// As it is written.

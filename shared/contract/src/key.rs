@@ -126,12 +126,17 @@ impl LandKey {
 
     /// The number in a canonical name `<table>_<chunk>_<unix seconds>` of the file's own folder.
     pub fn chunk(&self) -> Option<u32> {
-        let seconds = self.file_land_timestamp?;
+        let (chunk, named) = self.named()?;
+        chunk.filter(|_| self.file_land_timestamp == Some(named))
+    }
+
+    /// Chunk and time in a canonical name `<table>[_<chunk>]_<unix seconds>`.
+    pub fn named(&self) -> Option<(Option<u32>, u64)> {
         let stem = self.file_name.split('.').next()?;
         let rest = stem.strip_prefix(self.table.as_str())?.strip_prefix('_')?;
-        let (chunk, named) = rest.split_once('_')?;
+        let Some((chunk, seconds)) = rest.split_once('_') else { return Some((None, timestamp(rest)?)) };
         let chunk = chunk.parse().ok().filter(|number: &u32| number.to_string() == chunk)?;
-        (timestamp(named) == Some(seconds)).then_some(chunk)
+        Some((Some(chunk), timestamp(seconds)?))
     }
 
     /// Whether the file name follows the grammar `<table>[_<chunk>]_<unix seconds>`, with the folder's own time.
@@ -301,6 +306,8 @@ mod tests {
         for other in ["t/t_0_1.csv", "t/file_land_timestamp=1/t_0_2.csv", "t/file_land_timestamp=1/t_00_1.csv"] {
             assert_eq!(parse(other).unwrap().chunk(), None, "{other}");
         }
+        assert_eq!(parse("t/t_3_1.csv").unwrap().named(), Some((Some(3), 1)));
+        assert_eq!(parse("t/export.csv").unwrap().named(), None);
     }
 
     #[test]
@@ -322,7 +329,7 @@ mod tests {
             let key = DataKey::new(&table, seconds, chunk, extension);
             let parsed = LandKey::parse(base, &key.format(base)).unwrap();
             prop_assert_eq!(parsed.check_name(), Ok(()));
-            prop_assert_eq!(parsed.chunk(), chunk);
+            prop_assert_eq!((parsed.chunk(), parsed.named()), (chunk, Some((chunk, seconds))));
             prop_assert_eq!(parsed.filed(1), key);
         }
 

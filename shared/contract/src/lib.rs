@@ -18,7 +18,9 @@ pub use key::{Compression, DataKey, FileFormat, KeyError, LandKey};
 pub use manifest::{Appended, InputFile, Manifest, OutputFile, PartitionOutput, Replaces, RunId, TableOutput};
 pub use metadata::{Database, MetaData};
 pub use problem::{Problem, Problems, nearest};
-pub use table::{Anchor, Checks, Column, DataFormat, Mode, ParquetCompression, ReadFrom, Sensitivity, Source, Table};
+pub use table::{
+    Anchor, Checks, Column, DataFormat, Mode, ParquetCompression, ReadFrom, RepeatedFiles, Sensitivity, Source, Table,
+};
 
 /// The longest row of a text file, in bytes, its newline aside: what extract writes, validate and curate can read. Each
 /// holds a few such rows in memory at most.

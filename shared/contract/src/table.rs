@@ -216,6 +216,8 @@ pub struct Checks {
     pub unique_primary_key: bool,
     /// A regular expression for the whole file name, in place of `<table>[_<chunk>]_<unix seconds>`.
     pub file_name_pattern: Option<String>,
+    /// What becomes of a file without a folder of its own that is in history already: same table, name and bytes.
+    pub repeated_files: RepeatedFiles,
     /// Where a column's `pattern` must match.
     pub pattern_anchor: Anchor,
     /// How many offending rows a report shows for each rule of each column.
@@ -236,10 +238,22 @@ impl Default for Checks {
             header: true,
             unique_primary_key: false,
             file_name_pattern: None,
+            repeated_files: RepeatedFiles::Ignore,
             pattern_anchor: Anchor::Start,
             examples: 5,
         }
     }
+}
+
+/// What becomes of a file without a folder of its own that lands again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepeatedFiles {
+    /// An upload that was repeated: its rows count once.
+    #[default]
+    Ignore,
+    /// Another day on which the source had the same to say: its rows count each time, under the time of each landing.
+    Keep,
 }
 
 /// Where a column's `pattern` must match.

@@ -3,4 +3,5 @@
 
 mod extracts;
 mod landing;
+mod repeated;
 mod turn;
