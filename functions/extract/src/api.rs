@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use contract::{Failure, FailureKind};
+use contract::{Failure, FailureKind, visible};
 use futures::stream::{self, BoxStream, StreamExt};
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, redirect};
@@ -228,7 +228,8 @@ impl Requester {
             let to = header(LOCATION).unwrap_or_default();
             let file = self.plan.file.display();
             message = format!(
-                "{message}, a redirect to `{to}` that is not followed (another host, or one too many); name the final URL in {file}"
+                "{message}, a redirect to `{}` that is not followed (another host, or one too many); name the final URL in {file}",
+                visible(to)
             );
         }
         // the status says enough should the body not come
@@ -245,7 +246,10 @@ impl Requester {
             BodyError::BadRecord(reason) => (FailureKind::BadData, Retry::Never, format!("not a row: {reason}")),
         };
         Trouble {
-            failure: Failure { kind, message: format!("status {status}, {reason}; {}", self.excerpt(body)) },
+            failure: Failure {
+                kind,
+                message: format!("status {status}, {}; {}", visible(&reason), self.excerpt(body)),
+            },
             retry,
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use contract::MAXIMUM_ROW_BYTES;
+use contract::{MAXIMUM_ROW_BYTES, visible};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -243,7 +243,9 @@ fn kind(value: &RawValue) -> &'static str {
 /// The beginning of a body, in one line, for a message.
 pub fn excerpt(body: &[u8]) -> String {
     let start = String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES)]);
-    let start: String = start.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // laid out over lines or not
+    let start: String = start.chars().map(|c| if matches!(c, '\r' | '\n' | '\t') { ' ' } else { c }).collect();
+    let start = visible(&start);
     match body.len() {
         0 => "the body is empty".into(),
         n if n <= EXCERPT_BYTES => format!("the body is `{start}`"),
@@ -387,7 +389,7 @@ mod tests {
     #[test]
     fn an_excerpt_is_short_and_in_one_line() {
         assert_eq!(excerpt(b""), "the body is empty");
-        assert_eq!(excerpt(b"<html>\r\n\x1b[0m"), "the body is `<html>   [0m`");
+        assert_eq!(excerpt(b"<html>\r\n\x1b[0m"), "the body is `<html>  \\u{1b}[0m`");
         let long = "ò".repeat(101) + "x";
         assert_eq!(excerpt(long.as_bytes()), format!("the body begins `{}…`", "ò".repeat(100)));
         let split = format!("x{long}");

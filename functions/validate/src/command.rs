@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
 use contract::message::Verdict;
-use contract::{FileFormat, LandKey, MetaData, Table, key};
+use contract::{FileFormat, LandKey, MetaData, Table, key, visible_lines};
 use rows::{Input, Ranges};
 use store::Object;
 
@@ -54,7 +54,7 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
     let answer = Request::read(arguments).and_then(|request| Ok((check(&request)?, request.json)));
     let printed = answer.and_then(|(report, json)| {
         let text =
-            if json { report.json().map_err(|failure| failure.message)? } else { report.to_string().into_bytes() };
+            if json { report.json().map_err(|failure| failure.to_string())? } else { report.to_string().into_bytes() };
         std::io::stdout().write_all(&text).map_err(|error| format!("the report cannot be printed: {error}"))?;
         Ok(report.verdict)
     });
@@ -62,7 +62,7 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
         Ok(Verdict::Passed) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(message) => {
-            eprintln!("{message}");
+            eprintln!("{}", visible_lines(&message));
             ExitCode::from(2)
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_sdk_sns::Client;
 use boot::metrics::{self, Unit};
 use contract::message::{ValidatedFile, Verdict};
+use contract::visible;
 
 /// Files that a message describes.
 const DESCRIBED: usize = 10;
@@ -59,12 +60,13 @@ fn message(files: &[ValidatedFile]) -> Option<(String, String)> {
     };
     let mut text = String::new();
     for file in rejected.iter().take(DESCRIBED) {
-        let mut summary: String = file.summary.chars().take(DESCRIPTION_CHARACTERS).collect();
-        if summary.len() < file.summary.len() {
+        let whole = visible(&file.summary);
+        let mut summary: String = whole.chars().take(DESCRIPTION_CHARACTERS).collect();
+        if summary.len() < whole.len() {
             summary.push('…');
         }
-        let report = file.report.as_deref().unwrap_or_default();
-        let _ = write!(text, "{}\n  {summary}\n  Report: {report}\n\n", file.key);
+        let report = visible(file.report.as_deref().unwrap_or_default());
+        let _ = write!(text, "{}\n  {summary}\n  Report: {report}\n\n", visible(&file.key));
     }
     match rejected.len().saturating_sub(DESCRIBED) {
         0 => {}

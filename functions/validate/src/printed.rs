@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use contract::{visible, visible_lines};
+
 use crate::drift::Unfilled;
 use crate::report::{Broken, Example, Report, broken, counted};
 
@@ -15,10 +17,11 @@ const RIGHT: [bool; 6] = [false, false, true, true, false, false];
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = visible(&self.object.key);
         let table = self.table.as_ref().map(|table| format!(" as `{table}`")).unwrap_or_default();
         match self.failures.len() {
-            0 => writeln!(f, "{} passes{table}", self.object.key)?,
-            rules => writeln!(f, "{} does not pass{table}: {}", self.object.key, broken(rules))?,
+            0 => writeln!(f, "{key} passes{table}")?,
+            rules => writeln!(f, "{key} does not pass{table}: {}", broken(rules))?,
         }
         writeln!(
             f,
@@ -37,8 +40,7 @@ impl fmt::Display for Report {
         let snippets: Vec<String> = self.drift.snippets().collect();
         if !snippets.is_empty() {
             writeln!(f, "\nNew columns, to paste among the table's columns in the metadata:")?;
-            // JSON has no control characters
-            writeln!(f, "  {}", snippets.join(",\n  "))?;
+            writeln!(f, "  {}", visible_lines(&snippets.join(",\n  ")))?;
         }
         write_names(f, "Described columns that no row has", &self.drift.gone)?;
         write_names(f, "Described columns without a value in any row", &self.drift.always_null)
@@ -49,8 +51,8 @@ fn row(broken: &Broken) -> [String; 6] {
     let count = broken.count.map(|count| count.to_string()).unwrap_or_default();
     let percent = broken.percent.map(|percent| format!("{percent}%")).unwrap_or_default();
     let examples: Vec<String> = broken.examples.iter().take(PRINTED_EXAMPLES).map(example).collect();
-    let column = plain(broken.column.as_deref().unwrap_or_default());
-    let expected = plain(&broken.expected);
+    let column = broken.column.as_deref().map(name).unwrap_or_default();
+    let expected = visible(&broken.expected).into_owned();
     // the table's last column may run on, and a rule about the whole file has nothing there
     let expected = if broken.count.is_some() { cut(&expected) } else { expected };
     [broken.rule.into(), cut(&column), count, percent, expected, examples.join("; ")]
@@ -59,10 +61,10 @@ fn row(broken: &Broken) -> [String; 6] {
 fn example(example: &Example) -> String {
     let mut text = format!("line {}", example.line);
     if let Some(path) = &example.path {
-        text += &format!(" at {}", plain(path));
+        text += &format!(" at {}", visible(path));
     }
     if let Some(value) = &example.value {
-        text += &format!(": `{}`", plain(value));
+        text += &format!(": `{}`", visible(value));
     }
     if let Some(first) = example.first_line {
         text += &format!(" as on line {first}");
@@ -92,14 +94,17 @@ fn write_names(f: &mut fmt::Formatter<'_>, what: &str, columns: &[Unfilled]) -> 
     if columns.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = columns.iter().map(|unfilled| format!("`{}`", unfilled.column)).collect();
+    let names: Vec<String> = columns.iter().map(|unfilled| format!("`{}`", visible(&unfilled.column))).collect();
     writeln!(f, "\n{what}: {}", names.join(", "))
 }
 
-/// Without what a terminal would obey: a file's values are anybody's.
-fn plain(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-    text.chars().map(shown).collect()
+/// The name of a column, in quotes where its ends would not be seen.
+fn name(column: &str) -> String {
+    let shown = visible(column);
+    match column.is_empty() || column.starts_with(' ') || column.ends_with(' ') {
+        true => format!("`{shown}`"),
+        false => shown.into_owned(),
+    }
 }
 
 fn cut(text: &str) -> String {
@@ -114,8 +119,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_file_reaches_the_terminal_as_a_command() {
-        assert_eq!(plain("a\u{1b}[2J\r\n\u{9b}é"), "a\\u{1b}[2J\\r\\n\\u{9b}é");
+    fn a_column_s_name_is_seen_whole() {
+        for (column, shown) in [("n", "n"), ("n ", "`n `"), (" n", "` n`"), ("", "``"), ("n\u{a0}", "n\\u{a0}")] {
+            assert_eq!(name(column), shown);
+        }
         assert_eq!(cut(&"é".repeat(60)), "é".repeat(60));
         assert_eq!(cut(&"é".repeat(61)), "é".repeat(59) + "…");
     }

@@ -53,12 +53,16 @@
 //!   inferred from all its values. There is none for a field inside a column, for a name that metadata cannot have, and
 //!   where no one type reads all values.
 //!
+//! What cannot be seen (control characters, marks of direction, zero-width characters, spaces of other kinds) is escaped: in
+//! texts for people as `\u{202e}`, in values as JSON's own `\u202e`, so that they are the file's.
+//!
 //! The same file and metadata give the same bytes: a report that is written again after a crash replaces itself.
 
 use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat};
 use contract::message::{ObjectName, Verdict};
+use contract::{visible, visible_json};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::Object;
@@ -214,7 +218,7 @@ impl Broken {
         if let Some(first) = self.examples.first().and_then(|example| example.first_line) {
             let _ = write!(text, " as on line {first}");
         }
-        text
+        visible(&text).into_owned()
     }
 
     fn thing(&self) -> &'static str {
@@ -261,15 +265,15 @@ impl Report {
 
     /// The file was in history before.
     pub fn repeats(&mut self, other: ObjectName) {
-        let _ = write!(self.summary, "; the same file as {}, in history already: its rows count once", other.key);
+        let same = visible(&other.key);
+        let _ = write!(self.summary, "; the same file as {same}, in history already: its rows count once");
         self.repeats = Some(other);
     }
 
     /// As it is written.
     pub fn json(&self) -> Result<Vec<u8>, contract::Failure> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(contract::Failure::internal)?;
-        json.push(b'\n');
-        Ok(json)
+        let json = serde_json::to_string_pretty(self).map_err(contract::Failure::internal)?;
+        Ok(format!("{}\n", visible_json(&json)).into_bytes())
     }
 }
 
@@ -277,7 +281,8 @@ fn summary(findings: &Findings, verdict: Verdict) -> String {
     let rows = counted(findings.rows, "row");
     let drift = findings.drift.describe();
     if findings.failures.is_empty() {
-        let drift = drift.map(|drift| format!("; columns differ from the metadata: {drift}")).unwrap_or_default();
+        let drift = drift.map(|drift| format!("; columns differ from the metadata: {}", visible(&drift)));
+        let drift = drift.unwrap_or_default();
         return format!("passed: {rows}, {} of text{drift}", counted(findings.inflated_bytes, "byte"));
     }
     let verdict = if verdict == Verdict::Quarantined { "quarantined" } else { "failed" };

@@ -53,7 +53,7 @@ struct Reported(Failure);
 
 impl From<Reported> for Diagnostic {
     fn from(Reported(failure): Reported) -> Self {
-        Diagnostic { error_type: failure.kind.name().into(), error_message: failure.message }
+        Diagnostic { error_type: failure.kind.name().into(), error_message: failure.to_string() }
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::visible_lines;
+
 /// Why a stage stopped. The names are part of the contract: they are what Step Functions sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
@@ -51,9 +53,10 @@ impl FailureKind {
     }
 }
 
-/// A failure with its kind and a message that names what failed and what to do about it.
+/// A failure with its kind and a message that names what failed and what to do about it. It is displayed with nothing
+/// unseen in it ([`visible_lines`]).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{}", visible_lines(message))]
 pub struct Failure {
     /// What sort of failure this is.
     pub kind: FailureKind,

@@ -10,6 +10,7 @@ pub mod message;
 mod metadata;
 mod problem;
 mod table;
+mod visible;
 
 pub use column_type::{ColumnType, Dialect, TimestampUnit};
 pub use extract::{Extract, ExtractFile, STAGED};
@@ -21,6 +22,7 @@ pub use problem::{Problem, Problems, nearest};
 pub use table::{
     Anchor, Checks, Column, DataFormat, Mode, ParquetCompression, ReadFrom, RepeatedFiles, Sensitivity, Source, Table,
 };
+pub use visible::{visible, visible_json, visible_lines};
 
 /// The longest row of a text file, in bytes, its newline aside: what extract writes, validate and curate can read. Each
 /// holds a few such rows in memory at most.

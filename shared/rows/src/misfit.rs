@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use contract::Column;
+use contract::{Column, visible};
 
 use crate::Inferred;
 use crate::column::Fault;
@@ -72,11 +72,11 @@ impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}", self.line)?;
         if let Some(column) = &self.column {
-            write!(f, ", column `{column}{}`", self.path)?;
+            write!(f, ", column `{}{}`", visible(column), visible(&self.path))?;
         }
-        write!(f, ": expected {}", self.expected)?;
+        write!(f, ": expected {}", visible(&self.expected))?;
         match &self.text {
-            Some(text) => write!(f, ", found `{text}`"),
+            Some(text) => write!(f, ", found `{}`", visible(text)),
             None => Ok(()),
         }
     }

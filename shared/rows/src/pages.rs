@@ -72,8 +72,8 @@ impl Failure {
 
 /// What comes before what is wrong with a column.
 pub(crate) fn in_column(name: &str) -> String {
-    let shown: String = name.chars().take(SHOWN_CHARACTERS).flat_map(char::escape_debug).collect();
-    format!("column `{shown}`: ")
+    let shown: String = name.chars().take(SHOWN_CHARACTERS).collect();
+    format!("column `{}`: ", contract::visible(&shown))
 }
 
 /// Of the name of a column.

@@ -12,17 +12,19 @@ use arrow::datatypes::{
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use contract::visible;
+
 use crate::points::{Clock, Day, Point, day, range};
 
 /// More than a person is shown of a value.
 const SHOWN_CHARACTERS: usize = 100;
 
-/// What a person sees of a value, cut where it is long; a text in quotes, as in JSON.
+/// What a person sees of a value, cut where it is long; a text in quotes, as in JSON, with nothing unseen in it.
 pub fn shown_value(array: &dyn Array, row: usize) -> String {
     let mut text = Cut(String::new());
     // what is cut off is an error to who writes
     let _ = write_value(&mut text, array, row);
-    text.0
+    visible(&text.0).into_owned()
 }
 
 /// Whether all days and points in time of an array, at any depth, lie in the years 1 to 9999.

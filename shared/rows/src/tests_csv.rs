@@ -116,7 +116,7 @@ fn what_is_not_csv_makes_no_row() {
         ("x", MisfitKind::RaggedRow, "2 fields, as the header has; here are 1, found `x`"),
         (" ", MisfitKind::RaggedRow, "2 fields, as the header has; here are 1, found ` `"),
         ("x,y,", MisfitKind::RaggedRow, "2 fields, as the header has; here are 3, found `x,y,`"),
-        ("\"x\ny\"", MisfitKind::RaggedRow, "2 fields, as the header has; here are 1, found `\"x\ny\"`"),
+        ("\"x\ny\"", MisfitKind::RaggedRow, "2 fields, as the header has; here are 1, found `\"x\\ny\"`"),
     ] {
         let reading = read(format!("a,b\n1,2\n{record}\n3,4\n").as_bytes(), &table);
         assert_eq!(reading.counts(), [(kind, None, 1)], "{record}");
@@ -127,7 +127,7 @@ fn what_is_not_csv_makes_no_row() {
     assert_eq!(reading.rows(), 0);
     assert_eq!(
         reading.shown(),
-        ["line 2: expected CSV: closing quotes before the end of the file, found `x,\"y\nz,\"\"w`"]
+        ["line 2: expected CSV: closing quotes before the end of the file, found `x,\"y\\nz,\"\"w`"]
     );
     // a line that is no UTF-8 is a record all the same, and the next one begins where it ends
     let reading = read(b"a,b\n\"\xff\n\",2\n3,4\n", &table);

@@ -5,3 +5,4 @@ mod extracts;
 mod landing;
 mod repeated;
 mod turn;
+mod unseen;

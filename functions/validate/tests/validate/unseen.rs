@@ -1,0 +1,96 @@
+//! What a file or a key says stands in mails, reports and terminals: nothing of it is obeyed there, or unseen.
+
+use std::process::Command;
+
+use contract::message::Verdict;
+use serde_json::json;
+
+use crate::landing::{World, file, gzip};
+
+/// A line of its own, a command to the terminal, text that runs backwards, and what is not seen at all.
+const EVIL: &str =
+    "x\n\nTo repair: visit http://evil.example\u{1b}[31m\u{9b}2J\u{202e}gpj\u{2066}\u{200b}\u{feff}\u{a0}\u{2028}y";
+const SEEN: &str = "x\\n\\nTo repair: visit http://evil.example\\u{1b}[31m\\u{9b}2J\\u{202e}gpj\\u{2066}\\u{200b}\\u{feff}\\u{a0}\\u{2028}y";
+
+fn is_plain(text: &str) -> bool {
+    !text.contains(|c: char| {
+        c != '\n' && (c.is_control() || "\u{202e}\u{2066}\u{200b}\u{feff}\u{a0}\u{2028}".contains(c))
+    })
+}
+
+#[tokio::test]
+async fn a_mail_s_words_are_ours() {
+    let world = World::new().await;
+    let key = "base/t/\u{1b}[2J\u{202e}\nTo repair: visit http://evil.example\n/t_7.jsonl";
+    let records = vec![
+        world.land(&file(0), gzip(&format!("{}\n", json!({"n": EVIL})))),
+        world.land(&file(1), gzip(&format!("{}\n", json!({"n": 1, EVIL: 1})))),
+        world.land(key, "x"),
+    ];
+    assert_eq!(world.verdicts(records).await, [Verdict::Quarantined; 3]);
+    let account = world.aws.account();
+    let (_, text) = &account.messages[0];
+    assert!(is_plain(text), "{text:?}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("To repair:")).count(), 1, "{text}");
+    assert!(
+        text.contains("base/t/\\u{1b}[2J\\u{202e}\\nTo repair: visit http://evil.example\\n/t_7.jsonl\n  quar"),
+        "{text}"
+    );
+    // JSON's text of the value, as the file has it
+    let value = serde_json::to_string(EVIL).unwrap();
+    for unseen in ['\u{9b}', '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{a0}', '\u{2028}'] {
+        let shown = format!("\\u{{{:x}}}", unseen as u32);
+        assert!(value.contains(unseen) && text.contains(&shown), "{shown}: {text}");
+    }
+    assert!(text.contains(&format!("`unexpected_column` of `{SEEN}`")), "{text}");
+}
+
+#[tokio::test]
+async fn a_report_s_values_are_the_file_s_and_can_be_seen() {
+    let world = World::new().await;
+    let record = world.land(&file(0), gzip(&format!("{}\n", json!({"n": EVIL, EVIL: 1}))));
+    world.verdicts(vec![record]).await;
+    let key = format!("{}.report.json", file(0));
+    let text = String::from_utf8(world.aws.account().read("quarantine", &key).unwrap()).unwrap();
+    assert!(is_plain(&text), "{text:?}");
+    let report = world.json("quarantine", &key);
+    let summary = report["summary"].as_str().unwrap();
+    assert!(is_plain(summary) && !summary.contains('\n'), "{summary}");
+    let columns: Vec<&str> =
+        report["failures"].as_array().unwrap().iter().filter_map(|broken| broken["column"].as_str()).collect();
+    assert!(columns.contains(&EVIL), "{columns:?}");
+}
+
+#[test]
+fn the_terminal_obeys_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: String| {
+        let file = folder.path().join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    let columns = json!([{"name": "n", "type": "int"}, {"name": "s", "type": "character", "enum": ["Wales"]}]);
+    let table = json!({"name": "t", "location": "t", "data_format": "json", "columns": columns});
+    write("meta_data/raw/t.json", table.to_string());
+    let database = json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"});
+    write("meta_data/curated/database.json", database.to_string());
+    write("t_1.jsonl", format!("{}\n", json!({"n": EVIL, "s": "Wales\u{a0}", EVIL: 1, "s ": 2})));
+    let checked = Command::new(env!("CARGO_BIN_EXE_validate"))
+        .arg("check")
+        .arg(folder.path().join("t_1.jsonl"))
+        .args(["--table", "t", "--meta-data"])
+        .arg(folder.path().join("meta_data"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(checked.stdout).unwrap();
+    assert!(is_plain(&text), "{text:?}");
+    assert_eq!(checked.status.code(), Some(1), "{text} {}", String::from_utf8_lossy(&checked.stderr));
+    for part in ["`Wales\\u{a0}`", "`s `", "\\u{1b}[31m\\u{9b}2J…", "\\u001b[31m\\u{9b}2J\\u{202e}gpj"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.lines().any(|line| line.starts_with("To repair")), "{text}");
+
+    // nor what it was asked for
+    let asked = Command::new(env!("CARGO_BIN_EXE_validate")).args(["check", "--\u{1b}[2J"]).output().unwrap();
+    assert!(is_plain(&String::from_utf8(asked.stderr).unwrap()));
+}

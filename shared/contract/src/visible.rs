@@ -1,0 +1,109 @@
+//! Text of files and keys, as it may be shown to people: in mails, reports and terminals. Whoever may put a file into land
+//! words a part of these; so nothing of it may end a line, be obeyed by a terminal, turn the direction of what is around
+//! it, or be there and not be seen.
+
+use std::borrow::Cow;
+
+/// Text within a line: what cannot be seen, or is a space of another kind than it seems, is written as an escape of Rust's
+/// (`\n`, `\u{202e}`).
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, is_unseen)
+}
+
+/// Text of several lines: as [`visible`], but for line feeds.
+pub fn visible_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c != '\n' && is_unseen(c))
+}
+
+/// A JSON document of the same value, in which the same characters are written as JSON's escapes.
+pub fn visible_json(json: &str) -> Cow<'_, str> {
+    // outside its texts JSON has none but line feeds, and inside them none below a space
+    let is_unseen = |c| c != '\n' && is_unseen(c);
+    if !json.contains(is_unseen) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        match is_unseen(c) {
+            true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}"))),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn escaped(text: &str, is_unseen: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_unseen(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a character takes no place, changes what is around it, or looks like a space and is none.
+fn is_unseen(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    c.is_control()
+        || c.is_whitespace()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' // zero width, and marks of direction
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' // embeddings, overrides, isolates
+            | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}') // tags and selectors
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn nothing_unseen_stays_and_nothing_seen_goes() {
+        for (text, shown) in [
+            ("a\u{1b}[2J\r\n\t\u{9b}\u{7f}\0é", "a\\u{1b}[2J\\r\\n\\t\\u{9b}\\u{7f}\\u{0}é"),
+            ("name\u{a0}", "name\\u{a0}"),
+            ("\u{feff}\u{feff}id", "\\u{feff}\\u{feff}id"),
+            ("na\u{200b}me\u{200d}\u{2060}", "na\\u{200b}me\\u{200d}\\u{2060}"),
+            ("gpj.\u{202e}exe\u{2066}x\u{2069}", "gpj.\\u{202e}exe\\u{2066}x\\u{2069}"),
+            ("a\u{2028}b\u{2029}c\u{85}d\u{3000}", "a\\u{2028}b\\u{2029}c\\u{85}d\\u{3000}"),
+            ("\u{e0041}\u{ad}\u{3164}", "\\u{e0041}\\u{ad}\\u{3164}"),
+        ] {
+            assert_eq!(visible(text), shown);
+            assert_eq!(visible(shown), shown, "once is enough");
+        }
+        let seen = "Steòrnabhagh “£12” 東京 שלום 😀 \\n `x`  y";
+        assert!(matches!(visible(seen), Cow::Borrowed(same) if same == seen));
+        assert_eq!(visible_lines("a\n\u{1b}b\r\n"), "a\n\\u{1b}b\\r\n");
+    }
+
+    proptest! {
+        #[test]
+        fn json_keeps_its_value(text in any::<String>(), name in "\\PC*") {
+            let value = serde_json::json!({name: [text]});
+            let json = serde_json::to_string_pretty(&value).unwrap();
+            let shown = visible_json(&json);
+            prop_assert!(!shown.contains(|c| c != '\n' && is_unseen(c)));
+            prop_assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
+        }
+
+        #[test]
+        fn a_text_is_one_line(text in any::<String>()) {
+            prop_assert_eq!(visible(&text).lines().count().max(1), 1);
+            prop_assert!(!visible(&text).contains(is_unseen));
+        }
+    }
+}
