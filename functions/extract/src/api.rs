@@ -20,7 +20,7 @@ use tracing::Instrument;
 use self::pace::Pacer;
 use self::retry::{Retry, backoff, judge, retry_after};
 use crate::config::Plan;
-use crate::row::{BodyError, Row, Shape, excerpt};
+use crate::row::{BodyError, Records, Row, Shape, excerpt};
 
 /// The most that a body may hold.
 const MAX_BODY_BYTES: usize = 6 << 20;
@@ -44,12 +44,29 @@ pub struct Fetch {
 }
 
 /// What one request brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Answer {
-    /// Its rows, in order.
-    pub rows: Vec<Row>,
+    records: Records,
+    number: u64,
+    status: StatusCode,
+    requester: Arc<Requester>,
+}
+
+impl Answer {
     /// The size of the body.
-    pub bytes: u64,
+    pub fn bytes(&self) -> u64 {
+        self.records.bytes()
+    }
+
+    /// Its next row, in order.
+    pub fn next_row(&mut self) -> Option<Result<Row, Failure>> {
+        let row = self.records.next_row(&self.requester.shape)?;
+        Some(row.map_err(|reason| {
+            let body = self.records.body().as_bytes();
+            let trouble = self.requester.not_rows(self.status, BodyError::BadRecord(reason), body);
+            trouble.failure.context(self.requester.doing(self.number))
+        }))
+    }
 }
 
 impl Api {
@@ -124,6 +141,7 @@ fn retries_allowed(requests: u64, attempts: u32, concurrency: usize) -> u64 {
 }
 
 /// What the requests of a fetch share.
+#[derive(Debug)]
 struct Requester {
     client: Client,
     plan: Plan,
@@ -141,13 +159,16 @@ struct Trouble {
 }
 
 impl Requester {
-    async fn answer(&self, number: u64, first_turn: Instant) -> Result<Answer, Failure> {
+    async fn answer(self: Arc<Self>, number: u64, first_turn: Instant) -> Result<Answer, Failure> {
         let mut failed_attempts = 0;
         let mut turn = first_turn;
         loop {
             self.pacer.wait_for(turn).await;
             let Trouble { failure, retry } = match self.attempt().await {
-                Ok(answer) => return Ok(answer),
+                Ok((records, status)) => {
+                    let requester = Arc::clone(&self);
+                    return Ok(Answer { records, number, status, requester });
+                }
                 Err(trouble) => trouble,
             };
             failed_attempts += 1;
@@ -157,8 +178,7 @@ impl Requester {
                 Retry::After(asked) => self.wait(failed_attempts, asked),
             };
             let wait = wait.map_err(|reason| {
-                let (n, all, url) = (number + 1, self.plan.requests, &self.plan.url);
-                let failure = failure.context(format!("request {n} of {all}, GET {url}"));
+                let failure = failure.context(self.doing(number));
                 Failure { message: format!("{}{reason}", failure.message), ..failure }
             })?;
             if let Retry::After(asked) = retry {
@@ -167,6 +187,10 @@ impl Requester {
             sleep(wait).await;
             turn = self.pacer.reserve();
         }
+    }
+
+    fn doing(&self, number: u64) -> String {
+        format!("request {} of {}, GET {}", number + 1, self.plan.requests, self.plan.url)
     }
 
     /// How long to wait for another attempt, or why there is none.
@@ -188,7 +212,7 @@ impl Requester {
         Ok(wait)
     }
 
-    async fn attempt(&self) -> Result<Answer, Trouble> {
+    async fn attempt(&self) -> Result<(Records, StatusCode), Trouble> {
         let timeout = Duration::from_secs(self.plan.source.timeout_seconds);
         let request = self.client.get(self.plan.url.clone()).timeout(timeout);
         let response = request.send().await.map_err(|error| self.no_answer(&error))?;
@@ -204,8 +228,10 @@ impl Requester {
                 return Err(Trouble { failure: Failure::bad_data(message), retry: Retry::Never });
             }
         };
-        let rows = self.shape.rows(&body).map_err(|error| self.not_rows(status, error, &body))?;
-        Ok(Answer { rows, bytes: body.len() as u64 })
+        match self.shape.records(body) {
+            Ok(records) => Ok((records, status)),
+            Err((error, body)) => Err(self.not_rows(status, error, &body)),
+        }
     }
 
     fn no_answer(&self, error: &reqwest::Error) -> Trouble {
@@ -277,7 +303,9 @@ impl Default for Body {
 
 /// Reads a body up to a size, whatever its header says of it.
 async fn body(mut response: Response, limit: usize) -> Result<Body, reqwest::Error> {
-    let mut body = Vec::new();
+    // what is said of the length saves the room that growing by doubles would take
+    let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut body = Vec::with_capacity(expected.min(limit));
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > limit {
             body.extend_from_slice(&chunk[..limit - body.len()]);

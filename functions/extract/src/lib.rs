@@ -183,11 +183,11 @@ impl Tally {
 /// Takes rows from the source to the files until the source is done.
 async fn fill(fetch: &mut Fetch, landing: &mut Landing<'_>, tally: &mut Tally) -> Result<(), Failure> {
     while let Some(answer) = fetch.next().await {
-        let answer = answer?;
+        let mut answer = answer?;
         tally.answers += 1;
-        tally.bytes += answer.bytes;
-        for row in answer.rows {
-            landing.write(&row.line(tally.rows)).await?;
+        tally.bytes += answer.bytes();
+        while let Some(row) = answer.next_row() {
+            landing.write(&row?.line(tally.rows)).await?;
             tally.rows += 1;
         }
     }

@@ -2,17 +2,21 @@
 //! they were written, to the digit: reading `1.10` or a number of 30 digits into a float and printing it again would
 //! change it, so values stay text here.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 
 use contract::{MAXIMUM_ROW_BYTES, visible};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Levels of nested objects in a record. Each is a part of a column's name; real ones have two or three.
 const MAX_DEPTH: usize = 32;
 /// Glue takes no longer names. A limit is needed in any case: a long name is repeated for all that is nested in it.
 const MAX_NAME_BYTES: usize = 255;
+/// More columns than any table has: each takes memory of its own, and a body has room for a million.
+const MAX_COLUMNS: usize = 10_000;
 /// What of a body a message shows.
 const EXCERPT_BYTES: usize = 200;
 
@@ -25,6 +29,16 @@ pub struct Shape {
     pub separator: String,
     /// The column that numbers the rows.
     pub index_column: Option<String>,
+}
+
+/// The records of an answer, which become rows one by one: all at once they may take forty times the room of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Records {
+    body: String,
+    /// Where in the body the next record is looked for, and where they end.
+    rest: Range<usize>,
+    /// Where in the list it is; `None` where the record is the only one.
+    number: Option<u64>,
 }
 
 /// A row that has yet to be numbered.
@@ -58,21 +72,52 @@ impl Row {
     }
 }
 
+impl Records {
+    /// The size of the body.
+    pub fn bytes(&self) -> u64 {
+        self.body.len() as u64
+    }
+
+    /// The body.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The next record as a row, or why it can never be one.
+    pub fn next_row(&mut self, shape: &Shape) -> Option<Result<Row, String>> {
+        let mut items = Items { rest: &self.body[self.rest.clone()] };
+        let record = items.next()?;
+        let end = self.rest.end - items.rest.len();
+        let row = shape.flatten(record).map_err(|reason| match self.number {
+            Some(number) => format!("record {number}: {reason}"),
+            None => reason,
+        });
+        self.rest.start = end;
+        self.number = self.number.map(|number| number + 1);
+        Some(row)
+    }
+}
+
 impl Shape {
-    /// The rows of an answer.
-    pub fn rows(&self, body: &[u8]) -> Result<Vec<Row>, BodyError> {
-        let text = std::str::from_utf8(body).map_err(|error| BodyError::NotJson(error.to_string()))?;
-        let whole: &RawValue = serde_json::from_str(text).map_err(|error| BodyError::NotJson(error.to_string()))?;
-        let found = self.find(whole)?;
-        if !found.get().starts_with('[') {
-            return Ok(vec![self.flatten(found).map_err(BodyError::BadRecord)?]);
-        }
-        let records: Vec<&RawValue> =
-            serde_json::from_str(found.get()).map_err(|error| BodyError::BadRecord(error.to_string()))?;
-        let number = |(n, record): (usize, &&RawValue)| {
-            self.flatten(record).map_err(|reason| BodyError::BadRecord(format!("record {n}: {reason}")))
+    /// The records of an answer; or why there are none, and the body again.
+    pub fn records(&self, body: Vec<u8>) -> Result<Records, (BodyError, Vec<u8>)> {
+        let body = match String::from_utf8(body) {
+            Ok(body) => body,
+            Err(error) => return Err((BodyError::NotJson(error.utf8_error().to_string()), error.into_bytes())),
         };
-        records.iter().enumerate().map(number).collect()
+        match self.range(&body) {
+            Ok((rest, number)) => Ok(Records { body, rest, number }),
+            Err(error) => Err((error, body.into_bytes())),
+        }
+    }
+
+    /// Where in a body the records are, and the number of the first if it is a list of them.
+    fn range(&self, body: &str) -> Result<(Range<usize>, Option<u64>), BodyError> {
+        let whole: &RawValue = serde_json::from_str(body).map_err(|error| BodyError::NotJson(error.to_string()))?;
+        let found = self.find(whole)?.get();
+        let start = found.as_ptr() as usize - body.as_ptr() as usize;
+        let is_list = found.starts_with('[');
+        Ok((start + usize::from(is_list)..start + found.len(), is_list.then_some(0)))
     }
 
     /// Follows the pointer (RFC 6901).
@@ -82,19 +127,15 @@ impl Shape {
         for token in self.records.split('/').skip(1) {
             let key = token.replace("~1", "/").replace("~0", "~");
             let next = match found.get().as_bytes().first() {
-                Some(b'{') => {
-                    let members = members(found).map_err(BodyError::NotJson)?;
-                    let names: Vec<_> = members.iter().take(10).map(|(name, _)| format!("`{name}`")).collect();
-                    members.into_iter().find(|(name, _)| *name == key).map(|(_, value)| value).ok_or_else(|| {
-                        let there = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-                        format!("no `{walked}/{token}`: there is {there}")
-                    })
-                }
+                Some(b'{') => member(found, &key).map_err(BodyError::NotJson)?.map_err(|names| {
+                    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+                    let there = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+                    format!("no `{walked}/{token}`: there is {there}")
+                }),
                 Some(b'[') => {
-                    let items: Vec<&RawValue> =
-                        serde_json::from_str(found.get()).map_err(|error| BodyError::NotJson(error.to_string()))?;
-                    let item = key.parse().ok().and_then(|n: usize| items.get(n).copied());
-                    item.ok_or_else(|| format!("no `{walked}/{token}`: there is an array of {}", items.len()))
+                    let items = || Items { rest: &found.get()[1..] };
+                    let item = key.parse().ok().and_then(|n: usize| items().nth(n));
+                    item.ok_or_else(|| format!("no `{walked}/{token}`: there is an array of {}", items().count()))
                 }
                 _ => Err(format!("no `{walked}/{token}`: `{walked}` is {}", kind(found))),
             };
@@ -144,7 +185,11 @@ impl Flat<'_> {
         if depth == MAX_DEPTH {
             return Err(format!("`{path}` is nested more than {MAX_DEPTH} levels deep"));
         }
-        for (key, value) in members(object)? {
+        let members = members(object)?;
+        if members.len() + self.paths.len() > MAX_COLUMNS {
+            return Err(format!("it has more than {MAX_COLUMNS} columns"));
+        }
+        for (key, value) in members {
             let name = if depth == 0 { key.clone() } else { format!("{prefix}{}{key}", self.separator) };
             if name.len() > MAX_NAME_BYTES {
                 let start: String = name.chars().take(40).collect();
@@ -194,39 +239,81 @@ fn compact(json: &str, out: &mut String) {
     }));
 }
 
-/// The members of an object in their order, values as they are written. Doubles stay, for the caller to find.
+/// The items of an array that is JSON, from behind its bracket; or the only value that there is.
+struct Items<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = &'a RawValue;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.trim_start_matches([',', ' ', '\t', '\r', '\n']);
+        if rest.is_empty() || rest.starts_with(']') {
+            return None;
+        }
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter();
+        let item = values.next()?.ok()?;
+        self.rest = &rest[values.byte_offset()..];
+        Some(item)
+    }
+}
+
+/// The members of an object in their order, values as they are written. Doubles stay, for the caller to find. Of more
+/// than a row can have there is one too many.
 fn members(object: &RawValue) -> Result<Vec<(String, &RawValue)>, String> {
-    struct Members<'a>(Vec<(String, &'a RawValue)>);
-    struct InOrder;
-    impl<'de> Visitor<'de> for InOrder {
-        type Value = Members<'de>;
+    let mut members = Vec::new();
+    visit(object, |name, value| {
+        if members.len() <= MAX_COLUMNS {
+            members.push((name.into_owned(), value));
+        }
+    })?;
+    Ok(members)
+}
+
+/// The first member of a name, or the first names that there are.
+fn member<'a>(object: &'a RawValue, wanted: &str) -> Result<Result<&'a RawValue, Vec<String>>, String> {
+    let (mut found, mut names) = (None, Vec::new());
+    visit(object, |name, value| {
+        if found.is_none() && name == wanted {
+            found = Some(value);
+        } else if names.len() < 10 {
+            names.push(name.into_owned());
+        }
+    })?;
+    Ok(found.ok_or(names))
+}
+
+fn visit<'a>(object: &'a RawValue, member: impl FnMut(Cow<'a, str>, &'a RawValue)) -> Result<(), String> {
+    struct Visit<F>(F);
+    impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Visit<F> {
+        type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
-            while let Some(member) = map.next_entry()? {
-                members.push(member);
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some((name, value)) = map.next_entry()? {
+                (self.0)(name, value);
             }
-            Ok(Members(members))
+            Ok(())
         }
     }
-    impl<'de> Deserialize<'de> for Members<'de> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(InOrder)
-        }
-    }
-    serde_json::from_str(object.get()).map(|Members(members)| members).map_err(|error| error.to_string())
+    let mut json = serde_json::Deserializer::from_str(object.get());
+    json.deserialize_map(Visit(member)).map_err(|error| error.to_string())
 }
 
 /// An error as APIs answer it: a status, a message, and nothing else.
 fn is_error(body: &RawValue) -> bool {
-    let Ok(members) = members(body) else { return false };
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    let mut names: Vec<String> = Vec::new();
+    let read = visit(body, |name, _| {
+        if names.len() < 3 {
+            names.push(name.into_owned());
+        }
+    });
     names.sort_unstable();
-    names == ["error"] || names == ["error", "status"]
+    read.is_ok() && (names == ["error"] || names == ["error", "status"])
 }
 
 fn kind(value: &RawValue) -> &'static str {
@@ -264,8 +351,17 @@ mod tests {
         Shape { records: records.into(), separator: "_".into(), index_column: Some("index".into()) }
     }
 
+    fn rows(shape: &Shape, body: &[u8]) -> Result<Vec<Row>, BodyError> {
+        let mut records = shape.records(body.to_vec()).map_err(|(error, _)| error)?;
+        let mut rows = Vec::new();
+        while let Some(row) = records.next_row(shape) {
+            rows.push(row.map_err(BodyError::BadRecord)?);
+        }
+        Ok(rows)
+    }
+
     fn lines(records: &str, body: &str) -> Result<Vec<String>, BodyError> {
-        let rows = shape(records).rows(body.as_bytes())?;
+        let rows = rows(&shape(records), body.as_bytes())?;
         Ok(rows.into_iter().enumerate().map(|(n, row)| row.line(n as u64)).collect())
     }
 
@@ -329,7 +425,7 @@ mod tests {
     #[test]
     fn no_index_column_no_index() {
         let shape = Shape { index_column: None, ..shape("") };
-        let row = shape.rows(br#"{"a":1}"#).unwrap().remove(0);
+        let row = rows(&shape, br#"{"a":1}"#).unwrap().remove(0);
         assert_eq!(row.line(7), "{\"a\":1}\n");
     }
 
@@ -341,6 +437,8 @@ mod tests {
             ("/result", "{}", "no `/result`: there is nothing"),
             ("/result/a", r#"{"result":"text"}"#, "no `/result/a`: `/result` is a text"),
             ("/2", "[1,2]", "no `/2`: there is an array of 2"),
+            ("/2", " [ 1 , [2, 3] ] ", "no `/2`: there is an array of 2"),
+            ("/x", "[]", "no `/x`: there is an array of 0"),
             ("", "null", "the body is null"),
             ("", r#"{"status":500,"error":"down"}"#, "the body is an error"),
         ] {
@@ -351,7 +449,7 @@ mod tests {
     #[test]
     fn what_is_not_json_is_not_an_answer() {
         for body in [&b""[..], b"<html>", b"{\"result\":{\"a\":1}", b"{\"result\":{}}x", b"{\"result\":\"\xff\"}"] {
-            assert!(matches!(shape("/result").rows(body), Err(BodyError::NotJson(_))), "{body:?}");
+            assert!(matches!(rows(&shape("/result"), body), Err(BodyError::NotJson(_))), "{body:?}");
         }
     }
 
@@ -359,6 +457,10 @@ mod tests {
     fn what_cannot_be_a_row_says_why() {
         let deep = format!("{}1{}", "{\"a\":".repeat(40), "}".repeat(40));
         let long = format!("{{\"{}\":1}}", "n".repeat(256));
+        let columns = |count: usize| (0..count).map(|n| format!("\"{n}\":1")).collect::<Vec<_>>().join(",");
+        assert_eq!(line(&format!("{{\"result\":{{{}}}}}", columns(10_000))).matches(':').count(), 10_001);
+        let many = format!("{{{}}}", columns(10_001));
+        let many_in_all = format!("{{\"a\":{{{0}}},\"b\":{{{0}}}}}", columns(5_001));
         for (record, reason) in [
             ("\"text\"", "expected an object, found a text"),
             ("12", "expected an object, found a number"),
@@ -369,6 +471,8 @@ mod tests {
             (r#"{"index":1}"#, "`/index` and the index column both become column `index`"),
             (&deep, "is nested more than 32 levels deep"),
             (&long, "has a name of more than 255 bytes"),
+            (&many, "it has more than 10000 columns"),
+            (&many_in_all, "it has more than 10000 columns"),
         ] {
             let found = lines("/result", &format!("{{\"result\":{record}}}")).unwrap_err();
             assert!(matches!(&found, BodyError::BadRecord(message) if message.contains(reason)), "{found:?}");
@@ -435,7 +539,7 @@ mod tests {
         fn flattening_is_what_it_means(record in any_json(), index in any::<u64>(), pretty in any::<bool>()) {
             let body = json!({"status": 200, "result": [record]});
             let body = if pretty { serde_json::to_string_pretty(&body) } else { serde_json::to_string(&body) }.unwrap();
-            let rows = shape("/result").rows(body.as_bytes());
+            let rows = rows(&shape("/result"), body.as_bytes());
             let mut expected = Map::new();
             let fits = record.as_object().and_then(|record| flat("", record, &mut expected)).is_some();
             match rows {
@@ -457,7 +561,7 @@ mod tests {
             body in "(\\PC|[{}\\[\\]\",:\\\\]){0,40}",
             records in "(/(\\PC|~){0,3}){0,3}",
         ) {
-            let _ = shape(&records).rows(body.as_bytes());
+            let _ = rows(&shape(&records), body.as_bytes());
         }
     }
 }

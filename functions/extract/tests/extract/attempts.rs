@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::landing::{World, noise};
 use crate::server::{Asked, Reply};
+use crate::world::{World, noise};
 
 const REQUESTS: u64 = 5;
 const RECORD: &str = "extracts/base/t/file_land_timestamp=7.json";

@@ -5,3 +5,4 @@ mod attempts;
 mod landing;
 mod server;
 mod source;
+mod world;

@@ -40,8 +40,9 @@ async fn fetch_until(plan: &Plan, deadline: Instant) -> Result<String, Failure> 
     let mut fetch = Api::new()?.fetch(plan, deadline);
     let mut lines = String::new();
     while let Some(answer) = fetch.next().await {
-        for row in answer?.rows {
-            lines += &row.line(lines.lines().count() as u64);
+        let mut answer = answer?;
+        while let Some(row) = answer.next_row() {
+            lines += &row?.line(lines.lines().count() as u64);
         }
     }
     Ok(lines)
