@@ -89,7 +89,7 @@ fn escape(value: &str) -> String {
             | '['
             | ']'
             | '^'
-            | '\x01'..='\x1f' => {
+            | '\x00'..='\x1f' => {
                 out.push_str(&format!("%{:02X}", c as u32));
             }
             c => out.push(c),
@@ -111,6 +111,10 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned()];
         let values = ["2018-01-01 00:00:00".to_owned(), "x/y=é 100%".to_owned()];
         assert_eq!(folder(&names, &values), "a=2018-01-01 00%3A00%3A00/b=x%2Fy%3Dé 100%25/");
+        // charToEscape begins at 0
+        let control: String = (0..=0x20).chain([0x7e, 0x7f]).filter_map(char::from_u32).collect();
+        let escaped: String = (0..0x20).map(|byte| format!("%{byte:02X}")).collect();
+        assert_eq!(folder(&names[..1], &[control]), format!("a={escaped} ~%7F/"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 - A copy into a bucket with default retention needs no checksum header.
 - A copy of a multipart object is one part: its ETag and its checksum are those of the whole.
 - A multipart upload sends one event, not two, and is locked like any other object.
+- A key has 1,024 bytes at most, and may have any character in it, line feeds too.
 """
 
 import base64
@@ -15,6 +16,7 @@ import threading
 from urllib.parse import parse_qs, unquote, urlparse
 
 from awscrt import checksums
+from moto.moto_server.utilities import RegexConverter
 from moto.s3 import notifications
 from moto.s3.exceptions import PreconditionFailed, S3ClientError
 from moto.s3.models import S3Backend
@@ -34,6 +36,9 @@ HASHES = {
     "SHA256": lambda body: hashlib.sha256(body).digest(),
 }
 
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+KEY_BYTES = 1024
+
 TRAILING_CHECKSUM = re.compile(rb"x-amz-checksum-(\w+):\s*([A-Za-z0-9+/=]+)")
 TRAILER_BYTES = 300
 
@@ -48,7 +53,15 @@ class BadDigestError(S3ClientError):
         super().__init__(f"The {algorithm} you specified did not match what we received.")
 
 
+class KeyTooLongError(S3ClientError):
+    code = "KeyTooLongError"
+
+    def __init__(self):
+        super().__init__("Your key is too long")
+
+
 def install() -> None:
+    take_the_keys_that_s3_takes()
     verify_uploads()
     honour_conditions_of_copies()
     make_conditional_writes_atomic()
@@ -68,6 +81,25 @@ def with_headers(response: S3Response, extra: dict[str, str]) -> None:
     for name, value in extra.items():
         headers[name] = value
     response.headers = headers
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def take_the_keys_that_s3_takes() -> None:
+    original_converter, original_response = RegexConverter.__init__, S3Response._key_response
+
+    def converter(self, url_map, *items):
+        original_converter(self, url_map, *items)
+        self.regex = f"(?s:{self.regex})"  # a dot is a line feed too
+
+    def key_response(self, *args, **kwargs):
+        if len(self.parse_key_name().encode()) > KEY_BYTES:
+            raise KeyTooLongError
+        return original_response(self, *args, **kwargs)
+
+    RegexConverter.__init__ = converter
+    S3Response._key_response = key_response
 
 
 # -- checksums ---------------------------------------------------------------------------------------------------------

@@ -365,3 +365,38 @@ def test_any_credentials_do(cloud):
     keys = {"aws_access_key_id": "anyone", "aws_secret_access_key": "anything"}
     client = boto3.client("s3", endpoint_url=cloud.endpoint, region_name="eu-west-2", **keys)
     client.list_buckets()
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_has_1024_bytes_at_most(s3, bucket, source):
+    longest = "é" * 511 + "xy"
+    s3.put_object(Bucket=bucket, Key=longest, Body=BODY)
+    assert s3.get_object(Bucket=bucket, Key=longest)["Body"].read() == BODY
+    for key in ("x" * 1025, "é" * 511 + "xyz"):
+        with refused("KeyTooLongError") as error:
+            s3.put_object(Bucket=bucket, Key=key, Body=BODY)
+        assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+        with refused("KeyTooLongError"):
+            s3.create_multipart_upload(Bucket=bucket, Key=key)
+        with refused("KeyTooLongError"):
+            s3.copy_object(Bucket=bucket, Key=key, CopySource=source)
+        with refused("KeyTooLongError"):
+            s3.get_object(Bucket=bucket, Key=key)
+        with refused("400"):
+            s3.head_object(Bucket=bucket, Key=key)
+    s3.delete_object(Bucket=bucket, Key=longest)
+
+
+@pytest.mark.parametrize("key", ["line\nfeed", "\n", "a/b\r\nc/d\n", "tab\there"])
+def test_a_key_may_hold_line_feeds(s3, bucket, key):
+    s3.put_object(Bucket=bucket, Key=key, Body=BODY)
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == BODY
+    assert s3.head_object(Bucket=bucket, Key=key)["ContentLength"] == len(BODY)
+    s3.copy_object(Bucket=bucket, Key=f"{key}2", CopySource={"Bucket": bucket, "Key": key})
+    listed = [found["Key"] for found in s3.list_objects_v2(Bucket=bucket, Prefix=key[:1])["Contents"]]
+    assert {key, f"{key}2"} <= set(listed)
+    for done in (key, f"{key}2"):
+        s3.delete_object(Bucket=bucket, Key=done)
+    assert not s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents")

@@ -21,6 +21,7 @@ use crate::column_type::{ColumnType, Dialect};
 use crate::key::{FILE_LAND_TIMESTAMP, is_table_name};
 use crate::problem::{Problems, nearest, quoted, suggestion};
 use crate::table::{Checks, Column, DataFormat, Mode, ReadFrom, Sensitivity, Source, Table};
+use crate::visible;
 
 /// Everything that the metadata folder describes.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,6 +107,7 @@ impl MetaData {
         for table in curated.values() {
             reader.check_curated(table, &raw, &raw_names);
         }
+        reader.check_locations(&curated);
         match database {
             Some(database) if problems.is_empty() => {
                 let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -389,6 +391,9 @@ impl Reader<'_> {
         if let Some(name) = name.as_deref().filter(|name| !is_table_name(name)) {
             reader.problem("name", format!("`{name}` is not a Glue name: lower-case letters, digits and `_`"));
         }
+        if let Some(folder) = &base_folder {
+            reader.check_base_folder(folder);
+        }
         Some(Database {
             name: name?,
             bucket: bucket?,
@@ -482,6 +487,24 @@ impl Reader<'_> {
         }
     }
 
+    /// Two tables in one folder would be read as one.
+    fn check_locations(&mut self, curated: &BTreeMap<String, Table>) {
+        let mut owners: BTreeMap<&str, &Table> = BTreeMap::new();
+        for table in curated.values() {
+            if let Some(owner) = owners.get(table.location.as_str()) {
+                let message = format!(
+                    "`{}` is the location of curated table `{}` too ({})",
+                    table.location,
+                    owner.name,
+                    owner.file.display()
+                );
+                self.problems.add(&table.file, "location", message);
+            } else {
+                owners.insert(&table.location, table);
+            }
+        }
+    }
+
     /// Athena computes the places of all partitions from one template, so all must be a single run's; and it does so for
     /// some types only. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html>
     fn check_projection(&mut self, table: &Table) {
@@ -532,6 +555,21 @@ impl TableReader<'_> {
                 self.problem(key, "is missing");
                 None
             }
+        }
+    }
+
+    /// A folder that is what it says: S3 has no `..`, but whatever copies to a disk does.
+    fn check_base_folder(&mut self, folder: &str) {
+        let shown = visible(folder);
+        if *shown != *folder {
+            self.problem("base_folder", format!("`{shown}`: no control characters, and nothing that cannot be seen"));
+        }
+        let inside = folder.trim_matches('/');
+        if !inside.is_empty() && inside.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+            self.problem(
+                "base_folder",
+                format!("`{shown}`: folders joined by single `/`, and none called `.` or `..`"),
+            );
         }
     }
 
@@ -675,6 +713,11 @@ impl TableReader<'_> {
         let allowed = |c: char| c.is_alphanumeric() || "_/-".contains(c);
         if !location.chars().all(allowed) || location.split('/').rev().skip(1).any(str::is_empty) {
             self.problem("location", format!("`{location}`: letters, digits, `_`, `-` and single `/` only"));
+        }
+        if location.split('/').any(|folder| folder.starts_with('_')) {
+            let message =
+                format!("`{location}`: files in folders that begin with `_` are skipped; begin with a letter");
+            self.problem("location", message);
         }
         location.trim_matches('/').to_owned()
     }
@@ -1046,6 +1089,8 @@ fn inside(path: &str, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const DATABASE: &str = r#"{"name": "d", "bucket": "b", "base_folder": "/f/", "description": "d"}"#;
@@ -1422,6 +1467,43 @@ mod tests {
         let messages: Vec<_> = problems.0.iter().map(|problem| problem.message.as_str()).collect();
         let expected = ["is not UTF-8: line 2 has the byte 0xA3; save it as UTF-8", "is UTF-16; save it as UTF-8"];
         assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn two_tables_in_one_folder_and_folders_that_are_not_what_they_say_are_refused() {
+        let database =
+            |folder: &str| json!({"name": "d", "bucket": "b", "base_folder": folder, "description": "d"}).to_string();
+        let curated = |name: &str, location: &str| {
+            let columns = json!([{"name": "a", "type": "int", "description": ""}]);
+            let table = json!({"name": name, "location": location, "data_format": "parquet", "columns": columns});
+            table.to_string()
+        };
+        let problems = |folder: &str, one: &str, other: &str| {
+            let files = [
+                ("curated/database.json", database(folder)),
+                ("curated/one.json", curated("one", one)),
+                ("curated/one.sql", "SELECT 1 AS a".to_owned()),
+                ("curated/other.json", curated("other", other)),
+                ("curated/other.sql", "SELECT 1 AS a".to_owned()),
+            ];
+            let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+            read(&files).err().unwrap_or_default().join("\n")
+        };
+        assert_eq!(problems("f/g_1/", "one", "other/new/"), "");
+        assert_eq!(problems("/", "one", "one/new"), "");
+        for (one, other) in [("one", "one"), ("one/x", "one/x/")] {
+            let found = problems("f", one, other);
+            assert!(found.contains("other.json: location: `") && found.contains("of curated table `one`"), "{found}");
+        }
+        for location in ["_manifests", "_publications/x", "x/_y"] {
+            let found = problems("f", location, "other");
+            assert!(found.contains("one.json: location: ") && found.contains("begin with `_`"), "{found}");
+        }
+        for folder in ["../x", "a/../b", "a//b", "a/./b", "x\n", "x\u{202e}y"] {
+            let found = problems(folder, "one", "other");
+            assert!(found.contains("curated/database.json: base_folder: `"), "{folder:?}: {found}");
+            assert!(!found.contains(|c: char| c != '\n' && c.is_control() || c == '\u{202e}'), "{found:?}");
+        }
     }
 
     #[test]
