@@ -14,6 +14,7 @@
 //! - [`raw_history`]: the database over raw-hist
 //! - [`stages`]: the process stage, appending, verifying
 //! - [`template`]: what the deployed template gives the functions
+//! - [`trouble`]: one table with which something is wrong, beside others
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 
@@ -43,3 +44,5 @@ mod refused;
 mod stages;
 #[path = "template.rs"]
 mod template;
+#[path = "trouble.rs"]
+mod trouble;

@@ -60,4 +60,32 @@ async fn a_messy_supplier_is_processed_appended_and_verified() {
     assert_eq!((&verified["same"], &verified["rows"]), (&json!(true), &json!(1)), "{verified}");
     let failure = stack.invoke("curate", json!({"stage": "proces"})).await.unwrap_err();
     assert_eq!(failure, ("BadInput".into(), "the event: `stage` is `process`, alone, or is left out".into()));
+
+    // a file that cannot be processed goes to quarantine, whoever lands after it is published
+    let raw_hist = stack.keys("raw-hist").await.len();
+    stack.land(&key(7), "id,name\nseven,Dee".into()).await;
+    stack.landed(raw_hist + 1).await;
+    stack.settled(3).await;
+    stack.land(&key(8), "id,name\n8,Eve".into()).await;
+    stack.settled(4).await;
+    assert_eq!(stack.count("orders").await, 4);
+    assert_eq!(stack.keys("raw").await, [""; 0]);
+    let beside = format!("{}.report.json", key(7));
+    assert_eq!(stack.keys("quarantine").await, [key(7), beside.clone()]);
+    assert_eq!(stack.read("quarantine", &key(7)).await, b"id,name\nseven,Dee");
+    let report = stack.read_json("quarantine", &beside).await;
+    assert_eq!((&report["verdict"], &report["table"]), (&json!("quarantined"), &json!("orders")), "{report}");
+    let summary = report["summary"].as_str().unwrap();
+    assert!(summary.contains("orders_7.csv, line 2: ") && summary.contains("seven"), "{summary}");
+    let reports = stack.keys("reports").await.into_iter().filter(|key| key.starts_with("processing/"));
+    assert_eq!(stack.read_json("reports", &reports.last().unwrap()).await, report);
+
+    // moved to land again, after the SQL was mended or before, it comes to raw again
+    let source = format!("{}/{}", stack.bucket("quarantine"), key(7));
+    let again = stack.s3.copy_object().copy_source(source).bucket(stack.bucket("land")).key(key(7));
+    again.send().await.unwrap();
+    stack.settled(5).await;
+    assert_eq!(stack.keys("quarantine").await, [key(7), beside]);
+    assert_eq!((stack.keys("raw").await, stack.keys("land").await), (Vec::new(), Vec::new()));
+    assert_eq!(stack.count("orders").await, 4);
 }

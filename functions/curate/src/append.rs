@@ -15,7 +15,7 @@ use crate::area::Area;
 use crate::parquet_file::hexadecimal;
 use crate::secrets::Secrets;
 use crate::source::RawTable;
-use crate::tables::{self, Optimized, Tables, from_files, nothing_written};
+use crate::tables::{self, Built, Optimized, Tables, from_files, nothing_written};
 use crate::transform::{Plan, Query};
 use crate::write;
 
@@ -67,9 +67,9 @@ impl Append<'_> {
     /// The raw table of which the rows are made. SQL that makes a row of several is refused: what it gives for new files
     /// is not what is missing.
     pub async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
-        let frames = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
-        let frame = frames.get(&self.query.table.name);
-        let reads = frame.map(|frame| Optimized::of(self.query, frame)?.reads()).transpose()?;
+        let planned = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
+        let frame = planned.take(&self.query.table.name)?;
+        let reads = frame.map(|frame| Optimized::of(self.query, &frame)?.reads()).transpose()?;
         let raw = reads.filter(|reads| reads.row_by_row).and_then(|reads| reads.only);
         raw.and_then(|name| self.raw.get(&name)).ok_or_else(|| {
             Failure::bad_metadata(format!(
@@ -145,8 +145,9 @@ impl Append<'_> {
         let mut raw = self.raw.clone();
         raw.insert(new.table().name.clone(), Arc::clone(new));
         let tables = Tables { plan: &plan, raw: &raw, area: self.area, settings: self.settings };
-        let mut built = tables.build(|_| self.folder.clone()).await?;
-        built.pop().ok_or_else(|| Failure::internal(format!("table `{}` was not built", table.name)))
+        let Built { mut outputs, failed } = tables.build(|_| self.folder.clone()).await?;
+        let failure = || Failure::internal(format!("table `{}` was not built", table.name));
+        outputs.pop().ok_or_else(|| failed.of(&table.name).unwrap_or_else(failure))
     }
 
     async fn copy(&self, folder: &str, files: Vec<OutputFile>) -> Result<Vec<OutputFile>, Failure> {

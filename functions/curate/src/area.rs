@@ -11,6 +11,7 @@ use store::{Copied, Object, Store, Upload, Write};
 use tempfile::NamedTempFile;
 
 use crate::published::Published;
+use crate::quarantine::Quarantine;
 
 /// The areas of a pipeline, as far as tables are built in them.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Areas {
     pub processed: Area,
     /// What catalog points at.
     pub curated: Area,
+    /// Where raw files go that cannot be processed; on this machine they stay where they are.
+    pub quarantine: Option<Quarantine>,
     /// Where it is known what catalog points at.
     pub published: Published,
 }

@@ -18,11 +18,11 @@ use crate::align::{Align, unfit};
 use crate::query_failure::{Place, QueryFailure, RawValue, Reason};
 use crate::secrets::{self, Secrets};
 use crate::source::{RawTable, Rows};
-use crate::tables::{self, Frames, Optimized, from_files, nothing_written};
+use crate::tables::{self, Optimized, from_files, nothing_written};
 use crate::transform::{self, Plan};
 
 /// The search ends after this long at the latest: a failure without its line is better than none.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// For the few rows that are looked at.
 const MEMORY_BYTES: usize = 64 << 20;
 /// Columns of a raw row that are shown at most.
@@ -90,10 +90,10 @@ impl Search<'_> {
 
     /// The raw table that the query reads, if it makes every row of one row of it.
     async fn only_raw(&self) -> Result<Option<Arc<RawTable>>, Failure> {
-        let frames = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
+        let planned = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
         let query = self.plan.order.iter().find(|query| query.table.name == self.table.name);
-        let (Some(query), Some(frame)) = (query, frames.get(&self.table.name)) else { return Ok(None) };
-        let reads = Optimized::of(query, frame)?.reads()?;
+        let (Some(query), Some(frame)) = (query, planned.take(&self.table.name)?) else { return Ok(None) };
+        let reads = Optimized::of(query, &frame)?.reads()?;
         let raw = reads.only.filter(|_| reads.row_by_row).and_then(|name| self.raw.get(&name));
         Ok(raw.map(Arc::clone))
     }
@@ -103,20 +103,15 @@ impl Search<'_> {
         Secrets::of_table(self.plan, self.raw, self.table).await
     }
 
-    /// The queries over a few rows of the raw table.
-    async fn frames(&self, raw: &RawTable, rows: &RecordBatch) -> Result<Frames, Failure> {
+    /// The table's query over a few rows of the raw table.
+    async fn frame(&self, raw: &RawTable, rows: &RecordBatch) -> Result<Option<DataFrame>, Failure> {
         let provider = |name: &str| {
             let schema = self.raw.get(name).map_or_else(|| rows.schema(), |raw| Arc::clone(raw.schema()));
             let rows = if name == raw.table().name { vec![rows.clone()] } else { Vec::new() };
             let table = MemTable::try_new(schema, vec![rows]).map_err(Failure::internal)?;
             Ok(Arc::new(table) as Arc<dyn TableProvider>)
         };
-        tables::frames(self.plan, provider, nothing_written, MEMORY_BYTES).await
-    }
-
-    /// The table's query over a few rows of the raw table.
-    async fn frame(&self, raw: &RawTable, rows: &RecordBatch) -> Result<Option<DataFrame>, Failure> {
-        Ok(self.frames(raw, rows).await?.remove(&self.table.name))
+        tables::frames(self.plan, provider, nothing_written, MEMORY_BYTES).await?.take(&self.table.name)
     }
 
     /// Runs the query over a few rows of the raw table.

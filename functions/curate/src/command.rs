@@ -150,6 +150,7 @@ impl Command {
             raw: folder(raw),
             processed: folder(processed),
             curated: folder(curated),
+            quarantine: None,
             published: Published::LastRun,
         };
         Ok(Self { verb, areas, meta_data, request, settings })
@@ -165,7 +166,10 @@ impl Command {
                 let process = std::process::id().to_string();
                 let run = Run::plan(&metadata, &self.settings, &self.request, &process, now)?;
                 let built = runtime.block_on(run.build(&self.areas))?;
-                (true, serde_json::to_value(built.answer()))
+                for failed in &built.failed {
+                    eprintln!("table `{}` was not built: {}: {}", failed.table, failed.error, failed.message);
+                }
+                (built.failed.is_empty(), serde_json::to_value(built.answer()))
             }
             Verb::Process => {
                 let today = now.format("%Y-%m-%d").to_string();

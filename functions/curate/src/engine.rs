@@ -4,6 +4,7 @@
 mod apart;
 mod arithmetic;
 mod average;
+mod beside;
 mod bin;
 mod can_fail;
 mod cast;
@@ -17,6 +18,7 @@ mod json;
 mod lateral;
 mod micros;
 mod moment;
+mod nan;
 mod projection;
 mod replacement;
 mod rounding;
@@ -24,6 +26,7 @@ mod settled;
 mod subquery;
 mod sum;
 mod truncation;
+mod unclaimed;
 mod using;
 mod words;
 mod zero;
@@ -107,5 +110,5 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 /// A query's plan, put right where its text means something else than DataFusion takes it for.
 pub fn mend(plan: LogicalPlan, said: &Said) -> PlanResult<LogicalPlan> {
     subquery::check(&plan)?;
-    micros::mend(cast::mend(words::mend(using::mend(lateral::mend(plan)?, said)?)?)?)
+    micros::mend(cast::mend(beside::mend(words::mend(using::mend(lateral::mend(plan)?, said)?)?)?)?)
 }

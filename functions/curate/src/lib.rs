@@ -12,12 +12,14 @@ pub mod command;
 pub mod depth;
 pub mod dialect;
 pub mod engine;
+pub mod failed;
 pub mod json_file;
 pub mod lineage;
 pub mod parquet_file;
 pub mod partition;
 pub mod process;
 pub mod published;
+pub mod quarantine;
 pub mod query_failure;
 pub mod refusal;
 pub mod row_group;
@@ -49,6 +51,7 @@ use store::Store;
 
 use crate::area::{Area, Areas};
 use crate::published::Published;
+use crate::quarantine::Quarantine;
 use crate::transform::Variables;
 
 /// What is left of the invocation's time for the answer.
@@ -88,6 +91,11 @@ impl Curate {
             raw: Area::bucket(&store, &boot.env.text(env::RAW_BUCKET)),
             processed: Area::bucket(&store, &boot.env.text(env::PROCESSED_BUCKET)),
             curated: Area::bucket(&store, &boot.env.text(env::CURATED_BUCKET)),
+            quarantine: Some(Quarantine {
+                store: store.clone(),
+                bucket: boot.env.text(env::QUARANTINE_BUCKET),
+                reports: boot.env.text(env::REPORTS_BUCKET),
+            }),
             published: Published::Glue(aws_sdk_glue::Client::new(&boot.aws)),
         };
         let settings = Settings {

@@ -5,22 +5,28 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use contract::message::{ProcessResponse, ProcessedFile};
-use contract::{Compression, DataFormat, Failure, FailureKind, FileFormat, MetaData, Table};
+use contract::message::{Outcome, ProcessResponse, ProcessedFile, QuarantinedFile};
+use contract::{Compression, DataFormat, Failure, FailureKind, FileFormat, MetaData, Table, visible};
 use futures::StreamExt;
 
 use crate::Settings;
 use crate::align::Align;
 use crate::area::{Area, Areas};
 use crate::blame;
+use crate::failed::Failed;
 use crate::json_file::{self, JsonFile};
 use crate::parquet_file::{ParquetFile, SAMPLE_ROWS, properties};
 use crate::source::{self, RawFile, RawTable};
 use crate::tables::{self, Stopped, from_files, nothing_written};
 use crate::transform::{self, Plan, Variables};
 
-/// Processes every raw file that waits for it. A file that cannot be processed does not keep the others waiting, and
-/// fails the stage in the end.
+/// Files that a mail describes.
+const DESCRIBED: usize = 10;
+/// Of each, what it says at most, in characters.
+const DESCRIPTION_CHARACTERS: usize = 600;
+
+/// Processes every raw file that waits for it. One that cannot be processed goes to quarantine; a table with which
+/// something is wrong keeps no other waiting.
 pub async fn process(
     metadata: &MetaData,
     settings: &Settings,
@@ -28,39 +34,80 @@ pub async fn process(
     variables: &Variables,
 ) -> Result<ProcessResponse, Failure> {
     let mut response = ProcessResponse::default();
-    let mut failures = Vec::new();
+    let mut failed = Failed::default();
     for table in metadata.processed.values() {
-        let raw_table = metadata.raw_table(&table.name).map_err(Failure::bad_metadata)?;
-        let plan = transform::plan_processing(metadata, table, variables)?;
-        if table.data_format == DataFormat::Json {
-            json_file::check(table)?;
-        }
-        let raw = source::list(&areas.raw, &settings.base_folder, raw_table, |_| true).await?;
-        let done = source::list(&areas.processed, &settings.base_folder, table, |_| true).await?;
-        let done: HashSet<String> = done.into_iter().map(|file| file.object.key).collect();
-        for file in raw {
-            let stage = Stage { settings, areas, table, plan: &plan };
-            match stage.file(raw_table, &file, &done).await {
-                Ok(Some(processed)) => response.files.push(processed),
-                Ok(None) => {}
-                // what is wrong with the service or the metadata is wrong with every file
-                Err(failure) if failure.kind != FailureKind::BadData => return Err(failure),
-                Err(failure) => {
-                    tracing::error!(table = table.name, key = file.object.key, %failure, "raw file not processed");
-                    failures.push(failure);
-                }
-            }
+        if let Err(failure) = process_table(metadata, settings, areas, variables, table, &mut response).await {
+            failed.add(&table.name, failure)?;
         }
     }
-    tracing::info!(files = response.files.len(), failed = failures.len(), "raw files processed");
-    let failed = failures.len();
-    match failures.into_iter().next() {
+    let (processed, quarantined) = (response.files.len(), response.quarantined.len());
+    tracing::info!(processed, quarantined, failed = !failed.is_empty(), "raw files processed");
+    response.message = message(&response.quarantined);
+    response.failed = failed.told(|_| true);
+    let done = format!("Their raw files wait. Of other tables {processed} files were processed.");
+    response.failure = Outcome::of(&response.failed, &done);
+    match failed.whole().filter(|_| areas.quarantine.is_none()) {
+        Some(failure) => Err(failure),
         None => Ok(response),
-        Some(first) if failed == 1 => Err(first),
-        Some(first) => {
-            Err(Failure { message: format!("{first}; and {} more files: see the log", failed - 1), ..first })
+    }
+}
+
+async fn process_table(
+    metadata: &MetaData,
+    settings: &Settings,
+    areas: &Areas,
+    variables: &Variables,
+    table: &Table,
+    response: &mut ProcessResponse,
+) -> Result<(), Failure> {
+    let raw_table = metadata.raw_table(&table.name).map_err(Failure::bad_metadata)?;
+    let plan = transform::plan_processing(metadata, table, variables)?;
+    if table.data_format == DataFormat::Json {
+        json_file::check(table)?;
+    }
+    let raw = source::list(&areas.raw, &settings.base_folder, raw_table, |_| true).await?;
+    let done = source::list(&areas.processed, &settings.base_folder, table, |_| true).await?;
+    let done: HashSet<String> = done.into_iter().map(|file| file.object.key).collect();
+    let mut failures = Vec::new();
+    for file in raw {
+        let stage = Stage { settings, areas, table, plan: &plan };
+        let failure = match stage.file(raw_table, &file, &done).await {
+            Ok(processed) => {
+                response.files.extend(processed);
+                continue;
+            }
+            // what is wrong with the service or the metadata is wrong with every file
+            Err(failure) if failure.kind != FailureKind::BadData => return Err(failure),
+            Err(failure) => failure,
+        };
+        tracing::error!(table = table.name, key = file.object.key, "raw file not processed");
+        match &areas.quarantine {
+            Some(quarantine) => {
+                let quarantined = quarantine.take(table, &file.object, &failure, &metadata.sha256).await?;
+                response.quarantined.push(quarantined);
+            }
+            None => failures.push(failure),
         }
     }
+    let messages: Vec<_> = failures.iter().map(|failure| failure.message.as_str()).collect();
+    match messages.as_slice() {
+        [] => Ok(()),
+        messages => Err(Failure::bad_data(messages.join("\n"))),
+    }
+}
+
+/// What is told of files that went to quarantine.
+fn message(quarantined: &[QuarantinedFile]) -> Option<String> {
+    let mut text = String::new();
+    for file in quarantined.iter().take(DESCRIBED) {
+        let summary: String = file.summary.chars().take(DESCRIPTION_CHARACTERS).collect();
+        text += &format!("{}\n  {summary}\n  Report: {}\n\n", visible(&file.raw_key), visible(&file.report));
+    }
+    match quarantined.len().saturating_sub(DESCRIBED) {
+        0 => {}
+        more => text += &format!("and {more} more; their reports lie beside them in quarantine\n"),
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 struct Stage<'a> {
@@ -128,9 +175,8 @@ impl Stage<'_> {
         let elsewhere = Stopped::Elsewhere;
         let in_query = |error| Stopped::of_query(&self.table.name, &error);
         let memory = tables::query_memory(self.settings.memory_bytes, 1);
-        let mut frames =
-            tables::frames(self.plan, from_files(raw), nothing_written, memory).await.map_err(elsewhere)?;
-        let Some(frame) = frames.remove(&self.table.name) else { return Ok(0) };
+        let planned = tables::frames(self.plan, from_files(raw), nothing_written, memory).await.map_err(elsewhere)?;
+        let Some(frame) = planned.take(&self.table.name).map_err(elsewhere)? else { return Ok(0) };
         let mut align = Align::new(self.table, frame.schema().as_arrow()).map_err(elsewhere)?;
         let mut rows = frame.execute_stream().await.map_err(in_query)?;
         let mut output = Output::create(&self.areas.processed, self.table, key).await.map_err(elsewhere)?;

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use contract::message::{BuiltTable, CurateResponse, ObjectName, RebuildRequest};
-use contract::{Column, Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, RunId, Table, TableOutput};
+use contract::message::{BuiltTable, CurateResponse, FailedTable, ObjectName, Outcome, RebuildRequest};
+use contract::{
+    Column, Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, Replaces, RunId, Table, TableOutput,
+};
 
 use crate::Settings;
 use crate::append::{Append, Base};
 use crate::area::{Area, Areas};
+use crate::failed::Failed;
 use crate::secrets::{self, Secrets};
 use crate::source::{self, RawTable};
 use crate::tables::Tables;
@@ -53,6 +56,7 @@ impl<'a> Run<'a> {
         };
         let variables = Variables::new(&settings.dea_version, &snapshot_date, now.timestamp())?;
         let plan = transform::plan(metadata, &request.tables, &variables)?;
+        plan.check_any_left()?;
         let id = RunId::new(now, request_id);
         let RebuildRequest { as_of, from_scratch, .. } = *request;
         Ok(Self {
@@ -92,71 +96,140 @@ impl<'a> Run<'a> {
         areas: &Areas,
         folder: &str,
     ) -> Result<(Vec<TableOutput>, HashSet<String>), Failure> {
-        let raw = self.list(areas).await?;
+        let Listed { raw, plan, .. } = self.list(areas).await?;
         let base = self.metadata.database.base();
-        let (tables, _) = self.tables(areas, &raw, |table| format!("{folder}{base}{}/", table.location)).await?;
-        let hidden = self.hidden_partitions(&raw).await;
+        let folder = |table: &Table| format!("{folder}{base}{}/", table.location);
+        let Outputs { tables, failed, .. } = self.tables(areas, &plan, &raw, folder).await?;
+        if let Some(failure) = failed.whole() {
+            return Err(failure);
+        }
+        let hidden = self.hidden_partitions(&plan, &raw).await;
         let hidden = hidden.into_iter().filter(|(_, columns)| columns.contains(&true)).map(|(table, _)| table);
         Ok((tables, hidden.collect()))
     }
 
-    /// Reads, transforms, writes.
+    /// Reads, transforms, writes. Tables with which something is wrong are left out, and those that read them; where
+    /// nothing is left, it fails.
     pub async fn build(self, areas: &Areas) -> Result<Built, Failure> {
-        let raw = self.list(areas).await?;
+        let Listed { raw, plan, without_files } = self.list(areas).await?;
         let base = self.metadata.database.base();
         let folder = |table: &Table| format!("{base}{}/{}/", table.location, self.id);
-        let (tables, read) = self.tables(areas, &raw, folder).await?;
-        let hidden = self.hidden_partitions(&raw).await;
+        let Outputs { mut tables, read, mut failed } = self.tables(areas, &plan, &raw, folder).await?;
+        self.check_emptied(areas, &plan, &without_files, &tables, &mut failed).await?;
+        tables.retain(|output| !failed.has(&output.table));
+        if let Some(failure) = failed.whole().filter(|_| tables.is_empty()) {
+            return Err(failure);
+        }
+        let hidden = self.hidden_partitions(&plan, &raw).await;
         let manifest = self.publishable(&areas.curated, &raw, tables, &read);
         let key = self.write_manifest(&areas.curated, &manifest).await?;
-        Ok(Built { manifest, key, hidden })
+        let failed = failed.told(|table| self.plan.asked.contains(table));
+        Ok(Built { manifest, key, hidden, failed, without_files: without_files.into_keys().collect() })
     }
 
-    /// The tables that were asked for, in the order of the plan, and the raw tables that were read for them.
+    /// The tables of the plan that were asked for.
     async fn tables(
         &self,
         areas: &Areas,
+        plan: &Plan,
         raw: &BTreeMap<String, Arc<RawTable>>,
         folder: impl Fn(&Table) -> String,
-    ) -> Result<(Vec<TableOutput>, Vec<Arc<RawTable>>), Failure> {
+    ) -> Result<Outputs, Failure> {
         let (area, settings) = (&areas.curated, self.settings);
-        let asked = self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name));
+        let mut failed = plan.failed.clone();
+        let asked = plan.order.iter().filter(|query| plan.asked.contains(&query.table.name));
         let (appending, others): (Vec<_>, Vec<_>) = asked.partition(|query| query.table.mode == Mode::Append);
         let appending = appending.into_iter().map(|query| {
             let folder = folder(&query.table);
-            Append { plan: &self.plan, query, raw, area, folder, settings }
+            Append { plan, query, raw, area, folder, settings }
         });
         let appending: Vec<_> = appending.collect();
-        for append in &appending {
-            append.raw_table().await?;
-        }
         let mut read: Vec<_> = raw.values().cloned().collect();
         let mut outputs = BTreeMap::new();
         if !others.is_empty() {
             let asked = others.iter().map(|query| query.table.name.clone()).collect();
-            let plan = Plan { asked, ..self.plan.clone() };
+            let plan = Plan { asked, ..plan.clone() };
             let built = Tables { plan: &plan, raw, area, settings }.build(&folder).await?;
-            outputs.extend(built.into_iter().map(|output| (output.table.clone(), output)));
+            outputs.extend(built.outputs.into_iter().map(|output| (output.table.clone(), output)));
+            failed.extend(built.failed);
         }
-        for append in appending {
-            let table = &append.query.table;
-            let (output, raw) = match self.added.as_ref().map(|added| added.get(&table.name)) {
-                None => append.build(self.published(areas, table).await?).await?,
-                Some(added) => append.build_only(|key| added.is_some_and(|added| added.contains(key))).await?,
+        for append in &appending {
+            if failed.has(&append.query.table.name) {
+                continue;
+            }
+            match self.add_to(areas, append).await {
+                Ok((output, raw)) => {
+                    read.push(raw);
+                    outputs.insert(output.table.clone(), output);
+                }
+                Err(failure) => failed.add(&append.query.table.name, failure)?,
+            }
+        }
+        // others read the query of a table that is added to
+        failed.spread(plan.order.iter());
+        let built = plan.order.iter().map(|query| &query.table.name).filter(|table| !failed.has(table));
+        let tables = built.filter_map(|table| outputs.remove(table)).collect();
+        Ok(Outputs { tables, read, failed })
+    }
+
+    /// A table with the rows that it does not have yet, and the raw table as far as it was read for them.
+    async fn add_to(&self, areas: &Areas, append: &Append<'_>) -> Result<(TableOutput, Arc<RawTable>), Failure> {
+        let table = &append.query.table;
+        match self.added.as_ref().map(|added| added.get(&table.name)) {
+            None => append.build(self.published(areas, table).await?).await,
+            Some(added) => append.build_only(|key| added.is_some_and(|added| added.contains(key))).await,
+        }
+    }
+
+    /// A raw table without files may be a new one, whose tables are empty until its first; or its name was changed, or its
+    /// files are gone. So no table that has rows gives way to one that has none because of that, unless it is wanted.
+    async fn check_emptied(
+        &self,
+        areas: &Areas,
+        plan: &Plan,
+        without_files: &BTreeMap<String, String>,
+        tables: &[TableOutput],
+        failed: &mut Failed,
+    ) -> Result<(), Failure> {
+        let emptied = tables.iter().filter(|output| output.rows == 0 && output.replaces == Replaces::Table);
+        for output in emptied.filter(|_| !self.from_scratch) {
+            let raw = plan.raw_tables(&output.table);
+            let Some((name, place)) = without_files.iter().find(|(name, _)| raw.contains(name.as_str())) else {
+                continue;
             };
-            read.push(raw);
-            outputs.insert(table.name.clone(), output);
+            let published = areas.published.manifest(self.metadata, &areas.curated, &output.table).await?;
+            let rows = published.map_or(0, |manifest| rows_of(&manifest, &output.table));
+            if rows > 0 {
+                failed.add(
+                    &output.table,
+                    Failure::not_found(format!(
+                        "table `{}` would be empty, as raw table `{name}` has no files under {place}{}; the {rows} rows \
+                         that it has stay. If they are to go, ask for it with {{\"tables\": [\"{}\"], \"from_scratch\": true}}",
+                        output.table,
+                        self.by_then(),
+                        output.table
+                    )),
+                )?;
+            }
         }
-        let in_order = self.plan.order.iter().filter_map(|query| outputs.remove(&query.table.name));
-        Ok((in_order.collect(), read))
+        failed.spread(plan.order.iter());
+        Ok(())
+    }
+
+    fn by_then(&self) -> String {
+        self.as_of.map(|as_of| format!(" that had come by {as_of} (Unix seconds)")).unwrap_or_default()
     }
 
     /// The partition columns whose values are told to nobody, by table.
-    async fn hidden_partitions(&self, raw: &BTreeMap<String, Arc<RawTable>>) -> BTreeMap<String, Vec<bool>> {
+    async fn hidden_partitions(
+        &self,
+        plan: &Plan,
+        raw: &BTreeMap<String, Arc<RawTable>>,
+    ) -> BTreeMap<String, Vec<bool>> {
         let mut hidden = BTreeMap::new();
-        let asked = self.plan.order.iter().map(|query| &query.table);
-        for table in asked.filter(|table| !table.partitions.is_empty() && self.plan.asked.contains(&table.name)) {
-            let secrets = Secrets::of_table(&self.plan, raw, table).await;
+        let asked = plan.order.iter().map(|query| &query.table);
+        for table in asked.filter(|table| !table.partitions.is_empty() && plan.asked.contains(&table.name)) {
+            let secrets = Secrets::of_table(plan, raw, table).await;
             let columns = table.partitions.iter().map(|column| secrets.column(column).is_some());
             hidden.insert(table.name.clone(), columns.collect());
         }
@@ -172,21 +245,51 @@ impl<'a> Run<'a> {
         Ok(manifest.and_then(|manifest| Base::of(manifest, table)))
     }
 
-    /// Every raw table that some query reads, listed once. No files is a failure: there is nothing to build from.
-    async fn list(&self, areas: &Areas) -> Result<BTreeMap<String, Arc<RawTable>>, Failure> {
-        let mut raw = BTreeMap::new();
+    /// Every raw table that some query reads, listed once. Queries that read one that must have files and has none are
+    /// left out.
+    async fn list(&self, areas: &Areas) -> Result<Listed, Failure> {
+        let mut listed = Listed { raw: BTreeMap::new(), plan: self.plan.clone(), without_files: BTreeMap::new() };
+        let mut missing: BTreeMap<&String, Failure> = BTreeMap::new();
         for query in &self.plan.order {
             for (name, _) in query.reads.iter().filter(|(_, source)| **source == Source::Raw) {
-                if !raw.contains_key(name) {
-                    raw.insert(name.clone(), self.list_table(areas, name).await?);
+                if !listed.raw.contains_key(name) && !missing.contains_key(name) {
+                    match self.list_table(areas, name, &mut listed.without_files).await {
+                        Ok(table) => {
+                            listed.raw.insert(name.clone(), table);
+                        }
+                        Err(failure) => {
+                            missing.insert(name, failure);
+                        }
+                    }
+                }
+                if let Some(failure) = missing.get(name) {
+                    listed.plan.failed.add(&query.table.name, failure.clone())?;
                 }
             }
         }
-        Ok(raw)
+        // nobody builds on his machine what is empty: the folder is a wrong one
+        let nothing = listed.without_files.len() == listed.raw.len() && !self.from_scratch;
+        if let (true, Area::Folder(_), Some((name, place))) =
+            (nothing, &areas.raw_hist, listed.without_files.first_key_value())
+        {
+            return Err(Failure::not_found(format!(
+                "no raw table has a file; those of `{name}`, for example, are looked for under {place}{}",
+                self.by_then()
+            )));
+        }
+        listed.plan.leave_out_failed();
+        listed.plan.check_any_left()?;
+        Ok(listed)
     }
 
-    async fn list_table(&self, areas: &Areas, name: &str) -> Result<Arc<RawTable>, Failure> {
-        let read_from = self.metadata.raw_table(name).map_err(Failure::bad_metadata)?.read_from;
+    async fn list_table(
+        &self,
+        areas: &Areas,
+        name: &str,
+        without_files: &mut BTreeMap<String, String>,
+    ) -> Result<Arc<RawTable>, Failure> {
+        let raw_table = self.metadata.raw_table(name).map_err(Failure::bad_metadata)?;
+        let read_from = raw_table.read_from;
         let table = self.metadata.source_table(name).map_err(Failure::bad_metadata)?;
         let area = match read_from {
             ReadFrom::RawHist => &areas.raw_hist,
@@ -219,11 +322,15 @@ impl<'a> Run<'a> {
         // a run that is built again may have read none of its files, where nothing of them was asked for
         if files.is_empty() && self.pinned.is_none() {
             let place = area.url(&prefix);
-            let then = match self.as_of {
-                None => "land a file that passes validation, then run again".to_owned(),
-                Some(as_of) => format!("none had come there by {as_of} (Unix seconds): ask for a later time"),
-            };
-            return Err(Failure::not_found(format!("table `{name}`: no files under {place}; {then}")));
+            if raw_table.checks.required {
+                return Err(Failure::not_found(format!(
+                    "raw table `{name}` is `required` and has no files under {place}{}; land a file that passes \
+                     validation",
+                    self.by_then()
+                )));
+            }
+            tracing::warn!(table = name, place, as_of = self.as_of, "no files: the table is empty");
+            without_files.insert(name.to_owned(), place);
         }
         let table = self.marked(area, table).await;
         Ok(RawTable::new(area, &table, files, self.settings.cores))
@@ -277,6 +384,33 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What there is to build from.
+struct Listed {
+    raw: BTreeMap<String, Arc<RawTable>>,
+    plan: Plan,
+    /// Raw tables without files, and where these would be.
+    without_files: BTreeMap<String, String>,
+}
+
+/// What was built.
+struct Outputs {
+    /// In the order of the plan.
+    tables: Vec<TableOutput>,
+    /// The raw tables that were read.
+    read: Vec<Arc<RawTable>>,
+    failed: Failed,
+}
+
+/// The rows that a table had in a run.
+fn rows_of(manifest: &Manifest, table: &str) -> u64 {
+    let outputs = manifest.tables.iter().filter(|output| output.table == table);
+    let rows = outputs.map(|output| {
+        let kept = output.appended.iter().flat_map(|appended| &appended.kept).map(|file| file.rows);
+        output.rows + kept.sum::<u64>()
+    });
+    rows.sum()
+}
+
 /// A run that is whole, with its manifest.
 #[derive(Clone, Debug)]
 pub struct Built {
@@ -286,6 +420,10 @@ pub struct Built {
     pub key: String,
     /// Of tables with partitions, for each partition column whether its values are told to nobody.
     hidden: BTreeMap<String, Vec<bool>>,
+    /// Tables that were asked for and are not in it.
+    pub failed: Vec<FailedTable>,
+    /// Raw tables without files.
+    without_files: Vec<String>,
 }
 
 impl Built {
@@ -299,7 +437,17 @@ impl Built {
             partitions: table.partitions.iter().map(|partition| self.in_table(partition, table)).collect(),
         });
         let manifest = ObjectName { bucket: self.manifest.bucket.clone(), key: self.key.clone() };
-        CurateResponse { run: self.manifest.run.clone(), manifest, tables: tables.collect() }
+        let tables: Vec<_> = tables.collect();
+        let built: Vec<_> = tables.iter().map(|table| format!("`{}`", table.table)).collect();
+        let done = format!("What was published of these stays. Built were {}.", built.join(", "));
+        CurateResponse {
+            run: self.manifest.run.clone(),
+            manifest,
+            tables,
+            failure: Outcome::of(&self.failed, &done),
+            failed: self.failed.clone(),
+            without_files: self.without_files.clone(),
+        }
     }
 
     /// `column=value/…`

@@ -110,9 +110,9 @@ impl Secrets {
         if !(Tables { plan, raw }).any_secret() {
             return Self::default();
         }
-        let frames = tables::frames(plan, from_files(raw), nothing_written, MEMORY_BYTES).await;
-        match frames.as_ref().ok().and_then(|frames| frames.get(&table.name)) {
-            Some(frame) => Self::of(plan, raw, table, frame),
+        let planned = tables::frames(plan, from_files(raw), nothing_written, MEMORY_BYTES).await;
+        match planned.and_then(|planned| planned.take(&table.name)).ok().flatten() {
+            Some(frame) => Self::of(plan, raw, table, &frame),
             None => Self::of_all(plan, raw, table),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
-use contract::{Column, ColumnType, Failure, FailureKind, Table, TableOutput};
+use contract::{Column, ColumnType, Failure, Table, TableOutput};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::DataFusionError;
@@ -22,14 +22,16 @@ use datafusion::logical_expr::{Expr, LogicalPlan, ident, lit};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
-use futures::future::try_join_all;
+use futures::future::{join, join_all};
 use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::JoinError;
 
 use crate::Settings;
 use crate::align::{Align, store};
 use crate::area::Area;
 use crate::blame;
 use crate::engine;
+use crate::failed::Failed;
 use crate::query_failure::{QueryFailure, of_task};
 use crate::refusal;
 use crate::secrets::Secrets;
@@ -74,40 +76,62 @@ pub type Frames = BTreeMap<String, DataFrame>;
 /// The curated tables that a query may read, by name.
 type Described = BTreeMap<String, Arc<dyn TableProvider>>;
 
-/// The queries over these raw tables, each with as much memory. Wrong SQL fails here, before anything is read. A curated
+/// Queries that can be run, and those that cannot.
+pub struct Planned {
+    /// By the curated table.
+    pub frames: Frames,
+    /// Tables whose SQL is wrong, or that read one of these.
+    pub failed: Failed,
+}
+
+impl Planned {
+    /// The query of a table, if it is there.
+    pub fn take(mut self, table: &str) -> Result<Option<DataFrame>, Failure> {
+        match self.failed.of(table) {
+            Some(failure) => Err(failure),
+            None => Ok(self.frames.remove(table)),
+        }
+    }
+}
+
+/// The queries over these raw tables, each with as much memory. Wrong SQL is noted here, before anything is read. A curated
 /// table that others read is what `written` gives, or its query where that gives none.
 pub async fn frames(
     plan: &Plan,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
     written: impl Fn(&Query, &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure>,
     memory_bytes: usize,
-) -> Result<Frames, Failure> {
+) -> Result<Planned, Failure> {
     let mut frames = Frames::new();
     let mut described = Described::new();
-    let mut failures = Vec::new();
+    let mut failed = Failed::default();
     for query in &plan.order {
         let unplanned =
             |(name, source): (&String, &Source)| *source == Source::Curated && !described.contains_key(name);
         if query.reads.iter().any(unplanned) {
             continue;
         }
-        match frame(query, &raw, &described, memory_bytes).await {
-            Ok(frame) => {
-                let seen_by_others = match written(query, &frame)? {
-                    Some(written) => written,
-                    None => {
-                        let aligned = frame.clone().select(as_described(&query.table, frame.schema().as_arrow()));
-                        aligned.map_err(|error| transform::planning_failure(query, error))?.into_view()
-                    }
-                };
+        let planned = async {
+            let frame = frame(query, &raw, &described, memory_bytes).await?;
+            let seen_by_others = match written(query, &frame)? {
+                Some(written) => written,
+                None => {
+                    let aligned = frame.clone().select(as_described(&query.table, frame.schema().as_arrow()));
+                    aligned.map_err(|error| transform::planning_failure(query, error))?.into_view()
+                }
+            };
+            Ok((frame, seen_by_others))
+        };
+        match planned.await {
+            Ok((frame, seen_by_others)) => {
                 described.insert(query.table.name.clone(), seen_by_others);
                 frames.insert(query.table.name.clone(), frame);
             }
-            Err(failure) if failure.kind == FailureKind::BadMetadata => failures.push(failure),
-            Err(failure) => return Err(failure),
+            Err(failure) => failed.add(&query.table.name, failure)?,
         }
     }
-    refusal::all(failures).map_or(Ok(frames), Err)
+    failed.spread(plan.order.iter());
+    Ok(Planned { frames, failed })
 }
 
 /// A query, checked as far as that goes without reading.
@@ -179,49 +203,93 @@ fn as_described(table: &Table, query: &Schema) -> Vec<Expr> {
 }
 
 impl Tables<'_> {
-    /// Builds the tables that were asked for, each in the folder (a key that ends with `/`) that `folder` names. Gives
-    /// them in the order of the plan.
-    pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Vec<TableOutput>, Failure> {
+    /// Builds the tables that were asked for, each in the folder (a key that ends with `/`) that `folder` names. What is
+    /// wrong with one keeps those from being built that read it, and no others.
+    pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Built, Failure> {
         let memory = query_memory(self.settings.memory_bytes, self.plan.asked.len());
         let read_by_others = self.read_by_others(&folder);
         let written = |query: &Query, frame: &DataFrame| match copies_rows(query, frame) {
             true => Ok(None),
             false => read_by_others.get(&query.table.name).map(Written::provider).transpose(),
         };
-        let frames = frames(self.plan, from_files(self.raw), written, memory).await?;
+        let Planned { frames, mut failed } = frames(self.plan, from_files(self.raw), written, memory).await?;
         let after = self.after(&frames);
         let mut rounds: BTreeMap<usize, Round> = BTreeMap::new();
         for query in self.plan.order.iter().filter(|query| self.plan.asked.contains(&query.table.name)) {
             let Some(frame) = frames.get(&query.table.name) else { continue };
-            let align = Align::new(&query.table, frame.schema().as_arrow())?;
-            let optimized = Optimized::of(query, frame)?;
-            let reads = optimized.reads()?;
-            let table = &query.table;
-            let hides_partitions = !table.partitions.is_empty()
-                && Secrets::of_table(self.plan, self.raw, table).await.any_of(table.partitions.iter());
-            let build = Build {
-                writer: TableWriter::new(self.area, folder(table), table, align.schema(), hides_partitions)?,
-                align,
-                table: query.table.name.clone(),
-                query: optimized,
+            let (build, only) = match self.prepare(query, frame, folder(&query.table)).await {
+                Ok(prepared) => prepared,
+                Err(failure) => {
+                    failed.add(&query.table.name, failure)?;
+                    continue;
+                }
             };
             let round = rounds.entry(after.get(&query.table.name).copied().unwrap_or_default()).or_default();
-            match reads.only {
+            match only {
                 Some(raw) => round.together.entry(raw).or_default().push(build),
                 None => round.alone.push(build),
             }
         }
         let mut outputs = BTreeMap::new();
-        for round in rounds.into_values() {
-            for (table, output) in self.build_round(round).await? {
-                if let Some(written) = read_by_others.get(&table) {
-                    written.is_there(&output);
+        // why one was stopped is looked for when the others are there: it may take a while
+        let mut stopped = Vec::new();
+        let mut broken = failed.clone();
+        for mut round in rounds.into_values() {
+            broken.spread(self.plan.order.iter());
+            round.retain(|build| !broken.has(&build.table));
+            for (table, built) in self.build_round(round).await? {
+                match built {
+                    Ok(output) => {
+                        if let Some(written) = read_by_others.get(&table) {
+                            written.is_there(&output);
+                        }
+                        outputs.insert(table, output);
+                    }
+                    Err(reason) => {
+                        broken.leave_out(&table);
+                        stopped.push((table, reason));
+                    }
                 }
-                outputs.insert(table, output);
             }
         }
-        let in_order = self.plan.order.iter().filter_map(|query| outputs.remove(&query.table.name));
-        Ok(in_order.collect())
+        let patience = Instant::now() + blame::PATIENCE;
+        let until = self.settings.until.map_or(patience, |until| until.min(patience));
+        for (table, reason) in stopped {
+            // of the query of a table that failed it has failed at the same
+            if self.curated_of(&table).any(|read| broken.has(read)) {
+                continue;
+            }
+            failed.add(&table, self.explain(reason, until).await)?;
+        }
+        failed.spread(self.plan.order.iter());
+        // who reads the query of one that failed may have come through
+        let built = self.plan.order.iter().map(|query| &query.table.name).filter(|table| !failed.has(table));
+        let outputs = built.filter_map(|table| outputs.remove(table)).collect();
+        Ok(Built { outputs, failed })
+    }
+
+    /// All that a table needs to be built, and the raw table that it can be built beside others of.
+    async fn prepare(
+        &self,
+        query: &Query,
+        frame: &DataFrame,
+        folder: String,
+    ) -> Result<(Build, Option<String>), Failure> {
+        let table = &query.table;
+        let align = Align::new(table, frame.schema().as_arrow())?;
+        let optimized = Optimized::of(query, frame)?;
+        let reads = optimized.reads()?;
+        let hides_partitions = !table.partitions.is_empty()
+            && Secrets::of_table(self.plan, self.raw, table).await.any_of(table.partitions.iter());
+        let writer = TableWriter::new(self.area, folder, table, align.schema(), hides_partitions)?;
+        Ok((Build { writer, align, table: table.name.clone(), query: optimized }, reads.only))
+    }
+
+    /// The curated tables that a table's query reads.
+    fn curated_of(&self, table: &str) -> impl Iterator<Item = &String> {
+        let query = self.plan.order.iter().find(|query| query.table.name == table);
+        let reads = query.into_iter().flat_map(|query| &query.reads);
+        reads.filter(|(_, source)| **source == Source::Curated).map(|(name, _)| name)
     }
 
     /// Tables to build that others of the run read.
@@ -254,55 +322,77 @@ impl Tables<'_> {
         after
     }
 
-    async fn build_round(&self, round: Round) -> Result<Vec<(String, TableOutput)>, Failure> {
-        let mut outputs = Vec::new();
+    async fn build_round(&self, round: Round) -> Result<Vec<(String, Outcome)>, Failure> {
+        let mut outcomes = Vec::new();
         for (raw, mut builds) in round.together {
             while !builds.is_empty() {
                 let some: Vec<_> = builds.drain(..builds.len().min(TOGETHER)).collect();
-                outputs.extend(self.build_together(&raw, some).await?);
+                let some = self.build_together(&raw, some).await?;
+                end_if_in_vain(&some)?;
+                outcomes.extend(some);
             }
         }
         for build in round.alone {
             let table = build.table.clone();
-            let output = match SpawnedTask::spawn(build.run()).await.map_err(|error| of_task(&error))? {
-                Ok(output) => output,
-                Err(stopped) => return Err(self.explain(stopped).await),
-            };
-            outputs.push((table, output));
+            let outcome = [(table, ended(SpawnedTask::spawn(build.run()).await))];
+            end_if_in_vain(&outcome)?;
+            outcomes.extend(outcome);
         }
-        Ok(outputs)
+        Ok(outcomes)
     }
 
-    async fn build_together(&self, raw: &str, builds: Vec<Build>) -> Result<Vec<(String, TableOutput)>, Failure> {
+    async fn build_together(&self, raw: &str, builds: Vec<Build>) -> Result<Vec<(String, Outcome)>, Failure> {
         let Some(raw) = self.raw.get(raw) else { return Err(Failure::internal(format!("`{raw}` was not listed"))) };
         let reading = SpawnedTask::spawn(raw.share(builds.len()));
         let left = &AtomicUsize::new(builds.len());
         let writing = builds.into_iter().map(|build| async move {
             let table = build.table.clone();
-            let output = SpawnedTask::spawn(build.run()).await;
+            let outcome = ended(SpawnedTask::spawn(build.run()).await);
             raw.shared_by_at_most(left.fetch_sub(1, Ordering::Relaxed) - 1);
-            let output = output.map_err(|error| Stopped::Elsewhere(of_task(&error)))??;
-            Ok((table, output))
+            (table, outcome)
         });
-        let reading = async {
-            let read = reading.await.map_err(|error| of_task(&error)).and_then(|read| read);
-            read.map_err(Stopped::Elsewhere)
-        };
-        match futures::future::try_join(try_join_all(writing), reading).await {
-            Ok((outputs, ())) => Ok(outputs),
-            Err(stopped) => Err(self.explain(stopped).await),
+        let (mut outcomes, read) = join(join_all(writing), reading).await;
+        // the rows of a table end where the reading does, for whatever reason that ends
+        if let Err(failure) = read.map_err(|error| of_task(&error)).and_then(|read| read) {
+            for (_, outcome) in outcomes.iter_mut().filter(|(_, outcome)| outcome.is_ok()) {
+                *outcome = Err(Stopped::Elsewhere(failure.clone()));
+            }
         }
+        Ok(outcomes)
     }
 
     /// A failure as it is told: that of a query with the file and line that it comes from, where that can be found out.
-    async fn explain(&self, stopped: Stopped) -> Failure {
+    async fn explain(&self, stopped: Stopped, until: Instant) -> Failure {
         match stopped {
-            Stopped::InQuery(failure) => {
-                blame::explain(self.plan, self.raw, *failure, self.settings.until).await.told()
-            }
+            Stopped::InQuery(failure) => blame::explain(self.plan, self.raw, *failure, Some(until)).await.told(),
             Stopped::Elsewhere(failure) => failure,
         }
     }
+}
+
+/// Tables that were built, in the order of the plan, and those that were not.
+pub struct Built {
+    /// As they were written.
+    pub outputs: Vec<TableOutput>,
+    /// Not written, or not to be seen.
+    pub failed: Failed,
+}
+
+/// What has become of a table.
+type Outcome = Result<TableOutput, Stopped>;
+
+/// That of a task.
+fn ended(task: Result<Outcome, JoinError>) -> Outcome {
+    task.map_err(|error| Stopped::Elsewhere(of_task(&error)))?
+}
+
+/// What the same run may overcome when it is made again ends it at once.
+fn end_if_in_vain(outcomes: &[(String, Outcome)]) -> Result<(), Failure> {
+    let mut failures = outcomes.iter().filter_map(|(_, outcome)| match outcome {
+        Err(Stopped::Elsewhere(failure)) if failure.kind.is_retryable() => Some(failure.clone()),
+        _ => None,
+    });
+    failures.next().map_or(Ok(()), Err)
 }
 
 /// Tables that can be built at the same time.
@@ -311,6 +401,14 @@ struct Round {
     /// By the raw table that they read once, and nothing else.
     together: BTreeMap<String, Vec<Build>>,
     alone: Vec<Build>,
+}
+
+impl Round {
+    /// Leaves out the others.
+    fn retain(&mut self, wanted: impl Fn(&Build) -> bool) {
+        self.together.values_mut().for_each(|builds| builds.retain(&wanted));
+        self.alone.retain(wanted);
+    }
 }
 
 /// What a query reads and how.

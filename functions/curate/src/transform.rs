@@ -11,6 +11,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
+use crate::failed::Failed;
 use crate::syntax::{self, Said};
 use crate::{depth, refusal, template};
 
@@ -68,8 +69,8 @@ pub enum Source {
     Curated,
 }
 
-/// The queries of the curated tables that were asked for (all when empty), each after those it reads. Fails with all that
-/// is wrong in their SQL; what is wrong in that of other tables is not their business.
+/// The queries of the curated tables that were asked for (all when empty), each after those it reads. Those whose SQL is
+/// wrong, or that of a table that they read, are noted; what is wrong in that of other tables is not their business.
 pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Result<Plan, Failure> {
     let asked: BTreeSet<String> = match asked {
         [] => metadata.curated.keys().cloned().collect(),
@@ -80,14 +81,14 @@ pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Res
             names.iter().cloned().collect()
         }
     };
-    let mut visits = Visits { metadata, variables, seen: BTreeSet::new(), order: Vec::new(), failures: Vec::new() };
+    let mut visits =
+        Visits { metadata, variables, seen: BTreeSet::new(), order: Vec::new(), failed: Failed::default() };
     for name in &asked {
-        visits.visit(name, &mut Vec::new());
+        visits.visit(name, &mut Vec::new())?;
     }
-    match refusal::all(visits.failures) {
-        Some(failure) => Err(failure),
-        None => Ok(Plan { order: visits.order, asked }),
-    }
+    let mut plan = Plan { order: visits.order, asked, failed: visits.failed };
+    plan.leave_out_failed();
+    Ok(plan)
 }
 
 /// The query that makes a processed file of a raw one.
@@ -100,7 +101,7 @@ pub fn plan_processing(metadata: &MetaData, table: &Table, variables: &Variables
             table.name
         )));
     }
-    Ok(Plan { order: vec![query], asked: BTreeSet::from([table.name.clone()]) })
+    Ok(Plan { order: vec![query], asked: BTreeSet::from([table.name.clone()]), failed: Failed::default() })
 }
 
 /// Queries in an order in which they can be made.
@@ -110,6 +111,45 @@ pub struct Plan {
     pub order: Vec<Query>,
     /// The tables to write; the others are only read.
     pub asked: BTreeSet<String>,
+    /// Those that cannot be made, asked for or only read.
+    pub failed: Failed,
+}
+
+impl Plan {
+    /// Leaves out the queries of tables that have failed, and those that read them.
+    pub fn leave_out_failed(&mut self) {
+        self.failed.spread(self.order.iter());
+        self.order.retain(|query| !self.failed.has(&query.table.name));
+    }
+
+    /// Fails where none of the tables that were asked for can be made.
+    pub fn check_any_left(&self) -> Result<(), Failure> {
+        match self.failed.whole() {
+            Some(failure) if self.asked.iter().all(|table| self.failed.has(table)) => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    /// The raw tables of which a table is made, through however many others.
+    pub fn raw_tables(&self, table: &str) -> BTreeSet<&str> {
+        let mut raw = BTreeSet::new();
+        let mut waiting = vec![table];
+        let mut seen = BTreeSet::new();
+        while let Some(table) = waiting.pop() {
+            if !seen.insert(table) {
+                continue;
+            }
+            for query in self.order.iter().filter(|query| query.table.name == table) {
+                for (name, source) in &query.reads {
+                    match source {
+                        Source::Raw => _ = raw.insert(name.as_str()),
+                        Source::Curated => waiting.push(name),
+                    }
+                }
+            }
+        }
+        raw
+    }
 }
 
 /// Brings queries into an order in which they can be made.
@@ -118,30 +158,31 @@ struct Visits<'a> {
     variables: &'a Variables,
     seen: BTreeSet<String>,
     order: Vec<Query>,
-    failures: Vec<Failure>,
+    failed: Failed,
 }
 
 impl Visits<'_> {
     /// Visits a table by way of those on the path, each of which reads the next.
-    fn visit(&mut self, name: &str, path: &mut Vec<String>) {
+    fn visit(&mut self, name: &str, path: &mut Vec<String>) -> Result<(), Failure> {
         if path.iter().any(|other| other == name) {
             let circle = format!("curated tables read each other in a circle: {} → {name}", path.join(" → "));
-            return self.failures.push(Failure::bad_metadata(circle));
+            return self.failed.add(name, Failure::bad_metadata(circle));
         }
-        let Some(table) = self.metadata.curated.get(name) else { return };
+        let Some(table) = self.metadata.curated.get(name) else { return Ok(()) };
         if !self.seen.insert(name.to_owned()) {
-            return;
+            return Ok(());
         }
         let query = match query(self.metadata, table, self.variables) {
             Ok(query) => query,
-            Err(failure) => return self.failures.push(failure),
+            Err(failure) => return self.failed.add(name, failure),
         };
         path.push(name.to_owned());
         for (read, _) in query.reads.iter().filter(|(_, source)| **source == Source::Curated) {
-            self.visit(read, path);
+            self.visit(read, path)?;
         }
         path.pop();
         self.order.push(query);
+        Ok(())
     }
 }
 
@@ -288,7 +329,10 @@ mod tests {
     fn order(curated: &[(&str, Option<&str>)], asked: &[&str]) -> Result<Vec<String>, String> {
         let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
         plan(&metadata(curated), &asked, &variables())
-            .map(|plan| plan.order.into_iter().map(|query| query.table.name).collect())
+            .and_then(|plan| match plan.failed.whole() {
+                Some(failure) => Err(failure),
+                None => Ok(plan.order.into_iter().map(|query| query.table.name).collect()),
+            })
             .map_err(|failure| failure.message)
     }
 
@@ -340,6 +384,34 @@ mod tests {
             message.contains("broken.sql: ") && message.contains("unknown.sql: no raw table `nowhere`"),
             "{message}"
         );
+        let plan = plan(&metadata(&tables), &[], &variables()).unwrap();
+        let order: Vec<_> = plan.order.iter().map(|query| query.table.name.as_str()).collect();
+        assert_eq!(order, ["a"]);
+        let told = plan.failed.told(|_| true);
+        let told: Vec<_> = told.iter().map(|failed| (failed.table.as_str(), failed.error.as_str())).collect();
+        let wrong = "BadMetadata";
+        assert_eq!(told, [("broken", wrong), ("reads_broken", wrong), ("unknown", wrong)]);
+    }
+
+    #[test]
+    fn who_reads_a_circle_is_out_and_the_others_are_not() {
+        let tables = [
+            ("a", None),
+            ("p", Some("SELECT x FROM q")),
+            ("q", Some("SELECT x FROM r")),
+            ("r", Some("SELECT x FROM p")),
+            ("reads_q", Some("SELECT x FROM q")),
+            ("reads_a", Some("SELECT x FROM a")),
+        ];
+        let plan = plan(&metadata(&tables), &[], &variables()).unwrap();
+        let order: Vec<_> = plan.order.iter().map(|query| query.table.name.as_str()).collect();
+        assert_eq!(order, ["a", "reads_a"]);
+        let told: Vec<_> = plan.failed.told(|_| true).into_iter().map(|failed| failed.message).collect();
+        assert_eq!(told[0], "curated tables read each other in a circle: p → q → r → p");
+        assert_eq!(told[1..], ["r", "p", "q"].map(|read| format!("reads `{read}`, which failed")));
+        // nobody has asked for it: it is said beside who reads it
+        let told = plan.failed.told(|table| table == "reads_q");
+        assert!(told[0].message.starts_with("reads `q`, which failed: curated tables read each other in a circle"));
     }
 
     #[test]

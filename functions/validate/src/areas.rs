@@ -3,11 +3,12 @@
 //! version in land is deleted last.
 
 use contract::Failure;
+use contract::key::with_suffix;
 use contract::message::ObjectName;
 use sha2::{Digest, Sha256};
 use store::{Copied, Object, Store, Write};
 
-use crate::report::{Report, report_key, version_word, with_suffix};
+use crate::report::{Report, report_key};
 
 /// The buckets that a file in land may go to.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Areas {
     pub async fn quarantine(&self, object: &Object) -> Result<Filed, Failure> {
         match self.file(object, &self.quarantine, &object.key).await? {
             Filed::Taken(_) => {
-                let key = with_suffix(&object.key, &format!(".{}", version_word(object)));
+                let key = with_suffix(&object.key, &format!(".{}", object.version_word()));
                 self.file(object, &self.quarantine, &key).await
             }
             filed => Ok(filed),

@@ -61,10 +61,10 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat};
+use contract::key::with_suffix;
 use contract::message::{ObjectName, Verdict};
 use contract::{visible, visible_json};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use store::Object;
 
 use crate::drift::Drift;
@@ -73,8 +73,6 @@ use crate::drift::Drift;
 const REPORT_VERSION: u32 = 1;
 /// Broken rules that the summary names.
 const SUMMARISED: usize = 3;
-/// The longest key that S3 takes, in bytes.
-const MAXIMUM_KEY: usize = 1024;
 
 /// See the [module](self).
 #[derive(Clone, Debug, Serialize)]
@@ -328,41 +326,14 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// What tells the versions of a key apart: the version, or the entity tag where the bucket keeps no versions.
-pub fn version_word(object: &Object) -> &str {
-    object.version_id.as_deref().unwrap_or(object.etag.trim_matches('"'))
-}
-
 /// The key of the report in the reports bucket.
 pub fn report_key(object: &Object) -> String {
-    with_suffix(&format!("validation/{}", object.key), &format!(".{}.json", version_word(object)))
-}
-
-/// A key with something after it. One that would be too long for S3 is cut, and told apart by its digest.
-pub fn with_suffix(key: &str, suffix: &str) -> String {
-    if key.len() + suffix.len() <= MAXIMUM_KEY {
-        return format!("{key}{suffix}");
-    }
-    let digest: String = Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let mut end = MAXIMUM_KEY - suffix.len() - digest.len() - 1;
-    while !key.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}-{digest}{suffix}", &key[..end])
+    with_suffix(&format!("validation/{}", object.key), &format!(".{}.json", object.version_word()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_stay_within_s3_s_limit() {
-        assert_eq!(with_suffix("a/b", ".json"), "a/b.json");
-        let long = "é".repeat(512);
-        let (one, other) =
-            (with_suffix(&long, ".report.json"), with_suffix(&format!("{}e", &long[2..]), ".report.json"));
-        assert!(one.len() <= MAXIMUM_KEY && one.ends_with(".report.json") && one != other, "{one}");
-    }
 
     #[test]
     fn numbers_read_well() {

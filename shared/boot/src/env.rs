@@ -68,7 +68,20 @@ pub const BY_FUNCTION: &[(&str, &[&str])] = &[
             ALERTS_TOPIC_ARN,
         ],
     ),
-    ("curate", &[META_DATA, BASE_FOLDER, RAW_HIST_BUCKET, RAW_BUCKET, PROCESSED_BUCKET, CURATED_BUCKET, DEA_VERSION]),
+    (
+        "curate",
+        &[
+            META_DATA,
+            BASE_FOLDER,
+            RAW_HIST_BUCKET,
+            RAW_BUCKET,
+            PROCESSED_BUCKET,
+            QUARANTINE_BUCKET,
+            REPORTS_BUCKET,
+            CURATED_BUCKET,
+            DEA_VERSION,
+        ],
+    ),
     (
         "catalog",
         &[

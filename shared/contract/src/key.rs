@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 /// How the rows of a file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileFormat {
@@ -66,6 +68,9 @@ pub const FILE_LAND_TIMESTAMP: &str = "file_land_timestamp";
 
 /// Ten digits of Unix seconds reach the year 2286; eleven would be milliseconds by mistake.
 pub const MAX_TIMESTAMP: u64 = 9_999_999_999;
+
+/// The most bytes that a key of S3 may have: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
+pub const MAXIMUM_KEY: usize = 1024;
 
 impl LandKey {
     /// Reads a decoded key of the land area.
@@ -254,6 +259,19 @@ fn timestamp(text: &str) -> Option<u64> {
     text.parse().ok().filter(|seconds| canonical && *seconds <= MAX_TIMESTAMP)
 }
 
+/// A key with something after it. One that would be too long for S3 is cut, and told apart by its digest.
+pub fn with_suffix(key: &str, suffix: &str) -> String {
+    if key.len() + suffix.len() <= MAXIMUM_KEY {
+        return format!("{key}{suffix}");
+    }
+    let digest: String = Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let mut end = MAXIMUM_KEY - suffix.len() - digest.len() - 1;
+    while !key.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}-{digest}{suffix}", &key[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -308,6 +326,15 @@ mod tests {
         }
         assert_eq!(parse("t/t_3_1.csv").unwrap().named(), Some((Some(3), 1)));
         assert_eq!(parse("t/export.csv").unwrap().named(), None);
+    }
+
+    #[test]
+    fn keys_stay_within_s3_s_limit() {
+        assert_eq!(with_suffix("a/b", ".json"), "a/b.json");
+        let long = "é".repeat(512);
+        let (one, other) =
+            (with_suffix(&long, ".report.json"), with_suffix(&format!("{}e", &long[2..]), ".report.json"));
+        assert!(one.len() <= MAXIMUM_KEY && one.ends_with(".report.json") && one != other, "{one}");
     }
 
     #[test]

@@ -216,6 +216,33 @@ impl<'de> Deserialize<'de> for CurateRequest {
 pub struct ProcessResponse {
     /// The files, by table and key.
     pub files: Vec<ProcessedFile>,
+    /// Raw files that could not be processed: they are in quarantine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<QuarantinedFile>,
+    /// What is told of these, for a mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Tables of which no file was processed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedTable>,
+    /// What the execution fails with in the end, where a table has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Outcome>,
+}
+
+/// A raw file that could not be processed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantinedFile {
+    /// The table.
+    pub table: String,
+    /// The key that it had in raw.
+    pub raw_key: String,
+    /// Why, in a sentence or two.
+    pub summary: String,
+    /// Where it is now, as `s3://…`.
+    pub filed_at: String,
+    /// Where its report is, as `s3://…`.
+    pub report: String,
 }
 
 /// A raw file that was processed.
@@ -260,6 +287,52 @@ pub struct CurateResponse {
     /// The tables in short, for people who read the execution.
     #[serde(default)]
     pub tables: Vec<BuiltTable>,
+    /// Tables that were asked for and not built: what was published of them stays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedTable>,
+    /// What the execution fails with in the end, where a table has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Outcome>,
+    /// Raw tables that have no file yet: what is made of them alone is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_files: Vec<String>,
+}
+
+/// A table that was not built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedTable {
+    /// The table.
+    pub table: String,
+    /// The kind of its failure: a name of [`FailureKind`](crate::FailureKind).
+    pub error: String,
+    /// What failed, where, and what was expected.
+    pub message: String,
+}
+
+/// How an execution ends that has done only a part of what it was asked, in the words of the state machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Outcome {
+    /// `TablesFailed`
+    pub error: String,
+    /// Every table's.
+    pub cause: String,
+}
+
+/// Of what fails an execution Step Functions keeps 32,768 characters.
+/// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_ExecutionFailedEventDetails.html>
+const CAUSE_CHARACTERS: usize = 24_000;
+
+impl Outcome {
+    /// Of tables of which some have failed; `None` where none has.
+    pub fn of(failed: &[FailedTable], done: &str) -> Option<Self> {
+        if failed.is_empty() {
+            return None;
+        }
+        let lines = failed.iter().map(|failed| format!("`{}`: {}: {}", failed.table, failed.error, failed.message));
+        let cause = format!("{}\n{done}", lines.collect::<Vec<_>>().join("\n"));
+        Some(Self { error: "TablesFailed".into(), cause: cause.chars().take(CAUSE_CHARACTERS).collect() })
+    }
 }
 
 /// An object.
@@ -339,6 +412,11 @@ struct SyncEvent {
     manifest: Option<ObjectName>,
     tables: Option<Vec<BuiltTable>>,
     #[serde(default)]
+    failed: Vec<FailedTable>,
+    failure: Option<Outcome>,
+    #[serde(default)]
+    without_files: Vec<String>,
+    #[serde(default)]
     plan_only: bool,
     #[serde(default)]
     drop: bool,
@@ -359,9 +437,14 @@ impl<'de> Deserialize<'de> for CatalogRequest {
         }
         let event = SyncEvent::deserialize(event).map_err(Error::custom)?;
         let run = match (event.publish, event.run, event.manifest) {
-            (None, Some(run), Some(manifest)) => {
-                SyncTo::Built(CurateResponse { run, manifest, tables: event.tables.unwrap_or_default() })
-            }
+            (None, Some(run), Some(manifest)) => SyncTo::Built(CurateResponse {
+                run,
+                manifest,
+                tables: event.tables.unwrap_or_default(),
+                failed: event.failed,
+                failure: event.failure,
+                without_files: event.without_files,
+            }),
             (Some(run), None, None) => SyncTo::Asked(run),
             (None, None, None) if event.plan_only || event.drop || event.recreate => SyncTo::Unsaid,
             _ => {

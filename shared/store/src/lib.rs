@@ -56,6 +56,11 @@ impl Object {
     pub fn url(&self) -> String {
         url(&self.bucket, &self.key)
     }
+
+    /// What tells it from other versions of the key: the version, or the entity tag where there are none.
+    pub fn version_word(&self) -> &str {
+        self.version_id.as_deref().unwrap_or(self.etag.trim_matches('"'))
+    }
 }
 
 /// `s3://bucket/key`

@@ -1,6 +1,7 @@
 //! Expressions that are kept apart from each other, or from a literal, where DataFusion would make something else of the
 //! two: of `x IN (1) AND x IN (2)` it makes one list, finds it empty, and says false where x is null; of `x IN (7, 3) AND x
-//! NOT IN (7, NULL)` it makes `x IN (3)`, which is true; `CAST(n AS INT) = 1` becomes `n = 1.00`, which 1.25 is not.
+//! NOT IN (7, NULL)` it makes `x IN (3)`, which is true; `CAST(n AS INT) = 1` becomes `n = 1.00`, which 1.25 is not. And of
+//! a list it sees what it would be for no rows at all: where an item is a value then, as a CASE is, it is that for all.
 
 use std::sync::Arc;
 
@@ -12,6 +13,22 @@ use datafusion::logical_expr::{
     BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, TryCast, Volatility,
 };
+
+/// Keeps the items of a list apart that are not the same for all rows.
+pub fn items(expression: Expr) -> Result<Transformed<Expr>> {
+    let Expr::InList(InList { expr, list, negated }) = expression else { return Ok(Transformed::no(expression)) };
+    let mut kept_apart = false;
+    let list = list.into_iter().map(|item| match item {
+        item @ (Expr::Literal(..) | Expr::Column(_)) => item,
+        item => {
+            kept_apart = true;
+            Apart::call(item, 0)
+        }
+    });
+    let list = list.collect();
+    let expression = Expr::InList(InList { expr, list, negated });
+    Ok(if kept_apart { Transformed::yes(expression) } else { Transformed::no(expression) })
+}
 
 /// Keeps the lists of an AND or OR apart.
 pub fn check(expression: Expr) -> Result<Transformed<Expr>> {
@@ -33,14 +50,16 @@ pub fn check(expression: Expr) -> Result<Transformed<Expr>> {
     Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: left.clone(), op: *op, right: apart.data.into() })))
 }
 
-/// A CAST that loses something, or the expression if it is none.
+/// A CAST that loses something or may have no answer, or the expression if it is none: `TRY_CAST(s AS INT) IS DISTINCT
+/// FROM NULL` becomes `s IS DISTINCT FROM NULL`.
 pub fn cast(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (of, to) = match &expression {
         Expr::Cast(Cast { expr, field }) => (expr, field.data_type()),
-        Expr::TryCast(TryCast { expr, field }) => (expr, field.data_type()),
+        Expr::TryCast(TryCast { .. }) => return Ok(Transformed::yes(Apart::call(expression, 0))),
         _ => return Ok(Transformed::no(expression)),
     };
     let loses = match (of.get_type(schema)?, to) {
+        (from, to) if from.is_string() => !to.is_string(),
         (DataType::Decimal128(_, from) | DataType::Decimal256(_, from), DataType::Decimal128(_, to))
         | (DataType::Decimal128(_, from), DataType::Decimal256(_, to)) => from > *to,
         (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) => from > *to,
@@ -95,6 +114,7 @@ impl ScalarUDFImpl for Apart {
     }
 
     fn invoke_with_args(&self, mut arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        arguments.args.pop().ok_or_else(|| DataFusionError::Internal("apart has one value".into()))
+        let of = arguments.args.pop().ok_or_else(|| DataFusionError::Internal("apart has one value".into()))?;
+        Ok(ColumnarValue::Array(of.into_array(arguments.number_rows)?))
     }
 }

@@ -26,7 +26,7 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
 use crate::engine::decimal::divide_half_up;
-use crate::engine::{apart, cast, zero};
+use crate::engine::{apart, cast, nan, zero};
 
 /// Puts [`Checked`] in place of the operators. To run after the types of both sides have been made the same.
 #[derive(Debug)]
@@ -43,7 +43,9 @@ impl AnalyzerRule for CheckArithmetic {
                 let checked = expression.transform_up(|expression| check(expression, &schema))?;
                 Ok(checked.update_data(|expression| name.restore(expression)))
             })?
-            .map_data(LogicalPlan::recompute_schema)
+            .map_data(LogicalPlan::recompute_schema)?
+            .map_data(nan::above)?
+            .map_data(zero::sort)
         });
         checked.map(|checked| checked.data)
     }
@@ -54,6 +56,9 @@ impl AnalyzerRule for CheckArithmetic {
 }
 
 fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if nan::is_made_by(&expression, schema)? {
+        return Ok(Transformed::yes(nan::one(expression)));
+    }
     match &expression {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let Some(operation) = Operation::of(*op) else { return apart::check(expression) };
@@ -80,7 +85,8 @@ fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 false => Ok(Transformed::no(expression)),
             }
         }
-        Expr::WindowFunction(_) | Expr::Case(_) => zero::check(expression, schema),
+        Expr::WindowFunction(_) | Expr::AggregateFunction(_) | Expr::Case(_) => zero::check(expression, schema),
+        Expr::InList(_) => apart::items(expression),
         _ => cast::check(expression, schema)?.transform_sibling(|expression| apart::cast(expression, schema)),
     }
 }

@@ -1,6 +1,8 @@
 //! A plan in one piece: the branches of a UNION ALL one after another, each from its first row to its last. In
 //! DataFusion they run side by side and give their rows as these come, so that every run would have another order, and
-//! below a LIMIT other rows. What is said of the order of rows must hold: after grouping sets it doesn't.
+//! below a LIMIT other rows. What is said of the order of rows must hold: DataFusion's claims do not after grouping sets,
+//! for what a window gives, and for columns of which a filter is said to leave one value: of `CAST(ts AS DATE) = DATE
+//! '2026-11-27'` it takes `ts` for one value, and then leaves `ORDER BY ts` out.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,24 +14,36 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
     ReplaceChildrenOptions,
 };
 use futures::stream::{self, TryStreamExt};
 
-/// Puts an [`InOrder`] over each union, and over each aggregate of grouping sets. To run before all other rules: then every step of a plan has one partition, and
-/// nothing is there that could be merged in the order in which it comes.
+use crate::engine::unclaimed::Unclaimed;
+
+/// Puts an [`InOrder`] over each union, each aggregate of grouping sets and each window, and keeps what a filter asks to
+/// itself. To run before all other rules: then every step of a plan has one partition, nothing is there that could be
+/// merged in the order in which it comes, and no sort has been left out yet.
 #[derive(Debug)]
 pub struct OneAfterAnother;
 
 impl PhysicalOptimizerRule for OneAfterAnother {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let over_them = plan.transform_up(|plan| match plan.is::<UnionExec>() || has_grouping_sets(&plan) {
-            true => Ok(Transformed::yes(Arc::new(InOrder::new(plan)) as Arc<dyn ExecutionPlan>)),
-            false => Ok(Transformed::no(plan)),
+        let over_them = plan.transform_up(|plan| {
+            if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+                let predicate = Unclaimed::of(Arc::clone(filter.predicate()));
+                let filter = FilterExecBuilder::from(filter).with_predicate(predicate).build()?;
+                return Ok(Transformed::yes(Arc::new(filter) as Arc<dyn ExecutionPlan>));
+            }
+            Ok(match Claims::of(&plan) {
+                Some(claims) => Transformed::yes(Arc::new(InOrder::new(plan, claims)?) as Arc<dyn ExecutionPlan>),
+                None => Transformed::no(plan),
+            })
         });
         over_them.data()
     }
@@ -41,6 +55,50 @@ impl PhysicalOptimizerRule for OneAfterAnother {
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+/// What of the order of rows may be believed above a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claims {
+    /// What is sorted in each branch of a union is not so in all of them.
+    OfBranches,
+    /// What is one value below grouping sets, or equal to another, may be null above.
+    None,
+    /// A window passes its rows on as they come. Of the columns that it adds nothing is known.
+    OfInput,
+}
+
+impl Claims {
+    fn of(plan: &Arc<dyn ExecutionPlan>) -> Option<Self> {
+        match () {
+            () if plan.is::<UnionExec>() => Some(Self::OfBranches),
+            () if has_grouping_sets(plan) => Some(Self::None),
+            () if is_window(plan) => Some(Self::OfInput),
+            () => None,
+        }
+    }
+
+    fn equal(self, plan: &Arc<dyn ExecutionPlan>) -> Result<EquivalenceProperties> {
+        let nothing = EquivalenceProperties::new(plan.schema());
+        match self {
+            Self::None => Ok(nothing),
+            Self::OfBranches => {
+                let mut equal = plan.equivalence_properties().clone();
+                equal.clear_orderings();
+                equal.clear_per_partition_constants();
+                Ok(equal)
+            }
+            Self::OfInput => match plan.children().as_slice() {
+                [input] if is_window(plan) => nothing.extend(input.equivalence_properties().clone()),
+                // it was sorted since
+                _ => Ok(plan.equivalence_properties().clone()),
+            },
+        }
+    }
+}
+
+fn is_window(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<WindowAggExec>() || plan.is::<BoundedWindowAggExec>()
 }
 
 fn has_grouping_sets(plan: &Arc<dyn ExecutionPlan>) -> bool {
@@ -85,25 +143,16 @@ impl PhysicalOptimizerRule for InOnePiece {
 #[derive(Debug)]
 struct InOrder {
     input: Arc<dyn ExecutionPlan>,
+    claims: Claims,
     properties: Arc<PlanProperties>,
 }
 
 impl InOrder {
-    fn new(input: Arc<dyn ExecutionPlan>) -> Self {
-        let equal = match has_grouping_sets(&input) {
-            // DataFusion takes what is one value below, or equal to another, for that above too, where it may be null
-            true => EquivalenceProperties::new(input.schema()),
-            // what is sorted in each branch is not so in all of them
-            false => {
-                let mut equal = input.equivalence_properties().clone();
-                equal.clear_orderings();
-                equal.clear_per_partition_constants();
-                equal
-            }
-        };
+    fn new(input: Arc<dyn ExecutionPlan>, claims: Claims) -> Result<Self> {
+        let equal = claims.equal(&input)?;
         let partitioning = Partitioning::UnknownPartitioning(1);
         let properties = PlanProperties::new(equal, partitioning, input.pipeline_behavior(), input.boundedness());
-        Self { input, properties: Arc::new(properties) }
+        Ok(Self { input, claims, properties: Arc::new(properties) })
     }
 }
 
@@ -126,6 +175,10 @@ impl ExecutionPlan for InOrder {
         vec![&self.input]
     }
 
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![self.claims == Claims::OfInput]
+    }
+
     fn apply_expressions(
         &self,
         _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
@@ -139,7 +192,7 @@ impl ExecutionPlan for InOrder {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(input))),
+            Ok([input]) => Ok(Arc::new(Self::new(input, self.claims)?)),
             Err(_) => internal_err!("the order of one input is kept"),
         }
     }

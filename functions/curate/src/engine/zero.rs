@@ -1,4 +1,4 @@
-//! The two zeros of doubles, which are one value: in windows, and in `CASE x WHEN 0.0`. DataFusion's own take them for two
+//! The two zeros of doubles, which are one value: in windows, in ORDER BY, and in `CASE x WHEN 0.0`. DataFusion's own take them for two
 //! there, though for one in `=`, GROUP BY and joins.
 
 use std::sync::Arc;
@@ -9,10 +9,22 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::logical_expr::expr::{Case, ScalarFunction};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
-/// Windows and CASEs with one zero.
+/// A sort with one zero.
+pub fn sort(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Sort(mut sort) = plan else { return Ok(plan) };
+    for key in &mut sort.expr {
+        if key.expr.get_type(sort.input.schema())?.is_floating() {
+            key.expr = one_zero(std::mem::take(&mut key.expr));
+        }
+    }
+    Ok(LogicalPlan::Sort(sort))
+}
+
+/// Windows, aggregates in an order, and CASEs with one zero.
 pub fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expression {
         Expr::WindowFunction(mut call) => {
@@ -26,6 +38,17 @@ pub fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 }
             }
             let call = Expr::WindowFunction(call);
+            Ok(if changed { Transformed::yes(call) } else { Transformed::no(call) })
+        }
+        Expr::AggregateFunction(mut call) => {
+            let mut changed = false;
+            for key in call.params.order_by.iter_mut().map(|sort| &mut sort.expr) {
+                if key.get_type(schema)?.is_floating() {
+                    *key = one_zero(std::mem::take(key));
+                    changed = true;
+                }
+            }
+            let call = Expr::AggregateFunction(call);
             Ok(if changed { Transformed::yes(call) } else { Transformed::no(call) })
         }
         Expr::Case(Case { expr: Some(of), when_then_expr, else_expr }) if of.get_type(schema)?.is_floating() => {

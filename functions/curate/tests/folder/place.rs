@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{TimeZone, Utc};
 use contract::message::{ProcessResponse, RebuildRequest, VerifyResponse};
-use contract::{Failure, Manifest, MetaData};
+use contract::{Failure, FailureKind, Manifest, MetaData};
 use curate::area::{Area, Areas};
 use curate::published::Published;
 use curate::run::{Built, Run};
@@ -95,6 +95,7 @@ impl Place {
             raw_hist: area("raw-hist"),
             raw: area("raw"),
             processed: area("processed"),
+            quarantine: None,
             curated: area("curated"),
             published: Published::LastRun,
         }
@@ -104,9 +105,14 @@ impl Place {
         self.build_with(&RebuildRequest::default(), 2)
     }
 
-    /// Builds on so many worker threads.
+    /// Builds on so many worker threads. Fails where one table does.
     pub fn build_with(&self, request: &RebuildRequest, threads: usize) -> Result<Manifest, Failure> {
-        Ok(self.run(request, threads)?.manifest)
+        let built = self.run(request, threads)?;
+        let Some(first) = built.failed.first() else { return Ok(built.manifest) };
+        let kinds = [FailureKind::BadData, FailureKind::BadMetadata, FailureKind::Conflict, FailureKind::NotFound];
+        let kind = kinds.into_iter().find(|kind| kind.name() == first.error).unwrap_or(FailureKind::Internal);
+        let messages: Vec<_> = built.failed.iter().map(|failed| failed.message.as_str()).collect();
+        Err(Failure { kind, message: messages.join("\n") })
     }
 
     /// A run, with its answer.

@@ -1,0 +1,70 @@
+//! What a filter asks, and nothing that DataFusion would make of it: from the bounds of what it compares it takes columns
+//! for a single value that have many (`CAST(ts AS DATE) = …`, `n / 10 = 0`, `CAST(n AS BOOLEAN)`).
+
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, FieldRef, Schema};
+use datafusion::common::{Result, internal_err};
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::physical_expr::PhysicalExpr;
+
+/// See the [module](self).
+#[derive(Debug, Eq, Hash)]
+pub struct Unclaimed {
+    of: Arc<dyn PhysicalExpr>,
+}
+
+// a derived one would move what is compared
+impl PartialEq for Unclaimed {
+    fn eq(&self, other: &Self) -> bool {
+        self.of.eq(&other.of)
+    }
+}
+
+impl Unclaimed {
+    /// The same condition.
+    pub fn of(condition: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
+        Arc::new(Self { of: condition })
+    }
+}
+
+impl Display for Unclaimed {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.of)
+    }
+}
+
+impl PhysicalExpr for Unclaimed {
+    fn data_type(&self, schema: &Schema) -> Result<DataType> {
+        self.of.data_type(schema)
+    }
+
+    fn nullable(&self, schema: &Schema) -> Result<bool> {
+        self.of.nullable(schema)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+        self.of.evaluate(batch)
+    }
+
+    fn return_field(&self, schema: &Schema) -> Result<FieldRef> {
+        self.of.return_field(schema)
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.of]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
+        match <[_; 1]>::try_from(children) {
+            Ok([of]) => Ok(Self::of(of)),
+            Err(_) => internal_err!("a condition is one"),
+        }
+    }
+
+    fn fmt_sql(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        self.of.fmt_sql(formatter)
+    }
+}

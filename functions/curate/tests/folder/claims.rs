@@ -1,0 +1,365 @@
+//! What DataFusion takes for sorted, for one value or for the same in all rows: from that it leaves sorts out, and whole
+//! comparisons.
+
+use serde_json::json;
+
+use crate::place::Place;
+
+/// The answers to queries that each give one text for each row, in any order.
+fn answers(queries: &[String]) -> Vec<Vec<String>> {
+    let place = Place::new();
+    place.table("raw", "t", &["id long", "s character"], json!({}));
+    place.raw("t", 100, "jsonl", "{\"id\": 1, \"s\": \"a\"}\n{\"id\": 2}");
+    let name = |n: usize| format!("q{n}");
+    for (n, sql) in queries.iter().enumerate() {
+        place.table("curated", &name(n), &["v character"], json!({}));
+        place.sql("curated", &name(n), sql);
+    }
+    let built = place.build().unwrap();
+    let mut answers: Vec<_> = (0..queries.len()).map(|n| place.rows(&built, &name(n))).collect();
+    answers.iter_mut().for_each(|rows| rows.sort());
+    answers
+}
+
+#[test]
+fn a_condition_that_many_values_meet_leaves_no_single_one() {
+    // a condition on x, and values in their order that meet it
+    let conditions: &[(&str, &[&str])] = &[
+        (
+            "CAST(x AS DATE) = DATE '2026-01-01'",
+            &["TIMESTAMP '2026-01-01 01:00:00'", "TIMESTAMP '2026-01-01 02:00:00'"],
+        ),
+        (
+            "CAST(x AS DATE) IN (DATE '2026-01-01')",
+            &["TIMESTAMP '2026-01-01 01:00:00'", "TIMESTAMP '2026-01-01 02:00:00'"],
+        ),
+        (
+            "date_trunc('day', x) = TIMESTAMP '2026-01-01 00:00:00'",
+            &["TIMESTAMP '2026-01-01 01:00:00'", "TIMESTAMP '2026-01-01 02:00:00'"],
+        ),
+        ("CAST(x AS INT) = 1", &["1.2e0", "1.7e0"]),
+        ("CAST(x AS INT) = 1", &["1.2", "1.4"]),
+        ("TRY_CAST(x AS INT) = 1", &["'01'", "'1'"]),
+        ("CAST(x AS BOOLEAN)", &["1", "8"]),
+        ("CAST(x AS BOOLEAN)", &["1.0e0", "8.0e0"]),
+        ("CAST(x AS BOOLEAN) = true AND x > 0", &["1", "8"]),
+        ("NOT (CAST(x AS BOOLEAN) = false)", &["1", "8"]),
+        ("CAST(x AS BOOLEAN)", &["'t'", "'true'"]),
+        ("x / 10 = 0", &["1", "8"]),
+        ("x % 10 >= 0 AND x / 10 = 0", &["1", "8"]),
+        ("x * 0 = 0", &["1", "8"]),
+        ("x + 1e0 = 1e0", &["0.0e0", "1.0e-30"]),
+        ("x * 1e-300 = 0e0", &["1e-40", "1e-30"]),
+        ("CAST(x AS FLOAT) = CAST(1 AS FLOAT)", &["1.0e0", "1.0000000001e0"]),
+        ("CAST(x AS DECIMAL(10, 0)) = 1", &["0.75", "1.25"]),
+        ("x BETWEEN 1 AND 1.4e0 AND CAST(x AS BIGINT) = 1", &["1.2e0", "1.3e0"]),
+    ];
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    for (condition, values) in conditions {
+        for reversed in [false, true] {
+            for descending in [false, true] {
+                let mut rows: Vec<_> = values.iter().enumerate().map(|(n, value)| format!("({value}, {n})")).collect();
+                if reversed {
+                    rows.reverse();
+                }
+                let order = if descending { "DESC" } else { "ASC" };
+                let from = format!("(VALUES {}) AS z (x, n) WHERE {condition}", rows.join(", "));
+                let place = |n: usize| if descending { values.len() - n } else { n + 1 };
+                let all: Vec<_> = (0..values.len()).map(|n| format!("{n} is {}", place(n))).collect();
+                let shown = "CAST(n AS STRING) || ' is ' || CAST(r AS STRING) AS v";
+                for rank in ["row_number()", "rank()"] {
+                    queries.push(format!(
+                        "SELECT {shown} FROM (SELECT n, {rank} OVER (ORDER BY x {order}) AS r FROM {from}) AS y"
+                    ));
+                    expected.push(all.clone());
+                }
+                let first = if descending { values.len() - 1 } else { 0 };
+                queries.push(format!("SELECT CAST(n AS STRING) AS v FROM {from} ORDER BY x {order} LIMIT 1"));
+                expected.push(vec![first.to_string()]);
+                queries.push(format!("SELECT CAST(first_value(n ORDER BY x {order}) AS STRING) AS v FROM {from}"));
+                expected.push(vec![first.to_string()]);
+            }
+        }
+    }
+    let answers = answers(&queries);
+    for ((query, expected), answer) in queries.iter().zip(expected).zip(answers) {
+        assert_eq!(answer, expected, "{query}");
+    }
+}
+
+#[test]
+fn what_a_window_gives_is_sorted_where_it_is_asked_for() {
+    let frames = [
+        "ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING",
+        "ROWS BETWEEN 1 FOLLOWING AND 2 FOLLOWING",
+        "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW",
+        "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING",
+        "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+        "ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+        "ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING",
+        "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+    ];
+    let rows = "(VALUES (1, 5), (2, NULL), (3, 2), (4, 7), (5, NULL)) AS z (n, x)";
+    let (mut queries, mut checked) = (Vec::new(), Vec::new());
+    for of in ["max(x)", "min(x)", "sum(x)", "count(x)", "max(3.25)", "min(3)", "count(*)", "first_value(x)", "avg(n)"]
+    {
+        for frame in frames {
+            for by in ["ORDER BY n", "ORDER BY n DESC", "PARTITION BY n > 2 ORDER BY n"] {
+                let of = format!("SELECT n, CAST({of} OVER ({by} {frame}) AS DOUBLE) AS w FROM {rows}");
+                for (order, descending, nulls_first) in [
+                    ("ASC NULLS LAST", false, false),
+                    ("ASC NULLS FIRST", false, true),
+                    ("DESC NULLS LAST", true, false),
+                ] {
+                    let number = format!("row_number() OVER (ORDER BY w {order}, n)");
+                    let shown = "coalesce(CAST(w AS STRING), 'null') || ' ' || CAST(n AS STRING)";
+                    queries.push(format!(
+                        "SELECT lpad(CAST({number} AS STRING), 2, '0') || ' ' || {shown} AS v FROM ({of}) AS y"
+                    ));
+                    checked.push((descending, nulls_first));
+                }
+            }
+        }
+    }
+    for (query, (answer, (descending, nulls_first))) in queries.iter().zip(answers(&queries).into_iter().zip(checked)) {
+        let rows = answer.iter().map(|row| {
+            let mut parts = row.split(' ').skip(1);
+            let value: Option<f64> = parts.next().and_then(|value| value.parse().ok());
+            (value, parts.next().and_then(|n| n.parse::<i64>().ok()))
+        });
+        let rows: Vec<_> = rows.collect();
+        let mut sorted = rows.clone();
+        sorted.sort_by(|(one, n), (other, m)| {
+            let of_values = match (one, other) {
+                (Some(one), Some(other)) if descending => other.total_cmp(one),
+                (Some(one), Some(other)) => one.total_cmp(other),
+                (one, other) if nulls_first => one.is_some().cmp(&other.is_some()),
+                (one, other) => one.is_none().cmp(&other.is_none()),
+            };
+            of_values.then(n.cmp(m))
+        });
+        assert_eq!(rows, sorted, "{query}");
+    }
+}
+
+#[test]
+fn an_item_of_a_list_is_what_it_is_in_each_row() {
+    // an item that is 7 where id is 1, and what it is where id is 2
+    let items = [
+        ("CASE id WHEN 1 THEN 7 END", None),
+        ("CASE WHEN id = 1 THEN 7 END", None),
+        ("CASE id WHEN id THEN 7 END", Some(7)),
+        ("CASE id WHEN 1 THEN 7 ELSE 8 END", Some(8)),
+        ("nullif(id + 6, 8)", None),
+        ("nullif(6 + id, 100)", Some(8)),
+        ("coalesce(CASE id WHEN 1 THEN 7 END, 9)", Some(9)),
+        ("7 / nullif(2 - id, 0)", None),
+        ("CAST(CASE id WHEN 1 THEN '7' END AS BIGINT)", None),
+        ("id + 6", Some(8)),
+        ("nvl2(s, 7, 1)", Some(1)),
+        ("CAST(nullif(CAST(id AS DOUBLE) + 6e0, 8e0) AS BIGINT)", None),
+    ];
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    for (item, of_second) in items {
+        for of in [4, 7, 8, 9] {
+            for other in [Some(9), Some(10), None] {
+                for negated in [false, true] {
+                    for first in [false, true] {
+                        let other_item = other.map_or("NULL".to_owned(), |other: i64| other.to_string());
+                        let list =
+                            if first { format!("{item}, {other_item}") } else { format!("{other_item}, {item}") };
+                        let not = if negated { "NOT " } else { "" };
+                        let condition = format!("CAST({of} AS BIGINT) {not}IN ({list})");
+                        let mut rows = Vec::new();
+                        for (id, item) in [(1, Some(7)), (2, of_second)] {
+                            let is_in = match [item, other].iter().any(|item| *item == Some(of)) {
+                                true => Some(true),
+                                false => (item.is_some() && other.is_some()).then_some(false),
+                            };
+                            rows.push((id, is_in.map(|is_in| is_in != negated)));
+                        }
+                        let told = |is: Option<bool>| is.map_or("null".to_owned(), |is| is.to_string());
+                        queries.push(format!(
+                            "SELECT CAST(id AS STRING) || coalesce(CAST(({condition}) AS STRING), 'null') AS v FROM t"
+                        ));
+                        expected.push(rows.iter().map(|(id, is)| format!("{id}{}", told(*is))).collect::<Vec<_>>());
+                        queries.push(format!("SELECT CAST(id AS STRING) AS v FROM t WHERE {condition}"));
+                        let met = rows.iter().filter(|(_, is)| *is == Some(true)).map(|(id, _)| id.to_string());
+                        expected.push(met.collect());
+                    }
+                }
+            }
+        }
+    }
+    for ((query, expected), answer) in queries.iter().zip(expected).zip(answers(&queries)) {
+        assert_eq!(answer, expected, "{query}");
+    }
+}
+
+#[test]
+fn a_nan_that_is_made_is_greater_than_all_numbers_and_one_value() {
+    // x is infinite, z is 0
+    let made = [
+        "z / z",
+        "x - x",
+        "x * z",
+        "x % z",
+        "-(z / z)",
+        "ln(-1e0 - z)",
+        "acos(2e0 + z)",
+        "-CAST('NaN' AS DOUBLE) - z",
+        "power(-8e0 + z, 0.5e0)",
+        "sin(x)",
+        "x + -x",
+        "CAST(z / z AS FLOAT)",
+    ];
+    let from = "(VALUES (CAST('Infinity' AS DOUBLE), 0e0, 1), (CAST('Infinity' AS DOUBLE), 0e0, 2)) AS t (x, z, n)";
+    let aggregated = ["sum(CASE WHEN n = 1 THEN x ELSE -x END)", "avg(CASE WHEN n = 1 THEN x ELSE -x END)"];
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    let mut ask = |sql: String, answer: &[&str]| {
+        queries.push(sql);
+        expected.push(answer.iter().map(|row| (*row).to_owned()).collect::<Vec<_>>());
+    };
+    let made = made.map(|made| format!("SELECT {made} AS d, n FROM {from}"));
+    let aggregated = aggregated.map(|of| format!("SELECT {of} AS d, 1 AS n FROM {from}"));
+    for of in made.iter().chain(&aggregated) {
+        let and_one = format!(
+            "SELECT CAST(d AS DOUBLE) AS d, n FROM ({of}) AS a WHERE n = 1 UNION ALL SELECT 1e0 AS d, 2 AS n FROM t"
+        );
+        let number = "row_number() OVER (ORDER BY d DESC, n)";
+        ask(
+            format!(
+                "SELECT CAST(n AS STRING) AS v FROM (SELECT n, {number} AS r FROM ({and_one}) AS b) AS c WHERE r = 1"
+            ),
+            &["1"],
+        );
+        ask(format!("SELECT CAST(n AS STRING) AS v FROM ({and_one}) AS b ORDER BY d DESC, n LIMIT 1"), &["1"]);
+        ask(format!("SELECT CAST(n AS STRING) AS v FROM ({of}) AS a WHERE n = 1 AND d > 1e300"), &["1"]);
+        ask(
+            format!("SELECT CAST(n AS STRING) AS v FROM ({of}) AS a WHERE n = 1 AND d = CAST('NaN' AS DOUBLE)"),
+            &["1"],
+        );
+        ask(format!("SELECT CAST(max(d) AS STRING) AS v FROM ({and_one}) AS b"), &["NaN"]);
+        ask(
+            format!(
+                "SELECT CAST(count(*) AS STRING) AS v FROM (SELECT DISTINCT d FROM (SELECT CAST(d AS DOUBLE) AS d FROM ({of}) AS a \
+                 UNION ALL SELECT CAST('NaN' AS DOUBLE) AS d FROM t) AS b) AS c"
+            ),
+            &["1"],
+        );
+    }
+    for ((query, expected), answer) in queries.iter().zip(expected).zip(answers(&queries)) {
+        assert_eq!(answer, expected, "{query}");
+    }
+}
+
+#[test]
+fn a_cast_that_has_no_answer_is_null_in_each_comparison() {
+    // `t.s` is `a`, and null
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    for to in ["DATE", "BIGINT", "INT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "DECIMAL(10, 2)"] {
+        let null = format!("CAST(NULL AS {to})");
+        for of in [
+            format!("TRY_CAST(s AS {to})"),
+            format!("TRY_CAST(s || '' AS {to})"),
+            format!("TRY_CAST(concat(s, s) AS {to})"),
+        ] {
+            for (condition, is) in [
+                (format!("{of} IS DISTINCT FROM {null}"), Some(false)),
+                (format!("{null} IS DISTINCT FROM {of}"), Some(false)),
+                (format!("{of} IS DISTINCT FROM NULL"), Some(false)),
+                (format!("{of} IS NOT DISTINCT FROM {null}"), Some(true)),
+                (format!("{of} IS NULL"), Some(true)),
+                (format!("{of} = {null}"), None),
+                (format!("{of} <> {null}"), None),
+                (format!("{of} IN ({null})"), None),
+                (format!("({of} = {null}) IS NULL"), Some(true)),
+                (format!("coalesce({of}, {null}) IS NULL"), Some(true)),
+                (format!("nullif({of}, {null}) IS NULL"), Some(true)),
+            ] {
+                let told = is.map_or("null".to_owned(), |is| is.to_string());
+                queries.push(format!("SELECT coalesce(CAST(({condition}) AS STRING), 'null') AS v FROM t"));
+                expected.push(vec![told.clone(), told]);
+                queries.push(format!("SELECT CAST(id AS STRING) AS v FROM t WHERE {condition}"));
+                expected.push(if is == Some(true) { vec!["1".to_owned(), "2".to_owned()] } else { Vec::new() });
+            }
+        }
+    }
+    for ((query, expected), answer) in queries.iter().zip(expected).zip(answers(&queries)) {
+        assert_eq!(answer, expected, "{query}");
+    }
+}
+
+#[test]
+fn a_decimal_beside_a_double_is_a_double() {
+    let third = "1e0 / 3e0";
+    let n = "CAST('0.05' AS DECIMAL(10, 2))";
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    let mut ask = |sql: String, answer: &[&str]| {
+        queries.push(sql);
+        expected.push(answer.iter().map(|row| (*row).to_owned()).collect::<Vec<_>>());
+    };
+    let from = format!("(SELECT {third} AS x, {n} AS n, id FROM t) AS a");
+    for of in [
+        "coalesce(nullif(n, n), x)",
+        "coalesce(x, n)",
+        "nvl(x, n)",
+        "nvl2(id, x, n)",
+        "CASE WHEN id = 1 THEN x ELSE n END",
+        "CASE id WHEN 2 THEN n ELSE x END",
+        "greatest(x, n)",
+        "least(x, n + 1)",
+        "make_array(x, n)[1]",
+        "coalesce(coalesce(CAST(NULL AS DECIMAL(4, 1)), n * NULL), x)",
+    ] {
+        ask(format!("SELECT CAST({of} AS STRING) AS v FROM {from} WHERE id = 1"), &["0.3333333333333333"]);
+    }
+    for union in ["UNION ALL", "UNION"] {
+        ask(
+            format!(
+                "SELECT CAST(c AS STRING) AS v FROM (SELECT n AS c FROM {from} WHERE id = 1 {union} SELECT x FROM {from} WHERE id = 1) AS b"
+            ),
+            &["0.05", "0.3333333333333333"],
+        );
+        ask(
+            format!(
+                "SELECT CAST(c AS STRING) AS v FROM (SELECT x AS c FROM {from} WHERE id = 1 {union} SELECT n FROM {from} WHERE id = 1) AS b"
+            ),
+            &["0.05", "0.3333333333333333"],
+        );
+    }
+    // what is written out is what the decimal needs it to be
+    ask(
+        format!(
+            "SELECT CAST(CAST(coalesce(nullif(n, n), 0.0) AS DECIMAL(10, 2)) AS STRING) AS v FROM {from} WHERE id = 1"
+        ),
+        &["0.00"],
+    );
+    ask(
+        format!(
+            "SELECT CAST(CAST(c AS DECIMAL(10, 2)) AS STRING) AS v FROM (SELECT n AS c FROM {from} WHERE id = 1 UNION ALL SELECT -0.5 AS c) AS b"
+        ),
+        &["-0.50", "0.05"],
+    );
+    for ((query, expected), answer) in queries.iter().zip(expected).zip(answers(&queries)) {
+        assert_eq!(answer, expected, "{query}");
+    }
+}
+
+#[test]
+fn both_zeros_are_one_where_rows_are_sorted() {
+    let rows = "(VALUES (-0e0, 2), (0e0, 1), (-0e0, 3), (1e0, 0), (0e0, 4)) AS z (x, n)";
+    let mut queries = Vec::new();
+    for order in ["x, n", "x DESC, n", "x NULLS FIRST, n"] {
+        let first = if order.contains("DESC") { "0" } else { "1" };
+        queries.push((format!("SELECT CAST(n AS STRING) AS v FROM {rows} ORDER BY {order} LIMIT 1"), first));
+        queries.push((format!("SELECT CAST(first_value(n ORDER BY {order}) AS STRING) AS v FROM {rows}"), first));
+        let all = if order.contains("DESC") { "0,1,2,3,4" } else { "1,2,3,4,0" };
+        queries.push((format!("SELECT string_agg(CAST(n AS STRING), ',' ORDER BY {order}) AS v FROM {rows}"), all));
+        queries.push((format!("SELECT array_to_string(array_agg(n ORDER BY {order}), ',') AS v FROM {rows}"), all));
+    }
+    let asked: Vec<_> = queries.iter().map(|(query, _)| query.clone()).collect();
+    for ((query, expected), answer) in queries.iter().zip(answers(&asked)) {
+        assert_eq!(answer, [*expected], "{query}");
+    }
+}
