@@ -77,8 +77,9 @@ async fn a_messy_supplier_is_processed_appended_and_verified() {
     assert_eq!((&report["verdict"], &report["table"]), (&json!("quarantined"), &json!("orders")), "{report}");
     let summary = report["summary"].as_str().unwrap();
     assert!(summary.contains("orders_7.csv, line 2: ") && summary.contains("seven"), "{summary}");
-    let reports = stack.keys("reports").await.into_iter().filter(|key| key.starts_with("processing/"));
-    assert_eq!(stack.read_json("reports", &reports.last().unwrap()).await, report);
+    let reports = stack.keys("reports").await;
+    let filed = reports.iter().find(|key| key.starts_with("processing/")).unwrap();
+    assert_eq!(stack.read_json("reports", filed).await, report);
 
     // moved to land again, after the SQL was mended or before, it comes to raw again
     let source = format!("{}/{}", stack.bucket("quarantine"), key(7));

@@ -14,6 +14,7 @@ use crate::Settings;
 use crate::area::Area;
 use crate::parquet_file::hexadecimal;
 use crate::secrets::Secrets;
+use crate::size;
 use crate::source::RawTable;
 use crate::tables::{self, Built, Optimized, Tables, from_files, nothing_written};
 use crate::transform::{Plan, Query};
@@ -86,6 +87,7 @@ impl Append<'_> {
         let all = self.raw_table().await?;
         let held: HashSet<&str> = base.iter().flat_map(|base| &base.holds).map(String::as_str).collect();
         let new = all.only(|key| !held.contains(key));
+        size::check([&new].into_iter(), self.settings)?;
         let added = new.keys();
         let mut output = match added.is_empty() && base.is_some() {
             true => write::no_files(self.area, &self.folder, table),

@@ -110,6 +110,7 @@ impl Command {
             dea_version: "local".into(),
             memory_bytes: 2048 << 20,
             cores: cores(),
+            time: None,
             until: None,
         };
         while let Some(option) = rest.next().map(|option| option.to_string_lossy()) {

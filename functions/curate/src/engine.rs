@@ -10,6 +10,7 @@ mod can_fail;
 mod cast;
 mod constant;
 pub mod decimal;
+mod extreme;
 mod frame;
 mod guard;
 mod hash;
@@ -73,7 +74,7 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     context.add_analyzer_rule(Arc::new(Guard));
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
     context.register_udaf(AggregateUDF::from(Average::default()));
-    frame::functions().for_each(|function| context.register_udaf(function));
+    frame::functions().chain(extreme::functions()).for_each(|function| context.register_udaf(function));
     moment::functions().for_each(|function| context.register_udf(function));
     rounding::functions().into_iter().for_each(|function| context.register_udf(function));
     context.register_udf(replacement::function());

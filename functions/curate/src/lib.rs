@@ -25,6 +25,7 @@ pub mod refusal;
 pub mod row_group;
 pub mod run;
 pub mod secrets;
+pub mod size;
 pub mod source;
 pub mod stack;
 pub mod syntax;
@@ -77,6 +78,8 @@ pub struct Settings {
     pub memory_bytes: usize,
     /// Files of a table that are decoded at once.
     pub cores: usize,
+    /// How long there is for a run; `None` where time has no end.
+    pub time: Option<Duration>,
     /// When nobody looks any more for the line that a query failed at; `None` where time has no end.
     pub until: Option<Instant>,
 }
@@ -103,6 +106,7 @@ impl Curate {
             dea_version: boot.env.text(env::DEA_VERSION),
             memory_bytes: megabytes << 20,
             cores: cores(),
+            time: None,
             until: None,
         };
         Ok(Self { metadata: boot.metadata()?, areas, settings })
@@ -146,7 +150,8 @@ impl Curate {
     }
 
     fn settings(&self, invocation: &Invocation) -> Settings {
-        Settings { until: Some(Instant::now() + invocation.time_left(RESERVE + TO_TELL)), ..self.settings.clone() }
+        let time = invocation.time_left(RESERVE + TO_TELL);
+        Settings { time: Some(time), until: Some(Instant::now() + time), ..self.settings.clone() }
     }
 }
 

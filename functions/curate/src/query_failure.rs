@@ -1,6 +1,9 @@
 //! A failure of a query as a value: which table and column, where, why, and at which values. It is told once, at the end,
 //! when it is known what may be seen of it.
 
+use std::error::Error;
+use std::io;
+
 use contract::{ColumnType, Failure, FailureKind};
 use datafusion::common::DataFusionError;
 use tokio::task::JoinError;
@@ -76,7 +79,21 @@ pub struct RawValue {
     pub sensitive: bool,
 }
 
-const MORE_MEMORY: &str = "; raise the function's memory, or select fewer rows at once";
+const MORE_MEMORY: &str = "; raise the function's memory (the template's CurateMemory), or select fewer rows at once";
+const MORE_DISK: &str = "; what does not fit into memory goes to /tmp, which is full: raise the template's CurateTmp or \
+                         CurateMemory, or select fewer rows at once";
+
+/// Whether the disk is full, somewhere below.
+fn is_disk_full(error: &DataFusionError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
 
 /// Of a task that did not come to its end. What a panic says may hold values.
 pub fn of_task(error: &JoinError) -> Failure {
@@ -94,13 +111,19 @@ impl QueryFailure {
     pub fn of_engine(table: &str, error: &DataFusionError) -> Self {
         let root = error.find_root();
         let kind = match root {
+            _ if is_disk_full(error) => FailureKind::TooLarge,
+            DataFusionError::ResourcesExhausted(_) => FailureKind::TooLarge,
             _ if refusal::is_of_sql(error) => FailureKind::BadMetadata,
             DataFusionError::ArrowError(_, _) | DataFusionError::Execution(_) => FailureKind::BadData,
             // a regular expression that is made of values
             DataFusionError::External(cause) if cause.is::<regex::Error>() => FailureKind::BadData,
             _ => FailureKind::Internal,
         };
-        let way = if matches!(root, DataFusionError::ResourcesExhausted(_)) { MORE_MEMORY } else { "" };
+        let way = match root {
+            _ if is_disk_full(error) => MORE_DISK,
+            DataFusionError::ResourcesExhausted(_) => MORE_MEMORY,
+            _ => "",
+        };
         Self::new(table, Reason::Engine { kind, words: refusal::reason(error), way })
     }
 

@@ -1,6 +1,6 @@
 //! One run: every table that was asked for, built from one listing of the raw tables, and the manifest at the end.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -14,6 +14,7 @@ use crate::append::{Append, Base};
 use crate::area::{Area, Areas};
 use crate::failed::Failed;
 use crate::secrets::{self, Secrets};
+use crate::size;
 use crate::source::{self, RawTable};
 use crate::tables::Tables;
 use crate::transform::{self, Plan, Source, Variables};
@@ -149,6 +150,8 @@ impl<'a> Run<'a> {
         if !others.is_empty() {
             let asked = others.iter().map(|query| query.table.name.clone()).collect();
             let plan = Plan { asked, ..plan.clone() };
+            let names: BTreeSet<_> = others.iter().flat_map(|query| plan.raw_tables(&query.table.name)).collect();
+            size::check(raw.iter().filter(|(name, _)| names.contains(name.as_str())).map(|(_, raw)| raw), settings)?;
             let built = Tables { plan: &plan, raw, area, settings }.build(&folder).await?;
             outputs.extend(built.outputs.into_iter().map(|output| (output.table.clone(), output)));
             failed.extend(built.failed);

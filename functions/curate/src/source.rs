@@ -130,6 +130,11 @@ impl RawTable {
         self.files.iter().map(|file| file.object.key.clone()).collect()
     }
 
+    /// The size of the files, as they lie there.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.object.bytes).sum()
+    }
+
     /// The table's description.
     pub fn table(&self) -> &Table {
         &self.table

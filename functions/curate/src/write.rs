@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use contract::key::MAXIMUM_KEY;
 use contract::{Failure, Mode, OutputFile, PartitionOutput, Replaces, Table, TableOutput};
 use parquet::file::properties::WriterProperties;
 
@@ -156,6 +157,14 @@ impl TableWriter {
             Some(file) => file,
             None => {
                 let key = format!("{}{folder}data-part-{}.parquet", self.folder, partition.files.len());
+                if key.len() > MAXIMUM_KEY {
+                    return Err(Failure::bad_data(format!(
+                        "table `{}`: partition `{folder}` makes a key of {} bytes, and S3 takes {MAXIMUM_KEY}; partition by \
+                         something shorter",
+                        self.table.name,
+                        key.len()
+                    )));
+                }
                 ParquetFile::create(&self.area, key, &self.data_schema, properties).await?
             }
         };

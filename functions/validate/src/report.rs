@@ -40,7 +40,8 @@
 //!   `unique`, `unique_primary_key`, `minimum_rows`, `maximum_rows`, `minimum_bytes`, `maximum_bytes`) or one of `key`,
 //!   `table`, `file_name`, `size`, `format`, `gzip`, `parquet`, `header`, `line_length`, `text_size`, `utf8`, `json`,
 //!   `json_object`, `csv`, `fields`, `columns`, `missing_column`, `unexpected_column`, `duplicate_column`, `type`,
-//!   `history`, `extract`.
+//!   `history`, `extract`; or `process`, in the report of a raw file that the process stage could not repair, which has no
+//!   `rows`, `lines` and `drift`.
 //! - `count` is rows (lines for `utf8`, `json`, `json_object`, `csv` and `fields`) and `percent` that of all of them; a
 //!   rule about the file as a whole has neither. `column` is null for a rule about the file or its lines.
 //! - `examples` are the first rows that break the rule. `line` counts from 1. `value` is cut; it is the JSON text for

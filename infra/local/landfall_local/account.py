@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 # Step Functions and tests invoke functions that may run for as long as Lambda allows.
-LONGEST_CALL_SECONDS = 900
+LONGEST_CALL_SECONDS = 1800
 
 
 def environment(endpoint: str) -> dict[str, str]:

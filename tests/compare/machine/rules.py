@@ -226,7 +226,7 @@ NUMBERS = [
     rule("double", "round({0})", "double"),
     rule("double", "ceil({0})", "double"),
     rule("double", "floor({0})", "double"),
-    rule("double", "trunc({0})", "double"),
+    rule("double", "trunc({0})", "double", theirs="(trunc({0}) + 0.0)", why="there -0.75 becomes -0.0"),
     rule(
         "double",
         "round({0}, «1|2»)",

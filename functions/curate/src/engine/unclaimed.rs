@@ -2,6 +2,7 @@
 //! for a single value that have many (`CAST(ts AS DATE) = …`, `n / 10 = 0`, `CAST(n AS BOOLEAN)`).
 
 use std::fmt::{self, Display, Formatter};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -11,7 +12,7 @@ use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 
 /// See the [module](self).
-#[derive(Debug, Eq, Hash)]
+#[derive(Debug, Eq)]
 pub struct Unclaimed {
     of: Arc<dyn PhysicalExpr>,
 }
@@ -20,6 +21,12 @@ pub struct Unclaimed {
 impl PartialEq for Unclaimed {
     fn eq(&self, other: &Self) -> bool {
         self.of.eq(&other.of)
+    }
+}
+
+impl Hash for Unclaimed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.of.hash(state);
     }
 }
 

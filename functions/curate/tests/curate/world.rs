@@ -73,6 +73,8 @@ impl World {
                 env::RAW_HIST_BUCKET => "raw-hist",
                 env::RAW_BUCKET => "raw",
                 env::PROCESSED_BUCKET => "processed",
+                env::QUARANTINE_BUCKET => "quarantine",
+                env::REPORTS_BUCKET => "reports",
                 env::CURATED_BUCKET => "curated",
                 env::DEA_VERSION => "v0.1.0",
                 env::AWS_LAMBDA_FUNCTION_MEMORY_SIZE => "1024",

@@ -172,7 +172,7 @@ fn an_item_of_a_list_is_what_it_is_in_each_row() {
                         let condition = format!("CAST({of} AS BIGINT) {not}IN ({list})");
                         let mut rows = Vec::new();
                         for (id, item) in [(1, Some(7)), (2, of_second)] {
-                            let is_in = match [item, other].iter().any(|item| *item == Some(of)) {
+                            let is_in = match [item, other].contains(&Some(of)) {
                                 true => Some(true),
                                 false => (item.is_some() && other.is_some()).then_some(false),
                             };
@@ -361,5 +361,46 @@ fn both_zeros_are_one_where_rows_are_sorted() {
     let asked: Vec<_> = queries.iter().map(|(query, _)| query.clone()).collect();
     for ((query, expected), answer) in queries.iter().zip(answers(&asked)) {
         assert_eq!(answer, [*expected], "{query}");
+    }
+}
+
+#[test]
+fn the_extremes_of_doubles_are_any_double() {
+    // in their order
+    let doubles = [
+        "CAST('-Infinity' AS DOUBLE)",
+        "-1.7976931348623157e308",
+        "-1e0",
+        "0e0",
+        "5e-324",
+        "1.7976931348623157e308",
+        "CAST('Infinity' AS DOUBLE)",
+        "CAST('NaN' AS DOUBLE)",
+    ];
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    for (least, one) in doubles.iter().enumerate() {
+        for other in &doubles[least..] {
+            for null in ["", ", (CAST(NULL AS DOUBLE), 1)"] {
+                for to in ["DOUBLE", "FLOAT"] {
+                    if to == "FLOAT" && [one, other].iter().any(|of| of.contains("308") || of.contains("324")) {
+                        continue;
+                    }
+                    let from = format!(
+                        "(SELECT CAST(x AS {to}) AS x, n FROM (VALUES ({other}, 1), ({one}, 1){null}) AS z (x, n)) AS y"
+                    );
+                    for group in ["", " GROUP BY n", " GROUP BY ROLLUP (n)", " GROUP BY n, n % 2"] {
+                        for (of, is) in [("min(x)", one), ("max(x)", other)] {
+                            queries.push(format!("SELECT CAST({of} AS STRING) AS v FROM {from}{group} LIMIT 1"));
+                            expected
+                                .push(format!("SELECT CAST(CAST({is} AS {to}) AS STRING) AS v FROM t WHERE id = 1"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let (answers, expected) = (answers(&queries), answers(&expected));
+    for ((query, expected), answer) in queries.iter().zip(expected).zip(answers) {
+        assert_eq!(answer, expected, "{query}");
     }
 }

@@ -38,6 +38,7 @@ impl Place {
                 dea_version: "v1".into(),
                 memory_bytes: 512 << 20,
                 cores: 2,
+                time: None,
                 until: None,
             },
         };

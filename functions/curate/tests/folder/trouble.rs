@@ -1,5 +1,7 @@
 //! Tables with which something is wrong, beside others.
 
+use std::time::Duration;
+
 use contract::FailureKind;
 use contract::message::RebuildRequest;
 use serde_json::json;
@@ -24,7 +26,10 @@ fn place(sql: &[(&str, &str)]) -> Place {
     place
 }
 
-fn outcome(place: &Place, request: &RebuildRequest) -> (Vec<(String, u64)>, Vec<(String, String)>) {
+/// The tables that were built with their rows, and those that failed with the kind of it.
+type Outcome = (Vec<(String, u64)>, Vec<(String, String)>);
+
+fn outcome(place: &Place, request: &RebuildRequest) -> Outcome {
     let built = place.run(request, 2).unwrap();
     let tables = built.manifest.tables.iter().map(|output| (output.table.clone(), output.rows));
     let failed = built.failed.iter().map(|failed| (failed.table.clone(), failed.error.clone()));
@@ -111,4 +116,40 @@ fn a_folder_without_any_file_is_a_wrong_one() {
     let failure = place.run(&RebuildRequest::default(), 1).unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotFound);
     assert!(failure.message.contains("no raw table has a file; those of `a`"), "{failure}");
+}
+
+#[test]
+fn more_than_can_be_read_in_the_time_is_not_begun() {
+    let mut place = place(&[("of_a", "SELECT id AS v FROM a"), ("of_b", "SELECT id AS v FROM b")]);
+    place.raw("b", 100, "jsonl", "{\"id\": 1}");
+    place.settings.time = Some(Duration::ZERO);
+    let failure = place.run(&RebuildRequest::default(), 2).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::TooLarge);
+    assert!(failure.message.contains("`a` 0.0 GB in 2 files, `b` 0.0 GB in 1 files"), "{failure}");
+    assert!(place.curated().is_empty(), "{:?}", place.curated());
+    // a table that runs add to is too large by what is new
+    place.table("curated", "of_a", &["v long"], json!({"mode": "append"}));
+    place.settings.time = None;
+    place.run(&RebuildRequest::default(), 2).unwrap();
+    place.settings.time = Some(Duration::ZERO);
+    let added = RebuildRequest { tables: vec!["of_a".into()], ..RebuildRequest::default() };
+    assert_eq!(outcome(&place, &added), (vec![("of_a".to_owned(), 25_001)], Vec::new()));
+    place.raw("a", 300, "jsonl", "{\"id\": 1}");
+    assert_eq!(place.run(&added, 2).unwrap_err().kind, FailureKind::TooLarge);
+}
+
+#[test]
+fn a_partition_whose_key_is_too_long_for_s3_is_named() {
+    let place = Place::new();
+    place.table("raw", "a", &["id long", "text character"], json!({}));
+    place.raw("a", 100, "jsonl", &format!("{{\"id\": 1, \"text\": \"{}\"}}", "é ".repeat(400)));
+    place.table("curated", "t", &["id long", "text character"], json!({"partitions": ["text"]}));
+    place.sql("curated", "t", "SELECT id, text FROM a");
+    let failure = place.run(&RebuildRequest::default(), 1).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::BadData);
+    assert!(failure.message.contains("and S3 takes 1024; partition by something shorter"), "{failure}");
+    // of a sensitive column it is not told which
+    place.table("raw", "a", &["id long", "text character sensitive"], json!({}));
+    let failure = place.run(&RebuildRequest::default(), 1).unwrap_err();
+    assert!(failure.kind == FailureKind::BadData && !failure.message.contains('é'), "{failure}");
 }

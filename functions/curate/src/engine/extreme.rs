@@ -1,0 +1,147 @@
+//! `min` and `max` of doubles by groups. DataFusion's begin with the greatest and the least finite number, which no infinity
+//! and no NaN of a group then gets past; these compare whole numbers in the order of the doubles, NaN greatest, as in Spark.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature,
+};
+
+/// Both.
+pub fn functions() -> [AggregateUDF; 2] {
+    [min_udaf(), max_udaf()].map(|function| AggregateUDF::from(Extreme(function)))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Extreme(Arc<AggregateUDF>);
+
+impl AggregateUDFImpl for Extreme {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.0.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.0.return_type(types)
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.0.coerce_types(types)
+    }
+
+    fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        self.0.accumulator(arguments)
+    }
+
+    fn state_fields(&self, arguments: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        self.0.state_fields(arguments)
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
+        self.0.groups_accumulator_supported(arguments)
+    }
+
+    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        let of = arguments.return_field.data_type().clone();
+        if !matches!(of, DataType::Float32 | DataType::Float64) {
+            return self.0.create_groups_accumulator(arguments);
+        }
+        let return_field = Arc::new(Field::new(arguments.return_field.name(), DataType::Int64, true));
+        let keys = self.0.create_groups_accumulator(AccumulatorArgs { return_field, ..arguments })?;
+        Ok(Box::new(ByKeys { keys, of }))
+    }
+
+    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        self.0.create_sliding_accumulator(arguments)
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        self.0.order_sensitivity()
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
+        self.0.default_value(data_type)
+    }
+}
+
+/// The extremes of many groups.
+struct ByKeys {
+    keys: Box<dyn GroupsAccumulator>,
+    of: DataType,
+}
+
+impl ByKeys {
+    fn doubles(&self, keys: &ArrayRef) -> Result<ArrayRef> {
+        let doubles: Float64Array = keys.as_primitive::<Int64Type>().unary(|key| f64::from_bits(turned(key) as u64));
+        Ok(match self.of {
+            DataType::Float32 => {
+                let floats: Float32Array = doubles.unary(|double| double as f32);
+                Arc::new(floats)
+            }
+            _ => Arc::new(doubles),
+        })
+    }
+}
+
+impl GroupsAccumulator for ByKeys {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        count: usize,
+    ) -> Result<()> {
+        self.keys.update_batch(&keys(values)?, groups, filter, count)
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let keys = self.keys.evaluate(emit_to)?;
+        self.doubles(&keys)
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        self.keys.state(emit_to)?.iter().map(|keys| self.doubles(keys)).collect()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], count: usize) -> Result<()> {
+        self.keys.merge_batch(&keys(states)?, groups, count)
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let states = self.keys.convert_to_state(&keys(values)?, filter)?;
+        states.iter().map(|keys| self.doubles(keys)).collect()
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.keys.size()
+    }
+}
+
+/// Whole numbers in the order of the doubles.
+fn keys(doubles: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+    let keys = |doubles: &ArrayRef| {
+        let doubles = cast(doubles, &DataType::Float64)?;
+        let keys: Int64Array = doubles.as_primitive::<Float64Type>().unary(|double| turned(double.to_bits() as i64));
+        Ok(Arc::new(keys) as ArrayRef)
+    };
+    doubles.iter().map(keys).collect()
+}
+
+/// As [`f64::total_cmp`] does it; twice it is what it was.
+fn turned(bits: i64) -> i64 {
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}

@@ -1,0 +1,66 @@
+//! Whether a run can be done in its time: what cannot is refused before anything is read, instead of being stopped by Lambda
+//! when the time is up, again and again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::Failure;
+
+use crate::Settings;
+use crate::source::RawTable;
+
+/// Bytes of compressed files that a processor reads in a second, at best: 48 MB of `jsonl.gz` were measured, with the tables
+/// built of them (docs/cost.md). What is below is let through, and may still take too long.
+const BYTES_A_CPU_SECOND: u64 = 64_000_000;
+/// Lambda gives processors by memory: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
+const MEMORY_OF_A_CPU: u64 = 1769 << 20;
+/// Raw tables that a message names.
+const NAMED: usize = 5;
+
+/// Fails with [`contract::FailureKind::TooLarge`] where so many files cannot be read in the time that there is. Where time has
+/// no end there is none.
+pub fn check<'a>(raw: impl Iterator<Item = &'a Arc<RawTable>>, settings: &Settings) -> Result<(), Failure> {
+    let Some(time) = settings.time else { return Ok(()) };
+    let mut tables: Vec<_> = raw.map(|raw| (raw.bytes(), raw.table().name.as_str(), raw.keys().len())).collect();
+    let bytes = tables.iter().map(|(bytes, ..)| bytes).sum();
+    let most = readable(time, settings.memory_bytes as u64);
+    if bytes <= most {
+        return Ok(());
+    }
+    tables.sort_by(|one, other| other.cmp(one));
+    let named = tables
+        .iter()
+        .take(NAMED)
+        .map(|(bytes, name, files)| format!("`{name}` {} in {files} files", gigabytes(*bytes)));
+    Err(Failure::too_large(format!(
+        "there are {} to read ({}), and in the {} s that there are curate reads {} at best: give it more time or memory (the \
+         template's CurateTimeout and CurateMemory), build fewer tables at once ({{\"tables\": […]}}), or let runs only add \
+         what is new (\"mode\": \"append\")",
+        gigabytes(bytes),
+        named.collect::<Vec<_>>().join(", "),
+        time.as_secs(),
+        gigabytes(most),
+    )))
+}
+
+fn readable(time: Duration, memory_bytes: u64) -> u64 {
+    let cpu_seconds = time.as_secs_f64() * memory_bytes as f64 / MEMORY_OF_A_CPU as f64;
+    (cpu_seconds * BYTES_A_CPU_SECOND as f64) as u64
+}
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_read_goes_by_time_and_memory() {
+        let of = |seconds, megabytes: u64| gigabytes(readable(Duration::from_secs(seconds), megabytes << 20));
+        assert_eq!(of(834, 2048), "61.8 GB");
+        assert_eq!(of(834, 10_240), "309.0 GB");
+        assert_eq!(of(0, 2048), "0.0 GB");
+    }
+}
