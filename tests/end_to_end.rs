@@ -10,6 +10,7 @@
 //! - [`overlap`]: publications, rollbacks and expiry at the same time
 //! - [`refused`]: calls that AWS refuses, and answers that are lost
 //! - [`readers`]: who queries meanwhile sees one published run after the other
+//! - [`reading`]: what analysts' libraries make of the tables
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`raw_history`]: the database over raw-hist
 //! - [`stages`]: the process stage, appending, verifying
@@ -37,6 +38,8 @@ mod partitions;
 mod raw_history;
 #[path = "readers.rs"]
 mod readers;
+#[path = "reading.rs"]
+mod reading;
 #[path = "refused.rs"]
 mod refused;
 #[path = "stages.rs"]

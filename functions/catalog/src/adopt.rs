@@ -10,7 +10,7 @@ use contract::{Failure, RunId, Table};
 
 use crate::decision::{Decided, Decision, PartitionState, TableState, same_location};
 use crate::plan::tables_of;
-use crate::publication::location_of;
+use crate::publication::run_location_of;
 use crate::runs::Runs;
 use crate::table_input::{PREVIOUS_LOCATION, ROLLED_BACK_FROM, TableDefinition};
 use crate::{partitions, projection};
@@ -57,7 +57,8 @@ async fn as_in_glue(
     recorded: Option<&Decided>,
 ) -> Result<Decided, Failure> {
     let parameter = |name: &str| found.parameters().and_then(|parameters| parameters.get(name));
-    let location = location_of(found);
+    let location = run_location_of(found);
+    let location = location.as_str();
     let recorded = recorded.filter(|recorded| same_location(&recorded.state.location, location));
     let mut state = TableState {
         table: table.name.clone(),
@@ -74,12 +75,18 @@ async fn as_in_glue(
         partitions::visit(glue, database, &table.name, |partition| {
             let location = partitions::location(&partition).to_owned();
             let rows = rows.get(location.trim_end_matches('/')).copied();
-            state.partitions.push(PartitionState { values: partition.values().to_vec(), location, rows });
+            state.partitions.push(PartitionState {
+                values: partition.values().to_vec(),
+                location,
+                rows,
+                written_by: None,
+            });
         })
         .await?;
         state.rows = state.partitions.iter().map(|partition| partition.rows).sum();
     }
     let mut definition = TableDefinition::of(found);
+    definition.storage_descriptor.location = location.to_owned();
     definition.parameters.retain(|name, _| ![PREVIOUS_LOCATION, ROLLED_BACK_FROM].contains(&name.as_str()));
     Ok(Decided {
         state,

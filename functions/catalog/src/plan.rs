@@ -6,7 +6,7 @@ use aws_sdk_glue::types::{Partition, Table as GlueTable};
 use contract::{Failure, FailureKind, MetaData};
 
 use crate::decision::Outcome;
-use crate::publication::{Publication, location_of};
+use crate::publication::{Publication, run_location_of};
 use crate::sync::{Change, change};
 use crate::table_input::{RUN, TableDefinition};
 use crate::{diff, partitions, sync};
@@ -115,7 +115,7 @@ impl TablePlan {
     fn describe(&self, publication: &Publication) -> Vec<String> {
         let name = &publication.wanted.table;
         let to = &publication.wanted.location;
-        let from = self.found.as_ref().map(location_of).unwrap_or_default();
+        let from = self.found.as_ref().map(run_location_of).unwrap_or_default();
         let mut lines = vec![match (publication.outcome, self.change) {
             (Some(Outcome::Superseded), _) => format!("table {name}: leave at {to}, which is newer"),
             (Some(Outcome::Withdrawn), _) => {
@@ -123,8 +123,8 @@ impl TablePlan {
             }
             (_, Change::Create) if self.found.is_some() => format!("table {name}: delete and create at {to}"),
             (_, Change::Create) => format!("table {name}: create at {to}"),
+            (_, Change::Update | Change::Flip) if from == *to => format!("table {name}: update at {to}"),
             (_, Change::Flip) => format!("table {name}: flip from {from} to {to}"),
-            (_, Change::Update) if from == to => format!("table {name}: update at {to}"),
             (_, Change::Update) => format!("table {name}: update, and flip from {from} to {to}"),
             (_, Change::Leave) => format!("table {name}: leave at {to}"),
         }];
@@ -146,6 +146,10 @@ impl TablePlan {
             let parts = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {n}"));
             let parts: Vec<String> = parts.collect();
             lines.push(format!("  partitions: {}", if parts.is_empty() { "none".into() } else { parts.join(", ") }));
+            let pointed_at = &publication.definition.storage_descriptor.location;
+            if contract::is_of_several_runs(pointed_at) {
+                lines.push(format!("  location: {pointed_at}, as the partitions lie in the folders of several runs"));
+            }
         }
         lines
     }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contract::message::{BuiltTable, CurateResponse, ObjectName, RebuildRequest};
-use contract::{Column, Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, RunId, Table, TableOutput};
+use contract::{
+    Column, Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, Replaces, RunId, Table, TableOutput,
+};
 
 use crate::Settings;
 use crate::append::{Append, Base};
 use crate::area::{Area, Areas};
+use crate::complete;
 use crate::secrets::{self, Secrets};
 use crate::source::{self, RawTable};
 use crate::tables::Tables;
@@ -136,7 +139,9 @@ impl<'a> Run<'a> {
             let asked = others.iter().map(|query| query.table.name.clone()).collect();
             let plan = Plan { asked, ..self.plan.clone() };
             let built = Tables { plan: &plan, raw, area, settings }.build(&folder).await?;
-            outputs.extend(built.into_iter().map(|output| (output.table.clone(), output)));
+            for output in built {
+                outputs.insert(output.table.clone(), self.whole(areas, &folder, output).await?);
+            }
         }
         for append in appending {
             let table = &append.query.table;
@@ -149,6 +154,26 @@ impl<'a> Run<'a> {
         }
         let in_order = self.plan.order.iter().filter_map(|query| outputs.remove(&query.table.name));
         Ok((in_order.collect(), read))
+    }
+
+    /// A table of which the run replaces some partitions: with the others, where each run is to be whole. Built from scratch
+    /// it has no others.
+    async fn whole(
+        &self,
+        areas: &Areas,
+        folder: impl Fn(&Table) -> String,
+        output: TableOutput,
+    ) -> Result<TableOutput, Failure> {
+        let table = self.metadata.curated_table(&output.table).map_err(Failure::bad_metadata)?;
+        if self.from_scratch {
+            return Ok(TableOutput { replaces: Replaces::Table, ..output });
+        }
+        // what is built again is compared as it was written
+        if table.mode != Mode::Partition || !table.self_contained || self.pinned.is_some() {
+            return Ok(output);
+        }
+        let published = areas.published.table(self.metadata, &areas.curated, &table.name).await?;
+        complete::complete(&areas.curated, self.metadata, table, &folder(table), published, output).await
     }
 
     /// The partition columns whose values are told to nobody, by table.

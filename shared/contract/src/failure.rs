@@ -20,6 +20,8 @@ pub enum FailureKind {
     Stale,
     /// An object, table or database that must be there is not.
     NotFound,
+    /// More than the function can hold or do in its time: it is not begun.
+    TooLarge,
     /// A service asked to slow down. Retried.
     Throttled,
     /// A service did not answer, or answered with a fault of its own. Retried.
@@ -40,6 +42,7 @@ impl FailureKind {
             Self::Conflict => "Conflict",
             Self::Stale => "Stale",
             Self::NotFound => "NotFound",
+            Self::TooLarge => "TooLarge",
             Self::Throttled => "Throttled",
             Self::Unavailable => "Unavailable",
             Self::Timeout => "Timeout",
@@ -84,6 +87,7 @@ constructors! {
     conflict => Conflict,
     stale => Stale,
     not_found => NotFound,
+    too_large => TooLarge,
     throttled => Throttled,
     unavailable => Unavailable,
     timeout => Timeout,
