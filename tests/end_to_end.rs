@@ -6,6 +6,7 @@
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`catalog`]: plans, rollback, expiry
+//! - [`others`]: tables of others that have a described name
 //! - [`partitions`]: many of them
 //! - [`overlap`]: publications, rollbacks and expiry at the same time
 //! - [`refused`]: calls that AWS refuses, and answers that are lost
@@ -30,6 +31,8 @@ mod interrupted;
 mod journey;
 #[path = "landing.rs"]
 mod landing;
+#[path = "others.rs"]
+mod others;
 #[path = "overlap.rs"]
 mod overlap;
 #[path = "partitions.rs"]

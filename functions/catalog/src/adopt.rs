@@ -9,7 +9,7 @@ use chrono::Duration;
 use contract::{Failure, RunId, Table};
 
 use crate::decision::{Decided, Decision, PartitionState, TableState, same_location};
-use crate::plan::tables_of;
+use crate::plan::{is_ours, tables_of};
 use crate::publication::run_location_of;
 use crate::runs::Runs;
 use crate::table_input::{PREVIOUS_LOCATION, ROLLED_BACK_FROM, TableDefinition};
@@ -27,7 +27,7 @@ pub async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Failure> {
     let mut tables = Vec::new();
     for table in metadata.curated.values() {
         let recorded = on_record.iter().find(|recorded| recorded.state.table == table.name);
-        match found.iter().find(|found| found.name() == table.name) {
+        match found.iter().find(|found| found.name() == table.name && is_ours(found)) {
             Some(found) => tables.push(as_in_glue(glue, &metadata.database.name, table, found, recorded).await?),
             None => tables.extend(recorded.cloned()),
         }
@@ -49,7 +49,8 @@ pub async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Failure> {
     })
 }
 
-async fn as_in_glue(
+/// A table as Glue has it: where it is, and how it is described.
+pub async fn as_in_glue(
     glue: &Client,
     database: &str,
     table: &Table,
@@ -94,5 +95,6 @@ async fn as_in_glue(
         base: None,
         rolled_back_from: parameter(ROLLED_BACK_FROM).and_then(|run| RunId::parse(run)),
         hides_partitions: table.partition_columns().iter().any(|column| column.sensitive),
+        takes_over: None,
     })
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 use decide::Refusal;
-pub use decide::{Outcome, Proposal, Proposed, drop_tables, expire, publish, roll_back, take_back};
+pub use decide::{Outcome, Proposal, Proposed, drop_tables, expire, publish, roll_back, take_back, take_over};
 pub use places::Places;
 
 use crate::table_input::TableDefinition;
@@ -65,6 +65,9 @@ pub struct Decided {
     /// Whether no message names a partition.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hides_partitions: bool,
+    /// Where a table of others is that has the name, and that somebody has said may be replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_over: Option<String>,
 }
 
 /// Where a table is.

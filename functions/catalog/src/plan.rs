@@ -9,7 +9,7 @@ use crate::decision::Outcome;
 use crate::publication::{Publication, run_location_of};
 use crate::sync::{Change, change};
 use crate::table_input::{RUN, TableDefinition};
-use crate::{diff, partitions, sync};
+use crate::{diff, others, partitions, sync};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -106,7 +106,15 @@ impl TablePlan {
             false => Vec::new(),
         };
         // of a table that goes first it does not matter what it is like
-        let change = if recreate { Change::Create } else { change(found.as_ref(), publication)? };
+        let change = match (recreate, &found) {
+            (true, Some(found)) => {
+                others::check(found, &publication.definition, None)
+                    .map_err(|failure| failure.context(format!("publishing table `{}`", publication.name())))?;
+                Change::Create
+            }
+            (true, None) => Change::Create,
+            (false, found) => change(found.as_ref(), publication)?,
+        };
         let mut plan = Self { found, registered, change, lines: Vec::new() };
         plan.lines = plan.describe(publication);
         Ok(plan)
@@ -128,6 +136,9 @@ impl TablePlan {
             (_, Change::Update) => format!("table {name}: update, and flip from {from} to {to}"),
             (_, Change::Leave) => format!("table {name}: leave at {to}"),
         }];
+        if self.change != Change::Create && self.found.as_ref().is_some_and(|found| !is_ours(found)) {
+            lines.push("  a table of others is taken over; its files stay".into());
+        }
         if let (Change::Update, Some(found)) = (self.change, &self.found) {
             let changes = diff::changes(&TableDefinition::of(found), &publication.definition);
             lines.extend(changes.into_iter().map(|change| format!("  {change}")));

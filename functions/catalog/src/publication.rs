@@ -28,6 +28,8 @@ pub struct Publication {
     pub partition_columns: Vec<Column>,
     /// Whether no message names a partition.
     pub hides_partitions: bool,
+    /// Where a table of others is that may be replaced.
+    pub takes_over: Option<String>,
     /// What has become of the table in Glue so far.
     pub action: PublishAction,
 }
@@ -54,6 +56,7 @@ impl Publication {
             definition: definition(decided),
             partition_columns: table.partition_columns().to_vec(),
             hides_partitions: decided.hides_partitions,
+            takes_over: decided.takes_over.clone(),
             action: PublishAction::Unchanged,
         })
     }
@@ -94,6 +97,7 @@ impl Publication {
             self.wanted = decided.state.clone();
             self.definition = definition(decided);
             self.hides_partitions = decided.hides_partitions;
+            self.takes_over.clone_from(&decided.takes_over);
         }
     }
 }
@@ -186,6 +190,7 @@ fn proposed(metadata: &MetaData, manifest: &Manifest, bucket: &str, output: &Tab
         base: appended.and_then(|appended| appended.base.clone()).or(of_completed),
         rolled_back_from: None,
         hides_partitions: hides_partitions(table, output),
+        takes_over: None,
     };
     // what was built from scratch is all of the table, also where its manifest does not say so
     let from_scratch = appended.is_some_and(|appended| appended.base.is_none());

@@ -125,7 +125,8 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
     if !proposal.asked_for && !is_there && is_withdrawn {
         return Ok((before.clone(), Outcome::Withdrawn));
     }
-    let whole = proposed.replaces == Replaces::Table;
+    // of a table that no run has made nothing stays
+    let whole = proposed.replaces == Replaces::Table || at.is_none();
     let base = proposed.table.base.as_ref();
     if is_older && (whole || base.is_some()) {
         return match has_partitions_of_its_own(before, proposed, run) {
@@ -133,7 +134,8 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
             false => Ok((before.clone(), Outcome::Superseded)),
         };
     }
-    if !is_there && (base.is_some_and(|base| at.as_ref() != Some(base)) || !is_complete(before, proposed)) {
+    let is_complete = at.is_none() || is_complete(before, proposed);
+    if !is_there && (base.is_some_and(|base| at.as_ref() != Some(base)) || !is_complete) {
         return Err(stale(proposed, base, at));
     }
     let mut table = if is_older { before.clone() } else { proposed.table.clone() };
@@ -216,6 +218,8 @@ pub fn roll_back(
     for table in then.tables.iter().filter(|table| is_described(&table.state.table)) {
         let mut table = table.clone();
         table.rolled_back_from = None;
+        // it was said of the table that was there then
+        table.takes_over = None;
         if let Some(before) = current.table(&table.state.table) {
             let (newest, there) = (before.state.newest(), table.state.newest());
             let newest = newest.into_iter().chain(before.rolled_back_from.clone()).max();
@@ -280,6 +284,17 @@ fn without(is: &Decided, ours: &Decided, was: Option<&Decided>) -> Decided {
         table.state.rows = table.state.partitions.iter().map(|partition| partition.rows).sum();
     }
     table
+}
+
+/// What is published when tables of others, each at a place, are replaced by the pipeline's.
+pub fn take_over(current: &Decision, places: &BTreeMap<String, String>, now: DateTime<Utc>) -> Decision {
+    let mut next = current.next(now);
+    for table in &mut next.tables {
+        if let Some(place) = places.get(&table.state.table) {
+            table.takes_over = Some(place.clone());
+        }
+    }
+    if next.says(current) { current.clone() } else { next }
 }
 
 /// What is published when tables are dropped.

@@ -35,7 +35,7 @@ fn proposal(n: u8, base: Option<u8>, replaces: Replaces, days: &[&str]) -> Propo
     };
     let definition = TableDefinition { description: run(n).to_string(), ..TableDefinition::default() };
     let base = base.map(run);
-    let table = Decided { state, definition, base, rolled_back_from: None, hides_partitions: false };
+    let table = Decided { state, definition, base, rolled_back_from: None, hides_partitions: false, takes_over: None };
     Proposal { run: run(n), asked_for: false, tables: vec![Proposed { table, replaces, copied: None }] }
 }
 

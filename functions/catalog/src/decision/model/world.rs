@@ -184,7 +184,14 @@ impl World {
             (Mode::Whole | Mode::Rebuild | Mode::Completed, _) | (Mode::Append, None) => Replaces::Table,
             (Mode::Append, Some(_)) | (Mode::Partition, _) => Replaces::Partitions,
         };
-        let table = Decided { state, definition, base: base_run, rolled_back_from: None, hides_partitions: false };
+        let table = Decided {
+            state,
+            definition,
+            base: base_run,
+            rolled_back_from: None,
+            hides_partitions: false,
+            takes_over: None,
+        };
         let proposal =
             Proposal { run: run.clone(), asked_for: false, tables: vec![Proposed { table, replaces, copied }] };
         let holds = base.map(|base| base.holds).unwrap_or_default().union(&files).copied().collect();
