@@ -1,6 +1,6 @@
 # What a user calls. `make help` lists it.
 # Needs Rust, Python 3.11 or later and make; everything else is fetched into .venv (.venv-build for a deployment,
-# .venv-compare, .venv-glue and .venv-spark for comparisons).
+# .venv-readers for tests, .venv-compare, .venv-glue and .venv-spark for comparisons).
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -96,7 +96,7 @@ expire: $(VENV)/.ready ## Say which runs of the running `make up` nobody needs a
 # --------------------------------------------------------------------------------------------------------- to work on it
 
 .PHONY: test
-test: $(VENV)/.ready-dev functions ## Run every test: unit, property, end to end, local cloud, template
+test: $(VENV)/.ready-dev .venv-readers/.ready functions ## Run every test: unit, property, end to end, local cloud, template
 	@set -uo pipefail; mkdir -p .local; failed=0; \
 	$(CARGO) test --workspace --no-fail-fast 2>&1 | tee .local/test-rust.log || failed=1; \
 	PYTHONPATH=infra/local $(VENV)/bin/python -m pytest infra/local/tests 2>&1 | tee .local/test-python.log || failed=1; \
@@ -117,8 +117,8 @@ check: $(VENV)/.ready-dev ## Check format, lints, what each function links, the 
 	@$(call must_not_link,extract,arrow|parquet|datafusion)
 	@$(call must_not_link,catalog,arrow|parquet|datafusion)
 	@$(call must_not_link,validate,datafusion)
-	$(VENV)/bin/ruff format --check --config infra/local/pyproject.toml infra tests/compare
-	$(VENV)/bin/ruff check --config infra/local/pyproject.toml infra tests/compare
+	$(VENV)/bin/ruff format --check --config infra/local/pyproject.toml infra tests/compare tests/reading
+	$(VENV)/bin/ruff check --config infra/local/pyproject.toml infra tests/compare tests/reading
 	$(VENV)/bin/cfn-lint infra/template.yaml
 
 # $(call must_not_link,<function>,<families of crates, joined by |>)
@@ -223,7 +223,7 @@ deploy: build .venv-build/.ready-deploy ## Build, then deploy to the AWS account
 
 .PHONY: clean
 clean: ## Remove everything that was made here
-	rm -rf .local .venv .venv-build .venv-compare .venv-glue .venv-spark build target
+	rm -rf .local .venv .venv-readers .venv-build .venv-compare .venv-glue .venv-spark build target
 
 # -------------------------------------------------------------------------------------------------------- what they need
 
@@ -265,6 +265,11 @@ $(VENV)/.ready-dev: infra/local/requirements-dev.txt $(VENV)/.ready
 
 .venv-build/.ready-deploy: infra/requirements-deploy.txt .venv-build/.ready
 	@.venv-build/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# What analysts read the tables with.
+.venv-readers/.ready: tests/reading/requirements.txt
+	@$(call make_venv,.venv-readers,$<)
 	@touch $@
 
 # What validate and curate are measured with, data_linter 6.3.6 among it: nothing that the project itself needs.

@@ -131,6 +131,11 @@ impl Stack {
         }
     }
 
+    /// Where AWS is.
+    pub fn endpoint(&self) -> &'static str {
+        &cloud().endpoint
+    }
+
     /// The Glue database.
     pub fn database(&self) -> &str {
         &self.database

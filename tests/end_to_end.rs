@@ -6,10 +6,12 @@
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`catalog`]: plans, rollback, expiry
+//! - [`others`]: tables of others that have a described name
 //! - [`partitions`]: many of them
 //! - [`overlap`]: publications, rollbacks and expiry at the same time
 //! - [`refused`]: calls that AWS refuses, and answers that are lost
 //! - [`readers`]: who queries meanwhile sees one published run after the other
+//! - [`reading`]: what analysts' libraries make of the tables
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`raw_history`]: the database over raw-hist
 //! - [`stages`]: the process stage, appending, verifying
@@ -30,6 +32,8 @@ mod interrupted;
 mod journey;
 #[path = "landing.rs"]
 mod landing;
+#[path = "others.rs"]
+mod others;
 #[path = "overlap.rs"]
 mod overlap;
 #[path = "partitions.rs"]
@@ -38,6 +42,8 @@ mod partitions;
 mod raw_history;
 #[path = "readers.rs"]
 mod readers;
+#[path = "reading.rs"]
+mod reading;
 #[path = "refused.rs"]
 mod refused;
 #[path = "stages.rs"]

@@ -13,7 +13,8 @@ const FEW: u64 = 150;
 const BATCH: u64 = 100;
 
 const DAYS: &str = "SELECT n, day FROM days";
-const BY_DAY: &str = "SELECT n, day FROM days WHERE CAST('${snapshot_date}' AS DATE) > DATE '2026-01-01' OR day = 1";
+const BY_DAY: &str =
+    "SELECT n, day FROM days WHERE CAST('${snapshot_date}' AS DATE) > DATE '2026-01-01' OR day IN (1, 5000)";
 
 /// Three tables of the same rows: replaced whole, one whose partitions are computed, and one that is added to.
 fn metadata() -> tempfile::TempDir {
@@ -99,8 +100,13 @@ async fn many_partitions_take_few_calls() {
         published(&stack, "partition mode, one moved", json!({"tables": ["by_day"], "snapshot_date": "2025-01-01"}))
             .await;
     assert_eq!(of(&one, CHANGES), [0, 1, 1, 0, 0]);
+    land(4, 5000..5001).await;
+    let new = json!({"tables": ["by_day"], "snapshot_date": "2025-01-01"});
+    let new = published(&stack, "partition mode, one moved, one new", new).await;
+    // no MSCK: the table's location is no run's, as its partitions are several runs'
+    assert_eq!((of(&new, CHANGES), of(&new, &["StartQueryExecution"])), (vec![0, 1, 1, 1, 0], vec![2]));
 
-    for (table, rows) in [("whole", partitions + 1), ("projected", partitions + 1), ("by_day", partitions + 2)] {
+    for (table, rows) in [("whole", partitions + 1), ("projected", partitions + 1), ("by_day", partitions + 3)] {
         assert_eq!(stack.count(table).await, rows, "{table}");
     }
 }

@@ -9,8 +9,8 @@ use chrono::Duration;
 use contract::{Failure, RunId, Table};
 
 use crate::decision::{Decided, Decision, PartitionState, TableState, same_location};
-use crate::plan::tables_of;
-use crate::publication::location_of;
+use crate::plan::{is_ours, tables_of};
+use crate::publication::run_location_of;
 use crate::runs::Runs;
 use crate::table_input::{PREVIOUS_LOCATION, ROLLED_BACK_FROM, TableDefinition};
 use crate::{partitions, projection};
@@ -27,7 +27,7 @@ pub async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Failure> {
     let mut tables = Vec::new();
     for table in metadata.curated.values() {
         let recorded = on_record.iter().find(|recorded| recorded.state.table == table.name);
-        match found.iter().find(|found| found.name() == table.name) {
+        match found.iter().find(|found| found.name() == table.name && is_ours(found)) {
             Some(found) => tables.push(as_in_glue(glue, &metadata.database.name, table, found, recorded).await?),
             None => tables.extend(recorded.cloned()),
         }
@@ -49,7 +49,8 @@ pub async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Failure> {
     })
 }
 
-async fn as_in_glue(
+/// A table as Glue has it: where it is, and how it is described.
+pub async fn as_in_glue(
     glue: &Client,
     database: &str,
     table: &Table,
@@ -57,7 +58,8 @@ async fn as_in_glue(
     recorded: Option<&Decided>,
 ) -> Result<Decided, Failure> {
     let parameter = |name: &str| found.parameters().and_then(|parameters| parameters.get(name));
-    let location = location_of(found);
+    let location = run_location_of(found);
+    let location = location.as_str();
     let recorded = recorded.filter(|recorded| same_location(&recorded.state.location, location));
     let mut state = TableState {
         table: table.name.clone(),
@@ -74,12 +76,18 @@ async fn as_in_glue(
         partitions::visit(glue, database, &table.name, |partition| {
             let location = partitions::location(&partition).to_owned();
             let rows = rows.get(location.trim_end_matches('/')).copied();
-            state.partitions.push(PartitionState { values: partition.values().to_vec(), location, rows });
+            state.partitions.push(PartitionState {
+                values: partition.values().to_vec(),
+                location,
+                rows,
+                written_by: None,
+            });
         })
         .await?;
         state.rows = state.partitions.iter().map(|partition| partition.rows).sum();
     }
     let mut definition = TableDefinition::of(found);
+    definition.storage_descriptor.location = location.to_owned();
     definition.parameters.retain(|name, _| ![PREVIOUS_LOCATION, ROLLED_BACK_FROM].contains(&name.as_str()));
     Ok(Decided {
         state,
@@ -87,5 +95,6 @@ async fn as_in_glue(
         base: None,
         rolled_back_from: parameter(ROLLED_BACK_FROM).and_then(|run| RunId::parse(run)),
         hides_partitions: table.partition_columns().iter().any(|column| column.sensitive),
+        takes_over: None,
     })
 }

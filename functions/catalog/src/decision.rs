@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 use decide::Refusal;
-pub use decide::{Outcome, Proposal, Proposed, drop_tables, expire, publish, roll_back, take_back};
+pub use decide::{Outcome, Proposal, Proposed, drop_tables, expire, publish, roll_back, take_back, take_over};
 pub use places::Places;
 
 use crate::table_input::TableDefinition;
@@ -65,6 +65,9 @@ pub struct Decided {
     /// Whether no message names a partition.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hides_partitions: bool,
+    /// Where a table of others is that has the name, and that somebody has said may be replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_over: Option<String>,
 }
 
 /// Where a table is.
@@ -89,17 +92,23 @@ pub struct PartitionState {
     pub location: String,
     /// Rows in its files; null where nobody has said.
     pub rows: Option<u64>,
+    /// The run that has written its rows, where these are copies in the folder of another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_by: Option<RunId>,
 }
 
 impl From<PartitionOutput> for PartitionState {
     fn from(written: PartitionOutput) -> Self {
-        Self { values: written.values, location: written.location, rows: Some(written.rows) }
+        Self { values: written.values, location: written.location, rows: Some(written.rows), written_by: None }
     }
 }
 
 impl PartitionState {
     /// The run that has written it; `None` where it is no run's.
     pub fn run(&self) -> Option<RunId> {
+        if self.written_by.is_some() {
+            return self.written_by.clone();
+        }
         let folder = self.location.trim_end_matches('/');
         RunId::of_location(folder.rsplitn(self.values.len() + 1, '/').nth(self.values.len())?)
     }
@@ -114,6 +123,16 @@ impl TableState {
     /// The newest run of which anything is in it.
     pub fn newest(&self) -> Option<RunId> {
         self.partitions.iter().filter_map(PartitionState::run).chain(self.run()).max()
+    }
+
+    /// Where Glue is to point: at the run's folder if that holds all of the table, and nothing else; or, where partitions
+    /// lie in the folders of several runs, at a place where nothing is.
+    pub fn pointed_at(&self) -> String {
+        let holds = |partition: &PartitionState| partition.location.starts_with(&self.location);
+        match self.run() {
+            Some(_) if !self.partitions.iter().all(holds) => contract::of_several_runs(&self.location),
+            _ => self.location.clone(),
+        }
     }
 
     /// Whether two states are the same place: what somebody has counted meanwhile does not matter.

@@ -24,6 +24,7 @@ mod decision;
 mod diff;
 mod expire;
 mod journal;
+mod others;
 mod partitions;
 mod plan;
 mod projection;
@@ -179,8 +180,10 @@ impl App {
         wish: &Wish,
         request: &SyncRequest,
     ) -> Result<(Current, Proposed, Vec<Publication>, Plan), Failure> {
-        let current = self.current().await?;
+        let mut current = self.current().await?;
+        let taken_over = others::found(&self.glue, &self.metadata, &mut current.decision, &request.take_over).await?;
         let mut proposed = self.runs().proposed(wish, &current).await?;
+        proposed.next = decision::take_over(&proposed.next, &taken_over, chrono::Utc::now());
         if request.drop {
             let tables = proposed.next.tables.iter().map(|table| table.state.table.clone());
             let obsolete: Vec<_> = tables.filter(|table| !self.metadata.curated.contains_key(table)).collect();

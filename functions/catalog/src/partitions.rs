@@ -91,7 +91,8 @@ pub async fn publish(
         if !was_seen && !watch.is_current().await? {
             return Ok(Progress::Overtaken);
         }
-        let root = &publication.wanted.location;
+        // of a table whose partitions lie in the folders of several runs MSCK finds none
+        let root = &publication.definition.storage_descriptor.location;
         let is_found = |partition: &&PartitionState| partition.location.starts_with(root.as_str());
         let (database, table) = (&publication.database, &publication.wanted.table);
         refusals.clear();
@@ -344,6 +345,7 @@ mod tests {
             values: vec![date.into()],
             location: format!("{}dea_snapshot_date={date}/", publication.wanted.location),
             rows: Some(1),
+            written_by: None,
         });
         let ours = publication.run.as_str();
         let found = [registered(ours, "d1"), registered(OLDER, "d2"), registered(OLDER, "d8")];

@@ -6,10 +6,10 @@ use aws_sdk_glue::types::{Partition, Table as GlueTable};
 use contract::{Failure, FailureKind, MetaData};
 
 use crate::decision::Outcome;
-use crate::publication::{Publication, location_of};
+use crate::publication::{Publication, run_location_of};
 use crate::sync::{Change, change};
 use crate::table_input::{RUN, TableDefinition};
-use crate::{diff, partitions, sync};
+use crate::{diff, others, partitions, sync};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -106,7 +106,15 @@ impl TablePlan {
             false => Vec::new(),
         };
         // of a table that goes first it does not matter what it is like
-        let change = if recreate { Change::Create } else { change(found.as_ref(), publication)? };
+        let change = match (recreate, &found) {
+            (true, Some(found)) => {
+                others::check(found, &publication.definition, None)
+                    .map_err(|failure| failure.context(format!("publishing table `{}`", publication.name())))?;
+                Change::Create
+            }
+            (true, None) => Change::Create,
+            (false, found) => change(found.as_ref(), publication)?,
+        };
         let mut plan = Self { found, registered, change, lines: Vec::new() };
         plan.lines = plan.describe(publication);
         Ok(plan)
@@ -115,7 +123,7 @@ impl TablePlan {
     fn describe(&self, publication: &Publication) -> Vec<String> {
         let name = &publication.wanted.table;
         let to = &publication.wanted.location;
-        let from = self.found.as_ref().map(location_of).unwrap_or_default();
+        let from = self.found.as_ref().map(run_location_of).unwrap_or_default();
         let mut lines = vec![match (publication.outcome, self.change) {
             (Some(Outcome::Superseded), _) => format!("table {name}: leave at {to}, which is newer"),
             (Some(Outcome::Withdrawn), _) => {
@@ -123,11 +131,14 @@ impl TablePlan {
             }
             (_, Change::Create) if self.found.is_some() => format!("table {name}: delete and create at {to}"),
             (_, Change::Create) => format!("table {name}: create at {to}"),
+            (_, Change::Update | Change::Flip) if from == *to => format!("table {name}: update at {to}"),
             (_, Change::Flip) => format!("table {name}: flip from {from} to {to}"),
-            (_, Change::Update) if from == to => format!("table {name}: update at {to}"),
             (_, Change::Update) => format!("table {name}: update, and flip from {from} to {to}"),
             (_, Change::Leave) => format!("table {name}: leave at {to}"),
         }];
+        if self.change != Change::Create && self.found.as_ref().is_some_and(|found| !is_ours(found)) {
+            lines.push("  a table of others is taken over; its files stay".into());
+        }
         if let (Change::Update, Some(found)) = (self.change, &self.found) {
             let changes = diff::changes(&TableDefinition::of(found), &publication.definition);
             lines.extend(changes.into_iter().map(|change| format!("  {change}")));
@@ -146,6 +157,10 @@ impl TablePlan {
             let parts = parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {n}"));
             let parts: Vec<String> = parts.collect();
             lines.push(format!("  partitions: {}", if parts.is_empty() { "none".into() } else { parts.join(", ") }));
+            let pointed_at = &publication.definition.storage_descriptor.location;
+            if contract::is_of_several_runs(pointed_at) {
+                lines.push(format!("  location: {pointed_at}, as the partitions lie in the folders of several runs"));
+            }
         }
         lines
     }

@@ -1,13 +1,15 @@
 //! A publication: one table as it is decided, on its way into Glue. And what a manifest proposes, which is checked here
 //! before anything is touched.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_glue::types::Table as GlueTable;
 use contract::message::PublishAction;
 use contract::{Column, Failure, Manifest, MetaData, Replaces, RunId, Table, TableOutput};
 
 use crate::decision::{Decided, Decision, Outcome, Proposal, Proposed, TableState};
 use crate::projection;
-use crate::table_input::TableDefinition;
+use crate::table_input::{RUN, TableDefinition};
 
 /// One table on its way into Glue.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Publication {
     pub partition_columns: Vec<Column>,
     /// Whether no message names a partition.
     pub hides_partitions: bool,
+    /// Where a table of others is that may be replaced.
+    pub takes_over: Option<String>,
     /// What has become of the table in Glue so far.
     pub action: PublishAction,
 }
@@ -49,9 +53,10 @@ impl Publication {
             run: run.clone(),
             outcome,
             wanted: decided.state.clone(),
-            definition: decided.definition.clone(),
+            definition: definition(decided),
             partition_columns: table.partition_columns().to_vec(),
             hides_partitions: decided.hides_partitions,
+            takes_over: decided.takes_over.clone(),
             action: PublishAction::Unchanged,
         })
     }
@@ -90,15 +95,36 @@ impl Publication {
         }
         if let Some(decided) = decided {
             self.wanted = decided.state.clone();
-            self.definition = decided.definition.clone();
+            self.definition = definition(decided);
             self.hides_partitions = decided.hides_partitions;
+            self.takes_over.clone_from(&decided.takes_over);
         }
     }
+}
+
+/// What Glue is to say of a table.
+fn definition(decided: &Decided) -> TableDefinition {
+    let mut definition = decided.definition.clone();
+    definition.storage_descriptor.location = decided.state.pointed_at();
+    definition
 }
 
 /// Where a table's files are, as Glue has it.
 pub fn location_of(table: &GlueTable) -> &str {
     table.storage_descriptor().and_then(|storage| storage.location()).unwrap_or_default()
+}
+
+/// Where the run is that a table in Glue is at.
+pub fn run_location_of(table: &GlueTable) -> String {
+    let location = location_of(table);
+    let named = table.parameters().and_then(|parameters| parameters.get(RUN));
+    match (contract::is_of_several_runs(location), named) {
+        (true, Some(run)) => {
+            let above = location.trim_end_matches('/').rsplit_once('/').map_or("", |(above, _)| above);
+            format!("{above}/{run}/")
+        }
+        _ => location.to_owned(),
+    }
 }
 
 /// The tables of a run, all checked: nothing is published of a run of which anything is wrong.
@@ -144,22 +170,32 @@ fn proposed(metadata: &MetaData, manifest: &Manifest, bucket: &str, output: &Tab
         }
     }
     let appended = output.appended.as_ref();
-    let state = TableState {
+    let completed = output.completed.as_ref();
+    let mut state = TableState {
         table: output.table.clone(),
         location: output.location.clone(),
         rows: Some(output.rows),
         partitions: output.partitions.iter().cloned().map(Into::into).collect(),
     };
+    let copied: Option<BTreeMap<_, _>> =
+        completed.map(|completed| completed.copied.iter().map(|one| (one.values.clone(), one)).collect());
+    for partition in &mut state.partitions {
+        let copy = copied.as_ref().and_then(|copied| copied.get(&partition.values));
+        partition.written_by = copy.map(|copy| copy.written_by.clone());
+    }
+    let of_completed = completed.and_then(|completed| completed.base.clone());
     let table = Decided {
         state,
         definition: TableDefinition::new(table, output, manifest)?,
-        base: appended.and_then(|appended| appended.base.clone()),
+        base: appended.and_then(|appended| appended.base.clone()).or(of_completed),
         rolled_back_from: None,
         hides_partitions: hides_partitions(table, output),
+        takes_over: None,
     };
     // what was built from scratch is all of the table, also where its manifest does not say so
     let from_scratch = appended.is_some_and(|appended| appended.base.is_none());
-    Ok(Proposed { table, replaces: if from_scratch { Replaces::Table } else { output.replaces } })
+    let copied = copied.map(|copied| copied.into_iter().map(|(values, copy)| (values, copy.from.clone())).collect());
+    Ok(Proposed { table, replaces: if from_scratch { Replaces::Table } else { output.replaces }, copied })
 }
 
 #[cfg(test)]

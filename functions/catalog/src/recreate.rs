@@ -4,8 +4,8 @@
 use aws_sdk_glue::Client;
 use contract::{Failure, FailureKind, MetaData};
 
-use crate::partitions;
 use crate::plan::{is_ours, tables_of};
+use crate::{partitions, sync};
 
 /// Tables that BatchDeleteTable takes in a call.
 const BATCH: usize = 100;
@@ -33,10 +33,14 @@ pub async fn drop_tables(glue: &Client, database: &str, tables: &[String]) -> Re
 
 /// Deletes tables that a run has created, their partitions first: those would outlive them for a while.
 pub async fn drop_with_partitions(glue: &Client, database: &str, tables: &[String]) -> Result<(), Failure> {
+    let mut ours = Vec::new();
     for table in tables {
-        partitions::remove_all(glue, database, table).await?;
+        if sync::find_table(glue, database, table).await?.is_some_and(|found| is_ours(&found)) {
+            partitions::remove_all(glue, database, table).await?;
+            ours.push(table.clone());
+        }
     }
-    drop_tables(glue, database, tables).await
+    drop_tables(glue, database, &ours).await
 }
 
 /// Deletes the pipeline's tables, and the database if nothing else is in it. Queries fail until all of it is made again.

@@ -203,7 +203,7 @@ mod tests {
 
     fn partition(values: &[&str], rows: u64) -> PartitionState {
         let values = values.iter().map(|&value| value.to_owned()).collect();
-        PartitionState { values, location: "s3://curated/p/".into(), rows: Some(rows) }
+        PartitionState { values, location: "s3://curated/p/".into(), rows: Some(rows), written_by: None }
     }
 
     /// Athena's answer: a row for each partition, or for the table.

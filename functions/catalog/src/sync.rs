@@ -9,8 +9,9 @@ use contract::message::PublishAction;
 use contract::{Database, Failure, FailureKind};
 
 use crate::decision::same_location;
+use crate::others;
 use crate::publication::Publication;
-use crate::table_input::{self, EXTERNAL_TABLE, TableDefinition};
+use crate::table_input::{self, TableDefinition};
 use crate::watch::{Progress, Watch};
 
 /// How often a table that others change at the same moment is read and compared again.
@@ -64,7 +65,8 @@ pub async fn get_table(glue: &Client, publication: &Publication) -> Result<Optio
     find_table(glue, &publication.database, &publication.wanted.table).await
 }
 
-async fn find_table(glue: &Client, database: &str, table: &str) -> Result<Option<GlueTable>, Failure> {
+/// A table by its name, or `None` when there is none.
+pub async fn find_table(glue: &Client, database: &str, table: &str) -> Result<Option<GlueTable>, Failure> {
     match glue.get_table().database_name(database).name(table).send().await {
         Ok(found) => Ok(found.table),
         Err(error) => match boot::aws::failure(&error) {
@@ -82,7 +84,7 @@ pub async fn ensure_table(glue: &Client, database: &str, wanted: &TableDefinitio
         let found = find_table(glue, database, &wanted.name).await?;
         let changed = match &found {
             None => create(glue, database, wanted.input()?).await,
-            Some(table) => match compare(table, wanted).map_err(|failure| failure.context(&doing))? {
+            Some(table) => match compare(table, wanted, None).map_err(|failure| failure.context(&doing))? {
                 Change::Leave => return Ok(()),
                 _ => update(glue, database, wanted.input()?, table.version_id()).await,
             },
@@ -157,21 +159,15 @@ pub async fn publish(
 /// What is to be done about a table that Glue has like this.
 pub fn change(found: Option<&GlueTable>, publication: &Publication) -> Result<Change, Failure> {
     let Some(table) = found else { return Ok(Change::Create) };
-    compare(table, &publication.definition)
+    compare(table, &publication.definition, publication.takes_over.as_deref())
         .map_err(|failure| failure.context(format!("publishing table `{}`", publication.name())))
 }
 
 /// Whether a table in Glue is to be left or updated. Fails where it cannot become the wanted one.
-fn compare(table: &GlueTable, wanted: &TableDefinition) -> Result<Change, Failure> {
+fn compare(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&str>) -> Result<Change, Failure> {
+    others::check(table, wanted, takes_over)?;
     let conflict = |reason| Err(Failure::conflict(reason));
     let mut current = TableDefinition::of(table);
-    if current.table_type != EXTERNAL_TABLE {
-        return conflict(format!(
-            "something else has this name, of the type `{}` where `{EXTERNAL_TABLE}` was expected; \
-             rename or drop it, or rename the table in the metadata",
-            current.table_type
-        ));
-    }
     // The partitions that are registered have values for the columns of then.
     let keys = |definition: &TableDefinition| -> Vec<String> {
         definition.partition_keys.iter().map(|column| column.name.clone()).collect()

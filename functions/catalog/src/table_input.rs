@@ -33,7 +33,7 @@ const SENSITIVE: &str = "sensitive";
 /// Our parameters begin with this.
 const OURS: &str = "landfall_";
 /// Parameter: the run that the table points at.
-pub const RUN: &str = "landfall_run";
+pub const RUN: &str = contract::RUN_PARAMETER;
 /// Parameter: the version of the pipeline that built the run.
 const VERSION: &str = "landfall_version";
 /// Parameter of tables of CSV: how many lines come before the rows. Athena looks for it here.

@@ -204,6 +204,7 @@ mod tests {
             lines: false,
             compression: Default::default(),
             mode: Mode::Rebuild,
+            self_contained: false,
             partition_projection: false,
             sql: None,
         }

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use contract::{Appended, Failure, Manifest, OutputFile, PartitionOutput, Replaces, RunId, Table, TableOutput};
-use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
 use crate::Settings;
 use crate::area::Area;
+use crate::complete::{self, Copy};
 use crate::parquet_file::hexadecimal;
+use crate::partition;
 use crate::secrets::Secrets;
 use crate::size;
 use crate::source::RawTable;
@@ -20,8 +21,6 @@ use crate::tables::{self, Built, Optimized, Tables, from_files, nothing_written}
 use crate::transform::{Plan, Query};
 use crate::write;
 
-/// Copies under way at once.
-const COPIES: usize = 8;
 /// The queries are only looked at.
 const MEMORY_BYTES: usize = 1 << 20;
 
@@ -111,24 +110,37 @@ impl Append<'_> {
         };
         let hides_partitions = secrets.any_of(table.partitions.iter());
         output.hides_partitions = hides_partitions;
+        let mut copies = Vec::new();
         for (folder, files) in base.into_iter().flat_map(|base| base.files) {
-            let partition = self.area.url(&format!("{}{folder}", self.folder));
-            let touched = output.partitions.iter_mut().find(|found| found.location == partition);
-            if touched.is_none() && output.replaces == Replaces::Partitions {
-                appended.kept.extend(files);
-                continue;
+            let location = self.area.url(&format!("{}{folder}", self.folder));
+            let rows: u64 = files.iter().map(|file| file.rows).sum();
+            match output.partitions.iter_mut().find(|found| found.location == location) {
+                Some(PartitionOutput { rows: of_partition, .. }) => *of_partition += rows,
+                None if output.replaces == Replaces::Partitions && !table.self_contained => {
+                    appended.kept.extend(files);
+                    continue;
+                }
+                None if table.partitions.is_empty() => {}
+                None => {
+                    output.partitions.push(PartitionOutput { values: partition::values(&folder), location, rows });
+                }
             }
-            let copies = self.copy(&folder, files).await.map_err(|failure| match hides_partitions {
-                true => write::without_partition(table, &failure),
-                false => failure,
-            })?;
-            let rows: u64 = copies.iter().map(|file| file.rows).sum();
-            if let Some(PartitionOutput { rows: of_partition, .. }) = touched {
-                *of_partition += rows;
-            }
-            output.rows += rows;
-            output.bytes += copies.iter().map(|file| file.bytes).sum::<u64>();
-            output.files.extend(copies);
+            copies.extend(
+                files
+                    .into_iter()
+                    .map(|file| Copy { key: format!("{}{folder}{}", self.folder, name_of_copy(&file.key)), file }),
+            );
+        }
+        let copies = complete::copy(self.area, table, copies).await.map_err(|failure| match hides_partitions {
+            true => write::without_partition(table, &failure),
+            false => failure,
+        })?;
+        output.rows += copies.iter().map(|file| file.rows).sum::<u64>();
+        output.bytes += copies.iter().map(|file| file.bytes).sum::<u64>();
+        output.files.extend(copies);
+        if table.self_contained {
+            output.replaces = Replaces::Table;
+            output.partitions.sort_by(|one, other| one.location.cmp(&other.location));
         }
         output.appended = Some(appended);
         Ok((output, new))
@@ -150,15 +162,6 @@ impl Append<'_> {
         let Built { mut outputs, failed } = tables.build(|_| self.folder.clone()).await?;
         let failure = || Failure::internal(format!("table `{}` was not built", table.name));
         outputs.pop().ok_or_else(|| failed.of(&table.name).unwrap_or_else(failure))
-    }
-
-    async fn copy(&self, folder: &str, files: Vec<OutputFile>) -> Result<Vec<OutputFile>, Failure> {
-        let copies = files.into_iter().map(|file| async move {
-            let key = format!("{}{folder}{}", self.folder, name_of_copy(&file.key));
-            self.area.copy(&file.key, file.bytes, &key).await?;
-            Ok(OutputFile { key, copied_from: Some(file.key), ..file })
-        });
-        futures::stream::iter(copies).buffered(COPIES).try_collect().await
     }
 }
 

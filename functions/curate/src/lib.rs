@@ -9,6 +9,7 @@ pub mod append;
 pub mod area;
 pub mod blame;
 pub mod command;
+pub mod complete;
 pub mod depth;
 pub mod dialect;
 pub mod engine;

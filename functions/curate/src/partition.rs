@@ -68,6 +68,26 @@ pub fn folder(names: &[String], values: &[String]) -> String {
     names.iter().zip(values).map(|(name, value)| format!("{name}={}/", escape(value))).collect()
 }
 
+/// The values of a partition by its folder, `a=1/b=2/`.
+pub fn values(folder: &str) -> Vec<String> {
+    let parts = folder.trim_end_matches('/').split('/');
+    parts.map(|part| unescape(part.split_once('=').map_or(part, |(_, value)| value))).collect()
+}
+
+/// What was escaped.
+fn unescape(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            // only what is ASCII is escaped
+            Some(escaped) => out.extend([char::from(escaped).to_string().as_str(), &part[2..]]),
+            None => out.extend(["%", part]),
+        }
+    }
+    out
+}
+
 /// Hive's escaping of a partition value in a path: the characters of `FileUtils.charToEscape` as `%XX`.
 /// <https://github.com/apache/hive/blob/master/common/src/java/org/apache/hadoop/hive/common/FileUtils.java>
 fn escape(value: &str) -> String {
@@ -111,6 +131,7 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned()];
         let values = ["2018-01-01 00:00:00".to_owned(), "x/y=é 100%".to_owned()];
         assert_eq!(folder(&names, &values), "a=2018-01-01 00%3A00%3A00/b=x%2Fy%3Dé 100%25/");
+        assert_eq!(super::values(&folder(&names, &values)), values);
         // charToEscape begins at 0
         let control: String = (0..=0x20).chain([0x7e, 0x7f]).filter_map(char::from_u32).collect();
         let escaped: String = (0..0x20).map(|byte| format!("%{byte:02X}")).collect();

@@ -1,7 +1,11 @@
 //! Which run of a table analysts see: what a run that only adds to the table starts from.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_glue::Client;
-use contract::{Failure, FailureKind, Manifest, MetaData, RunId};
+use contract::{Failure, FailureKind, Manifest, MetaData, RUN_PARAMETER, RunId, TableOutput};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::area::Area;
 
@@ -24,18 +28,15 @@ impl Published {
     ) -> Result<Option<Manifest>, Failure> {
         let folder = metadata.database.manifests();
         match self {
-            Self::Glue(glue) => match location(glue, &metadata.database.name, table).await? {
-                Some(location) => match RunId::of_location(&location) {
-                    Some(run) => read(curated, &format!("{folder}{run}.json")).await,
-                    None => Ok(None),
-                },
+            Self::Glue(glue) => match run(glue, &metadata.database.name, table).await? {
+                Some(run) => read(curated, &format!("{folder}{run}.json")).await,
                 None => Ok(None),
             },
             Self::LastRun => {
                 let mut keys: Vec<_> = curated.list(&folder).await?.into_iter().map(|object| object.key).collect();
                 keys.sort();
                 for key in keys.iter().rev() {
-                    let manifest = read(curated, key).await?;
+                    let manifest: Option<Manifest> = read(curated, key).await?;
                     if manifest.as_ref().is_some_and(|found| found.tables.iter().any(|output| output.table == table)) {
                         return Ok(manifest);
                     }
@@ -46,11 +47,91 @@ impl Published {
     }
 }
 
-async fn location(glue: &Client, database: &str, table: &str) -> Result<Option<String>, Failure> {
+impl Published {
+    /// A table as it is decided to be, with the partitions of all runs; `None` where it is not published, or nothing was
+    /// decided yet by a version that had no decisions.
+    pub async fn table(
+        &self,
+        metadata: &MetaData,
+        curated: &Area,
+        table: &str,
+    ) -> Result<Option<PublishedTable>, Failure> {
+        if let Self::LastRun = self {
+            let manifest = self.manifest(metadata, curated, table).await?;
+            let output = manifest.and_then(|manifest| manifest.tables.into_iter().find(|one| one.table == table));
+            return Ok(output.map(PublishedTable::of_run));
+        }
+        let decision: Option<Decision> =
+            read(curated, &format!("{}current.json", metadata.database.publications())).await?;
+        Ok(decision.and_then(|decision| decision.tables.into_iter().find(|one| one.table == table)))
+    }
+}
+
+/// What is decided, as far as curate looks at it.
+#[derive(Debug, Deserialize)]
+struct Decision {
+    tables: Vec<PublishedTable>,
+}
+
+/// A table as it is decided to be.
+#[derive(Debug, Deserialize)]
+pub struct PublishedTable {
+    table: String,
+    location: String,
+    /// Its partitions, in the folders of whatever runs.
+    pub partitions: Vec<PublishedPartition>,
+}
+
+/// A partition as it is decided to be.
+#[derive(Debug, Deserialize)]
+pub struct PublishedPartition {
+    /// A value for each partition column.
+    pub values: Vec<String>,
+    /// `s3://…/<run>/<column>=<value>/`
+    pub location: String,
+    #[serde(default)]
+    written_by: Option<RunId>,
+}
+
+impl PublishedTable {
+    /// The run that it is at.
+    pub fn run(&self) -> Option<RunId> {
+        RunId::of_location(&self.location)
+    }
+
+    fn of_run(output: TableOutput) -> Self {
+        let copied = output.completed.into_iter().flat_map(|completed| completed.copied);
+        let mut written_by: BTreeMap<_, _> = copied.map(|copy| (copy.values, copy.written_by)).collect();
+        let partitions = output.partitions.into_iter().map(|partition| PublishedPartition {
+            written_by: written_by.remove(&partition.values),
+            values: partition.values,
+            location: partition.location,
+        });
+        Self { table: output.table, location: output.location, partitions: partitions.collect() }
+    }
+}
+
+impl PublishedPartition {
+    /// The run in whose folder it is, and its own folder within that: `day=2026-11-24/`.
+    pub fn place(&self) -> Option<(RunId, String)> {
+        let folders: Vec<&str> = self.location.trim_end_matches('/').split('/').collect();
+        let above = folders.len().checked_sub(self.values.len() + 1)?;
+        Some((RunId::parse(folders[above])?, format!("{}/", folders[above + 1..].join("/"))))
+    }
+
+    /// The run that has written its rows.
+    pub fn written_by(&self) -> Option<RunId> {
+        self.written_by.clone().or_else(|| Some(self.place()?.0))
+    }
+}
+
+async fn run(glue: &Client, database: &str, table: &str) -> Result<Option<RunId>, Failure> {
     match glue.get_table().database_name(database).name(table).send().await {
         Ok(found) => {
-            let storage = found.table().and_then(|table| table.storage_descriptor());
-            Ok(storage.and_then(|storage| storage.location()).map(str::to_owned))
+            let table = found.table();
+            let location = table.and_then(|table| table.storage_descriptor()).and_then(|storage| storage.location());
+            let named = table.and_then(|table| table.parameters()).and_then(|parameters| parameters.get(RUN_PARAMETER));
+            Ok(location.and_then(|location| RunId::of_table(location, named.map(String::as_str))))
         }
         Err(error) => match boot::aws::failure(&error) {
             failure if failure.kind == FailureKind::NotFound => Ok(None),
@@ -59,8 +140,9 @@ async fn location(glue: &Client, database: &str, table: &str) -> Result<Option<S
     }
 }
 
-async fn read(curated: &Area, key: &str) -> Result<Option<Manifest>, Failure> {
+/// A JSON object, if it is there.
+pub async fn read<T: DeserializeOwned>(curated: &Area, key: &str) -> Result<Option<T>, Failure> {
     let Some(text) = curated.read_whole(key).await? else { return Ok(None) };
-    let manifest = serde_json::from_slice(&text);
-    manifest.map(Some).map_err(|error| Failure::bad_data(format!("{} cannot be read: {error}", curated.url(key))))
+    let found = serde_json::from_slice(&text);
+    found.map(Some).map_err(|error| Failure::bad_data(format!("{} cannot be read: {error}", curated.url(key))))
 }

@@ -12,6 +12,7 @@ use contract::{
 use crate::Settings;
 use crate::append::{Append, Base};
 use crate::area::{Area, Areas};
+use crate::complete;
 use crate::failed::Failed;
 use crate::secrets::{self, Secrets};
 use crate::size;
@@ -31,6 +32,8 @@ pub struct Run<'a> {
     /// The only files to read for tables to which runs append, by table.
     added: Option<BTreeMap<String, HashSet<String>>>,
     from_scratch: bool,
+    /// Whether the tables were asked for by their names.
+    named: bool,
     variables: Variables,
     plan: Plan,
 }
@@ -69,6 +72,7 @@ impl<'a> Run<'a> {
             pinned: None,
             added: None,
             from_scratch,
+            named: !request.tables.is_empty(),
             variables,
             plan,
         })
@@ -153,8 +157,14 @@ impl<'a> Run<'a> {
             let names: BTreeSet<_> = others.iter().flat_map(|query| plan.raw_tables(&query.table.name)).collect();
             size::check(raw.iter().filter(|(name, _)| names.contains(name.as_str())).map(|(_, raw)| raw), settings)?;
             let built = Tables { plan: &plan, raw, area, settings }.build(&folder).await?;
-            outputs.extend(built.outputs.into_iter().map(|output| (output.table.clone(), output)));
             failed.extend(built.failed);
+            for output in built.outputs {
+                let table = output.table.clone();
+                match self.whole(areas, &folder, output).await {
+                    Ok(output) => drop(outputs.insert(table, output)),
+                    Err(failure) => failed.add(&table, failure)?,
+                }
+            }
         }
         for append in &appending {
             if failed.has(&append.query.table.name) {
@@ -195,7 +205,7 @@ impl<'a> Run<'a> {
         failed: &mut Failed,
     ) -> Result<(), Failure> {
         let emptied = tables.iter().filter(|output| output.rows == 0 && output.replaces == Replaces::Table);
-        for output in emptied.filter(|_| !self.from_scratch) {
+        for output in emptied.filter(|_| !(self.from_scratch && self.named)) {
             let raw = plan.raw_tables(&output.table);
             let Some((name, place)) = without_files.iter().find(|(name, _)| raw.contains(name.as_str())) else {
                 continue;
@@ -221,6 +231,27 @@ impl<'a> Run<'a> {
 
     fn by_then(&self) -> String {
         self.as_of.map(|as_of| format!(" that had come by {as_of} (Unix seconds)")).unwrap_or_default()
+    }
+
+    /// A table of which the run replaces some partitions: with the others, where each run is to be whole. Built from scratch
+    /// it has no others.
+    async fn whole(
+        &self,
+        areas: &Areas,
+        folder: impl Fn(&Table) -> String,
+        output: TableOutput,
+    ) -> Result<TableOutput, Failure> {
+        let table = self.metadata.curated_table(&output.table).map_err(Failure::bad_metadata)?;
+        // who names it means it: there may be partitions that nothing can make again
+        if self.from_scratch && self.named {
+            return Ok(TableOutput { replaces: Replaces::Table, ..output });
+        }
+        // what is built again is compared as it was written
+        if table.mode != Mode::Partition || !table.self_contained || self.pinned.is_some() {
+            return Ok(output);
+        }
+        let published = areas.published.table(self.metadata, &areas.curated, &table.name).await?;
+        complete::complete(&areas.curated, self.metadata, table, &folder(table), published, output).await
     }
 
     /// The partition columns whose values are told to nobody, by table.

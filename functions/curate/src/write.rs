@@ -240,6 +240,7 @@ pub fn no_files(area: &Area, folder: &str, table: &Table) -> TableOutput {
         partitions: Vec::new(),
         hides_partitions: false,
         appended: None,
+        completed: None,
     }
 }
 

@@ -210,6 +210,7 @@ mod tests {
             lines: false,
             compression: Default::default(),
             mode: contract::Mode::Rebuild,
+            self_contained: false,
             partition_projection: false,
             sql: None,
         };

@@ -16,7 +16,10 @@ pub use column_type::{ColumnType, Dialect, TimestampUnit};
 pub use extract::{Extract, ExtractFile, STAGED};
 pub use failure::{Failure, FailureKind};
 pub use key::{Compression, DataKey, FileFormat, KeyError, LandKey};
-pub use manifest::{Appended, InputFile, Manifest, OutputFile, PartitionOutput, Replaces, RunId, TableOutput};
+pub use manifest::{
+    Appended, Completed, CopiedPartition, InputFile, Manifest, OutputFile, PartitionOutput, RUN_PARAMETER, Replaces,
+    RunId, TableOutput, is_of_several_runs, of_several_runs,
+};
 pub use metadata::{Database, MetaData};
 pub use problem::{Problem, Problems, nearest};
 pub use table::{

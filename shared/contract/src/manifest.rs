@@ -10,6 +10,13 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct RunId(String);
 
+/// The folder that a table is pointed at, beside those of its runs, whose partitions lie in several of these. Nothing is
+/// ever in it: so whoever goes by the table's location alone finds no part of the table, but an error that names this.
+const SEVERAL_RUNS: &str = "_several_runs_read_with_athena";
+
+/// The parameter of a table in Glue that names the run that it is at: only catalog's tables have it.
+pub const RUN_PARAMETER: &str = "landfall_run";
+
 /// A run's start, as it stands in its name.
 const RUN_TIME: &str = "%Y%m%dT%H%M%S%3fZ";
 
@@ -40,6 +47,15 @@ impl RunId {
         (!unique.is_empty() && unique.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| Self(last.into()))
     }
 
+    /// The run of a table in Glue: by its location or, where its partitions lie in the folders of several runs, by the run
+    /// that it names.
+    pub fn of_table(location: &str, named: Option<&str>) -> Option<Self> {
+        match is_of_several_runs(location) {
+            true => Self::parse(named?),
+            false => Self::of_location(location),
+        }
+    }
+
     /// As it stands in keys.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -50,6 +66,17 @@ impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The location of a table whose partitions lie in the folders of several runs: `location` is that of one, `…/<run>/`.
+pub fn of_several_runs(location: &str) -> String {
+    let above = location.trim_end_matches('/').rsplit_once('/').map_or("", |(above, _)| above);
+    format!("{above}/{SEVERAL_RUNS}/")
+}
+
+/// Whether a location is that of a table whose partitions lie in the folders of several runs.
+pub fn is_of_several_runs(location: &str) -> bool {
+    location.trim_end_matches('/').rsplit('/').next() == Some(SEVERAL_RUNS)
 }
 
 /// What one run of curate read and wrote.
@@ -122,6 +149,29 @@ pub struct TableOutput {
     /// Of a table to which runs append: what is in it after this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub appended: Option<Appended>,
+    /// Of a table of mode `partition` of which each run is whole: what this one has copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<Completed>,
+}
+
+/// What a run that writes some partitions has copied so that all of the table is in its folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completed {
+    /// The run that was published; null where there was none.
+    pub base: Option<RunId>,
+    /// Its partitions, as far as this run has not written them anew.
+    pub copied: Vec<CopiedPartition>,
+}
+
+/// A partition that a run has copied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedPartition {
+    /// A value for each partition column.
+    pub values: Vec<String>,
+    /// Where it was: `s3://…/<run>/<column>=<value>/`.
+    pub from: String,
+    /// The run that has written its rows.
+    pub written_by: RunId,
 }
 
 /// What is in a table to which runs append.
@@ -188,9 +238,14 @@ mod tests {
         let late = RunId::new(Utc.timestamp_millis_opt(1_700_000_000_020).unwrap(), "0000-2");
         assert!(early < late);
         assert_eq!(early.as_str(), "20231114T221320001Z-ffff1");
-        assert_eq!(RunId::of_location(&format!("s3://b/db/t/{late}/")), Some(late));
+        assert_eq!(RunId::of_location(&format!("s3://b/db/t/{late}/")), Some(late.clone()));
         assert_eq!(RunId::of_location("s3://b/db/t/"), None);
         assert_eq!(early.started().timestamp_millis(), 1_700_000_000_001);
+        let several = of_several_runs(&format!("s3://b/db/t/{late}/"));
+        assert_eq!(several, "s3://b/db/t/_several_runs_read_with_athena/");
+        assert_eq!(RunId::of_table(several.trim_end_matches('/'), Some(late.as_str())), Some(late.clone()));
+        assert_eq!(RunId::of_table("s3://b/db/t/", Some(late.as_str())), None, "somebody has pointed it elsewhere");
+        assert_eq!(RunId::of_table(&format!("s3://b/db/t/{early}"), Some(late.as_str())), Some(early.clone()));
         assert_eq!(RunId::parse(early.as_str()), Some(early));
         assert_eq!(RunId::parse("t/20231114T221320001Z-ffff1"), None);
     }

@@ -134,7 +134,8 @@ pub struct RebuildRequest {
     /// Unix seconds: build from what was in raw-hist by then; from all that is there when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,
-    /// Builds tables from all files to which runs otherwise only append.
+    /// Builds tables from all files to which runs otherwise only append; and tables of which runs replace some partitions
+    /// whole, where they are named in `tables`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub from_scratch: bool,
     /// RFC 3339: the machine waits until then, so that all files of a window are built together.
@@ -379,6 +380,8 @@ pub struct SyncRequest {
     pub drop: bool,
     /// Whether to delete the database and its tables first, and make all of it again.
     pub recreate: bool,
+    /// Tables of others that have the names of described ones, and may be replaced.
+    pub take_over: Vec<String>,
 }
 
 /// The run that Glue is brought in line with.
@@ -422,6 +425,8 @@ struct SyncEvent {
     drop: bool,
     #[serde(default)]
     recreate: bool,
+    #[serde(default)]
+    take_over: Vec<String>,
 }
 
 impl<'de> Deserialize<'de> for CatalogRequest {
@@ -446,18 +451,21 @@ impl<'de> Deserialize<'de> for CatalogRequest {
                 without_files: event.without_files,
             }),
             (Some(run), None, None) => SyncTo::Asked(run),
-            (None, None, None) if event.plan_only || event.drop || event.recreate => SyncTo::Unsaid,
+            (None, None, None) if event.plan_only || event.drop || event.recreate || !event.take_over.is_empty() => {
+                SyncTo::Unsaid
+            }
             _ => {
                 return Err(Error::custom(
                     "expected curate's answer (`run` and `manifest`), or one of `publish`, `plan_only`, `drop`, \
-                     `recreate` and `expire`",
+                     `recreate`, `take_over` and `expire`",
                 ));
             }
         };
-        if event.recreate && (run != SyncTo::Unsaid || event.drop) {
+        if event.recreate && (run != SyncTo::Unsaid || event.drop || !event.take_over.is_empty()) {
             return Err(Error::custom("`recreate` makes again what is published: it goes with `plan_only` alone"));
         }
-        Ok(Self::Sync(SyncRequest { run, plan_only: event.plan_only, drop: event.drop, recreate: event.recreate }))
+        let SyncEvent { plan_only, drop, recreate, take_over, .. } = event;
+        Ok(Self::Sync(SyncRequest { run, plan_only, drop, recreate, take_over }))
     }
 }
 
@@ -582,6 +590,8 @@ mod tests {
         assert_eq!(sync(json!({"plan_only": true})).run, SyncTo::Unsaid);
         assert!(sync(json!({"publish": "latest", "drop": true})).drop);
         assert!(sync(json!({"recreate": true})).recreate);
+        let taking = sync(json!({"take_over": ["t"]}));
+        assert_eq!((taking.run, taking.take_over), (SyncTo::Unsaid, vec!["t".to_owned()]));
         let dry = ExpireRequest { expire: true, dry_run: true };
         assert_eq!(catalog(json!({"expire": true, "dry_run": true})), Ok(CatalogRequest::Expire(dry)));
     }
@@ -593,6 +603,7 @@ mod tests {
             (json!({"run": "20261123T034500123Z-aaaa"}), "expected curate's answer"),
             (json!({"publish": "latest", "recreate": true}), "`recreate` makes again what is published"),
             (json!({"recreate": true, "drop": true}), "`recreate` makes again what is published"),
+            (json!({"recreate": true, "take_over": ["t"]}), "`recreate` makes again what is published"),
             (json!({"expire": false}), "`expire` is `true`"),
             (json!({"expire": true, "publish": "latest"}), "unknown field `publish`"),
             (json!({"plan": true}), "unknown field `plan`"),

@@ -256,6 +256,7 @@ const TABLE_KEYS: &[&str] = &[
     "read_from",
     "lines",
     "mode",
+    "self_contained",
     "partition_projection",
     "compression",
 ];
@@ -482,6 +483,10 @@ impl Reader<'_> {
         if table.mode == Mode::Partition && table.partitions.is_empty() {
             self.problems.add(&table.file, "mode", "`partition` needs `partitions`");
         }
+        if table.self_contained && table.mode == Mode::Rebuild {
+            let message = "is for the modes `partition` and `append`: of mode `rebuild` each run is whole";
+            self.problems.add(&table.file, "self_contained", message);
+        }
         if table.partition_projection {
             self.check_projection(table);
         }
@@ -508,8 +513,9 @@ impl Reader<'_> {
     /// Athena computes the places of all partitions from one template, so all must be a single run's; and it does so for
     /// some types only. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html>
     fn check_projection(&mut self, table: &Table) {
-        if table.partitions.is_empty() || table.mode != Mode::Rebuild {
-            let message = "needs `partitions` and the mode `rebuild`: all partitions must be of one run";
+        if table.partitions.is_empty() || (table.mode != Mode::Rebuild && !table.self_contained) {
+            let message =
+                "needs `partitions`, and the mode `rebuild` or `self_contained`: all partitions must be of one run";
             self.problems.add(&table.file, "partition_projection", message);
         }
         for (n, column) in table.partition_columns().iter().enumerate() {
@@ -617,6 +623,7 @@ impl TableReader<'_> {
             self.source(source, &columns);
         }
         let mode = self.own(object, "mode").unwrap_or_default();
+        let self_contained = self.own(object, "self_contained").unwrap_or_default();
         let partition_projection = self.own(object, "partition_projection").unwrap_or_default();
         let copy_to_raw = self.own(object, "copy_to_raw").unwrap_or_default();
         let delete_raw = self.own(object, "delete_raw").unwrap_or_default();
@@ -642,6 +649,7 @@ impl TableReader<'_> {
             lines,
             compression,
             mode,
+            self_contained,
             partition_projection,
             sql: None,
         };
@@ -1187,7 +1195,8 @@ mod tests {
         let problems = table("partition", r#"["d", "x"]"#).unwrap_err();
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(
-            problems[0].contains("partition_projection: needs `partitions` and the mode `rebuild`"),
+            problems[0]
+                .contains("partition_projection: needs `partitions`, and the mode `rebuild` or `self_contained`"),
             "{problems:?}"
         );
         assert!(problems[1].contains("partitions[1]: column `x` cannot be projected"), "{problems:?}");

@@ -47,6 +47,9 @@ pub struct Table {
     pub compression: ParquetCompression,
     /// How much of a curated table a run replaces.
     pub mode: Mode,
+    /// Whether each run of a table of mode `partition` or `append` holds all of it: partitions that stay are copied into
+    /// its folder. Then the table can be read by its location alone.
+    pub self_contained: bool,
     /// Whether Athena computes the places of a curated table's partitions, in place of looking them up in Glue: then a run
     /// is published by one call, however many partitions it has.
     pub partition_projection: bool,

@@ -53,6 +53,7 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
         lines: false,
         compression: Default::default(),
         mode: Mode::Rebuild,
+        self_contained: false,
         partition_projection: false,
         sql: None,
     }

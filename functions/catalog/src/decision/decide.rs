@@ -25,6 +25,9 @@ pub struct Proposed {
     pub table: Decided,
     /// How much of the table that is.
     pub replaces: Replaces,
+    /// Where a run that makes the table whole has copied partitions from, by values; `None` where it has copied none, or
+    /// adds to them.
+    pub copied: Option<BTreeMap<Vec<String>, String>>,
 }
 
 /// What became of a table of a run.
@@ -41,12 +44,12 @@ pub enum Outcome {
 /// Why nothing is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The run adds to another one than is published: what it has left out is not there.
+    /// The run is built on another one than is published: what it has left out is not there.
     Stale {
         /// The table.
         table: String,
-        /// The run to which it adds.
-        base: RunId,
+        /// The run that it is built on.
+        base: Option<RunId>,
         /// The run that is published.
         now: Option<RunId>,
     },
@@ -63,10 +66,9 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Stale { table, base, now } => {
-                let now = now.map_or_else(|| "no run".to_owned(), |now| format!("run {now}"));
-                Self::stale(format!(
-                    "table `{table}`: the run adds to run {base}, and {now} is published: build it again"
-                ))
+                let told = |run: Option<RunId>| run.map_or_else(|| "no run".to_owned(), |run| format!("run {run}"));
+                let (base, now) = (told(base), told(now));
+                Self::stale(format!("table `{table}`: the run adds to {base}, and {now} is published: build it again"))
             }
             Refusal::Expired { table, location } => {
                 Self::not_found(format!("table `{table}`: {location} has expired; its files are being deleted"))
@@ -106,13 +108,13 @@ pub fn publish(
 
 fn new(proposed: &Proposed) -> Result<Decided, Refusal> {
     match &proposed.table.base {
-        Some(base) => Err(stale(proposed, base, None)),
+        Some(base) => Err(stale(proposed, Some(base), None)),
         None => Ok(proposed.table.clone()),
     }
 }
 
-fn stale(proposed: &Proposed, base: &RunId, now: Option<RunId>) -> Refusal {
-    Refusal::Stale { table: proposed.table.state.table.clone(), base: base.clone(), now }
+fn stale(proposed: &Proposed, base: Option<&RunId>, now: Option<RunId>) -> Refusal {
+    Refusal::Stale { table: proposed.table.state.table.clone(), base: base.cloned(), now }
 }
 
 fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) -> Result<(Decided, Outcome), Refusal> {
@@ -123,13 +125,18 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
     if !proposal.asked_for && !is_there && is_withdrawn {
         return Ok((before.clone(), Outcome::Withdrawn));
     }
-    let whole = proposed.replaces == Replaces::Table;
-    if is_older && (whole || proposed.table.base.is_some()) {
-        return Ok((before.clone(), Outcome::Superseded));
+    // of a table that no run has made nothing stays
+    let whole = proposed.replaces == Replaces::Table || at.is_none();
+    let base = proposed.table.base.as_ref();
+    if is_older && (whole || base.is_some()) {
+        return match has_partitions_of_its_own(before, proposed, run) {
+            true => Err(stale(proposed, base, at)),
+            false => Ok((before.clone(), Outcome::Superseded)),
+        };
     }
-    match &proposed.table.base {
-        Some(base) if !is_there && at.as_ref() != Some(base) => return Err(stale(proposed, base, at)),
-        _ => {}
+    let is_complete = at.is_none() || is_complete(before, proposed);
+    if !is_there && (base.is_some_and(|base| at.as_ref() != Some(base)) || !is_complete) {
+        return Err(stale(proposed, base, at));
     }
     let mut table = if is_older { before.clone() } else { proposed.table.clone() };
     let mut taken = !is_older;
@@ -145,6 +152,29 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
         table.rolled_back_from.clone_from(&before.rolled_back_from);
     }
     Ok((table, if taken { Outcome::Published } else { Outcome::Superseded }))
+}
+
+/// Whether an older run that makes the table whole has written partitions that no newer one has: they are not to be lost.
+fn has_partitions_of_its_own(before: &Decided, proposed: &Proposed, run: &RunId) -> bool {
+    let Some(copied) = &proposed.copied else { return false };
+    let is_newer = |there: &PartitionState| there.run().is_some_and(|there| there >= *run);
+    let newer: BTreeSet<_> =
+        before.state.partitions.iter().filter(|there| is_newer(there)).map(|one| &one.values).collect();
+    let ours = proposed.table.state.partitions.iter().map(|partition| &partition.values);
+    ours.into_iter().any(|values| !copied.contains_key(values) && !newer.contains(values))
+}
+
+/// Whether a run that makes the table whole has every partition: those that are published, but for its own, copied from
+/// where they are.
+fn is_complete(before: &Decided, proposed: &Proposed) -> bool {
+    let Some(copied) = &proposed.copied else { return true };
+    let ours: BTreeSet<_> = proposed.table.state.partitions.iter().map(|partition| &partition.values).collect();
+    let mut left: BTreeMap<_, _> = copied.iter().collect();
+    let all = before.state.partitions.iter().all(|there| match left.remove(&there.values) {
+        Some(from) => same_location(from, &there.location),
+        None => ours.contains(&there.values),
+    });
+    all && left.is_empty()
 }
 
 /// The partitions of a table of which a run replaces some; one that a newer run has written stays. Whether any is the
@@ -188,6 +218,8 @@ pub fn roll_back(
     for table in then.tables.iter().filter(|table| is_described(&table.state.table)) {
         let mut table = table.clone();
         table.rolled_back_from = None;
+        // it was said of the table that was there then
+        table.takes_over = None;
         if let Some(before) = current.table(&table.state.table) {
             let (newest, there) = (before.state.newest(), table.state.newest());
             let newest = newest.into_iter().chain(before.rolled_back_from.clone()).max();
@@ -252,6 +284,17 @@ fn without(is: &Decided, ours: &Decided, was: Option<&Decided>) -> Decided {
         table.state.rows = table.state.partitions.iter().map(|partition| partition.rows).sum();
     }
     table
+}
+
+/// What is published when tables of others, each at a place, are replaced by the pipeline's.
+pub fn take_over(current: &Decision, places: &BTreeMap<String, String>, now: DateTime<Utc>) -> Decision {
+    let mut next = current.next(now);
+    for table in &mut next.tables {
+        if let Some(place) = places.get(&table.state.table) {
+            table.takes_over = Some(place.clone());
+        }
+    }
+    if next.says(current) { current.clone() } else { next }
 }
 
 /// What is published when tables are dropped.

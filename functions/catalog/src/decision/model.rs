@@ -105,7 +105,7 @@ fn explore(mode: Mode, tasks: &[Task], crashes: u8, preemptions: u8) -> BTreeSet
     ends
 }
 
-const MODES: [Mode; 4] = [Mode::Whole, Mode::Rebuild, Mode::Append, Mode::Partition];
+const MODES: [Mode; 5] = [Mode::Whole, Mode::Rebuild, Mode::Append, Mode::Partition, Mode::Completed];
 
 #[test]
 fn two_runs() {

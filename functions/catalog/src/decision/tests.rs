@@ -16,7 +16,12 @@ fn run(n: u8) -> RunId {
 }
 
 fn partition(n: u8, day: &str) -> PartitionState {
-    PartitionState { values: vec![day.into()], location: format!("s3://b/t/{}/d={day}/", run(n)), rows: Some(1) }
+    PartitionState {
+        values: vec![day.into()],
+        location: format!("s3://b/t/{}/d={day}/", run(n)),
+        rows: Some(1),
+        written_by: None,
+    }
 }
 
 /// A run that has written these partitions, and adds to another one or to none.
@@ -30,8 +35,8 @@ fn proposal(n: u8, base: Option<u8>, replaces: Replaces, days: &[&str]) -> Propo
     };
     let definition = TableDefinition { description: run(n).to_string(), ..TableDefinition::default() };
     let base = base.map(run);
-    let table = Decided { state, definition, base, rolled_back_from: None, hides_partitions: false };
-    Proposal { run: run(n), asked_for: false, tables: vec![Proposed { table, replaces }] }
+    let table = Decided { state, definition, base, rolled_back_from: None, hides_partitions: false, takes_over: None };
+    Proposal { run: run(n), asked_for: false, tables: vec![Proposed { table, replaces, copied: None }] }
 }
 
 fn decided(current: &Decision, proposal: &Proposal) -> (Decision, Outcome) {
@@ -94,13 +99,68 @@ fn a_run_adds_to_what_is_published_or_is_stale() {
     let back = take_back(&next, &next, &first, NOW);
     assert_eq!((&back.tables, &back.run, &back.before), (&first.tables, &first.run, &first.before));
     for (current, now) in [(&back, Some(run(1))), (&Decision::default(), None)] {
-        let stale = Refusal::Stale { table: "t".into(), base: run(2), now };
+        let stale = Refusal::Stale { table: "t".into(), base: Some(run(2)), now };
         assert_eq!(publish(current, &third, NOW), Err(stale));
     }
     // of what another one has added to nothing goes back alone
     let (third, _) = decided(&next, &third);
     assert_eq!(take_back(&third, &next, &first, NOW).tables, third.tables);
     assert_eq!(decided(&third, &second).1, Outcome::Superseded);
+}
+
+/// A run that has written some partitions and copied the others from where they were.
+fn completed(n: u8, on: &Decision, written: &[&str]) -> Proposal {
+    let before = on.table("t").map(|table| table.state.clone());
+    let kept: Vec<_> = before.iter().flat_map(|state| state.partitions.clone()).collect();
+    let kept: Vec<_> = kept.into_iter().filter(|one| !written.contains(&one.values[0].as_str())).collect();
+    let mut proposal = proposal(n, None, Replaces::Table, written);
+    let proposed = &mut proposal.tables[0];
+    proposed.copied = Some(kept.iter().map(|one| (one.values.clone(), one.location.clone())).collect());
+    proposed.table.base = before.and_then(|state| state.run());
+    let copies = kept.iter().map(|one| PartitionState { written_by: one.run(), ..partition(n, &one.values[0]) });
+    proposed.table.state.partitions.extend(copies);
+    proposal
+}
+
+#[test]
+fn a_run_that_makes_a_table_whole_has_all_of_what_is_published() {
+    // what was published before is in several folders
+    let some = |n, days: &[&str]| proposal(n, None, Replaces::Partitions, days);
+    let (first, _) = decided(&Decision::default(), &some(1, &["1", "2"]));
+    let (several, _) = decided(&first, &some(3, &["2"]));
+    let at = |decision: &Decision| decision.table("t").unwrap().state.pointed_at();
+    assert_eq!((at(&first), at(&several)), (format!("s3://b/t/{}/", run(1)), contract::of_several_runs("s3://b/t/x/")));
+    let (whole, outcome) = decided(&several, &completed(5, &several, &["3"]));
+    assert_eq!((outcome, at(&whole)), (Outcome::Published, format!("s3://b/t/{}/", run(5))));
+    let by_day = [("1", Some(run(1))), ("2", Some(run(3))), ("3", Some(run(5)))];
+    let mut found = days(&whole);
+    found.sort();
+    assert_eq!(found, by_day, "by who has written them");
+
+    // another run was published meanwhile, or what it was built on was taken back
+    let late = completed(6, &several, &["4"]);
+    let stale = |base, now| Err(Refusal::Stale { table: "t".into(), base: Some(run(base)), now: Some(run(now)) });
+    assert_eq!(publish(&whole, &late, NOW), stale(3, 5));
+    // an older one of another kind has added a partition, and the table is at the same run
+    let built = completed(6, &several, &["4"]);
+    let (grown, _) = decided(&several, &some(2, &["9"]));
+    assert_eq!((grown.table("t").unwrap().state.run(), publish(&grown, &built, NOW)), (Some(run(3)), stale(3, 3)));
+    assert_eq!(
+        publish(&Decision::default(), &built, NOW),
+        Err(Refusal::Stale { table: "t".into(), base: Some(run(3)), now: None })
+    );
+
+    // one that is older is built again if it has what no newer one has
+    assert_eq!(publish(&whole, &completed(4, &several, &["4"]), NOW), stale(3, 5));
+    assert_eq!(publish(&whole, &completed(4, &several, &["2"]), NOW), stale(3, 5));
+    assert_eq!(decided(&whole, &completed(4, &several, &["3"])).1, Outcome::Superseded);
+    assert_eq!(decided(&whole, &completed(5, &several, &["3"])), (whole.clone(), Outcome::Published), "once more");
+    // from then on each run copies what the one before has copied
+    let (next, _) = decided(&whole, &completed(7, &whole, &["1"]));
+    let mut found = days(&next);
+    found.sort();
+    assert_eq!(found, [("1", Some(run(7))), ("2", Some(run(3))), ("3", Some(run(5)))]);
+    assert_eq!(take_back(&next, &next, &whole, NOW).tables, whole.tables);
 }
 
 #[test]

@@ -145,6 +145,7 @@ fn metadata(source: contract::Source) -> MetaData {
         lines: false,
         compression: Default::default(),
         mode: Mode::Rebuild,
+        self_contained: false,
         partition_projection: false,
         sql: None,
     };

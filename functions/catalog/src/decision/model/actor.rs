@@ -38,7 +38,7 @@ pub enum End {
 #[derive(Clone, Debug)]
 pub enum Call {
     Start,
-    Build(RunId, Option<RunId>),
+    Build(RunId, Option<RunId>, Rc<Decision>),
     Read,
     Entry,
     Archive(Rc<Decision>),
@@ -197,10 +197,7 @@ fn made(call: Call, world: &mut World) -> Answer {
             assert_eq!(there.tables, decision.tables, "an entry is written once");
             true
         }
-        Call::Build(run, base) => {
-            world.build(&run, base.as_ref());
-            true
-        }
+        Call::Build(run, base, on) => world.build(&run, base.as_ref(), &on),
         Call::Update(version, _) if version != world.glue.version => false,
         Call::Update(_, location) => {
             world.glue.version += 1;

@@ -7,7 +7,7 @@ use contract::RunId;
 
 use super::super::Refusal;
 use super::actor::{Answer, Call, Calls, Current, End, Step, Told, Waiting};
-use super::world::{Glue, NOW, TABLE};
+use super::world::{Glue, Mode, NOW, TABLE};
 use crate::decision::{self, Decision};
 use crate::watch::Progress;
 
@@ -18,9 +18,15 @@ impl Calls<'_> {
 
     pub fn curate(&mut self) -> Told<Step> {
         let Answer::Started(run) = self.call(Call::Start)? else { unreachable!("a run") };
-        let base = RunId::of_location(&self.table()?.location);
-        self.call(Call::Build(run.clone(), base))?;
-        Ok(Step::Built(run))
+        let (base, on) = match self.world.mode {
+            Mode::Completed => (None, self.read()?.0),
+            _ => (RunId::of_location(&self.table()?.location), Rc::default()),
+        };
+        Ok(match self.done(Call::Build(run.clone(), base, on))? {
+            true => Step::Built(run),
+            // what it was to copy has expired
+            false => Step::End(End::Refused),
+        })
     }
 
     pub fn catalog(&mut self, run: &RunId, fails: bool) -> Told<Step> {

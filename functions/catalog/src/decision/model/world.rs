@@ -21,6 +21,8 @@ pub enum Mode {
     Append,
     /// A partition is written anew.
     Partition,
+    /// The same, and the others are copied.
+    Completed,
 }
 
 /// So many decisions there were before.
@@ -99,7 +101,8 @@ impl World {
         for _ in 0..FIRST {
             let run = world.start();
             let base = RunId::of_location(&world.glue.location);
-            world.build(&run, base.as_ref());
+            let on = Rc::clone(&world.current);
+            world.build(&run, base.as_ref(), &on);
             let proposal = world.manifests[&run].proposal.clone();
             let (next, _) = decision::publish(&world.current, &proposal, NOW).expect("a fresh run");
             if let Some(entry) = world.current.entry() {
@@ -125,8 +128,9 @@ impl World {
         (1..=landed.parse().expect("a number")).collect()
     }
 
-    /// Curate builds a run, of a table to which it adds on what is published.
-    pub fn build(&mut self, run: &RunId, base: Option<&RunId>) {
+    /// Curate builds a run, of a table to which it adds on what is published, or of one that it makes whole on what is
+    /// decided. Whether that is still there.
+    pub fn build(&mut self, run: &RunId, base: Option<&RunId>, on: &Decision) -> bool {
         let files = Self::files(run);
         let location = format!("s3://b/t/{run}/");
         let base = base.filter(|_| self.mode == Mode::Append).and_then(|base| self.manifests.get(base).cloned());
@@ -135,7 +139,7 @@ impl World {
         let written: BTreeMap<u8, BTreeSet<u8>> = match (self.mode, &base) {
             (Mode::Whole, _) => BTreeMap::new(),
             (Mode::Rebuild, _) | (Mode::Append, None) => [0, 1].map(|value| (value, of(value))).into(),
-            (Mode::Partition, _) => [(newest % 2, of(newest % 2))].into(),
+            (Mode::Partition | Mode::Completed, _) => [(newest % 2, of(newest % 2))].into(),
             (Mode::Append, Some(base)) => {
                 let new = files.difference(&base.holds).map(|file| file % 2).collect::<BTreeSet<u8>>();
                 let all = |value: u8| {
@@ -152,27 +156,51 @@ impl World {
             values: vec![value.to_string()],
             location: folder(*value),
             rows: Some(files.len() as u64),
+            written_by: None,
         });
-        let partitions: Vec<PartitionState> = partitions.collect();
+        let mut partitions: Vec<PartitionState> = partitions.collect();
+        let mut copied = None;
+        let mut base_run = base.as_ref().map(|base| base.proposal.run.clone());
+        if self.mode == Mode::Completed {
+            let before = on.table(TABLE).map(|table| &table.state);
+            base_run = before.and_then(TableState::run);
+            let kept = before.into_iter().flat_map(|state| &state.partitions);
+            let kept: Vec<_> = kept.filter(|one| one.values != partitions[0].values).cloned().collect();
+            copied = Some(kept.iter().map(|one| (one.values.clone(), one.location.clone())).collect());
+            for one in kept {
+                let location = format!("{location}p={}/", one.values[0]);
+                let Some(files) = self.folders.get(&one.location).cloned() else { return false };
+                Rc::make_mut(&mut self.folders).insert(location.clone(), files);
+                partitions.push(PartitionState { written_by: one.run(), location, ..one });
+            }
+        }
         let rows = match self.mode {
             Mode::Whole => files.len() as u64,
             _ => partitions.iter().filter_map(|partition| partition.rows).sum(),
         };
         let state = TableState { table: TABLE.into(), location: location.clone(), rows: Some(rows), partitions };
         let definition = TableDefinition::default();
-        let base_run = base.as_ref().map(|base| base.proposal.run.clone());
         let replaces = match (self.mode, &base) {
-            (Mode::Whole | Mode::Rebuild, _) | (Mode::Append, None) => Replaces::Table,
+            (Mode::Whole | Mode::Rebuild | Mode::Completed, _) | (Mode::Append, None) => Replaces::Table,
             (Mode::Append, Some(_)) | (Mode::Partition, _) => Replaces::Partitions,
         };
-        let table = Decided { state, definition, base: base_run, rolled_back_from: None, hides_partitions: false };
-        let proposal = Proposal { run: run.clone(), asked_for: false, tables: vec![Proposed { table, replaces }] };
+        let table = Decided {
+            state,
+            definition,
+            base: base_run,
+            rolled_back_from: None,
+            hides_partitions: false,
+            takes_over: None,
+        };
+        let proposal =
+            Proposal { run: run.clone(), asked_for: false, tables: vec![Proposed { table, replaces, copied }] };
         let holds = base.map(|base| base.holds).unwrap_or_default().union(&files).copied().collect();
         if self.mode == Mode::Whole {
             Rc::make_mut(&mut self.folders).insert(location.clone(), files.clone());
         }
         Rc::make_mut(&mut self.folders).extend(written.into_iter().map(|(value, files)| (folder(value), files)));
         Rc::make_mut(&mut self.manifests).insert(run.clone(), Manifest { proposal, holds, all });
+        true
     }
 
     /// What Glue is to say.
@@ -225,12 +253,21 @@ impl World {
                 assert_eq!(rows, held, "{ends:?}: the table is at {run}: {glue:?}");
             }
             // each partition is that of a run that was published
-            Mode::Partition => assert!(glue.partitions.len() <= 2, "{glue:?}"),
+            Mode::Partition | Mode::Completed => assert!(glue.partitions.len() <= 2, "{glue:?}"),
         }
         let published = ends.iter().filter_map(|end| match end {
             End::Published(run) => Some(run),
             _ => None,
         });
+        if matches!(self.mode, Mode::Partition | Mode::Completed) && !self.taken_back {
+            for run in published.clone() {
+                let files = Self::files(run);
+                let value = files.last().expect("a file") % 2;
+                let written: BTreeSet<u8> = files.into_iter().filter(|file| file % 2 == value).collect();
+                let there = &self.folders[&glue.partitions[&value.to_string()]];
+                assert!(there.is_superset(&written), "{ends:?}: of {run} something is lost: {glue:?}");
+            }
+        }
         if let (Some(newest), false) = (published.max(), self.taken_back) {
             assert_eq!(run, *newest, "{ends:?}");
         }

@@ -1,0 +1,163 @@
+//! Tables of which each run is whole, though it writes only some of their partitions: those that stay are copied into the
+//! run's folder, inside of S3. Then whoever goes by the table's location alone reads all of it, and no more.
+
+use std::collections::{BTreeMap, HashSet};
+
+use contract::{
+    Completed, CopiedPartition, Failure, Manifest, MetaData, OutputFile, PartitionOutput, Replaces, RunId, Table,
+    TableOutput,
+};
+use futures::{FutureExt, StreamExt, TryStreamExt};
+
+use crate::area::Area;
+use crate::published::{self, PublishedPartition, PublishedTable};
+use crate::write;
+
+/// Copies, or manifests that are read, under way at once.
+const AT_ONCE: usize = 8;
+/// Files that a run copies of a table: at 8 at once, and some 100 ms for each, two minutes.
+const MAXIMUM_FILES: usize = 10_000;
+/// Bytes of them: S3 copies some 100 MB a second for each.
+const MAXIMUM_BYTES: u64 = 100 << 30;
+
+/// A file that is to be copied.
+pub struct Copy {
+    /// Where it is.
+    pub file: OutputFile,
+    /// The key of the copy.
+    pub key: String,
+}
+
+/// Copies files, in their order; none where they are too many.
+pub async fn copy(area: &Area, table: &Table, copies: Vec<Copy>) -> Result<Vec<OutputFile>, Failure> {
+    let (files, bytes) = (copies.len(), copies.iter().map(|copy| copy.file.bytes).sum::<u64>());
+    if table.self_contained && (files > MAXIMUM_FILES || bytes > MAXIMUM_BYTES) {
+        return Err(too_large(table, files, bytes));
+    }
+    // boxed: the compiler does not see otherwise that these may be sent to other threads
+    let copies: Vec<_> = copies.into_iter().map(|copy| copy.make(area).boxed()).collect();
+    futures::stream::iter(copies).buffered(AT_ONCE).try_collect().await
+}
+
+impl Copy {
+    async fn make(self, area: &Area) -> Result<OutputFile, Failure> {
+        let Self { file, key } = self;
+        area.copy(&file.key, file.bytes, &key).await?;
+        Ok(OutputFile { key, copied_from: Some(file.key), ..file })
+    }
+}
+
+fn too_large(table: &Table, files: usize, bytes: u64) -> Failure {
+    Failure::too_large(format!(
+        "table `{}` is `self_contained`: {files} files of {} MiB in partitions that stay would be copied by each run, and \
+         at most {MAXIMUM_FILES} files of {} MiB are. Take `self_contained` out of {}: then partitions stay where they are, \
+         and the table is read through the catalog (docs/reading.md); or make fewer and larger partitions",
+        table.name,
+        bytes >> 20,
+        MAXIMUM_BYTES >> 20,
+        table.file.display()
+    ))
+}
+
+/// Copies every partition of the published table that the run has not written.
+pub async fn complete(
+    area: &Area,
+    metadata: &MetaData,
+    table: &Table,
+    folder: &str,
+    published: Option<PublishedTable>,
+    output: TableOutput,
+) -> Result<TableOutput, Failure> {
+    let hides = output.hides_partitions;
+    let completed = copied(area, metadata, table, folder, published, output).await;
+    completed.map_err(|failure| if hides { write::without_partition(table, &failure) } else { failure })
+}
+
+async fn copied(
+    area: &Area,
+    metadata: &MetaData,
+    table: &Table,
+    folder: &str,
+    published: Option<PublishedTable>,
+    mut output: TableOutput,
+) -> Result<TableOutput, Failure> {
+    let base = published.as_ref().and_then(PublishedTable::run);
+    let written: HashSet<&Vec<String>> = output.partitions.iter().map(|partition| &partition.values).collect();
+    let mut kept = published.map(|published| published.partitions).unwrap_or_default();
+    kept.retain(|partition| !written.contains(&partition.values));
+    let files = files(area, metadata, table, &kept).await?;
+    let mut copies = Vec::new();
+    let mut completed = Completed { base, copied: Vec::new() };
+    for (partition, files) in kept.into_iter().zip(files) {
+        let (Some((_, place)), Some(written_by)) = (partition.place(), partition.written_by()) else { continue };
+        output.partitions.push(PartitionOutput {
+            values: partition.values.clone(),
+            location: area.url(&format!("{folder}{place}")),
+            rows: files.iter().map(|file| file.rows).sum(),
+        });
+        copies.extend(files.into_iter().map(|file| {
+            let name = file.key.rsplit('/').next().unwrap_or_default();
+            Copy { key: format!("{folder}{place}{name}"), file }
+        }));
+        completed.copied.push(CopiedPartition { values: partition.values, from: partition.location, written_by });
+    }
+    let copies = copy(area, table, copies).await?;
+    output.rows += copies.iter().map(|file| file.rows).sum::<u64>();
+    output.bytes += copies.iter().map(|file| file.bytes).sum::<u64>();
+    output.files.extend(copies);
+    output.partitions.sort_by(|one, other| one.location.cmp(&other.location));
+    output.replaces = Replaces::Table;
+    output.completed = Some(completed);
+    Ok(output)
+}
+
+/// The files of each partition, by the manifests of the runs in whose folders they are.
+async fn files(
+    area: &Area,
+    metadata: &MetaData,
+    table: &Table,
+    partitions: &[PublishedPartition],
+) -> Result<Vec<Vec<OutputFile>>, Failure> {
+    let places = partitions.iter().map(|partition| partition.place().ok_or_else(|| lost(table, partition)));
+    let places: Vec<(RunId, String)> = places.collect::<Result<_, _>>()?;
+    let runs: HashSet<&RunId> = places.iter().map(|(run, _)| run).collect();
+    let manifests: Vec<_> =
+        runs.into_iter().map(|run| files_of_run(area, metadata, table, run.clone()).boxed()).collect();
+    let mut of_runs: BTreeMap<RunId, ByFolder> =
+        futures::stream::iter(manifests).buffer_unordered(AT_ONCE).try_collect().await?;
+    let files = partitions.iter().zip(&places).map(|(partition, (run, _))| {
+        let of_run = of_runs.get_mut(run);
+        let files = of_run.and_then(|files| files.remove(partition.location.trim_end_matches('/')));
+        files.ok_or_else(|| lost(table, partition))
+    });
+    files.collect()
+}
+
+/// Files by the folder that they are in, as `s3://…` without a slash at its end.
+type ByFolder = BTreeMap<String, Vec<OutputFile>>;
+
+/// The files of a table that a run's manifest has.
+async fn files_of_run(
+    area: &Area,
+    metadata: &MetaData,
+    table: &Table,
+    run: RunId,
+) -> Result<(RunId, ByFolder), Failure> {
+    let key = format!("{}{run}.json", metadata.database.manifests());
+    let manifest: Option<Manifest> = published::read(area, &key).await?;
+    let mut outputs = manifest.into_iter().flat_map(|manifest| manifest.tables);
+    let mut files = ByFolder::new();
+    for file in outputs.find(|output| output.table == table.name).into_iter().flat_map(|output| output.files) {
+        let folder = file.key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        files.entry(area.url(folder)).or_default().push(file);
+    }
+    Ok((run, files))
+}
+
+fn lost(table: &Table, partition: &PublishedPartition) -> Failure {
+    Failure::not_found(format!(
+        "table `{}` is `self_contained`, and partition {:?} cannot be copied: no manifest has the files of {}. Without \
+         `self_contained` it stays where it is; {{\"from_scratch\": true}} builds the table without it",
+        table.name, partition.values, partition.location
+    ))
+}

@@ -1,0 +1,125 @@
+//! What analysts' libraries make of tables of every mode: all rows of the published table, or an error. Never a part.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tests::{Options, Stack, gzip};
+
+/// Every mode, with partitions and without. The first day's table, the second one's, and the parts that stay:
+/// `by_day` and `log_by_day` have partitions of two runs then.
+const TABLES: [(&str, &str); 8] = [
+    ("whole", r#"{}"#),
+    ("whole_by_day", r#"{"partitions": ["day"]}"#),
+    ("projected", r#"{"partitions": ["day"], "partition_projection": true}"#),
+    ("by_day", r#"{"partitions": ["day"], "mode": "partition"}"#),
+    ("by_day_whole", r#"{"partitions": ["day"], "mode": "partition", "self_contained": true}"#),
+    ("log", r#"{"mode": "append"}"#),
+    ("log_by_day", r#"{"partitions": ["day"], "mode": "append"}"#),
+    ("log_by_day_whole", r#"{"partitions": ["day"], "mode": "append", "self_contained": true}"#),
+];
+/// Where no library finds anything.
+const ELSEWHERE: &str = "_several_runs_read_with_athena";
+/// So many ways go by the location alone, and so many are described in docs/reading.md.
+const BY_LOCATION: usize = 15;
+const SNIPPETS: usize = 6;
+
+fn metadata() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
+    let column = |name: &str, column_type: &str| json!({"name": name, "type": column_type, "description": ""});
+    let table = |name: &str, format: &str| json!({"name": name, "location": name, "data_format": format, "columns": [column("n", "long"), column("day", "date")]});
+    let database = json!({"name": "reading", "bucket": "b", "base_folder": "reading", "description": "Reading"});
+    write("curated/database.json", &database.to_string());
+    write("raw/visits.json", &table("visits", "json").to_string());
+    for (name, more) in TABLES {
+        let mut table = table(name, "parquet");
+        let more: Value = serde_json::from_str(more).unwrap();
+        for (key, value) in more.as_object().unwrap() {
+            table[key] = value.clone();
+        }
+        write(&format!("curated/{name}.json"), &table.to_string());
+        let only = if more["mode"] == "partition" { " WHERE day = CAST('${snapshot_date}' AS DATE)" } else { "" };
+        write(&format!("curated/{name}.sql"), &format!("SELECT n, day FROM visits{only}"));
+    }
+    folder
+}
+
+async fn land(stack: &Stack, n: u64, day: &str) {
+    let key = format!("open_data/postcodes_example/visits/file_land_timestamp={n}/visits_{n}.jsonl.gz");
+    let row = format!("{{\"n\":{n},\"day\":\"{day}\"}}\n");
+    let put = stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(key).body(gzip(&row.repeat(3)).into());
+    put.send().await.unwrap();
+}
+
+async fn publish(stack: &Stack, snapshot_date: &str) {
+    let event = stack.invoke("curate", json!({"snapshot_date": snapshot_date})).await.unwrap();
+    stack.invoke("catalog", event).await.unwrap();
+}
+
+/// What each way gives of each of these tables: rows and sum, or an error.
+fn read(stack: &Stack, tables: &[&str]) -> BTreeMap<String, BTreeMap<String, Value>> {
+    let root = tests::repository();
+    let python = root.join(".venv-readers/bin/python");
+    assert!(python.exists(), "{} is missing: run the tests with `make test`", python.display());
+    let output = Command::new(python)
+        .arg(root.join("tests/reading/read.py"))
+        .args([&tables.join(","), "docs/reading.md", stack.database(), &stack.name])
+        .current_dir(&root)
+        .env("AWS_ENDPOINT_URL", stack.endpoint())
+        .env("AWS_ALLOW_HTTP", "true")
+        .env("AWS_ACCESS_KEY_ID", "local")
+        .env("AWS_SECRET_ACCESS_KEY", "local")
+        .env("AWS_REGION", "eu-west-2")
+        .env("AWS_DEFAULT_REGION", "eu-west-2")
+        .output()
+        .unwrap();
+    let problem = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{problem}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {problem}"))
+}
+
+/// Every way gives all rows; of the tables that are `elsewhere`, by the location alone, an error that says so.
+fn check(found: &BTreeMap<String, BTreeMap<String, Value>>, expected: &Value, elsewhere: &[&str]) {
+    for (table, ways) in found {
+        let of_page = ways.keys().filter(|way| way.starts_with("snippet")).count();
+        assert_eq!((of_page, ways.len() - of_page), (SNIPPETS, BY_LOCATION), "{table}: {:?}", ways.keys());
+        let by_location = |way: &str| !way.starts_with("snippet") || way == "snippet 6";
+        for (way, told) in ways {
+            match elsewhere.contains(&table.as_str()) && by_location(way) {
+                false => assert_eq!(told, expected, "{table}, {way}"),
+                true => {
+                    let error = told.as_str().unwrap_or_else(|| panic!("{table}, {way} gives {told}: a part"));
+                    assert!(error.contains(ELSEWHERE), "{table}, {way}: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_gets_all_rows_or_an_error() {
+    let folder = metadata();
+    let stack = Stack::deploy("reading", Options { metadata: Some(folder.path().into()), ..Options::default() }).await;
+    land(&stack, 1, "2026-11-24").await;
+    publish(&stack, "2026-11-24").await;
+    let all = TABLES.map(|(table, _)| table);
+    check(&read(&stack, &all), &json!([3, 3]), &[]);
+
+    land(&stack, 2, "2026-11-25").await;
+    publish(&stack, "2026-11-25").await;
+    check(&read(&stack, &all), &json!([6, 9]), &["by_day", "log_by_day"]);
+
+    // back, forward, and in the next run, which adds nothing
+    stack.invoke("catalog", json!({"publish": "previous"})).await.unwrap();
+    check(&read(&stack, &["by_day", "log_by_day_whole"]), &json!([3, 3]), &[]);
+    stack.invoke("catalog", json!({"publish": "latest"})).await.unwrap();
+    check(&read(&stack, &["log_by_day"]), &json!([6, 9]), &["log_by_day"]);
+    publish(&stack, "2026-11-25").await;
+    for (table, _) in TABLES {
+        assert_eq!(stack.count(table).await, 6, "{table}");
+    }
+    // what a run has copied is not built again
+    let verified = stack.invoke("curate", json!({"verify": "latest"})).await.unwrap();
+    assert_eq!(verified["same"], true, "{verified}");
+}
