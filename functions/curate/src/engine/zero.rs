@@ -1,4 +1,5 @@
-//! The two zeros of doubles, which are one value: in windows, in ORDER BY, and in `CASE x WHEN 0.0`. DataFusion's own take them for two
+//! The two zeros of doubles, which are one value: in windows, in ORDER BY, in
+//! `count(DISTINCT x)`, and in `CASE x WHEN 0.0`. DataFusion's own take them for two
 //! there, though for one in `=`, GROUP BY and joins.
 
 use std::sync::Arc;
@@ -24,14 +25,15 @@ pub fn sort(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(LogicalPlan::Sort(sort))
 }
 
-/// Windows, aggregates in an order, and CASEs with one zero.
+/// Windows, aggregates in an order or of distinct values, and CASEs with one zero.
 pub fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expression {
         Expr::WindowFunction(mut call) => {
             let params = &mut call.params;
             let order_by = params.order_by.iter_mut().map(|sort| &mut sort.expr);
             let mut changed = false;
-            for key in params.partition_by.iter_mut().chain(order_by) {
+            let distinct = if params.distinct { params.args.as_mut_slice() } else { &mut [] };
+            for key in params.partition_by.iter_mut().chain(order_by).chain(distinct) {
                 if key.get_type(schema)?.is_floating() {
                     *key = one_zero(std::mem::take(key));
                     changed = true;
@@ -42,7 +44,8 @@ pub fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         Expr::AggregateFunction(mut call) => {
             let mut changed = false;
-            for key in call.params.order_by.iter_mut().map(|sort| &mut sort.expr) {
+            let distinct = if call.params.distinct { call.params.args.as_mut_slice() } else { &mut [] };
+            for key in call.params.order_by.iter_mut().map(|sort| &mut sort.expr).chain(distinct) {
                 if key.get_type(schema)?.is_floating() {
                     *key = one_zero(std::mem::take(key));
                     changed = true;

@@ -358,6 +358,25 @@ fn both_zeros_are_one_where_rows_are_sorted() {
         queries.push((format!("SELECT string_agg(CAST(n AS STRING), ',' ORDER BY {order}) AS v FROM {rows}"), all));
         queries.push((format!("SELECT array_to_string(array_agg(n ORDER BY {order}), ',') AS v FROM {rows}"), all));
     }
+    for (of, is) in [
+        ("count(DISTINCT x)", "2"),
+        ("array_length(array_agg(DISTINCT x))", "2"),
+        ("sum(DISTINCT x + 1)", "3.0"),
+        ("count(DISTINCT ceil(x - 0.5e0))", "2"),
+        ("count(DISTINCT -x)", "2"),
+    ] {
+        queries.push((format!("SELECT CAST({of} AS STRING) AS v FROM {rows}"), is));
+        queries.push((format!("SELECT CAST({of} AS STRING) AS v FROM {rows} GROUP BY n > 9"), is));
+    }
+    for distinct in ["SELECT DISTINCT x", "SELECT x FROM", "SELECT max(x) AS x"] {
+        let of = match distinct {
+            "SELECT DISTINCT x" => format!("SELECT DISTINCT x FROM {rows}"),
+            "SELECT x FROM" => format!("SELECT x FROM {rows} UNION SELECT -x FROM {rows}"),
+            _ => format!("SELECT max(n) AS x FROM {rows} GROUP BY x"),
+        };
+        let count = if distinct == "SELECT x FROM" { "3" } else { "2" };
+        queries.push((format!("SELECT CAST(count(*) AS STRING) AS v FROM ({of}) AS a"), count));
+    }
     let asked: Vec<_> = queries.iter().map(|(query, _)| query.clone()).collect();
     for ((query, expected), answer) in queries.iter().zip(answers(&asked)) {
         assert_eq!(answer, [*expected], "{query}");
