@@ -156,6 +156,22 @@ impl Stack {
         format!("{}-{name}", self.name)
     }
 
+    /// Deploys a file of the metadata anew: functions that run by then go on with the old one.
+    pub async fn describe(&self, file: &str, text: &str) {
+        write(&cloud().state.path().join("meta_data").join(&self.name), file, text);
+        for function in ["extract", "validate", "curate", "catalog"] {
+            let name = self.function(function);
+            let settings = self.lambda.get_function_configuration().function_name(&name).send().await;
+            let settings = settings.expect("the function's settings");
+            let mut variables = settings.environment().and_then(|found| found.variables()).cloned().unwrap_or_default();
+            let changes = variables.get("DESCRIBED").and_then(|n| n.parse().ok()).unwrap_or(0) + 1;
+            variables.insert("DESCRIBED".into(), changes.to_string());
+            let environment = aws_sdk_lambda::types::Environment::builder().set_variables(Some(variables)).build();
+            let update = self.lambda.update_function_configuration().function_name(&name).environment(environment);
+            update.send().await.expect("the function is deployed anew");
+        }
+    }
+
     /// Every key in an area.
     pub async fn keys(&self, area: &str) -> Vec<String> {
         let mut pages = self.s3.list_objects_v2().bucket(self.bucket(area)).into_paginator().send();

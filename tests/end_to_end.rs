@@ -12,6 +12,7 @@
 //! - [`refused`]: calls that AWS refuses, and answers that are lost
 //! - [`readers`]: who queries meanwhile sees one published run after the other
 //! - [`reading`]: what analysts' libraries make of the tables
+//! - [`retyped`]: columns whose type changes
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`raw_history`]: the database over raw-hist
 //! - [`stages`]: the process stage, appending, verifying
@@ -46,6 +47,8 @@ mod readers;
 mod reading;
 #[path = "refused.rs"]
 mod refused;
+#[path = "retyped.rs"]
+mod retyped;
 #[path = "stages.rs"]
 mod stages;
 #[path = "template.rs"]

@@ -1,7 +1,7 @@
 //! Adoption: what a database shows that earlier versions have published. Where tables and partitions are, Glue says, which
 //! was changed last; how many rows are there, the journal; and the journal says what Glue has lost.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_glue::Client;
 use aws_sdk_glue::types::Table as GlueTable;
@@ -96,5 +96,6 @@ pub async fn as_in_glue(
         rolled_back_from: parameter(ROLLED_BACK_FROM).and_then(|run| RunId::parse(run)),
         hides_partitions: table.partition_columns().iter().any(|column| column.sensitive),
         takes_over: None,
+        undescribed: BTreeMap::new(),
     })
 }

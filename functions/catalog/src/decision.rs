@@ -12,7 +12,7 @@ mod places;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use contract::{PartitionOutput, RunId};
@@ -68,6 +68,18 @@ pub struct Decided {
     /// Where a table of others is that has the name, and that somebody has said may be replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_over: Option<String>,
+    /// Types of columns, by name, that are in files of partitions that have stayed and are no longer described.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undescribed: BTreeMap<String, String>,
+}
+
+impl Decided {
+    /// The types of all columns, by name, that are in its files.
+    fn types(&self) -> BTreeMap<String, String> {
+        let described = self.definition.storage_descriptor.columns.iter().chain(&self.definition.partition_keys);
+        let described = described.map(|column| (column.name.clone(), column.column_type.clone()));
+        self.undescribed.clone().into_iter().chain(described).collect()
+    }
 }
 
 /// Where a table is.

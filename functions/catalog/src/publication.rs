@@ -191,6 +191,7 @@ fn proposed(metadata: &MetaData, manifest: &Manifest, bucket: &str, output: &Tab
         rolled_back_from: None,
         hides_partitions: hides_partitions(table, output),
         takes_over: None,
+        undescribed: BTreeMap::new(),
     };
     // what was built from scratch is all of the table, also where its manifest does not say so
     let from_scratch = appended.is_some_and(|appended| appended.base.is_none());

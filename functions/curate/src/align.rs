@@ -184,6 +184,7 @@ mod tests {
             sensitive: *sensitive,
             sensitivity: None,
             redacted: false,
+            earlier_types: Vec::new(),
         });
         Table {
             file: "t.json".into(),

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use contract::{Appended, Failure, Manifest, OutputFile, PartitionOutput, Replaces, RunId, Table, TableOutput};
+use contract::{
+    Appended, ColumnType, Failure, Manifest, OutputFile, PartitionOutput, Replaces, RunId, Table, TableOutput,
+};
 use sha2::{Digest, Sha256};
 
 use crate::Settings;
@@ -29,6 +31,7 @@ const MEMORY_BYTES: usize = 1 << 20;
 pub struct Base {
     run: RunId,
     holds: Vec<String>,
+    raw_types: BTreeMap<String, String>,
     /// Every file of the table, by its folder within the table: `day=2026-11-24/`, or empty.
     files: BTreeMap<String, Vec<OutputFile>>,
 }
@@ -43,8 +46,41 @@ impl Base {
         for file in output.files.into_iter().chain(appended.kept) {
             files.entry(folder(table, &file.key)).or_default().push(file);
         }
-        Some(Self { run: manifest.run, holds: appended.holds, files })
+        Some(Self { run: manifest.run, holds: appended.holds, raw_types: appended.raw_types, files })
     }
+}
+
+impl Base {
+    /// Whether the rows were read by these types: others may read other rows of the same files.
+    fn was_read_by(&self, raw_types: &BTreeMap<String, String>, table: &str) -> bool {
+        let changed = self.raw_types.iter().find(|(column, from)| raw_types.get(*column).is_some_and(|to| to != *from));
+        if let Some((column, from)) = changed {
+            tracing::warn!(
+                table,
+                column,
+                from,
+                to = raw_types[column],
+                "raw column of another type: built from scratch"
+            );
+        }
+        changed.is_none()
+    }
+}
+
+/// How a raw table's columns are read, by name.
+fn raw_types(table: &Table) -> BTreeMap<String, String> {
+    let told = |column_type: &ColumnType, format: &Option<String>| match format {
+        Some(format) => format!("{column_type} {format}"),
+        None => column_type.to_string(),
+    };
+    let columns = table.columns.iter().map(|column| {
+        let earlier = column.earlier_types.iter();
+        let earlier =
+            earlier.map(|one| format!("{} before {}, ", told(&one.column_type, &one.datetime_format), one.before));
+        let now = told(&column.column_type, &column.datetime_format);
+        (column.name.clone(), earlier.chain([now]).collect())
+    });
+    columns.collect()
 }
 
 /// A table to be added to.
@@ -84,6 +120,8 @@ impl Append<'_> {
     pub async fn build(&self, base: Option<Base>) -> Result<(TableOutput, Arc<RawTable>), Failure> {
         let table = &self.query.table;
         let all = self.raw_table().await?;
+        let raw_types = raw_types(all.table());
+        let base = base.filter(|base| base.was_read_by(&raw_types, &table.name));
         let held: HashSet<&str> = base.iter().flat_map(|base| &base.holds).map(String::as_str).collect();
         let new = all.only(|key| !held.contains(key));
         size::check([&new].into_iter(), self.settings)?;
@@ -101,6 +139,7 @@ impl Append<'_> {
             definition_sha256: definition(table),
             holds: held.iter().copied().chain(added.iter().map(String::as_str)).map(str::to_owned).collect(),
             added,
+            raw_types,
             kept: Vec::new(),
         };
         appended.holds.sort();

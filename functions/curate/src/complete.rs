@@ -81,6 +81,8 @@ async fn copied(
     published: Option<PublishedTable>,
     mut output: TableOutput,
 ) -> Result<TableOutput, Failure> {
+    // one that no run has made goes as a whole
+    let published = published.filter(|published| published.run().is_some());
     let base = published.as_ref().and_then(PublishedTable::run);
     let written: HashSet<&Vec<String>> = output.partitions.iter().map(|partition| &partition.values).collect();
     let mut kept = published.map(|published| published.partitions).unwrap_or_default();

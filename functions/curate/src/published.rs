@@ -1,9 +1,9 @@
 //! Which run of a table analysts see: what a run that only adds to the table starts from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use aws_sdk_glue::Client;
-use contract::{Failure, FailureKind, Manifest, MetaData, RUN_PARAMETER, RunId, TableOutput};
+use contract::{Failure, FailureKind, Manifest, MetaData, RUN_PARAMETER, RunId, Table, TableOutput};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -80,6 +80,32 @@ pub struct PublishedTable {
     location: String,
     /// Its partitions, in the folders of whatever runs.
     pub partitions: Vec<PublishedPartition>,
+    #[serde(default)]
+    definition: Definition,
+    /// Types that are in files of partitions, of columns that are described no more.
+    #[serde(default)]
+    undescribed: BTreeMap<String, String>,
+}
+
+/// How it is described in Glue.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Definition {
+    storage_descriptor: Storage,
+    partition_keys: Vec<GlueColumn>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Storage {
+    columns: Vec<GlueColumn>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct GlueColumn {
+    name: String,
+    r#type: String,
 }
 
 /// A partition as it is decided to be.
@@ -99,6 +125,27 @@ impl PublishedTable {
         RunId::of_location(&self.location)
     }
 
+    /// Refuses a run's table where a column has another type than in the files of partitions that stay. Catalog would: here
+    /// it is a matter of this table alone.
+    pub fn check_types(&self, table: &Table, output: &TableOutput) -> Result<(), Failure> {
+        let written: HashSet<&Vec<String>> = output.partitions.iter().map(|partition| &partition.values).collect();
+        let stay = self.partitions.iter().filter(|partition| !written.contains(&partition.values)).count();
+        if stay == 0 || self.run().is_none() {
+            return Ok(());
+        }
+        let described = self.definition.storage_descriptor.columns.iter().chain(&self.definition.partition_keys);
+        let described = described.map(|column| (column.name.as_str(), column.r#type.as_str()));
+        let held = self.undescribed.iter().map(|(name, kind)| (name.as_str(), kind.as_str()));
+        let held: BTreeMap<&str, &str> = held.chain(described).collect();
+        for column in &table.columns {
+            let to = column.column_type.glue();
+            if let Some(from) = held.get(column.name.as_str()).filter(|from| **from != to) {
+                return Err(Failure::retyped(&table.name, &column.name, from, &to, stay));
+            }
+        }
+        Ok(())
+    }
+
     fn of_run(output: TableOutput) -> Self {
         let copied = output.completed.into_iter().flat_map(|completed| completed.copied);
         let mut written_by: BTreeMap<_, _> = copied.map(|copy| (copy.values, copy.written_by)).collect();
@@ -107,7 +154,13 @@ impl PublishedTable {
             values: partition.values,
             location: partition.location,
         });
-        Self { table: output.table, location: output.location, partitions: partitions.collect() }
+        Self {
+            table: output.table,
+            location: output.location,
+            partitions: partitions.collect(),
+            definition: Definition::default(),
+            undescribed: BTreeMap::new(),
+        }
     }
 }
 

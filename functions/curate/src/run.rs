@@ -247,10 +247,16 @@ impl<'a> Run<'a> {
             return Ok(TableOutput { replaces: Replaces::Table, ..output });
         }
         // what is built again is compared as it was written
-        if table.mode != Mode::Partition || !table.self_contained || self.pinned.is_some() {
+        if table.mode != Mode::Partition || self.pinned.is_some() {
             return Ok(output);
         }
         let published = areas.published.table(self.metadata, &areas.curated, &table.name).await?;
+        if let Some(published) = &published {
+            published.check_types(table, &output)?;
+        }
+        if !table.self_contained {
+            return Ok(output);
+        }
         complete::complete(&areas.curated, self.metadata, table, &folder(table), published, output).await
     }
 

@@ -1,6 +1,7 @@
 //! A raw table as DataFusion reads it: every file of it, in the order of the keys, streamed through the reader that
 //! validate used too. Its columns are those of the metadata and `file_land_timestamp`.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -22,6 +23,7 @@ use rows::{Input, Misfit, ReadError, RowReader};
 use store::Object;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::align;
 use crate::area::Area;
 use crate::query_failure::of_task;
 
@@ -240,15 +242,24 @@ impl RawTable {
             ReadError::Io { .. } => Failure::unavailable(format!("reading {url}: {error}")),
             error => place(error.to_string()),
         };
-        let mut rows = RowReader::new(input, file.key.format, file.key.compression, &self.table, Default::default())
-            .map_err(broken)?;
+        let then = self.table.at(file.file_land_timestamp);
+        let mut rows =
+            RowReader::new(input, file.key.format, file.key.compression, &then, Default::default()).map_err(broken)?;
         let mut count = 0;
         while let Some(decoded) = rows.next_batch().map_err(broken)? {
             if let Some(misfit) = decoded.misfits.iter().find(|misfit| !self.is_history(misfit)) {
-                return Err(place(format!("{misfit}; the metadata no longer fits this file")));
+                return Err(place(format!(
+                    "{misfit}; the metadata no longer fits this file. Where a column had another type then, its \
+                     `earlier_types` say so"
+                )));
             }
             count += decoded.batch.num_rows() as u64;
-            let batch = self.with_timestamp(&decoded.batch, file.file_land_timestamp).map_err(Failure::internal)?;
+            let columns = match &then {
+                Cow::Borrowed(_) => decoded.batch.columns().to_vec(),
+                Cow::Owned(then) => self.of_now(then, &decoded).map_err(place)?,
+            };
+            let batch = self.with_timestamp(columns, file.file_land_timestamp, decoded.batch.num_rows());
+            let batch = batch.map_err(Failure::internal)?;
             if to.blocking_send(Rows { batch, file: n, decoded }).is_err() {
                 return Err(Failure::internal("nobody wants more rows"));
             }
@@ -264,9 +275,36 @@ impl RawTable {
                 && misfit.column().and_then(|name| self.table.column(name)).is_some_and(|column| column.nullable)
     }
 
-    fn with_timestamp(&self, batch: &RecordBatch, seconds: u64) -> Result<RecordBatch, ArrowError> {
-        let mut columns = batch.columns().to_vec();
-        let timestamps: ArrayRef = Arc::new(Int64Array::from_value(seconds as i64, batch.num_rows()));
+    /// The values of columns that had other types as their types of now have them.
+    fn of_now(&self, then: &Table, decoded: &rows::Batch) -> Result<Vec<ArrayRef>, String> {
+        let columns = decoded.batch.columns().iter().zip(self.schema.fields()).zip(self.table.data_columns());
+        let columns = columns.map(|((values, field), column)| {
+            let wanted = field.data_type();
+            if values.data_type() == wanted {
+                return Ok(Arc::clone(values));
+            }
+            align::stored(values, wanted).ok_or_else(|| {
+                let is_unfit = |row: &usize| align::stored(&values.slice(*row, 1), wanted).is_none();
+                let row = (0..values.len()).find(is_unfit).unwrap_or_default();
+                let value = match column.sensitive {
+                    true => "the value (hidden: the column is sensitive)".to_owned(),
+                    false => format!("`{}`", contract::visible(&rows::shown_value(values, row))),
+                };
+                let was = then.column(&column.name).unwrap_or(column);
+                format!(
+                    "line {}, column `{}`: {value} of {}, which the column was by its `earlier_types`, cannot become {}",
+                    decoded.line(row),
+                    column.name,
+                    was.column_type,
+                    column.column_type
+                )
+            })
+        });
+        columns.collect()
+    }
+
+    fn with_timestamp(&self, mut columns: Vec<ArrayRef>, seconds: u64, rows: usize) -> Result<RecordBatch, ArrowError> {
+        let timestamps: ArrayRef = Arc::new(Int64Array::from_value(seconds as i64, rows));
         columns.push(timestamps);
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
     }

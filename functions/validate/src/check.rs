@@ -22,6 +22,8 @@ pub struct Dataset {
     pub table: Table,
     rules: Rules,
     file_name: Option<Regex>,
+    /// As it was before a time, the first one first.
+    earlier: Vec<(u64, Dataset)>,
 }
 
 impl Dataset {
@@ -42,7 +44,13 @@ impl Dataset {
                 problems.add(&table.file, format!("datetime_format of column `{}`", column.name), message);
             }
         }
-        if problems.is_empty() { Ok(Self { file_name, rules, table }) } else { Err(problems) }
+        let mut earlier = Vec::new();
+        for before in table.changed_at() {
+            let mut then = table.at(before.saturating_sub(1)).into_owned();
+            then.columns.iter_mut().for_each(|column| column.earlier_types.clear());
+            earlier.push((before, Self::new(then)?));
+        }
+        if problems.is_empty() { Ok(Self { file_name, rules, earlier, table }) } else { Err(problems) }
     }
 
     /// Whether a file is called as it should be.
@@ -75,6 +83,10 @@ impl Dataset {
     /// Reads a file to its end, or as far as it goes, and applies every rule. Fails only when the bytes cannot be
     /// fetched, or there is no room for what must be remembered of them: that says nothing about the file.
     pub fn check_rows(&self, input: impl Into<Input>, key: &LandKey) -> Result<Findings, Failure> {
+        let landed = key.file_land_timestamp;
+        if let Some((_, then)) = self.earlier.iter().find(|(before, _)| landed.is_some_and(|landed| landed < *before)) {
+            return then.check_rows(input, key);
+        }
         let options = Options { examples: self.table.checks.examples, ..Options::default() };
         let mut reader = match RowReader::new(input, key.format, key.compression, &self.table, options) {
             Ok(reader) => reader,

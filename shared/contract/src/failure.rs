@@ -95,6 +95,18 @@ constructors! {
 }
 
 impl Failure {
+    /// A column has another type than in the files of partitions of its table that stay.
+    pub fn retyped(table: &str, column: &str, from: &str, to: &str, partitions: usize) -> Self {
+        Self::bad_metadata(format!(
+            "table `{table}`, column `{column}`: {to} now, and {from} in the files of {partitions} partitions that stay: \
+             they could not be read as one table. Build it from scratch, by an execution with {{\"tables\": [\"{table}\"], \
+             \"from_scratch\": true}}: then it has the partitions of that run, and further executions add others. Or keep \
+             the type, and give the other one to a column of a new name"
+        ))
+    }
+}
+
+impl Failure {
     /// Puts what was being done in front of the message.
     pub fn context(self, doing: impl fmt::Display) -> Self {
         Self { message: format!("{doing}: {}", self.message), ..self }

@@ -23,7 +23,8 @@ pub use manifest::{
 pub use metadata::{Database, MetaData};
 pub use problem::{Problem, Problems, nearest};
 pub use table::{
-    Anchor, Checks, Column, DataFormat, Mode, ParquetCompression, ReadFrom, RepeatedFiles, Sensitivity, Source, Table,
+    Anchor, Checks, Column, DataFormat, EarlierType, Mode, ParquetCompression, ReadFrom, RepeatedFiles, Sensitivity,
+    Source, Table,
 };
 pub use visible::{visible, visible_json, visible_lines};
 

@@ -1,6 +1,7 @@
 //! The manifest of a run: what was read, what was written, and where. It is the only message from curate to catalog,
 //! and what `verify` and retention go by later.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -185,6 +186,10 @@ pub struct Appended {
     pub added: Vec<String>,
     /// The keys of all files whose rows are in the table.
     pub holds: Vec<String>,
+    /// The types of the raw table's columns, by name: rows that were read by others are not added to. Empty where it was
+    /// not recorded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub raw_types: BTreeMap<String, String>,
     /// Files of earlier runs that stay where they are, in partitions to which this run added nothing.
     pub kept: Vec<OutputFile>,
 }

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::column_type::{ColumnType, Dialect};
 use crate::key::{FILE_LAND_TIMESTAMP, is_table_name};
 use crate::problem::{Problems, nearest, quoted, suggestion};
-use crate::table::{Checks, Column, DataFormat, Mode, ReadFrom, Sensitivity, Source, Table};
+use crate::table::{Checks, Column, DataFormat, EarlierType, Mode, ReadFrom, Sensitivity, Source, Table};
 use crate::visible;
 
 /// Everything that the metadata folder describes.
@@ -232,7 +232,9 @@ const COLUMN_KEYS: &[&str] = &[
     "maxLength",
     "unique",
     "datetime_format",
+    "earlier_types",
 ];
+const EARLIER_KEYS: &[&str] = &["before", "type", "datetime_format"];
 const TABLE_KEYS: &[&str] = &[
     "$schema",
     "name",
@@ -482,6 +484,10 @@ impl Reader<'_> {
         }
         if table.mode == Mode::Partition && table.partitions.is_empty() {
             self.problems.add(&table.file, "mode", "`partition` needs `partitions`");
+        }
+        for column in table.columns.iter().filter(|column| !column.earlier_types.is_empty()) {
+            let message = "is for columns of raw tables: a curated table has the types of now in all of its files";
+            self.problems.add(&table.file, format!("earlier_types of column `{}`", column.name), message);
         }
         if table.self_contained && table.mode == Mode::Rebuild {
             let message = "is for the modes `partition` and `append`: of mode `rebuild` each run is whole";
@@ -896,10 +902,39 @@ impl TableReader<'_> {
             max_length,
             unique,
             datetime_format,
+            earlier_types: self.earlier_types(item, dialect, path),
             sensitive: self.flag(item, "sensitive", path).unwrap_or(false) || redacted || sensitivity.is_some(),
             sensitivity,
             redacted,
         }
+    }
+
+    /// The types that a column had, the oldest first.
+    fn earlier_types(&mut self, item: &Map<String, Value>, dialect: Dialect, path: &str) -> Vec<EarlierType> {
+        let path = format!("{path}.earlier_types");
+        let Some(said) = item.get("earlier_types") else { return Vec::new() };
+        let Some(said) = said.as_array() else {
+            self.problem(path, "expected a list such as [{\"before\": 1700000000, \"type\": \"long\"}]");
+            return Vec::new();
+        };
+        let mut found: Vec<EarlierType> = Vec::new();
+        for (n, one) in said.iter().enumerate() {
+            let path = format!("{path}[{n}]");
+            match (one, one.get("before").and_then(Value::as_u64)) {
+                (Value::Object(one), Some(before)) => {
+                    self.misspelt(one, EARLIER_KEYS, &format!("{path}."));
+                    let column_type = self.column_type(one, dialect, &path);
+                    let datetime_format = self.datetime_format(one, &path, &column_type);
+                    found.push(EarlierType { before, column_type, datetime_format });
+                }
+                _ => self.problem(path, "expected `before`, in Unix seconds, and `type`"),
+            }
+        }
+        found.sort_by_key(|earlier| earlier.before);
+        if found.windows(2).any(|two| two[0].before == two[1].before) {
+            self.problem(path, "two types before the same time");
+        }
+        found
     }
 
     fn column_type(&mut self, item: &Map<String, Value>, dialect: Dialect, path: &str) -> ColumnType {

@@ -1,5 +1,7 @@
 //! A table as its metadata describes it: columns, partitions, where it comes from, what it must satisfy.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -85,6 +87,8 @@ pub struct Column {
     /// How dates and timestamps are written in text files, in the words of strptime (data_linter's `datetime_format`);
     /// `%Y-%m-%d` and `%Y-%m-%d %H:%M:%S` when absent.
     pub datetime_format: Option<String>,
+    /// Types that the column had before, the oldest first: in files that landed by then.
+    pub earlier_types: Vec<EarlierType>,
     /// Personal data by any of the metadata's words: values appear in no log, report, metric or payload.
     pub sensitive: bool,
     /// What kind of personal data, where the metadata says it.
@@ -92,6 +96,51 @@ pub struct Column {
     /// Whether the column is left out of versions of the table that may be seen by more people. Landfall makes no such
     /// versions itself.
     pub redacted: bool,
+}
+
+/// A type that a column had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierType {
+    /// Unix seconds: in files whose `file_land_timestamp` is less.
+    pub before: u64,
+    /// The type.
+    pub column_type: ColumnType,
+    /// How dates and timestamps were written.
+    pub datetime_format: Option<String>,
+}
+
+impl Table {
+    /// The table as files of a time are written, by their `file_land_timestamp`. Of a column that had another type then no
+    /// other rule is known.
+    pub fn at(&self, file_land_timestamp: u64) -> Cow<'_, Self> {
+        let earlier =
+            |column: &Column| column.earlier_types.iter().find(|earlier| file_land_timestamp < earlier.before).cloned();
+        if self.columns.iter().all(|column| earlier(column).is_none()) {
+            return Cow::Borrowed(self);
+        }
+        let mut then = self.clone();
+        for column in &mut then.columns {
+            let Some(EarlierType { column_type, datetime_format, .. }) = earlier(column) else { continue };
+            *column = Column {
+                column_type,
+                datetime_format,
+                pattern: None,
+                enumeration: None,
+                minimum: None,
+                maximum: None,
+                min_length: None,
+                max_length: None,
+                unique: false,
+                ..column.clone()
+            };
+        }
+        Cow::Owned(then)
+    }
+
+    /// The times before which some column had another type.
+    pub fn changed_at(&self) -> BTreeSet<u64> {
+        self.columns.iter().flat_map(|column| &column.earlier_types).map(|earlier| earlier.before).collect()
+    }
 }
 
 /// etl_manager's kinds of personal data.

@@ -33,6 +33,7 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
         sensitive: false,
         sensitivity: None,
         redacted: false,
+        earlier_types: Vec::new(),
     });
     Table {
         file: PathBuf::new(),

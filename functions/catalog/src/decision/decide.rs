@@ -53,6 +53,19 @@ pub enum Refusal {
         /// The run that is published.
         now: Option<RunId>,
     },
+    /// A column has another type than in the files of partitions that stay.
+    Retyped {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its type in files that are there.
+        from: String,
+        /// Its type in those of the run.
+        to: String,
+        /// How many partitions stay.
+        partitions: usize,
+    },
     /// Its files are being deleted, or are gone.
     Expired {
         /// The table.
@@ -69,6 +82,9 @@ impl From<Refusal> for Failure {
                 let told = |run: Option<RunId>| run.map_or_else(|| "no run".to_owned(), |run| format!("run {run}"));
                 let (base, now) = (told(base), told(now));
                 Self::stale(format!("table `{table}`: the run adds to {base}, and {now} is published: build it again"))
+            }
+            Refusal::Retyped { table, column, from, to, partitions } => {
+                Self::retyped(&table, &column, &from, &to, partitions)
             }
             Refusal::Expired { table, location } => {
                 Self::not_found(format!("table `{table}`: {location} has expired; its files are being deleted"))
@@ -140,9 +156,26 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
     }
     let mut table = if is_older { before.clone() } else { proposed.table.clone() };
     let mut taken = !is_older;
+    let copies = proposed.copied.as_ref().is_some_and(|copied| !copied.is_empty());
+    if whole && copies && !is_there {
+        table.undescribed = held_types(before, &proposed.table, proposed.copied.iter().map(BTreeMap::len).sum())?;
+    }
     if !whole {
         let (partitions, any) = merged(&before.state.partitions, proposed, proposal);
         taken |= any;
+        let of_run = |partition: &&PartitionState| partition.run().as_ref() == Some(run);
+        let stay = partitions.len() - partitions.iter().filter(of_run).count();
+        if any && stay > 0 {
+            let held = held_types(before, &proposed.table, stay)?;
+            table.undescribed = match is_older {
+                false => held,
+                true => {
+                    let described = table.types();
+                    let ours = proposed.table.types().into_iter().filter(|(column, _)| !described.contains_key(column));
+                    before.undescribed.clone().into_iter().chain(ours).collect()
+                }
+            };
+        }
         table.state.rows = partitions.iter().map(|partition| partition.rows).sum();
         table.state.partitions = partitions;
     }
@@ -152,6 +185,21 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
         table.rolled_back_from.clone_from(&before.rolled_back_from);
     }
     Ok((table, if taken { Outcome::Published } else { Outcome::Superseded }))
+}
+
+/// The types of columns that are in the files of a table besides those that it describes, where partitions stay beside a
+/// run's: none has two.
+fn held_types(before: &Decided, ours: &Decided, partitions: usize) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut held = before.types();
+    for (column, to) in ours.types() {
+        match held.remove(&column) {
+            Some(from) if from != to => {
+                return Err(Refusal::Retyped { table: before.state.table.clone(), column, from, to, partitions });
+            }
+            _ => {}
+        }
+    }
+    Ok(held)
 }
 
 /// Whether an older run that makes the table whole has written partitions that no newer one has: they are not to be lost.

@@ -1,13 +1,13 @@
 //! What may be decided, wish by wish. For what comes of several at once see [`super::model`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use contract::{Replaces, RunId};
 
 use super::decide::{Outcome, Proposal, Proposed, Refusal, drop_tables, expire, publish, roll_back, take_back};
 use super::{Decided, Decision, PartitionState, TableState};
-use crate::table_input::TableDefinition;
+use crate::table_input::{ColumnDefinition, TableDefinition};
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
@@ -35,7 +35,15 @@ fn proposal(n: u8, base: Option<u8>, replaces: Replaces, days: &[&str]) -> Propo
     };
     let definition = TableDefinition { description: run(n).to_string(), ..TableDefinition::default() };
     let base = base.map(run);
-    let table = Decided { state, definition, base, rolled_back_from: None, hides_partitions: false, takes_over: None };
+    let table = Decided {
+        state,
+        definition,
+        base,
+        rolled_back_from: None,
+        hides_partitions: false,
+        takes_over: None,
+        undescribed: BTreeMap::new(),
+    };
     Proposal { run: run(n), asked_for: false, tables: vec![Proposed { table, replaces, copied: None }] }
 }
 
@@ -161,6 +169,62 @@ fn a_run_that_makes_a_table_whole_has_all_of_what_is_published() {
     found.sort();
     assert_eq!(found, [("1", Some(run(7))), ("2", Some(run(3))), ("3", Some(run(5)))]);
     assert_eq!(take_back(&next, &next, &whole, NOW).tables, whole.tables);
+}
+
+/// The same run, of a table with these columns.
+fn of_columns(mut proposal: Proposal, columns: &[(&str, &str)]) -> Proposal {
+    let described = columns.iter().map(|(name, kind)| ColumnDefinition {
+        name: (*name).into(),
+        column_type: (*kind).into(),
+        ..ColumnDefinition::default()
+    });
+    proposal.tables[0].table.definition.storage_descriptor.columns = described.collect();
+    proposal
+}
+
+#[test]
+fn a_column_has_one_type_in_all_partitions() {
+    let some =
+        |n, days: &[&str], columns: &[(&str, &str)]| of_columns(proposal(n, None, Replaces::Partitions, days), columns);
+    let retyped_of = |column: &str, from: &str, to: &str, partitions| {
+        let (table, column) = ("t".into(), column.into());
+        Err(Refusal::Retyped { table, column, from: from.into(), to: to.into(), partitions })
+    };
+    let retyped = |from: &str, to: &str, partitions| retyped_of("x", from, to, partitions);
+    let (first, _) = decided(&Decision::default(), &some(1, &["1", "2"], &[("x", "int"), ("y", "string")]));
+    let wider = &[("x", "bigint")];
+    assert_eq!(publish(&first, &some(2, &["1"], wider), NOW), retyped("int", "bigint", 1));
+    // of a run that writes all of them, or is all of the table, nothing stays
+    decided(&first, &some(2, &["1", "2"], wider));
+    decided(&first, &of_columns(proposal(2, None, Replaces::Table, &["1"]), wider));
+    assert_eq!(publish(&first, &of_columns(completed(2, &first, &["1"]), wider), NOW), retyped("int", "bigint", 1));
+
+    // a column that is described no more is in the files that stay, until none does
+    let (without, _) = decided(&first, &some(3, &["1"], &[("y", "string")]));
+    let again = some(4, &["3"], &[("x", "string")]);
+    assert_eq!(publish(&without, &again, NOW), retyped("int", "string", 2));
+    let (with, _) = decided(&without, &some(4, &["3"], &[("x", "int")]));
+    assert_eq!(
+        publish(&with, &some(5, &["3"], &[("y", "date")]), NOW).unwrap_err(),
+        Refusal::Retyped {
+            table: "t".into(),
+            column: "y".into(),
+            from: "string".into(),
+            to: "date".into(),
+            partitions: 2
+        }
+    );
+    let (copied, _) = decided(&without, &of_columns(completed(4, &without, &["3"]), &[("y", "string")]));
+    assert_eq!(
+        publish(&copied, &of_columns(completed(5, &copied, &["3"]), &[("x", "date")]), NOW),
+        retyped("int", "date", 2)
+    );
+    let (fresh, _) = decided(&without, &of_columns(proposal(5, None, Replaces::Table, &["1"]), &[("x", "string")]));
+    assert_eq!(fresh.table("t").unwrap().undescribed, BTreeMap::new());
+    // one that comes late is of the old type, or has a column that is described no more
+    let (late, _) = decided(&fresh, &some(4, &["8"], &[("z", "int")]));
+    assert_eq!(publish(&late, &some(6, &["9"], &[("z", "date")]), NOW), retyped_of("z", "int", "date", 2));
+    assert_eq!(publish(&fresh, &some(4, &["7"], &[("x", "int")]), NOW), retyped("string", "int", 1));
 }
 
 #[test]

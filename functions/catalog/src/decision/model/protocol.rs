@@ -43,7 +43,7 @@ impl Calls<'_> {
                     }
                     return Ok(Step::Stale);
                 }
-                Err(Refusal::Expired { .. }) => return Ok(Step::End(End::Refused)),
+                Err(Refusal::Expired { .. } | Refusal::Retyped { .. }) => return Ok(Step::End(End::Refused)),
             };
             let seen = self.look()?;
             let Some(current) = self.decide(&before, next)? else { continue };

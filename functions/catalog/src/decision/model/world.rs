@@ -191,6 +191,7 @@ impl World {
             rolled_back_from: None,
             hides_partitions: false,
             takes_over: None,
+            undescribed: BTreeMap::new(),
         };
         let proposal =
             Proposal { run: run.clone(), asked_for: false, tables: vec![Proposed { table, replaces, copied }] };
