@@ -158,7 +158,7 @@ impl Stack {
 
     /// Deploys a file of the metadata anew: functions that run by then go on with the old one.
     pub async fn describe(&self, file: &str, text: &str) {
-        write(&cloud().state.path().join("meta_data").join(&self.name), file, text);
+        write(&self.metadata(), file, text);
         for function in ["extract", "validate", "curate", "catalog"] {
             let name = self.function(function);
             let settings = self.lambda.get_function_configuration().function_name(&name).send().await;
@@ -170,6 +170,25 @@ impl Stack {
             let update = self.lambda.update_function_configuration().function_name(&name).environment(environment);
             update.send().await.expect("the function is deployed anew");
         }
+    }
+
+    /// Where its functions read metadata when they start.
+    pub fn metadata(&self) -> PathBuf {
+        cloud().state.path().join("meta_data").join(&self.name)
+    }
+
+    /// Remembers what is in all areas and in the databases.
+    pub async fn snapshot(&self) -> String {
+        let areas = ["land", "raw-hist", "raw", "processed", "curated", "quarantine", "reports"];
+        let buckets = areas.map(|area| self.bucket(area));
+        let databases = [self.database(), self.raw_database()];
+        let taken = control("POST", "/_local/snapshots", Some(json!({"buckets": buckets, "databases": databases})));
+        taken.await["id"].as_str().expect("its id").to_owned()
+    }
+
+    /// Makes areas and databases what they were then.
+    pub async fn restore(&self, snapshot: &str) {
+        control("POST", &format!("/_local/snapshots/{snapshot}/restore"), None).await;
     }
 
     /// Every key in an area.
@@ -291,6 +310,11 @@ impl Stack {
         self.calls_of(function, "POST", "faults", Some(fault)).await;
     }
 
+    /// Lets a function's calls pass again.
+    pub async fn forget_faults(&self, function: &str) {
+        self.calls_of(function, "DELETE", "faults", None).await;
+    }
+
     /// How many calls of a function are still to fail.
     pub async fn faults_left(&self, function: &str) -> u64 {
         let faults = self.calls_of(function, "GET", "faults", None).await;
@@ -375,29 +399,34 @@ impl Stack {
 
     /// The rows of an Athena query as text, without the header.
     pub async fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        self.ask(sql).await.unwrap_or_else(|reason| panic!("{sql}: {reason}"))
+    }
+
+    /// The same, or why the query failed.
+    pub async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
         let workgroup = &self.name;
         let started = self.athena.start_query_execution().work_group(workgroup).query_string(sql).send().await;
         let id = started.expect("a query").query_execution_id.expect("its id");
-        self.eventually(sql, async || {
+        let ended = self.eventually(sql, async || {
             let execution = self.athena.get_query_execution().query_execution_id(&id).send().await;
             let execution = execution.expect("the query").query_execution.expect("the query");
             let status = execution.status.expect("its status");
             match status.state.expect("its state") {
-                QueryExecutionState::Succeeded => Some(()),
+                QueryExecutionState::Succeeded => Some(Ok(())),
                 QueryExecutionState::Failed | QueryExecutionState::Cancelled => {
-                    panic!("{sql}: {}", status.state_change_reason.unwrap_or_default())
+                    Some(Err(status.state_change_reason.unwrap_or_default()))
                 }
                 _ => None,
             }
-        })
-        .await;
+        });
+        ended.await?;
         let results = self.athena.get_query_results().query_execution_id(&id).send().await.expect("results");
         let rows = results.result_set.and_then(|set| set.rows).unwrap_or_default();
         let text = |row: aws_sdk_athena::types::Row| {
             let data = row.data.unwrap_or_default().into_iter();
             data.map(|value| value.var_char_value.unwrap_or_else(|| "NULL".into())).collect()
         };
-        rows.into_iter().skip(1).map(text).collect()
+        Ok(rows.into_iter().skip(1).map(text).collect())
     }
 
     /// The count of a table of this stack's database.

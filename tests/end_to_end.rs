@@ -9,6 +9,7 @@
 //! - [`others`]: tables of others that have a described name
 //! - [`partitions`]: many of them
 //! - [`overlap`]: publications, rollbacks and expiry at the same time
+//! - [`explorer`]: each invocation whole at every call of another, and dying or refused at every call of its own
 //! - [`refused`]: calls that AWS refuses, and answers that are lost
 //! - [`readers`]: who queries meanwhile sees one published run after the other
 //! - [`reading`]: what analysts' libraries make of the tables
@@ -25,6 +26,8 @@
 mod catalog;
 #[path = "datasets.rs"]
 mod datasets;
+#[path = "explorer/mod.rs"]
+mod explorer;
 #[path = "hostile.rs"]
 mod hostile;
 #[path = "interrupted.rs"]

@@ -16,6 +16,8 @@ For tests, what goes wrong (calls.Crash and calls.Fault say what the fields mean
     GET  /_local/functions/<name>/faults      -> [the same]; "times" and "after" are what is left of them
     POST /_local/athena/<workgroup>/hold      its queries stay QUEUED -> {}
     POST /_local/athena/<workgroup>/release   -> {}
+    POST /_local/snapshots                    {"buckets", "databases"} -> {"id"}; snapshots.py says of what
+    POST /_local/snapshots/<id>/restore       -> {}
 
 DELETE of calls, crash or faults forgets them (calls are counted from 0) -> {}.
 
@@ -69,6 +71,8 @@ class Control:
             ("GET", re.compile(r"functions/([^/]+)/faults"), self._faults),
             ("DELETE", re.compile(r"functions/([^/]+)/faults"), self._forget_faults),
             ("POST", re.compile(r"athena/([^/]+)/(hold|release)"), self._hold),
+            ("POST", re.compile(r"snapshots"), self._snapshot),
+            ("POST", re.compile(r"snapshots/([^/]+)/restore"), self._restore),
             ("GET", re.compile(r"invocations"), self._invocations),
             ("GET", re.compile(r"health"), self._health),
         ]
@@ -156,6 +160,16 @@ class Control:
             getattr(self._cloud.athena, what)(work_group)
         except ValueError as error:
             raise BadRequestError(str(error)) from error
+        return {}
+
+    def _snapshot(self, body: dict) -> dict:
+        for name in ("buckets", "databases"):
+            if not isinstance(body.get(name), list):
+                raise BadRequestError(f'"{name}" is missing')
+        return {"id": self._cloud.snapshots.take(body["buckets"], body["databases"])}
+
+    def _restore(self, _body: dict, name: str) -> dict:
+        self._cloud.snapshots.restore(name)
         return {}
 
     def _invocations(self, _body: dict) -> dict:

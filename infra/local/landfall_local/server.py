@@ -51,7 +51,7 @@ class Cloud:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
-        from . import calls, control, glue_fidelity, notifications, s3_fidelity, s3_policies, step_functions
+        from . import calls, control, glue_fidelity, notifications, s3_fidelity, s3_policies, snapshots, step_functions
         from .athena.service import Athena
         from .cloudformation import resources
         from .functions import Functions
@@ -70,6 +70,7 @@ class Cloud:
         self.athena.install()
         resources.install(self.clients)
 
+        self.snapshots = snapshots.Snapshots()
         self.calls = calls.Calls(self.host, DomainDispatcherApplication(create_backend_app))
         self._server = make_server(
             HOST,

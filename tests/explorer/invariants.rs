@@ -1,0 +1,197 @@
+//! What must be true, whatever has happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::explorer::schedule::{Happened, Invocation, Schedule, Trouble};
+use crate::explorer::world::{Rows, Seen, Table, World};
+
+/// What is not as it must be.
+pub type Problem = Result<(), String>;
+
+impl World {
+    /// Readers have seen what they may; Glue, decision and journal agree; and the next rebuild makes the tables whole.
+    pub async fn check(&self, schedule: &Schedule, happened: &Happened) -> Problem {
+        self.answers(schedule, happened)?;
+        self.readers(schedule, happened)?;
+        // who has died for good, or was refused, leaves it to the next one
+        let gave_up = happened.answers.iter().any(|(_, answer)| answer.is_err());
+        if !gave_up {
+            self.agree().await?;
+        }
+        let answer = self.run(Invocation::Rebuild).await;
+        answer.map_err(|failure| format!("the next rebuild fails: {failure:?}"))?;
+        self.agree().await?;
+        let seen = self.look().await?;
+        same("after the next rebuild, expected every row once", &self.everything(), &seen)?;
+        let before = self.before().await;
+        self.journal().await?;
+        let back = self.run(Invocation::Previous).await;
+        match (back, before) {
+            (Ok(_), Some(before)) => {
+                let seen = self.look().await?;
+                same("going back, expected what was before", &self.decided(&before), &seen)?;
+                self.agree().await
+            }
+            (back, before) => Err(format!("going back: {back:?}, from {:?}", before.is_some())),
+        }
+    }
+
+    /// Who may fail, and with what.
+    fn answers(&self, schedule: &Schedule, happened: &Happened) -> Problem {
+        let expires = |invocation: Invocation| invocation == Invocation::Expire;
+        let with_expiry = happened.answers.iter().any(|(invocation, _)| expires(*invocation));
+        let with_recreate = happened.answers.iter().any(|(invocation, _)| *invocation == Invocation::Recreate);
+        let unlucky = match schedule.trouble {
+            Trouble::Meanwhile(_) => None,
+            // nobody repeats it
+            Trouble::Dies { .. } => Some(schedule.outer).filter(|outer| *outer == Invocation::Previous),
+            Trouble::Lost | Trouble::Refused { .. } => Some(schedule.outer),
+        };
+        for (invocation, answer) in &happened.answers {
+            let Err((kind, message)) = answer else { continue };
+            let is_expected = unlucky == Some(*invocation)
+                || with_expiry && kind == "NotFound"
+                // tables are not there meanwhile
+                || with_recreate && ["NotFound", "Internal", "Unavailable", "BadData"].contains(&kind.as_str());
+            if !is_expected {
+                return Err(format!("{invocation:?} fails: {kind}: {message}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// No empty table, no mix within one, no step back.
+    fn readers(&self, schedule: &Schedule, happened: &Happened) -> Problem {
+        let others = match schedule.trouble {
+            Trouble::Meanwhile(inner) | Trouble::Dies { then: Some(inner), .. } => Some(inner),
+            _ => None,
+        };
+        let involved: Vec<Invocation> = others.into_iter().chain([schedule.outer]).collect();
+        if involved.contains(&Invocation::Recreate) {
+            return Ok(());
+        }
+        let is_taken_back = matches!(schedule.trouble, Trouble::Refused { .. } | Trouble::Lost);
+        let may_go_back = is_taken_back || involved.iter().any(|one| one.goes_back());
+        let mut before: BTreeMap<&str, Rows> = BTreeMap::new();
+        for seen in &happened.seen {
+            let seen = seen.as_ref().map_err(|reason| format!("a reader's query fails: {reason}"))?;
+            for table in Table::ALL {
+                let rows = &seen[table.name];
+                let known = self.known(table);
+                let is_whole = known.contains(rows);
+                let is_moving = table.moves_in_steps() && of_several(rows, &known);
+                if !is_whole && !is_moving {
+                    return Err(format!("a reader of {table:?} sees {rows:?}, no run has that: {known:?}"));
+                }
+                let less = before.get(table.name).filter(|before| sum(rows) < sum(before));
+                if let Some(before) = less.filter(|_| !may_go_back) {
+                    return Err(format!("a reader of {table:?} sees {rows:?}, and before {before:?}"));
+                }
+                before.insert(table.name, rows.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The decision is settled, Glue says the same, and that is what a query answers.
+    async fn agree(&self) -> Problem {
+        let decision = self.current().await;
+        if decision["settled"] != true {
+            return Err(format!("not settled: decision {} of {}", decision["sequence"], decision["run"]));
+        }
+        for table in decision["tables"].as_array().unwrap() {
+            self.in_glue(table).await?;
+        }
+        same("expected what is decided", &self.decided(&decision), &self.look().await?)
+    }
+
+    async fn in_glue(&self, table: &Value) -> Problem {
+        let name = table["table"].as_str().unwrap();
+        if !Table::ALL.iter().any(|described| described.name == name) {
+            return Ok(());
+        }
+        let (glue, database) = (&self.stack.glue, self.stack.database());
+        let found = glue.get_table().database_name(database).name(name).send().await.unwrap();
+        let storage = found.table().and_then(|table| table.storage_descriptor());
+        let location = storage.and_then(|storage| storage.location()).unwrap_or_default();
+        if location != table["location"] {
+            return Err(format!("{name} is at {location}, decided is {}", table["location"]));
+        }
+        let found = glue.get_partitions().database_name(database).table_name(name).send().await.unwrap();
+        let at = |location: &str| location.trim_end_matches('/').to_owned();
+        let registered: BTreeSet<String> = found
+            .partitions()
+            .iter()
+            .map(|partition| at(partition.storage_descriptor().and_then(|one| one.location()).unwrap_or_default()))
+            .collect();
+        let decided: BTreeSet<String> = match name {
+            "projected" => BTreeSet::new(),
+            _ => table["partitions"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| at(one["location"].as_str().unwrap()))
+                .collect(),
+        };
+        if registered != decided {
+            return Err(format!("partitions of {name} are at {registered:?}, decided are {decided:?}"));
+        }
+        Ok(())
+    }
+
+    /// Every decision that was replaced is there once, and each of them was later than the one before.
+    async fn journal(&self) -> Problem {
+        let current = self.current().await;
+        let mut entries = BTreeMap::new();
+        for key in self.stack.keys("curated").await {
+            let Some(name) = key.strip_prefix("explored/_publications/").filter(|name| *name != "current.json") else {
+                continue;
+            };
+            let entry = self.stack.read_json("curated", &key).await;
+            let sequence = entry["sequence"].as_u64().unwrap();
+            if let Some((other, _)) = entries.insert(sequence, (name.to_owned(), entry)) {
+                return Err(format!("the journal has decision {sequence} twice: {other} and {name}"));
+            }
+        }
+        let mut at = String::new();
+        for (sequence, (name, entry)) in &entries {
+            let then = entry["at"].as_str().unwrap();
+            if *sequence >= current["sequence"].as_u64().unwrap() || then <= at.as_str() {
+                return Err(format!(
+                    "{name}: decision {sequence} of {then}, after {at}; now is {}",
+                    current["sequence"]
+                ));
+            }
+            at = then.to_owned();
+        }
+        Ok(())
+    }
+
+    /// The decision to which `previous` leads.
+    async fn before(&self) -> Option<Value> {
+        let current = self.current().await;
+        let name = current["before"].as_str()?.to_owned();
+        Some(self.stack.read_json("curated", &format!("explored/_publications/{name}")).await)
+    }
+}
+
+/// Whether each partition is one run's, and none is missing that all of them have.
+fn of_several(rows: &Rows, known: &[Rows]) -> bool {
+    let of_one = |(partition, rows): (&String, &(u64, u64))| known.iter().any(|run| run.get(partition) == Some(rows));
+    let everywhere = |partition: &&String| known.iter().all(|run| run.contains_key(*partition));
+    let mut wanted = known.iter().flat_map(Rows::keys).filter(everywhere);
+    rows.iter().all(of_one) && wanted.all(|partition| rows.contains_key(partition))
+}
+
+fn sum(rows: &Rows) -> u64 {
+    rows.values().map(|(_, sum)| sum).sum()
+}
+
+fn same(what: &str, expected: &Seen, found: &Seen) -> Problem {
+    let differs = found.iter().filter(|(table, rows)| expected.get(*table).is_none_or(|expected| expected != *rows));
+    let differs: Vec<String> =
+        differs.map(|(table, rows)| format!("{table}: {rows:?} and not {:?}", expected.get(table))).collect();
+    if differs.is_empty() { Ok(()) } else { Err(format!("{what}: {}", differs.join("; "))) }
+}

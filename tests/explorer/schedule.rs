@@ -1,0 +1,313 @@
+//! A schedule: an invocation, the call of it at which something happens, and what that is. Whoever fails is tried again as
+//! the platform does.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::explorer::world::{Seen, World};
+
+/// An answer, or error type and message.
+pub type Answer = Result<Value, (String, String)>;
+
+/// What can be going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// An execution of the state machine is at its catalog: with a run that was built before.
+    Publish(&'static str),
+    /// Somebody goes back.
+    Previous,
+    /// Somebody goes back to the first run.
+    First,
+    /// Somebody goes forward.
+    Latest,
+    /// Somebody drops a table that the metadata doesn't describe any more.
+    Drop,
+    /// Somebody makes all of it again.
+    Recreate,
+    /// What nobody needs is deleted.
+    Expire,
+    /// An execution of the state machine.
+    Rebuild,
+    /// One that builds everything from all files.
+    FromScratch,
+    /// One of some tables.
+    Some,
+}
+
+impl Invocation {
+    /// All.
+    pub const ALL: [Self; 14] = [
+        Self::Publish("older"),
+        Self::Publish("newer"),
+        Self::Publish("some"),
+        Self::Publish("scratch"),
+        Self::Publish("as_of"),
+        Self::Previous,
+        Self::First,
+        Self::Latest,
+        Self::Drop,
+        Self::Recreate,
+        Self::Expire,
+        Self::Rebuild,
+        Self::FromScratch,
+        Self::Some,
+    ];
+
+    /// Whether a reader may see older rows than before.
+    pub fn goes_back(self) -> bool {
+        // a run as of a moment is the newest one, of the fewest files, and from scratch is what it leaves
+        matches!(self, Self::Previous | Self::First | Self::Latest | Self::Drop | Self::Publish("as_of"))
+    }
+
+    /// Whether whoever has asked asks again after a crash or a refusal that may pass. Who goes back once more goes further.
+    fn is_repeated(self) -> bool {
+        self != Self::Previous
+    }
+
+    /// The functions that it invokes.
+    pub fn functions(self) -> &'static [&'static str] {
+        match self {
+            Self::Rebuild | Self::FromScratch | Self::Some => &["curate", "catalog"],
+            _ => &["catalog"],
+        }
+    }
+}
+
+/// A call: the how-many-th of an operation by a function.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub function: &'static str,
+    pub operation: String,
+    pub at_call: u64,
+}
+
+/// What happens at a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Another invocation runs whole before the call takes effect.
+    Meanwhile(Invocation),
+    /// The process dies before the call takes effect, or after it did; and before it is tried again another one runs.
+    Dies { when: &'static str, then: Option<Invocation> },
+    /// The answer is lost.
+    Lost,
+    /// The call is refused, as often as it is made; or only so often that the client gets over it.
+    Refused { error: Error, times: u64 },
+}
+
+/// A kind of error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    Throttled,
+    Internal,
+    Denied,
+}
+
+impl Error {
+    /// As the operation's service says it.
+    fn of(self, operation: &str) -> (&'static str, u16) {
+        let is_s3 = operation.contains("Object")
+            || operation.contains("Upload")
+            || operation.contains("Part") && !operation.contains("Partition");
+        match (self, is_s3, operation.contains("Quer")) {
+            (Self::Throttled, true, _) => ("SlowDown", 503),
+            (Self::Internal, true, _) => ("InternalError", 500),
+            (Self::Denied, true, _) => ("AccessDenied", 403),
+            (Self::Throttled, _, true) => ("TooManyRequestsException", 400),
+            (Self::Internal, _, true) => ("InternalServerException", 500),
+            (Self::Throttled, ..) => ("ThrottlingException", 400),
+            (Self::Internal, ..) => ("InternalServiceException", 500),
+            (Self::Denied, ..) => ("AccessDeniedException", 400),
+        }
+    }
+}
+
+/// What is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    pub outer: Invocation,
+    pub place: Place,
+    pub trouble: Trouble,
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { function, operation, at_call } = &self.place;
+        write!(f, "{:?} at {function} {operation} {at_call}: {:?}", self.outer, self.trouble)
+    }
+}
+
+/// What has happened.
+#[derive(Default)]
+pub struct Happened {
+    /// Whether the call was made.
+    pub reached: bool,
+    /// What readers saw, in order.
+    pub seen: Vec<Result<Seen, String>>,
+    /// What was answered, in order of the ends.
+    pub answers: Vec<(Invocation, Answer)>,
+}
+
+/// The calls of an operation that are not like others. A query's state is asked for as often as it takes, and of many
+/// files that expire each goes like the one before.
+fn apart(operation: &str, calls: u64) -> BTreeSet<u64> {
+    match operation {
+        "GetQueryExecution" => [1].into(),
+        "DeleteObject" if calls > 4 => [1, 2, calls / 2, calls].into(),
+        _ => (1..=calls).collect(),
+    }
+}
+
+impl World {
+    /// The calls of an invocation to which nothing happens.
+    pub async fn places(&self, invocation: Invocation) -> Vec<Place> {
+        self.begin().await;
+        for function in invocation.functions() {
+            self.stack.forget_calls(function).await;
+        }
+        let answer = self.run(invocation).await;
+        assert!(answer.is_ok(), "{invocation:?}: {answer:?}");
+        let mut places = Vec::new();
+        for function in invocation.functions() {
+            for (operation, calls) in self.stack.calls(function).await {
+                let place = |at_call| Place { function, operation: operation.clone(), at_call };
+                places.extend(apart(&operation, calls).into_iter().map(place));
+            }
+        }
+        places
+    }
+
+    /// Runs a schedule from the beginning.
+    pub async fn try_out(&self, schedule: &Schedule) -> Happened {
+        self.begin().await;
+        let happened = RefCell::new(Happened::default());
+        let Place { function, operation, at_call } = &schedule.place;
+        let look = async || {
+            let seen = self.look().await;
+            happened.borrow_mut().seen.push(seen);
+        };
+        let run = async |invocation| {
+            let answer = self.run(invocation).await;
+            happened.borrow_mut().answers.push((invocation, answer));
+        };
+        match schedule.trouble {
+            Trouble::Meanwhile(inner) => {
+                let hold = json!({"operation": operation, "at_call": at_call, "when": "hold"});
+                self.stack.crash(function, hold).await;
+                let ended = Cell::new(false);
+                let outer = async {
+                    run(schedule.outer).await;
+                    ended.set(true);
+                };
+                let meanwhile = async {
+                    while !ended.get() && self.stack.struck(function).await.is_none() {
+                        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    }
+                    if !ended.get() {
+                        look().await;
+                        run(inner).await;
+                        look().await;
+                    }
+                    happened.borrow_mut().reached = self.stack.struck(function).await.is_some();
+                    self.stack.go_on(function).await;
+                };
+                tokio::join!(outer, meanwhile);
+            }
+            Trouble::Dies { when, then } => {
+                self.stack.crash(function, json!({"operation": operation, "at_call": at_call, "when": when})).await;
+                let answer = self.run_before_it_is_repeated(schedule.outer, async || {
+                    look().await;
+                    if let Some(then) = then {
+                        run(then).await;
+                        look().await;
+                    }
+                });
+                let answer = answer.await;
+                happened.borrow_mut().answers.push((schedule.outer, answer));
+                happened.borrow_mut().reached = self.stack.struck(function).await.is_some();
+                self.stack.go_on(function).await;
+            }
+            Trouble::Lost | Trouble::Refused { .. } => {
+                let mut fault = json!({"operation": operation, "after": at_call - 1});
+                if let Trouble::Refused { error, times } = schedule.trouble {
+                    let (error, status) = error.of(operation);
+                    fault["error"] = error.into();
+                    fault["status"] = status.into();
+                    fault["times"] = times.into();
+                } else {
+                    fault["lost"] = true.into();
+                }
+                let times = fault["times"].as_u64().unwrap_or(1);
+                self.stack.fault(function, fault).await;
+                let answer = self.run_before_it_is_repeated(schedule.outer, async || {
+                    happened.borrow_mut().reached = self.stack.faults_left(function).await < times;
+                    self.stack.forget_faults(function).await;
+                    look().await;
+                });
+                let answer = answer.await;
+                happened.borrow_mut().answers.push((schedule.outer, answer));
+                happened.borrow_mut().reached |= self.stack.faults_left(function).await < times;
+                self.stack.forget_faults(function).await;
+            }
+        }
+        look().await;
+        happened.into_inner()
+    }
+
+    /// Runs an invocation as the platform does.
+    pub async fn run(&self, invocation: Invocation) -> Answer {
+        self.run_before_it_is_repeated(invocation, async || {}).await
+    }
+
+    /// The same, and something else before any function is invoked again.
+    async fn run_before_it_is_repeated(&self, invocation: Invocation, before: impl AsyncFn()) -> Answer {
+        let by_hand = match invocation {
+            Invocation::Publish(run) => {
+                return self.execution(json!({}), Some(self.built[run].clone()), before).await;
+            }
+            Invocation::Rebuild => return self.execution(json!({}), None, before).await,
+            Invocation::FromScratch => return self.execution(json!({"from_scratch": true}), None, before).await,
+            Invocation::Some => return self.execution(json!({"tables": ["parts", "log"]}), None, before).await,
+            Invocation::Previous => json!({"publish": "previous"}),
+            Invocation::First => json!({"publish": self.first}),
+            Invocation::Latest => json!({"publish": "latest"}),
+            Invocation::Drop => json!({"publish": "latest", "drop": true}),
+            Invocation::Recreate => json!({"recreate": true}),
+            Invocation::Expire => json!({"expire": true}),
+        };
+        let times = if invocation.is_repeated() { 4 } else { 0 };
+        self.task("catalog", by_hand, times, &before).await
+    }
+
+    /// The state machine from curate on, or from catalog with what curate has answered. As infra/pipeline.asl.json has it.
+    async fn execution(&self, request: Value, mut built: Option<Value>, before: impl AsyncFn()) -> Answer {
+        let request = self.request(request);
+        let mut again = 0;
+        loop {
+            let event = match built.take() {
+                Some(event) => event,
+                None => self.task("curate", request.clone(), 4, &before).await?,
+            };
+            match self.task("catalog", event, 4, &before).await {
+                Err((kind, _)) if kind == "Stale" && again < 5 => again += 1,
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn task(&self, function: &str, event: Value, times: u32, before: &impl AsyncFn()) -> Answer {
+        let retried: BTreeSet<&str> = ["Throttled", "Unavailable", "Timeout", "Runtime.ExitError"].into();
+        let mut left = times;
+        loop {
+            match self.stack.invoke(function, event.clone()).await {
+                Err((kind, _)) if left > 0 && retried.contains(kind.as_str()) => {
+                    before().await;
+                    left -= 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+}

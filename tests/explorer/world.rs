@@ -1,0 +1,278 @@
+//! The world in which schedules run: tables of every mode, some runs, published or on their way, and a snapshot of all that.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use aws_sdk_lambda::types::Environment;
+use serde_json::{Value, json};
+use tests::{Options, Stack, gzip};
+
+/// The days of the rows of each file, a row a day.
+const FILES: [&[u64]; 4] = [&[1, 2], &[2, 3], &[1, 3, 5], &[2, 4]];
+/// Which snapshot all runs make.
+const SNAPSHOT_DATE: &str = "2026-11-25";
+
+/// A table, and what its partitions are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    mode: &'static str,
+    partition: Option<&'static str>,
+    projected: bool,
+}
+
+impl Table {
+    /// Tables of every mode.
+    pub const ALL: [Self; 6] = [
+        Self { name: "flat", mode: "rebuild", partition: None, projected: false },
+        Self { name: "parts", mode: "rebuild", partition: Some("day"), projected: false },
+        Self { name: "projected", mode: "rebuild", partition: Some("day"), projected: true },
+        Self { name: "log", mode: "append", partition: None, projected: false },
+        Self { name: "log_parts", mode: "append", partition: Some("day"), projected: false },
+        Self { name: "daily", mode: "partition", partition: Some("snapshot"), projected: false },
+    ];
+
+    /// Whether a publication takes more than one call of Glue to show.
+    pub fn moves_in_steps(self) -> bool {
+        self.partition == Some("day") && !self.projected
+    }
+
+    /// The rows of a partition, or of the table where it has none, in a run of these files: how many, and their sum.
+    fn rows(self, files: &BTreeSet<usize>, partition: &str) -> (u64, u64) {
+        let day = self.partition.filter(|column| *column == "day").map(|_| partition.parse::<u64>().unwrap());
+        let of_file =
+            |file: &usize| FILES[file - 1].iter().filter(|of_row| day.is_none_or(|day| day == **of_row)).count();
+        files
+            .iter()
+            .map(|file| (of_file(file) as u64, of_file(file) as u64 * weight(*file)))
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// The partitions in a run of these files.
+    fn partitions(self, files: &BTreeSet<usize>) -> BTreeSet<String> {
+        match self.partition {
+            None => [String::new()].into(),
+            Some("day") => files.iter().flat_map(|file| FILES[file - 1]).map(u64::to_string).collect(),
+            Some(_) => [SNAPSHOT_DATE.to_owned()].into(),
+        }
+    }
+
+    /// What a query is to answer of a run of these files.
+    pub fn all(self, files: &BTreeSet<usize>) -> Rows {
+        self.partitions(files).into_iter().map(|partition| (partition.clone(), self.rows(files, &partition))).collect()
+    }
+
+    fn sql(self, database: &str) -> String {
+        let (name, column) = (self.name, self.partition);
+        let value = column.map_or_else(|| "''".to_owned(), |column| format!("CAST({column} AS varchar)"));
+        let group = column.map(|column| format!(" GROUP BY {column}")).unwrap_or_default();
+        format!("SELECT '{name}', {value}, COUNT(*), SUM(n) FROM {database}.{name}{group}")
+    }
+}
+
+/// What each row of a file counts in a sum: so that the sum tells how often each file is in it.
+fn weight(file: usize) -> u64 {
+    16_u64.pow(file as u32 - 1)
+}
+
+/// What a query answers: by partition, the number of rows and their sum.
+pub type Rows = BTreeMap<String, (u64, u64)>;
+/// The same, of each table.
+pub type Seen = BTreeMap<&'static str, Rows>;
+
+/// A stack at the beginning of all schedules.
+pub struct World {
+    /// The pipeline.
+    pub stack: Stack,
+    beginning: String,
+    /// What is in each run, by its name.
+    runs: RefCell<BTreeMap<String, BTreeSet<usize>>>,
+    /// Curate's answers, of runs that are not published yet.
+    pub built: BTreeMap<&'static str, Value>,
+    /// The first run that was published.
+    pub first: String,
+}
+
+impl World {
+    /// Two runs are published, four are built: one and a newer one, one of some tables, and one of what there was at first.
+    pub async fn new(name: &str) -> Self {
+        let metadata = metadata();
+        let stack =
+            Stack::deploy(name, Options { metadata: Some(metadata.path().to_owned()), ..Options::default() }).await;
+        let mut world = Self {
+            stack,
+            beginning: String::new(),
+            runs: RefCell::default(),
+            built: BTreeMap::new(),
+            first: String::new(),
+        };
+        world.land(1).await;
+        let head =
+            world.stack.s3.head_object().bucket(world.stack.bucket("raw-hist")).key(key(1)).send().await.unwrap();
+        let as_of = head.last_modified().unwrap().secs();
+        let first = world.build(json!({}), 1).await;
+        world.first = first["run"].as_str().unwrap().to_owned();
+        world.stack.invoke("catalog", first).await.unwrap();
+        std::fs::remove_file(world.stack.metadata().join("curated/obsolete.json")).unwrap();
+        std::fs::remove_file(world.stack.metadata().join("curated/obsolete.sql")).unwrap();
+        restart(&world.stack).await;
+        // S3 knows when a file came to the second
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        world.land(2).await;
+        let second = world.build(json!({}), 2).await;
+        world.stack.invoke("catalog", second).await.unwrap();
+        world.land(3).await;
+        let mut built = BTreeMap::new();
+        built.insert("older", world.build(json!({}), 3).await);
+        world.land(4).await;
+        built.insert("newer", world.build(json!({}), 4).await);
+        built.insert("some", world.build(json!({"tables": ["parts", "log", "daily"]}), 4).await);
+        built.insert("scratch", world.build(json!({"from_scratch": true}), 4).await);
+        built.insert("as_of", world.build(json!({"as_of": as_of}), 1).await);
+        world.built = built;
+        world.beginning = world.stack.snapshot().await;
+        world
+    }
+
+    /// All as it was after [`World::new`].
+    pub async fn begin(&self) {
+        self.stack.restore(&self.beginning).await;
+    }
+
+    async fn land(&self, file: usize) {
+        let rows: String =
+            FILES[file - 1].iter().map(|day| format!("{{\"n\":{},\"day\":{day}}}\n", weight(file))).collect();
+        let put = self.stack.s3.put_object().bucket(self.stack.bucket("raw-hist")).key(key(file));
+        put.body(gzip(&rows).into()).send().await.unwrap();
+    }
+
+    async fn build(&self, mut request: Value, files: usize) -> Value {
+        request["snapshot_date"] = SNAPSHOT_DATE.into();
+        let built = self.stack.invoke("curate", request).await.unwrap();
+        self.runs.borrow_mut().insert(built["run"].as_str().unwrap().to_owned(), (1..=files).collect());
+        built
+    }
+
+    /// The request of a rebuild.
+    pub fn request(&self, mut request: Value) -> Value {
+        request["snapshot_date"] = SNAPSHOT_DATE.into();
+        request
+    }
+
+    /// The files of which a run is made; every one where it isn't one of the beginning.
+    fn files_of(&self, run: &str) -> BTreeSet<usize> {
+        self.runs.borrow().get(run).cloned().unwrap_or_else(|| (1..=FILES.len()).collect())
+    }
+
+    /// What there is to be in the end.
+    pub fn everything(&self) -> Seen {
+        Table::ALL.iter().map(|table| (table.name, table.all(&(1..=FILES.len()).collect()))).collect()
+    }
+
+    /// What a table may answer, from the oldest run to the newest.
+    pub fn known(&self, table: Table) -> Vec<Rows> {
+        let mut files: Vec<BTreeSet<usize>> = self.runs.borrow().values().cloned().collect();
+        files.sort_by_key(BTreeSet::len);
+        files.dedup();
+        files.iter().map(|files| table.all(files)).collect()
+    }
+
+    /// What the decision says that a table answers.
+    pub fn decided(&self, decision: &Value) -> Seen {
+        let mut seen = Seen::new();
+        for table in Table::ALL {
+            let Some(decided) = find(decision, table.name) else { continue };
+            let partitions = decided["partitions"].as_array().unwrap();
+            let rows = match table.partition {
+                None => table.all(&self.files_of(&run_of(decided))),
+                Some(_) => partitions
+                    .iter()
+                    .map(|partition| {
+                        let value = partition["values"][0].as_str().unwrap();
+                        (value.to_owned(), table.rows(&self.files_of(&run_of(partition)), value))
+                    })
+                    .collect(),
+            };
+            seen.insert(table.name, rows);
+        }
+        seen
+    }
+
+    /// What all tables answer.
+    pub async fn look(&self) -> Result<Seen, String> {
+        let queries: Vec<String> = Table::ALL.iter().map(|table| table.sql(self.stack.database())).collect();
+        let mut seen: Seen = Table::ALL.iter().map(|table| (table.name, Rows::new())).collect();
+        for row in self.stack.ask(&queries.join(" UNION ALL ")).await? {
+            let rows = seen.iter_mut().find(|(name, _)| **name == row[0]).unwrap().1;
+            rows.insert(row[1].clone(), (row[2].parse().unwrap(), row[3].parse().unwrap_or_default()));
+        }
+        Ok(seen)
+    }
+
+    /// What is published.
+    pub async fn current(&self) -> Value {
+        self.stack.read_json("curated", "explored/_publications/current.json").await
+    }
+}
+
+/// A table of a decision.
+pub fn find<'a>(decision: &'a Value, name: &str) -> Option<&'a Value> {
+    decision["tables"].as_array()?.iter().find(|table| table["table"] == name)
+}
+
+/// The run in the location of a table or of a partition.
+fn run_of(decided: &Value) -> String {
+    let location = decided["location"].as_str().unwrap();
+    location.trim_start_matches("s3://").split('/').nth(3).unwrap().to_owned()
+}
+
+fn key(file: usize) -> String {
+    format!("open_data/postcodes_example/visits/file_land_timestamp={file}/visits_{file}.jsonl.gz")
+}
+
+/// Tables of every mode, and one of which the metadata is taken away later.
+fn metadata() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
+    let column = |name: &str, kind: &str| json!({"name": name, "type": kind, "description": ""});
+    let table = |name: &str, format: &str, columns: &[Value]| json!({"name": name, "location": name, "data_format": format, "columns": columns});
+    let database = json!({"name": "explored", "bucket": "b", "base_folder": "explored", "description": "Explored"});
+    write("curated/database.json", &database.to_string());
+    let columns = [column("n", "long"), column("day", "long")];
+    write("raw/visits.json", &table("visits", "json", &columns).to_string());
+    let obsolete = Table { name: "obsolete", mode: "rebuild", partition: None, projected: false };
+    for described in Table::ALL.into_iter().chain([obsolete]) {
+        let is_daily = described.partition == Some("snapshot");
+        let columns = if is_daily { [column("n", "long"), column("snapshot", "date")] } else { columns.clone() };
+        let mut table = table(described.name, "parquet", &columns);
+        table["mode"] = described.mode.into();
+        if let Some(partition) = described.partition {
+            table["partitions"] = json!([partition]);
+        }
+        if described.projected {
+            table["partition_projection"] = true.into();
+        }
+        write(&format!("curated/{}.json", described.name), &table.to_string());
+        let sql = match is_daily {
+            true => "SELECT n, CAST('${snapshot_date}' AS DATE) AS snapshot FROM visits",
+            false => "SELECT n, day FROM visits",
+        };
+        write(&format!("curated/{}.sql", described.name), sql);
+    }
+    folder
+}
+
+/// Catalog reads metadata when it starts. Runs expire at once.
+async fn restart(stack: &Stack) {
+    for function in ["curate", "catalog"] {
+        let name = stack.function(function);
+        let settings = stack.lambda.get_function_configuration().function_name(&name).send().await.unwrap();
+        let variables = settings.environment().and_then(|environment| environment.variables()).unwrap().clone();
+        let more: HashMap<String, String> = [("KEEP_RUNS_DAYS".into(), "0".into())].into();
+        let environment = Environment::builder().set_variables(Some(variables.into_iter().chain(more).collect()));
+        let change = stack.lambda.update_function_configuration().function_name(&name).environment(environment.build());
+        change.send().await.unwrap();
+    }
+}
