@@ -38,8 +38,13 @@ fn schedules(outer: Invocation, places: &[Place]) -> Vec<Schedule> {
     places.iter().flat_map(of_place).collect()
 }
 
+#[expect(clippy::disallowed_methods, reason = "what is asked of this test alone")]
+fn setting(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
+}
+
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
+    setting(variable)?.parse().ok()
 }
 
 /// Runs schedules and gives the lines of those that ended wrong.
@@ -71,7 +76,7 @@ async fn sample(name: &str, invocations: usize, of_each: usize) {
     println!("EXPLORE_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let world = World::new(name).await;
-    let only = std::env::var("EXPLORE_ONLY").ok();
+    let only = setting("EXPLORE_ONLY");
     let mut outers = Invocation::ALL.to_vec();
     random.shuffle(&mut outers);
     if let Some(only) = &only {
@@ -107,7 +112,7 @@ async fn whatever_happens_at_a_call_the_end_is_one_decision() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes as long as it is asked to"]
 async fn explore_at_large() {
-    let asked = std::env::var("EXPLORE").unwrap_or_default();
+    let asked = setting("EXPLORE").unwrap_or_default();
     let of_each =
         if asked == "all" { usize::MAX } else { asked.parse::<usize>().unwrap_or(100).div_ceil(Invocation::ALL.len()) };
     sample("explored-at-large", Invocation::ALL.len(), of_each).await;

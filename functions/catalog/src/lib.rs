@@ -112,7 +112,7 @@ impl App {
     /// Whatever an event asks for.
     pub async fn answer(&self, request: CatalogRequest, invocation: &Invocation) -> Result<Value, Failure> {
         let answer = match request {
-            CatalogRequest::Sync(request) => serde_json::to_value(self.sync(request, invocation).await?),
+            CatalogRequest::Sync(request) => serde_json::to_value(self.sync(*request, invocation).await?),
             CatalogRequest::Expire(request) => serde_json::to_value(self.expire(request, invocation).await?),
         };
         answer.map_err(Failure::internal)

@@ -20,6 +20,7 @@ mod lateral;
 mod micros;
 mod moment;
 mod nan;
+mod null_safe;
 mod projection;
 mod replacement;
 mod rounding;
@@ -92,7 +93,7 @@ fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let together: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(GuardTogether);
     let rules = Optimizer::new().rules.into_iter().flat_map(|rule| match rule.name() == ours.name() {
         true => vec![Arc::clone(&ours), Arc::clone(&together)],
-        false => vec![rule],
+        false => vec![null_safe::keep(rule)],
     });
     rules.collect()
 }

@@ -364,7 +364,7 @@ pub struct BuiltTable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogRequest {
     /// To bring Glue in line with a run: curate's answer, or by hand `{"publish": "<run>"}`.
-    Sync(SyncRequest),
+    Sync(Box<SyncRequest>),
     /// To delete the runs that nobody needs any more: `{"expire": true}`.
     Expire(ExpireRequest),
 }
@@ -465,7 +465,7 @@ impl<'de> Deserialize<'de> for CatalogRequest {
             return Err(Error::custom("`recreate` makes again what is published: it goes with `plan_only` alone"));
         }
         let SyncEvent { plan_only, drop, recreate, take_over, .. } = event;
-        Ok(Self::Sync(SyncRequest { run, plan_only, drop, recreate, take_over }))
+        Ok(Self::Sync(Box::new(SyncRequest { run, plan_only, drop, recreate, take_over })))
     }
 }
 
@@ -570,7 +570,7 @@ mod tests {
 
     fn sync(event: serde_json::Value) -> SyncRequest {
         match catalog(event) {
-            Ok(CatalogRequest::Sync(request)) => request,
+            Ok(CatalogRequest::Sync(request)) => *request,
             other => panic!("{other:?}"),
         }
     }

@@ -423,3 +423,68 @@ fn the_extremes_of_doubles_are_any_double() {
         assert_eq!(answer, expected, "{query}");
     }
 }
+
+#[test]
+fn a_null_equals_a_null_only_where_it_is_said() {
+    // of each table all pairs of 1, 2 and null
+    let rows = "(VALUES (1, 1), (1, 2), (1, NULL), (2, 1), (2, 2), (2, NULL), (NULL, 1), (NULL, 2), (NULL, NULL))";
+    let values = [Some(1), Some(2), None];
+    let pairs: Vec<_> = values.iter().flat_map(|x| values.iter().map(move |y| (*x, *y))).collect();
+    let same = |of: &str, one: Option<i32>, other: Option<i32>| match of {
+        "=" => one.is_some() && one == other,
+        _ => one == other,
+    };
+    let operators = ["=", "IS NOT DISTINCT FROM"];
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    for first in operators {
+        for second in operators {
+            // two tables by two conditions
+            let count = pairs.iter().flat_map(|a| pairs.iter().map(move |b| (a, b)));
+            let count = count.filter(|((x, y), (v, w))| same(first, *x, *v) && same(second, *y, *w)).count();
+            let (on, and) = (format!("a.x {first} b.x"), format!("a.y {second} b.y"));
+            for from in [
+                format!("{rows} AS a (x, y) JOIN {rows} AS b (x, y) ON {on} AND {and}"),
+                format!("{rows} AS a (x, y) JOIN {rows} AS b (x, y) ON {on} WHERE {and}"),
+                format!("{rows} AS a (x, y) CROSS JOIN {rows} AS b (x, y) WHERE {on} AND {and}"),
+                format!("{rows} AS a (x, y), {rows} AS b (x, y) WHERE {and} AND {on}"),
+                format!("{rows} AS a (x, y) LEFT SEMI JOIN {rows} AS b (x, y) ON {on} AND {and}"),
+            ] {
+                let semi = from.contains("SEMI");
+                let some = |x, y| pairs.iter().any(|(v, w)| same(first, x, *v) && same(second, y, *w));
+                let count = if semi { pairs.iter().filter(|(x, y)| some(*x, *y)).count() } else { count };
+                queries.push(format!("SELECT CAST(count(*) AS STRING) AS v FROM {from}"));
+                expected.push(count);
+            }
+            // three tables
+            for third in operators {
+                let mut count = 0;
+                for (x, y) in &pairs {
+                    for (v, w) in pairs.iter().filter(|(v, _)| same(first, *x, *v)) {
+                        count += pairs.iter().filter(|(p, q)| same(second, *y, *p) && same(third, *w, *q)).count();
+                    }
+                }
+                let (one, two) = (format!("a.y {second} c.x"), format!("b.y {third} c.y"));
+                for from in [
+                    format!(
+                        "{rows} AS a (x, y) JOIN {rows} AS b (x, y) ON {on} JOIN {rows} AS c (x, y) ON {one} AND {two}"
+                    ),
+                    format!(
+                        "{rows} AS a (x, y) JOIN {rows} AS b (x, y) ON {on} JOIN {rows} AS c (x, y) ON {one} WHERE {two}"
+                    ),
+                    format!(
+                        "{rows} AS a (x, y), {rows} AS b (x, y), {rows} AS c (x, y) WHERE {two} AND {on} AND {one}"
+                    ),
+                    format!(
+                        "{rows} AS a (x, y) JOIN ({rows} AS b (x, y) JOIN {rows} AS c (x, y) ON {two}) ON {on} AND {one}"
+                    ),
+                ] {
+                    queries.push(format!("SELECT CAST(count(*) AS STRING) AS v FROM {from}"));
+                    expected.push(count);
+                }
+            }
+        }
+    }
+    for ((query, expected), answer) in queries.iter().zip(expected).zip(answers(&queries)) {
+        assert_eq!(answer, [expected.to_string()], "{query}");
+    }
+}

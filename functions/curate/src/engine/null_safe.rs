@@ -1,0 +1,65 @@
+//! Joins by `IS NOT DISTINCT FROM`, for which a null equals a null, beside joins by `=`, for which it does not. DataFusion says
+//! so of a whole join, and its rules put the keys of both into one: of `… ON a.k = b.k JOIN c ON a.id IS NOT DISTINCT FROM
+//! c.id`, and of `… ON a.id IS NOT DISTINCT FROM b.id WHERE a.k = b.k`. Here they stay apart.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{NullEquality, Result};
+use datafusion::logical_expr::{Join, LogicalPlan};
+use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+/// Which plans a rule is kept from.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    /// Those that have such a join anywhere: the rule makes joins of joins.
+    AllWithOne,
+    /// Those that are one: the rule adds keys.
+    Itself,
+}
+
+/// A rule that is kept from joins for which a null equals a null.
+#[derive(Debug)]
+struct Kept {
+    rule: Arc<dyn OptimizerRule + Send + Sync>,
+    from: From,
+}
+
+/// The rule, kept from such joins if it would mix them up.
+pub fn keep(rule: Arc<dyn OptimizerRule + Send + Sync>) -> Arc<dyn OptimizerRule + Send + Sync> {
+    let from = match rule.name() {
+        "eliminate_cross_join" => From::AllWithOne,
+        "extract_equijoin_predicate" => From::Itself,
+        _ => return rule,
+    };
+    Arc::new(Kept { rule, from })
+}
+
+impl OptimizerRule for Kept {
+    fn name(&self) -> &str {
+        self.rule.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.rule.apply_order()
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        let keep = match self.from {
+            From::Itself => is_null_safe(&plan),
+            From::AllWithOne => {
+                let mut found = false;
+                plan.apply_with_subqueries(|plan| {
+                    found |= is_null_safe(plan);
+                    Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+                })?;
+                found
+            }
+        };
+        if keep { Ok(Transformed::no(plan)) } else { self.rule.rewrite(plan, config) }
+    }
+}
+
+fn is_null_safe(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Join(Join { on, null_equality: NullEquality::NullEqualsNull, .. }) if !on.is_empty())
+}
