@@ -142,7 +142,7 @@ async fn a_raw_table_that_cannot_be_described_leaves_the_curated_ones_published(
     assert_eq!(answer["tables"], 2);
     let problem = answer["problems"][0].as_str().unwrap();
     assert!(
-        problem.starts_with(&format!("describing table `{raw}.orders`: something else has this name")),
+        problem.starts_with(&format!("describing table `{raw}.orders`: something else, of the type `VIRTUAL_VIEW`")),
         "{problem}"
     );
 }

@@ -104,7 +104,7 @@ fn what_a_window_gives_is_sorted_where_it_is_asked_for() {
     for of in ["max(x)", "min(x)", "sum(x)", "count(x)", "max(3.25)", "min(3)", "count(*)", "first_value(x)", "avg(n)"]
     {
         for frame in frames {
-            for by in ["ORDER BY n", "ORDER BY n DESC", "PARTITION BY n > 2 ORDER BY n"] {
+            for by in ["ORDER BY n", "PARTITION BY n > 2 ORDER BY n DESC"] {
                 let of = format!("SELECT n, CAST({of} OVER ({by} {frame}) AS DOUBLE) AS w FROM {rows}");
                 for (order, descending, nulls_first) in [
                     ("ASC NULLS LAST", false, false),
@@ -161,8 +161,8 @@ fn an_item_of_a_list_is_what_it_is_in_each_row() {
     ];
     let (mut queries, mut expected) = (Vec::new(), Vec::new());
     for (item, of_second) in items {
-        for of in [4, 7, 8, 9] {
-            for other in [Some(9), Some(10), None] {
+        for of in [4, 7, 8] {
+            for other in [Some(9), None] {
                 for negated in [false, true] {
                     for first in [false, true] {
                         let other_item = other.map_or("NULL".to_owned(), |other: i64| other.to_string());
@@ -407,7 +407,7 @@ fn the_extremes_of_doubles_are_any_double() {
                     let from = format!(
                         "(SELECT CAST(x AS {to}) AS x, n FROM (VALUES ({other}, 1), ({one}, 1){null}) AS z (x, n)) AS y"
                     );
-                    for group in ["", " GROUP BY n", " GROUP BY ROLLUP (n)", " GROUP BY n, n % 2"] {
+                    for group in ["", " GROUP BY n", " GROUP BY ROLLUP (n)"] {
                         for (of, is) in [("min(x)", one), ("max(x)", other)] {
                             queries.push(format!("SELECT CAST({of} AS STRING) AS v FROM {from}{group} LIMIT 1"));
                             expected
