@@ -94,6 +94,7 @@ async fn sample(name: &str, invocations: usize, of_each: usize) {
         all.truncate(of_each);
         chosen.extend(all);
     }
+    random.shuffle(&mut chosen);
     let problems = explore(&world, &chosen).await;
     assert!(
         problems.is_empty(),

@@ -269,7 +269,9 @@ impl World {
             }
             Invocation::Rebuild => return self.execution(json!({}), None, before).await,
             Invocation::FromScratch => return self.execution(json!({"from_scratch": true}), None, before).await,
-            Invocation::Some => return self.execution(json!({"tables": ["parts", "log"]}), None, before).await,
+            Invocation::Some => {
+                return self.execution(json!({"tables": ["parts", "log", "log_parts"]}), None, before).await;
+            }
             Invocation::Previous => json!({"publish": "previous"}),
             Invocation::First => json!({"publish": self.first}),
             Invocation::Latest => json!({"publish": "latest"}),
@@ -290,8 +292,10 @@ impl World {
                 Some(event) => event,
                 None => self.task("curate", request.clone(), 4, &before).await?,
             };
+            let failure = event["failure"].clone();
             match self.task("catalog", event, 4, &before).await {
                 Err((kind, _)) if kind == "Stale" && again < 5 => again += 1,
+                Ok(_) if !failure.is_null() => return Err(("TablesFailed".into(), failure.to_string())),
                 answer => return answer,
             }
         }

@@ -21,17 +21,19 @@ pub struct Table {
     mode: &'static str,
     partition: Option<&'static str>,
     projected: bool,
+    copied: bool,
 }
 
 impl Table {
     /// Tables of every mode.
-    pub const ALL: [Self; 6] = [
-        Self { name: "flat", mode: "rebuild", partition: None, projected: false },
-        Self { name: "parts", mode: "rebuild", partition: Some("day"), projected: false },
-        Self { name: "projected", mode: "rebuild", partition: Some("day"), projected: true },
-        Self { name: "log", mode: "append", partition: None, projected: false },
-        Self { name: "log_parts", mode: "append", partition: Some("day"), projected: false },
-        Self { name: "daily", mode: "partition", partition: Some("snapshot"), projected: false },
+    pub const ALL: [Self; 7] = [
+        Self { name: "flat", mode: "rebuild", partition: None, projected: false, copied: false },
+        Self { name: "parts", mode: "rebuild", partition: Some("day"), projected: false, copied: false },
+        Self { name: "projected", mode: "rebuild", partition: Some("day"), projected: true, copied: false },
+        Self { name: "log", mode: "append", partition: None, projected: false, copied: false },
+        Self { name: "log_parts", mode: "append", partition: Some("day"), projected: false, copied: false },
+        Self { name: "log_copied", mode: "append", partition: Some("day"), projected: false, copied: true },
+        Self { name: "daily", mode: "partition", partition: Some("snapshot"), projected: false, copied: false },
     ];
 
     /// Whether a publication takes more than one call of Glue to show.
@@ -128,7 +130,7 @@ impl World {
         built.insert("older", world.build(json!({}), 3).await);
         world.land(4).await;
         built.insert("newer", world.build(json!({}), 4).await);
-        built.insert("some", world.build(json!({"tables": ["parts", "log", "daily"]}), 4).await);
+        built.insert("some", world.build(json!({"tables": ["parts", "log", "log_copied", "daily"]}), 4).await);
         built.insert("scratch", world.build(json!({"from_scratch": true}), 4).await);
         built.insert("as_of", world.build(json!({"as_of": as_of}), 1).await);
         world.built = built;
@@ -242,7 +244,7 @@ fn metadata() -> tempfile::TempDir {
     write("curated/database.json", &database.to_string());
     let columns = [column("n", "long"), column("day", "long")];
     write("raw/visits.json", &table("visits", "json", &columns).to_string());
-    let obsolete = Table { name: "obsolete", mode: "rebuild", partition: None, projected: false };
+    let obsolete = Table { name: "obsolete", mode: "rebuild", partition: None, projected: false, copied: false };
     for described in Table::ALL.into_iter().chain([obsolete]) {
         let is_daily = described.partition == Some("snapshot");
         let columns = if is_daily { [column("n", "long"), column("snapshot", "date")] } else { columns.clone() };
@@ -253,6 +255,9 @@ fn metadata() -> tempfile::TempDir {
         }
         if described.projected {
             table["partition_projection"] = true.into();
+        }
+        if described.copied {
+            table["self_contained"] = true.into();
         }
         write(&format!("curated/{}.json", described.name), &table.to_string());
         let sql = match is_daily {
