@@ -459,7 +459,7 @@ fn a_null_equals_a_null_only_where_it_is_said() {
             for third in operators {
                 let mut count = 0;
                 for (x, y) in &pairs {
-                    for (v, w) in pairs.iter().filter(|(v, _)| same(first, *x, *v)) {
+                    for (_, w) in pairs.iter().filter(|(v, _)| same(first, *x, *v)) {
                         count += pairs.iter().filter(|(p, q)| same(second, *y, *p) && same(third, *w, *q)).count();
                     }
                 }
