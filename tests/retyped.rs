@@ -174,7 +174,7 @@ async fn a_raw_column_of_another_type_has_a_history() {
     describe(n).await;
     let (kind, message) = world.publish("whole", today).await.unwrap_err();
     assert_eq!(kind, "BadData");
-    let told = "visits_10.jsonl.gz: line 1, column `n`: `A8` of string, which the column was by its `earlier_types`, \
+    let told = "visits_10.jsonl.gz: line 1, column `n`: `\"A8\"` of string, which the column was by its `earlier_types`, \
                 cannot become bigint";
     assert!(message.contains(told), "{message}");
 }

@@ -163,3 +163,41 @@ fn lost(table: &Table, partition: &PublishedPartition) -> Failure {
         table.name, partition.values, partition.location
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use contract::FailureKind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn too_much_is_refused_before_anything_is_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let area = Area::Folder(folder.path().to_owned());
+        let metadata =
+            MetaData::read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../meta_data")).unwrap();
+        let table = Table { self_contained: true, ..metadata.curated["calculated"].clone() };
+        let copies = |files: usize, bytes: u64| {
+            let copy = |n: usize| {
+                let file =
+                    OutputFile { key: format!("a/{n}"), rows: 1, bytes, sha256: String::new(), copied_from: None };
+                Copy { key: format!("b/{n}"), file }
+            };
+            (0..files).map(copy).collect::<Vec<_>>()
+        };
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        std::fs::write(folder.path().join("a/0"), "x").unwrap();
+        let copied = copy(&area, &table, copies(1, 1)).await.unwrap();
+        assert_eq!((copied[0].key.as_str(), copied[0].copied_from.as_deref()), ("b/0", Some("a/0")));
+        for (files, bytes, told) in
+            [(MAXIMUM_FILES + 1, 1, "10001 files of 0 MiB"), (2, MAXIMUM_BYTES, "2 files of 204800 MiB")]
+        {
+            let failure = copy(&area, &table, copies(files, bytes)).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::TooLarge);
+            assert!(failure.message.contains(told) && failure.message.contains("calculated.json"), "{failure}");
+        }
+        // of the others nobody asks
+        let failure = copy(&area, &metadata.curated["calculated"], copies(2, MAXIMUM_BYTES)).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::NotFound);
+    }
+}

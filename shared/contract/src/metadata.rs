@@ -1291,6 +1291,62 @@ mod tests {
     }
 
     #[test]
+    fn a_column_has_the_type_of_the_time() {
+        let table = |earlier: &str| {
+            one_raw(&format!(
+                r#"{{"name": "t", "location": "t", "data_format": "json", "columns": [
+                    {{"name": "a", "type": "character", "pattern": "x", "earlier_types": {earlier}}},
+                    {{"name": "b", "type": "int", "minimum": 1}}]}}"#
+            ))
+        };
+        let earlier =
+            r#"[{"before": 20, "type": "date", "datetime_format": "%d/%m/%Y"}, {"before": 10, "type": "long"}]"#;
+        let found = table(earlier).unwrap();
+        let at = |time: u64| {
+            let then = found.at(time);
+            let column = &then.columns[0];
+            (column.column_type.glue().to_string(), column.datetime_format.clone(), column.pattern.is_some())
+        };
+        assert_eq!(at(9), ("bigint".into(), None, false));
+        assert_eq!(at(10), ("date".into(), Some("%d/%m/%Y".into()), false));
+        assert_eq!(at(20), ("string".into(), None, true));
+        assert_eq!(found.at(9).columns[1], found.columns[1], "the others are as they are");
+        assert_eq!(found.changed_at().into_iter().collect::<Vec<_>>(), [10, 20]);
+        for (earlier, part) in [
+            ("{}", "expected a list such as"),
+            (r#"[{"type": "long"}]"#, "earlier_types[0]: expected `before`"),
+            (r#"[{"before": 1, "type": "lnog"}]"#, "earlier_types[0].type: "),
+            (r#"[{"before": 1, "tpye": "long", "type": "long"}]"#, "tpye"),
+            (r#"[{"before": 1, "type": "long"}, {"before": 1, "type": "int"}]"#, "two types before the same time"),
+        ] {
+            let problems = table(earlier).unwrap_err();
+            assert!(problems[0].contains(part), "{problems:?}");
+        }
+        let curated = r#"{"name": "c", "location": "c", "data_format": "parquet", "columns": [
+            {"name": "a", "type": "int", "earlier_types": [{"before": 1, "type": "long"}]}]}"#;
+        let files = [("curated/database.json", DATABASE), ("curated/c.json", curated), ("curated/c.sql", "SELECT 1")];
+        assert!(read(&files).unwrap_err()[0].contains("is for columns of raw tables"));
+    }
+
+    #[test]
+    fn only_what_replaces_some_partitions_can_be_self_contained() {
+        let table = |mode: &str, more: &str| {
+            let table = format!(
+                r#"{{"name": "c", "location": "c", "data_format": "parquet", "mode": "{mode}", "self_contained": true{more},
+                    "partitions": ["d"], "columns": [{{"name": "a", "type": "int"}}, {{"name": "d", "type": "int"}}]}}"#
+            );
+            read(&[("curated/database.json", DATABASE), ("curated/c.json", &table), ("curated/c.sql", "SELECT 1")])
+        };
+        for mode in ["partition", "append"] {
+            assert!(table(mode, "").unwrap().curated["c"].self_contained);
+            assert!(table(mode, r#", "partition_projection": true"#).unwrap().curated["c"].partition_projection);
+        }
+        assert!(
+            table("rebuild", "").unwrap_err()[0].contains("self_contained: is for the modes `partition` and `append`")
+        );
+    }
+
+    #[test]
     fn what_is_said_for_glue_alone_is_kept() {
         let specific = |keys: &str| {
             one_raw(&format!(r#"{{"name": "t", "columns": [{{"name": "a", "type": "int64"}}]{keys}}}"#))
