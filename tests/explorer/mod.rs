@@ -1,9 +1,7 @@
 //! The schedule explorer: every pair of invocations that can overlap, one whole at every call of the other; and each of
 //! them dead, unanswered or refused at every call. Then retries run, and what must be true is checked ([`invariants`]).
 //!
-//! `EXPLORE=300 EXPLORE_SEED=7 cargo test --workspace --test end_to_end -- --ignored --nocapture explore_at_large` takes so
-//! many; `EXPLORE=all` all of them, which takes a day; `EXPLORE_ONLY='Previous at catalog PutObject'` those whose line
-//! begins so.
+//! `make test` takes a few, others each day; `make explore` takes as many as are asked for (docs/testing.md).
 
 mod invariants;
 mod landing;
@@ -82,20 +80,22 @@ fn of_each(many: usize) -> usize {
 struct Sample {
     seed: u64,
     random: fastrand::Rng,
-    only: Option<String>,
+    only: Vec<String>,
 }
 
 impl Sample {
     fn new() -> Self {
         let seed = seed();
+        let only = std::env::var("EXPLORE_ONLY").unwrap_or_default();
+        let only = only.split('|').filter(|part| !part.is_empty()).map(str::to_owned).collect();
         println!("EXPLORE_SEED={seed}");
-        Self { seed, random: fastrand::Rng::with_seed(seed), only: std::env::var("EXPLORE_ONLY").ok() }
+        Self { seed, random: fastrand::Rng::with_seed(seed), only }
     }
 
     fn outers<T: Copy + std::fmt::Debug>(&mut self, all: &[T], many: usize) -> Vec<T> {
         let mut outers = all.to_vec();
         self.random.shuffle(&mut outers);
-        let is_named = |outer: &T| self.only.as_ref().is_some_and(|only| only.starts_with(&format!("{outer:?} ")));
+        let is_named = |outer: &T| self.only.iter().any(|only| only.starts_with(&format!("{outer:?} ")));
         if all.iter().any(is_named) {
             outers.retain(is_named);
         }
@@ -105,8 +105,8 @@ impl Sample {
 
     fn of<T: std::fmt::Display>(&mut self, mut schedules: Vec<T>, many: usize) -> Vec<T> {
         self.random.shuffle(&mut schedules);
-        if let Some(only) = &self.only {
-            schedules.retain(|schedule| schedule.to_string().contains(only.as_str()));
+        if !self.only.is_empty() {
+            schedules.retain(|schedule| self.only.iter().any(|only| schedule.to_string().contains(only.as_str())));
         }
         schedules.truncate(many);
         schedules
