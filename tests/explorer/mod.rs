@@ -104,6 +104,9 @@ impl Sample {
     }
 
     fn of<T: std::fmt::Display>(&mut self, mut schedules: Vec<T>, many: usize) -> Vec<T> {
+        if let Some(first) = schedules.first() {
+            println!("{} schedules like {first}", schedules.len());
+        }
         self.random.shuffle(&mut schedules);
         if !self.only.is_empty() {
             schedules.retain(|schedule| self.only.iter().any(|only| schedule.to_string().contains(only.as_str())));
