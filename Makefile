@@ -143,6 +143,15 @@ bench: ## Measure validate and curate against their floors and, after a `make co
 	  $(CARGO) bench --locked -p bench --bench $$of -- --$$of $(abspath $(TARGET))/release/$$of $(BENCH); \
 	done
 
+# Schedules, or all of them; and of these, those whose lines have one of these parts: ONLY='Previous at catalog|Expire'.
+EXPLORE ?= 100
+ONLY ?=
+
+.PHONY: explore
+explore: $(VENV)/.ready functions ## Run invocations at every call of others, and have them die or refused there (EXPLORE=100 or all, SEED=1, ONLY=)
+	EXPLORE=$(EXPLORE) EXPLORE_SEED=$(SEED) EXPLORE_ONLY='$(ONLY)' \
+	  $(CARGO) test --workspace --test end_to_end -- --ignored --nocapture --test-threads 1 explore_
+
 # Of the generated files.
 SEED ?= 1
 

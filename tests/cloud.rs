@@ -339,6 +339,12 @@ impl Stack {
         all.into_iter().filter(|invocation| invocation["function"] == name).collect()
     }
 
+    /// Whether a process of a function is at an event.
+    pub async fn is_busy(&self, function: &str) -> bool {
+        let processes = self.calls_of(function, "GET", "processes", None).await;
+        processes.as_array().expect("the processes").iter().any(|process| process["busy"] == true)
+    }
+
     /// All executions of the pipeline, newest first, as name and status.
     pub async fn executions(&self) -> Vec<(String, String)> {
         let arn = self.outputs["StateMachineArn"].as_str().expect("the output StateMachineArn").to_owned();

@@ -9,6 +9,8 @@ use tests::{Options, Stack, gzip};
 
 /// At least so many, while readers ask.
 const REBUILDS: u64 = 30;
+/// At most so many calls at which a function dies.
+const PLACES: usize = 24;
 /// Each so many-th is published at the same moment as the next one.
 const CONCURRENT_EVERY: u64 = 7;
 /// Each so many-th is taken back before the next one comes.
@@ -29,6 +31,7 @@ const BY_SHOP: &str = "
 SELECT shop, count(*) AS n, CAST('${snapshot_date}' AS DATE) AS dea_snapshot_date FROM sales GROUP BY shop";
 
 const BY_CLASS: &str = "SELECT price, CAST(price % 5 AS INT) AS class FROM sales";
+const CLASSES: u64 = 5;
 
 /// What the history holds: file 1 a sale of shop 1 at 1 pound, file 2 two sales of shop 2 at 2 pounds, and so on. So no
 /// two runs answer the same.
@@ -46,13 +49,14 @@ impl Files {
         gzip(&format!("{{\"shop\":\"shop {n}\",\"price\":{n}}}\n").repeat(n as usize))
     }
 
-    /// Count and sum of a table that is built from all of them.
-    fn answer(self, table: Table) -> [String; 2] {
-        let sales: u64 = (1..=self.0).sum();
-        let pounds: u64 = (1..=self.0).map(|n| n * n).sum();
+    /// Count and sum of a table that is built from all of them, or of one class of it.
+    fn answer(self, table: Table, class: Option<u64>) -> [String; 2] {
+        let files = (1..=self.0).filter(|n| class.is_none_or(|class| n % CLASSES == class));
+        let sales: u64 = files.clone().sum();
+        let pounds: u64 = files.map(|n| n * n).sum();
         let (count, sum) = match table {
-            Table::Sales | Table::ByClass => (sales, pounds),
             Table::ByShop => (self.0, sales),
+            _ => (sales, pounds),
         };
         [count.to_string(), sum.to_string()]
     }
@@ -66,17 +70,44 @@ enum Table {
     ByShop,
     /// All its partitions are replaced, which Athena computes.
     ByClass,
+    /// All its partitions are replaced, which are registered.
+    Registered,
+    /// Without partitions: added to.
+    Log,
+    /// Some of its partitions are added to.
+    LogByClass,
 }
 
 impl Table {
-    const ALL: [Self; 3] = [Self::Sales, Self::ByShop, Self::ByClass];
+    const ALL: [Self; 6] = [Self::Sales, Self::ByShop, Self::ByClass, Self::Registered, Self::Log, Self::LogByClass];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sales => "sales",
+            Self::ByShop => "by_shop",
+            Self::ByClass => "by_class",
+            Self::Registered => "registered",
+            Self::Log => "log",
+            Self::LogByClass => "log_by_class",
+        }
+    }
+
+    /// Whether a reader may see partitions of two runs while many of them move. None is ever missing.
+    fn moves_in_steps(self) -> bool {
+        matches!(self, Self::Registered | Self::LogByClass)
+    }
 
     fn sql(self, database: &str) -> String {
-        match self {
-            Self::Sales => format!("SELECT COUNT(*), SUM(price) FROM {database}.sales"),
-            Self::ByShop => format!("SELECT COUNT(*), SUM(n) FROM {database}.by_shop"),
-            Self::ByClass => format!("SELECT COUNT(*), SUM(price) FROM {database}.by_class"),
+        let (name, price) = (self.name(), if self == Self::ByShop { "n" } else { "price" });
+        match self.moves_in_steps() {
+            true => format!("SELECT class, COUNT(*), SUM({price}) FROM {database}.{name} GROUP BY class"),
+            false => format!("SELECT COUNT(*), SUM({price}) FROM {database}.{name}"),
         }
+    }
+
+    /// What is seen of the table in one moment: the table, or each class of it.
+    fn parts(self) -> Vec<Option<u64>> {
+        if self.moves_in_steps() { (0..CLASSES).map(Some).collect() } else { vec![None] }
     }
 }
 
@@ -96,6 +127,8 @@ struct Publication {
 #[derive(Debug)]
 struct Answer {
     table: Table,
+    /// Of one class; of the whole table where there is none.
+    class: Option<u64>,
     started: Instant,
     ended: Instant,
     values: Vec<String>,
@@ -108,12 +141,17 @@ async fn read(stack: &Stack, stop: &Cell<bool>) -> Vec<Answer> {
         for table in Table::ALL {
             let started = Instant::now();
             let rows = stack.query(&table.sql(stack.database())).await;
-            answers.push(Answer {
-                table,
-                started,
-                ended: Instant::now(),
-                values: rows.into_iter().flatten().collect(),
-            });
+            let ended = Instant::now();
+            answers.extend(table.parts().into_iter().map(|class| {
+                let values = match class {
+                    None => rows[0].clone(),
+                    Some(class) => {
+                        let row = rows.iter().find(|row| row[0] == class.to_string());
+                        row.map_or_else(|| vec!["0".into(); 2], |row| row[1..].to_vec())
+                    }
+                };
+                Answer { table, class, started, ended, values }
+            }));
         }
     }
     answers
@@ -122,13 +160,15 @@ async fn read(stack: &Stack, stop: &Cell<bool>) -> Vec<Answer> {
 /// Each answer is that of one publication: one that had begun when the answer came, none from before another that was
 /// complete when the question was asked, and none from before the reader's last answer.
 fn check(answers: &[Answer], publications: &[Publication]) {
-    for table in Table::ALL {
+    for (table, class) in
+        Table::ALL.into_iter().flat_map(|table| table.parts().into_iter().map(move |class| (table, class)))
+    {
         let mut least = 0;
-        for answer in answers.iter().filter(|answer| answer.table == table) {
+        for answer in answers.iter().filter(|answer| (answer.table, answer.class) == (table, class)) {
             let complete = |publication: &Publication| publication.ended.is_some_and(|ended| ended < answer.started);
             least = least.max(publications.iter().rposition(complete).expect("the first one is complete"));
             let told = |publication: &Publication| {
-                answer.values == publication.files.answer(table) && publication.started < answer.ended
+                answer.values == publication.files.answer(table, class) && publication.started < answer.ended
             };
             let found = publications[least..].iter().position(told);
             let seen = &publications[least];
@@ -149,20 +189,31 @@ impl Rebuilder<'_> {
         let stack = self.stack;
         let body = files.newest().into();
         stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(files.key()).body(body).send().await.unwrap();
-        self.invoke("curate", json!({"snapshot_date": SNAPSHOT_DATE}), place).await
+        let request = json!({"snapshot_date": SNAPSHOT_DATE});
+        self.invoke("curate", request, place).await.expect("curate is never stale")
     }
 
-    async fn catalog(&self, files: Files, event: Value, place: Option<Place>) {
+    /// Publishes a run; where another one was quicker it is built again on that. The run that is published.
+    async fn catalog(&self, files: Files, event: Value, place: Option<Place>) -> Value {
         let started = Instant::now();
         let publication = self.publications.borrow().len();
         self.publications.borrow_mut().push(Publication { files, started, ended: None });
-        self.invoke("catalog", event, place).await;
+        let mut answer = self.invoke("catalog", event, place).await;
+        while answer.is_none() {
+            let event = self.build().await;
+            answer = self.invoke("catalog", event, None).await;
+        }
         self.publications.borrow_mut()[publication].ended = Some(Instant::now());
+        answer.expect("an answer")["run"].clone()
+    }
+
+    async fn build(&self) -> Value {
+        self.invoke("curate", json!({"snapshot_date": SNAPSHOT_DATE}), None).await.expect("curate is never stale")
     }
 
     /// Invokes a function, and again when it is killed, as the state machine does. The first process to come to the
-    /// place is: after its call there took effect.
-    async fn invoke(&self, function: &str, event: Value, place: Option<Place>) -> Value {
+    /// place is: after its call there took effect. `None` where the run is stale.
+    async fn invoke(&self, function: &str, event: Value, place: Option<Place>) -> Option<Value> {
         if let Some(place) = &place {
             self.crash(function, place).await;
         }
@@ -171,9 +222,10 @@ impl Rebuilder<'_> {
                 Ok(answer) => {
                     let died = place.is_none() || self.stack.struck(function).await.is_some();
                     assert!(died, "{function} was not killed at {place:?}");
-                    return answer;
+                    return Some(answer);
                 }
                 Err((kind, _)) if kind == "Runtime.ExitError" => {}
+                Err((kind, _)) if kind == "Stale" => return None,
                 Err(failure) => panic!("{function}: {failure:?}\n{}", self.stack.logs()),
             }
         }
@@ -186,44 +238,52 @@ impl Rebuilder<'_> {
         self.stack.crash(function, crash).await;
     }
 
-    /// Every place of a rebuild. The state of a query is asked for as often as it takes: the first time stands for all.
+    /// Places of a rebuild, from the first to the last; the explorer has each of them. The state of a query is asked for
+    /// as often as it takes: the first time stands for all.
     async fn places(&self, function: &str) -> Vec<Place> {
         let calls = self.stack.calls(function).await;
         let calls = calls.into_iter().map(|(name, n)| if name == "GetQueryExecution" { (name, 1) } else { (name, n) });
-        calls.flat_map(|(name, n)| (1..=n).map(move |at_call| (name.clone(), at_call))).collect()
+        let all: Vec<Place> = calls.flat_map(|(name, n)| (1..=n).map(move |at_call| (name.clone(), at_call))).collect();
+        let step = all.len().div_ceil(PLACES);
+        all.into_iter().step_by(step).collect()
     }
 
-    /// The rebuilds, until curate and catalog have died at each of their places.
+    /// The rebuilds, until curate and catalog have died at all of their places.
     async fn all(&self) {
-        for function in ["curate", "catalog"] {
-            self.stack.forget_calls(function).await;
+        let mut n = 1;
+        let mut run = Value::Null;
+        // once every class is there, each rebuild makes the calls of the one before
+        while n <= CLASSES {
+            n += 1;
+            for function in ["curate", "catalog"] {
+                self.stack.forget_calls(function).await;
+            }
+            let event = self.curate(Files(n), None).await;
+            run = self.catalog(Files(n), event, None).await;
         }
-        let event = self.curate(Files(2), None).await;
-        let mut before = (Files(2), event["run"].clone());
-        self.catalog(Files(2), event, None).await;
+        let mut before = (Files(n), run);
         let (of_curate, of_catalog) = (self.places("curate").await, self.places("catalog").await);
-        for (places, known) in [(&of_curate, ("PutObject", 3)), (&of_catalog, ("UpdateTable", 3))] {
-            assert!(places.contains(&(known.0.into(), known.1)), "{places:?}");
+        for (places, known) in [(&of_curate, "PutObject"), (&of_catalog, "UpdateTable")] {
+            assert!(places.iter().any(|(operation, _)| operation == known), "{places:?}");
         }
         let (mut of_curate, mut of_catalog) = (of_curate.into_iter(), of_catalog.into_iter());
         let place = |&(operation, at_call): &(&str, u64)| (operation.to_owned(), at_call);
         let mut of_rollbacks = ROLLBACKS.iter().map(place);
-        let mut n = 2;
         while n < REBUILDS || of_catalog.len() > 0 || of_curate.len() > 0 {
             n += 1;
             let event = self.curate(Files(n), of_curate.next()).await;
-            let mut run = event["run"].clone();
-            if n.is_multiple_of(CONCURRENT_EVERY) {
+            let run = if n.is_multiple_of(CONCURRENT_EVERY) {
                 let next = self.curate(Files(n + 1), None).await;
-                run = next["run"].clone();
                 // the first to publish a table, whichever it is, dies before it has published the other
                 self.crash("catalog", &place(&("UpdateTable", 1))).await;
-                tokio::join!(self.catalog(Files(n), event, None), self.catalog(Files(n + 1), next, None));
+                let both = (self.catalog(Files(n), event, None), self.catalog(Files(n + 1), next, None));
+                let (_, run) = tokio::join!(both.0, both.1);
                 assert!(self.stack.struck("catalog").await.is_some(), "neither catalog was killed");
                 n += 1;
+                run
             } else {
-                self.catalog(Files(n), event, of_catalog.next()).await;
-            }
+                self.catalog(Files(n), event, of_catalog.next()).await
+            };
             if n.is_multiple_of(ROLLBACK_EVERY) {
                 let (files, run) = before;
                 self.catalog(files, json!({"publish": run}), of_rollbacks.next()).await;
@@ -234,7 +294,7 @@ impl Rebuilder<'_> {
     }
 }
 
-/// Metadata of the three tables.
+/// Metadata of a table of every mode.
 fn metadata() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
@@ -244,23 +304,29 @@ fn metadata() -> tempfile::TempDir {
         table["columns"] = columns.into();
         table
     };
-    let (shop, price) = (column("shop", "character"), column("price", "long"));
+    let (shop, price, class) = (column("shop", "character"), column("price", "long"), column("class", "int"));
     let database = json!({"name": "trade", "bucket": "b", "base_folder": "trade", "description": "Trade"});
     write("curated/database.json", &database.to_string());
     write("raw/sales.json", &table("sales", "json", &[shop.clone(), price.clone()]).to_string());
-    let columns = [shop.clone(), price, column("dea_version", "character")];
-    write("curated/sales.json", &table("sales", "parquet", &columns).to_string());
-    write("curated/sales.sql", SALES);
-    let mut by_shop = table("by_shop", "parquet", &[shop, column("n", "long"), column("dea_snapshot_date", "date")]);
-    by_shop["mode"] = "partition".into();
-    by_shop["partitions"] = json!(["dea_snapshot_date"]);
-    write("curated/by_shop.json", &by_shop.to_string());
-    write("curated/by_shop.sql", BY_SHOP);
-    let mut by_class = table("by_class", "parquet", &[column("price", "long"), column("class", "int")]);
-    by_class["partition_projection"] = true.into();
-    by_class["partitions"] = json!(["class"]);
-    write("curated/by_class.json", &by_class.to_string());
-    write("curated/by_class.sql", BY_CLASS);
+    let curated = |of: Table, columns: &[Value], sql: &str, more: Value| {
+        let mut described = table(of.name(), "parquet", columns);
+        for (key, value) in more.as_object().unwrap() {
+            described[key] = value.clone();
+        }
+        write(&format!("curated/{}.json", of.name()), &described.to_string());
+        write(&format!("curated/{}.sql", of.name()), sql);
+    };
+    let sales = [shop.clone(), price.clone(), column("dea_version", "character")];
+    curated(Table::Sales, &sales, SALES, json!({}));
+    curated(Table::Log, &sales, SALES, json!({"mode": "append"}));
+    let by_shop = [shop, column("n", "long"), column("dea_snapshot_date", "date")];
+    curated(Table::ByShop, &by_shop, BY_SHOP, json!({"mode": "partition", "partitions": ["dea_snapshot_date"]}));
+    let by_class = [price, class];
+    let partitions = json!(["class"]);
+    let projected = json!({"partition_projection": true, "partitions": partitions});
+    curated(Table::ByClass, &by_class, BY_CLASS, projected);
+    curated(Table::Registered, &by_class, BY_CLASS, json!({"partitions": partitions}));
+    curated(Table::LogByClass, &by_class, BY_CLASS, json!({"mode": "append", "partitions": partitions}));
     folder
 }
 

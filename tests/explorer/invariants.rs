@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::explorer::schedule::{Happened, Invocation, Schedule, Trouble};
+use crate::explorer::schedule::{Error, Happened, Invocation, Schedule, Trouble};
 use crate::explorer::world::{Rows, Seen, Table, World};
 
 /// What is not as it must be.
@@ -47,7 +47,9 @@ impl World {
             Trouble::Meanwhile(_) => None,
             // nobody repeats it
             Trouble::Dies { .. } => Some(schedule.outer).filter(|outer| *outer == Invocation::Previous),
-            Trouble::Lost | Trouble::Refused { .. } => Some(schedule.outer),
+            // the client makes the call again
+            Trouble::Lost => None,
+            Trouble::Refused { error, times } => Some(schedule.outer).filter(|_| times > 1 || error == Error::Denied),
         };
         for (invocation, answer) in &happened.answers {
             let Err((kind, message)) = answer else { continue };
@@ -72,7 +74,7 @@ impl World {
         if involved.contains(&Invocation::Recreate) {
             return Ok(());
         }
-        let is_taken_back = matches!(schedule.trouble, Trouble::Refused { .. } | Trouble::Lost);
+        let is_taken_back = matches!(schedule.trouble, Trouble::Refused { .. });
         let may_go_back = is_taken_back || involved.iter().any(|one| one.goes_back());
         let mut before: BTreeMap<&str, Rows> = BTreeMap::new();
         for seen in &happened.seen {

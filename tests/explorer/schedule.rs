@@ -107,7 +107,7 @@ pub enum Error {
 
 impl Error {
     /// As the operation's service says it.
-    fn of(self, operation: &str) -> (&'static str, u16) {
+    pub fn of(self, operation: &str) -> (&'static str, u16) {
         let is_s3 = operation.contains("Object")
             || operation.contains("Upload")
             || operation.contains("Part") && !operation.contains("Partition");
@@ -152,7 +152,7 @@ pub struct Happened {
 
 /// The calls of an operation that are not like others. A query's state is asked for as often as it takes, and of many
 /// files that expire each goes like the one before.
-fn apart(operation: &str, calls: u64) -> BTreeSet<u64> {
+pub fn apart(operation: &str, calls: u64) -> BTreeSet<u64> {
     match operation {
         "GetQueryExecution" => [1].into(),
         "DeleteObject" if calls > 4 => [1, 2, calls / 2, calls].into(),
