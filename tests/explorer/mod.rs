@@ -173,13 +173,6 @@ async fn whatever_happens_while_files_land_every_row_is_there_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes as long as it is asked to"]
-<<<<<<< HEAD
-async fn explore_at_large() {
-    let asked = setting("EXPLORE").unwrap_or_default();
-    let of_each =
-        if asked == "all" { usize::MAX } else { asked.parse::<usize>().unwrap_or(100).div_ceil(Invocation::ALL.len()) };
-    sample("explored-at-large", Invocation::ALL.len(), of_each).await;
-=======
 async fn explore_publications() {
     publications("explored-widely", usize::MAX, of_each(Invocation::ALL.len())).await;
 }
@@ -188,5 +181,4 @@ async fn explore_publications() {
 #[ignore = "takes as long as it is asked to"]
 async fn explore_landings() {
     landings("landed-widely", usize::MAX, of_each(Event::OUTER.len())).await;
->>>>>>> explorer
 }
