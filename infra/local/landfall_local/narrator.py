@@ -292,7 +292,9 @@ class Narrator:
         reason = f"{change.error}: {change.cause}"
         say("pipeline", duration, f"execution {change.name} {change.status}", reason)
         if self._strict:
-            raise StageFailedError(*self._failed_stage(reason))
+            # every function has done what it could, and said what it could not
+            of_tables = change.error == "TablesFailed"
+            raise StageFailedError(*(("curate", reason, None) if of_tables else self._failed_stage(reason)))
 
     def _failed_stage(self, reason: str) -> tuple[str, str, Path | None]:
         """The stage that an execution failed in: the function of it that failed last."""
