@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::explorer::schedule::{Error, Happened, Invocation, Schedule, Trouble};
-use crate::explorer::world::{Rows, Seen, Table, World};
+use crate::explorer::world::{Beginning, Rows, Seen, Table, World};
 
 /// What is not as it must be.
 pub type Problem = Result<(), String>;
@@ -17,7 +17,8 @@ impl World {
         self.readers(schedule, happened)?;
         // who has died for good, or was refused, leaves it to the next one
         let gave_up = happened.answers.iter().any(|(_, answer)| answer.is_err());
-        if !gave_up {
+        let nothing = schedule.beginning == Beginning::Empty && self.current().await.is_null();
+        if !gave_up && !nothing {
             self.agree().await?;
         }
         let answer = self.run(Invocation::Rebuild).await;
@@ -30,10 +31,13 @@ impl World {
         let back = self.run(Invocation::Previous).await;
         match (back, before) {
             (Ok(_), Some(before)) => {
-                let seen = self.look().await?;
-                same("going back, expected what was before", &self.decided(&before), &seen)?;
+                let (wanted, current) = (self.decided(&before), self.current().await);
+                let is = self.decided(&current);
+                same("going back, expected what was before", &is, &wanted)?;
                 self.agree().await
             }
+            // what is published now is the first
+            (Err((kind, _)), None) if kind == "NotFound" && schedule.beginning == Beginning::Empty => Ok(()),
             (back, before) => Err(format!("going back: {back:?}, from {:?}", before.is_some())),
         }
     }
@@ -53,7 +57,13 @@ impl World {
         };
         for (invocation, answer) in &happened.answers {
             let Err((kind, message)) = answer else { continue };
-            let is_expected = unlucky == Some(*invocation)
+            // two who go back go further than there is
+            let is_last =
+                happened.answers.iter().all(|(one, _)| matches!(one, Invocation::Previous | Invocation::First));
+            let is_first = schedule.beginning == Beginning::Empty;
+            let is_expected = is_first && kind == "NotFound" && by_hand(*invocation)
+                || is_last && kind == "NotFound"
+                || unlucky == Some(*invocation)
                 || with_expiry && kind == "NotFound"
                 // tables are not there meanwhile
                 || with_recreate && ["NotFound", "Internal", "Unavailable", "BadData"].contains(&kind.as_str());
@@ -71,7 +81,8 @@ impl World {
             _ => None,
         };
         let involved: Vec<Invocation> = others.into_iter().chain([schedule.outer]).collect();
-        if involved.contains(&Invocation::Recreate) {
+        // tables are not there, or not yet whole
+        if involved.contains(&Invocation::Recreate) || schedule.beginning == Beginning::Empty {
             return Ok(());
         }
         let is_taken_back = matches!(schedule.trouble, Trouble::Refused { .. });
@@ -106,7 +117,10 @@ impl World {
         for table in decision["tables"].as_array().unwrap() {
             self.in_glue(table).await?;
         }
-        same("expected what is decided", &self.decided(&decision), &self.look().await?)
+        // the first run may have been of some tables
+        let decided = self.decided(&decision);
+        let tables: Vec<Table> = Table::ALL.into_iter().filter(|table| decided.contains_key(table.name)).collect();
+        same("expected what is decided", &decided, &self.look_at(&tables).await?)
     }
 
     async fn in_glue(&self, table: &Value) -> Problem {
@@ -181,6 +195,11 @@ impl World {
         let name = current["before"].as_str()?.to_owned();
         Some(self.stack.read_json("curated", &format!("explored/_publications/{name}")).await)
     }
+}
+
+/// Whether somebody asks for what may not be there yet.
+fn by_hand(invocation: Invocation) -> bool {
+    matches!(invocation, Invocation::Previous | Invocation::Recreate)
 }
 
 /// Whether each partition is one run's, and none is missing that all of them have.

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::explorer::world::{Seen, World};
+use crate::explorer::world::{Beginning, Seen, World};
 
 /// An answer, or error type and message.
 pub type Answer = Result<Value, (String, String)>;
@@ -127,6 +127,7 @@ impl Error {
 /// What is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
+    pub beginning: Beginning,
     pub outer: Invocation,
     pub place: Place,
     pub trouble: Trouble,
@@ -135,7 +136,8 @@ pub struct Schedule {
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { function, operation, at_call } = &self.place;
-        write!(f, "{:?} at {function} {operation} {at_call}: {:?}", self.outer, self.trouble)
+        let beginning = if self.beginning == Beginning::Empty { ", first of all" } else { "" };
+        write!(f, "{:?} at {function} {operation} {at_call}: {:?}{beginning}", self.outer, self.trouble)
     }
 }
 
@@ -162,13 +164,13 @@ pub fn apart(operation: &str, calls: u64) -> BTreeSet<u64> {
 
 impl World {
     /// The calls of an invocation to which nothing happens.
-    pub async fn places(&self, invocation: Invocation) -> Vec<Place> {
-        self.begin().await;
+    pub async fn places(&self, beginning: Beginning, invocation: Invocation) -> Vec<Place> {
+        self.begin(beginning).await;
         for function in invocation.functions() {
             self.stack.forget_calls(function).await;
         }
         let answer = self.run(invocation).await;
-        assert!(answer.is_ok(), "{invocation:?}: {answer:?}");
+        assert!(answer.is_ok() || beginning == Beginning::Empty, "{invocation:?}: {answer:?}");
         let mut places = Vec::new();
         for function in invocation.functions() {
             for (operation, calls) in self.stack.calls(function).await {
@@ -181,7 +183,7 @@ impl World {
 
     /// Runs a schedule from the beginning.
     pub async fn try_out(&self, schedule: &Schedule) -> Happened {
-        self.begin().await;
+        self.begin(schedule.beginning).await;
         let happened = RefCell::new(Happened::default());
         let Place { function, operation, at_call } = &schedule.place;
         let look = async || {

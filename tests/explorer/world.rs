@@ -84,11 +84,20 @@ pub type Rows = BTreeMap<String, (u64, u64)>;
 /// The same, of each table.
 pub type Seen = BTreeMap<&'static str, Rows>;
 
+/// Where schedules begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Two runs are published, one after the other.
+    Published,
+    /// Nothing is: neither a decision nor a database.
+    Empty,
+}
+
 /// A stack at the beginning of all schedules.
 pub struct World {
     /// The pipeline.
     pub stack: Stack,
-    beginning: String,
+    beginnings: [String; 2],
     /// What is in each run, by its name.
     runs: RefCell<BTreeMap<String, BTreeSet<usize>>>,
     /// Curate's answers, of runs that are not published yet.
@@ -105,7 +114,7 @@ impl World {
             Stack::deploy(name, Options { metadata: Some(metadata.path().to_owned()), ..Options::default() }).await;
         let mut world = Self {
             stack,
-            beginning: String::new(),
+            beginnings: Default::default(),
             runs: RefCell::default(),
             built: BTreeMap::new(),
             first: String::new(),
@@ -134,13 +143,23 @@ impl World {
         built.insert("scratch", world.build(json!({"from_scratch": true}), 4).await);
         built.insert("as_of", world.build(json!({"as_of": as_of}), 1).await);
         world.built = built;
-        world.beginning = world.stack.snapshot().await;
+        let published = world.stack.snapshot().await;
+        world.unpublish().await;
+        world.beginnings = [published, world.stack.snapshot().await];
         world
     }
 
-    /// All as it was after [`World::new`].
-    pub async fn begin(&self) {
-        self.stack.restore(&self.beginning).await;
+    /// All as it was at first.
+    pub async fn begin(&self, beginning: Beginning) {
+        self.stack.restore(&self.beginnings[beginning as usize]).await;
+    }
+
+    /// Takes away what says that anything is published, and what shows it.
+    async fn unpublish(&self) {
+        self.stack.glue.delete_database().name(self.stack.database()).send().await.unwrap();
+        for key in self.stack.keys("curated").await.into_iter().filter(|key| key.contains("/_publications/")) {
+            self.stack.s3.delete_object().bucket(self.stack.bucket("curated")).key(key).send().await.unwrap();
+        }
     }
 
     async fn land(&self, file: usize) {
@@ -204,8 +223,13 @@ impl World {
 
     /// What all tables answer.
     pub async fn look(&self) -> Result<Seen, String> {
-        let queries: Vec<String> = Table::ALL.iter().map(|table| table.sql(self.stack.database())).collect();
-        let mut seen: Seen = Table::ALL.iter().map(|table| (table.name, Rows::new())).collect();
+        self.look_at(&Table::ALL).await
+    }
+
+    /// What these tables answer.
+    pub async fn look_at(&self, tables: &[Table]) -> Result<Seen, String> {
+        let queries: Vec<String> = tables.iter().map(|table| table.sql(self.stack.database())).collect();
+        let mut seen: Seen = tables.iter().map(|table| (table.name, Rows::new())).collect();
         for row in self.stack.ask(&queries.join(" UNION ALL ")).await? {
             let rows = seen.iter_mut().find(|(name, _)| **name == row[0]).unwrap().1;
             rows.insert(row[1].clone(), (row[2].parse().unwrap(), row[3].parse().unwrap_or_default()));
@@ -213,9 +237,13 @@ impl World {
         Ok(seen)
     }
 
-    /// What is published.
+    /// What is published; null where nothing was.
     pub async fn current(&self) -> Value {
-        self.stack.read_json("curated", "explored/_publications/current.json").await
+        let key = "explored/_publications/current.json";
+        match self.stack.keys("curated").await.iter().any(|there| there == key) {
+            true => self.stack.read_json("curated", key).await,
+            false => Value::Null,
+        }
     }
 }
 
