@@ -123,7 +123,7 @@ async fn a_column_of_another_type_is_never_beside_files_of_the_old_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_raw_column_of_another_type_has_a_history() {
-    let world = World::new("history").await;
+    let world = World::new("retyped-raw").await;
     let stack = &world.stack;
     let describe = async |n: Value| {
         stack.describe("raw/visits.json", &raw(n).to_string()).await;
