@@ -48,9 +48,7 @@ impl Base {
         }
         Some(Self { run: manifest.run, holds: appended.holds, raw_types: appended.raw_types, files })
     }
-}
 
-impl Base {
     /// Whether the rows were read by these types: others may read other rows of the same files.
     fn was_read_by(&self, raw_types: &BTreeMap<String, String>, table: &str) -> bool {
         let changed = self.raw_types.iter().find(|(column, from)| raw_types.get(*column).is_some_and(|to| to != *from));

@@ -1,12 +1,14 @@
 //! DataFusion as curate runs it: a session whose rules and functions stop where DataFusion's own would give a wrong
 //! value without a word.
 
+mod aggregate;
 mod apart;
 mod arithmetic;
 mod average;
 mod beside;
 mod bin;
 mod can_fail;
+mod canonical;
 mod cast;
 mod constant;
 pub mod decimal;
@@ -23,6 +25,7 @@ mod nan;
 mod null_safe;
 mod projection;
 mod replacement;
+mod rewrite;
 mod rounding;
 mod settled;
 mod subquery;

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use contract::alert::{Rejected, describe};
 use contract::message::{Outcome, ProcessResponse, ProcessedFile, QuarantinedFile};
-use contract::{Compression, DataFormat, Failure, FailureKind, FileFormat, MetaData, Table, visible};
+use contract::{Compression, DataFormat, Failure, FailureKind, FileFormat, MetaData, Table};
 use futures::StreamExt;
 
 use crate::Settings;
@@ -19,11 +20,6 @@ use crate::parquet_file::{ParquetFile, SAMPLE_ROWS, properties};
 use crate::source::{self, RawFile, RawTable};
 use crate::tables::{self, Stopped, from_files, nothing_written};
 use crate::transform::{self, Plan, Variables};
-
-/// Files that a mail describes.
-const DESCRIBED: usize = 10;
-/// Of each, what it says at most, in characters.
-const DESCRIPTION_CHARACTERS: usize = 600;
 
 /// Processes every raw file that waits for it. One that cannot be processed goes to quarantine; a table with which
 /// something is wrong keeps no other waiting.
@@ -98,16 +94,9 @@ async fn process_table(
 
 /// What is told of files that went to quarantine.
 fn message(quarantined: &[QuarantinedFile]) -> Option<String> {
-    let mut text = String::new();
-    for file in quarantined.iter().take(DESCRIBED) {
-        let summary: String = file.summary.chars().take(DESCRIPTION_CHARACTERS).collect();
-        text += &format!("{}\n  {summary}\n  Report: {}\n\n", visible(&file.raw_key), visible(&file.report));
-    }
-    match quarantined.len().saturating_sub(DESCRIBED) {
-        0 => {}
-        more => text += &format!("and {more} more; their reports lie beside them in quarantine\n"),
-    }
-    (!text.is_empty()).then_some(text)
+    let described =
+        quarantined.iter().map(|file| Rejected { key: &file.raw_key, summary: &file.summary, report: &file.report });
+    (!quarantined.is_empty()).then(|| describe(described))
 }
 
 struct Stage<'a> {

@@ -4,18 +4,13 @@
 //! is sent before the files leave land, so that a process that dies between the two sends it again rather than never:
 //! whoever reads it may see a file twice, under the same report.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use aws_sdk_sns::Client;
 use boot::metrics::{self, Unit};
+use contract::alert::{Rejected, describe};
 use contract::message::{ValidatedFile, Verdict};
-use contract::visible;
 
-/// Files that a message describes.
-const DESCRIBED: usize = 10;
-/// Longest description of a file, in characters. SNS takes 256 KiB in all.
-const DESCRIPTION_CHARACTERS: usize = 2_000;
 /// The message is given up after this time.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -58,22 +53,12 @@ fn message(files: &[ValidatedFile]) -> Option<(String, String)> {
         (0, failed) => format!("Landfall: {} in land did not pass, all of the request stay there", files(failed)),
         (quarantined, _) => format!("Landfall: {} quarantined", files(quarantined)),
     };
-    let mut text = String::new();
-    for file in rejected.iter().take(DESCRIBED) {
-        let whole = visible(&file.summary);
-        let mut summary: String = whole.chars().take(DESCRIPTION_CHARACTERS).collect();
-        if summary.len() < whole.len() {
-            summary.push('…');
-        }
-        let report = visible(file.report.as_deref().unwrap_or_default());
-        let _ = write!(text, "{}\n  {summary}\n  Report: {report}\n\n", visible(&file.key));
-    }
-    match rejected.len().saturating_sub(DESCRIBED) {
-        0 => {}
-        more => {
-            let _ = write!(text, "And {} more: see the log or the reports bucket.\n\n", files(more));
-        }
-    }
+    let described = rejected.iter().map(|file| Rejected {
+        key: &file.key,
+        summary: &file.summary,
+        report: file.report.as_deref().unwrap_or_default(),
+    });
+    let mut text = describe(described);
     text.push_str(
         "To repair: change the file, or the table's metadata if the source has changed, and land it again.\n",
     );

@@ -1,6 +1,7 @@
 //! What the stages agree on: the description of a table, the grammar of object keys, and the messages and manifests
 //! that one stage leaves for the next. Pure and synchronous: nothing here talks to AWS.
 
+pub mod alert;
 mod column_type;
 mod extract;
 mod failure;

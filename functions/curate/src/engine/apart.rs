@@ -27,7 +27,7 @@ pub fn items(expression: Expr) -> Result<Transformed<Expr>> {
     });
     let list = list.collect();
     let expression = Expr::InList(InList { expr, list, negated });
-    Ok(if kept_apart { Transformed::yes(expression) } else { Transformed::no(expression) })
+    Ok(Transformed::new_transformed(expression, kept_apart))
 }
 
 /// Keeps the lists of an AND or OR apart.

@@ -13,11 +13,9 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
@@ -25,7 +23,9 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
+use crate::engine::canonical::One;
 use crate::engine::decimal::divide_half_up;
+use crate::engine::rewrite::rewrite;
 use crate::engine::{apart, cast, nan, zero};
 
 /// Puts [`Checked`] in place of the operators. To run after the types of both sides have been made the same.
@@ -34,20 +34,7 @@ pub struct CheckArithmetic;
 
 impl AnalyzerRule for CheckArithmetic {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let checked = plan.transform_up_with_subqueries(|plan| {
-            let schema = merge_schema(&plan.inputs());
-            // a column goes on being called after the operator
-            let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expression| {
-                let name = names.save(&expression);
-                let checked = expression.transform_up(|expression| check(expression, &schema))?;
-                Ok(checked.update_data(|expression| name.restore(expression)))
-            })?
-            .map_data(LogicalPlan::recompute_schema)?
-            .map_data(nan::above)?
-            .map_data(zero::sort)
-        });
-        checked.map(|checked| checked.data)
+        rewrite(plan, check, |plan, _| zero::sort(nan::above(plan)?))
     }
 
     fn name(&self) -> &str {
@@ -57,7 +44,7 @@ impl AnalyzerRule for CheckArithmetic {
 
 fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     if nan::is_made_by(&expression, schema)? {
-        return Ok(Transformed::yes(nan::one(expression)));
+        return Ok(Transformed::yes(One::Nan.of(expression)));
     }
     match &expression {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {

@@ -5,31 +5,19 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::expr::Case;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Projection, Union, cast};
+
+use crate::engine::rewrite::rewrite;
 
 /// Functions that give one of their arguments, or hold all of them.
 const TAKE_ONE: &[&str] = &["coalesce", "nvl", "ifnull", "greatest", "least", "make_array"];
 
 /// A plan in which decimals are doubles where a double is beside them.
 pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let mended = plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        let mended = plan
-            .map_expressions(|expression| {
-                let name = names.save(&expression);
-                let mended = expression.transform_up(|expression| in_one(expression, &schema))?;
-                Ok(mended.update_data(|expression| name.restore(expression)))
-            })?
-            .map_data(LogicalPlan::recompute_schema)?;
-        mended.transform_data(in_union)
-    });
-    mended.map(|mended| mended.data)
+    rewrite(plan, in_one, |plan, _| in_union(plan))
 }
 
 fn in_one(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -37,13 +25,13 @@ fn in_one(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::ScalarFunction(mut call) if TAKE_ONE.contains(&call.func.name()) => {
             let changed = as_doubles(call.args.iter_mut(), schema)?;
             let call = Expr::ScalarFunction(call);
-            Ok(if changed { Transformed::yes(call) } else { Transformed::no(call) })
+            Ok(Transformed::new_transformed(call, changed))
         }
         Expr::Case(Case { expr, mut when_then_expr, mut else_expr }) => {
             let thens = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
             let changed = as_doubles(thens.chain(else_expr.as_deref_mut()), schema)?;
             let case = Expr::Case(Case { expr, when_then_expr, else_expr });
-            Ok(if changed { Transformed::yes(case) } else { Transformed::no(case) })
+            Ok(Transformed::new_transformed(case, changed))
         }
         expression => Ok(Transformed::no(expression)),
     }
@@ -69,8 +57,8 @@ fn as_doubles<'a>(values: impl Iterator<Item = &'a mut Expr>, schema: &DFSchema)
     Ok(true)
 }
 
-fn in_union(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let LogicalPlan::Union(Union { inputs, schema }) = plan else { return Ok(Transformed::no(plan)) };
+fn in_union(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Union(Union { inputs, schema }) = plan else { return Ok(plan) };
     let types =
         |n: usize| inputs.iter().filter_map(move |input| Some((input, input.schema().fields().get(n)?.data_type())));
     let mixed = (0..schema.fields().len()).map(|n| {
@@ -81,7 +69,7 @@ fn in_union(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     });
     let mixed: Vec<_> = mixed.collect();
     if !mixed.contains(&true) {
-        return Ok(Transformed::no(LogicalPlan::Union(Union { inputs, schema })));
+        return Ok(LogicalPlan::Union(Union { inputs, schema }));
     }
     let inputs = inputs.into_iter().map(|input| {
         let columns = input.schema().iter().zip(&mixed).map(|((qualifier, field), mixed)| {
@@ -94,8 +82,7 @@ fn in_union(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let columns = columns.collect();
         Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(columns, input)?)))
     });
-    let union = Union::try_new_with_loose_types(inputs.collect::<Result<_>>()?)?;
-    Ok(Transformed::yes(LogicalPlan::Union(union)))
+    Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs.collect::<Result<_>>()?)?))
 }
 
 fn is_written_out(value: &Expr) -> bool {

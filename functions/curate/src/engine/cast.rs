@@ -5,11 +5,9 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Result, plan_err};
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     TryCast, Volatility, cast, lit,
@@ -17,20 +15,11 @@ use datafusion::logical_expr::{
 
 use crate::engine::decimal;
 use crate::engine::moment::{Unit, number_of};
+use crate::engine::rewrite::{rewrite, same_step};
 
 /// The CASTs of the text, before others are added to make types the same.
 pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let mended = plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        plan.map_expressions(|expression| {
-            let name = names.save(&expression);
-            let mended = expression.transform_up(|expression| time(expression, &schema))?;
-            Ok(mended.update_data(|expression| name.restore(expression)))
-        })?
-        .map_data(LogicalPlan::recompute_schema)
-    });
-    mended.map(|mended| mended.data)
+    rewrite(plan, time, same_step)
 }
 
 /// What a type is about.

@@ -5,77 +5,28 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type};
-use datafusion::common::{Result, ScalarValue};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
+use datafusion::common::Result;
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
-use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature,
-};
+use datafusion::logical_expr::function::AccumulatorArgs;
+use datafusion::logical_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
+
+use crate::engine::aggregate::Change;
 
 /// Both.
 pub fn functions() -> [AggregateUDF; 2] {
-    [min_udaf(), max_udaf()].map(|function| AggregateUDF::from(Extreme(function)))
+    [min_udaf(), max_udaf()].map(|function| Change::Groups.of(function))
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Extreme(Arc<AggregateUDF>);
-
-impl AggregateUDFImpl for Extreme {
-    fn name(&self) -> &str {
-        self.0.name()
+/// The groups of one of them.
+pub fn groups(function: &AggregateUDF, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+    let of = arguments.return_field.data_type().clone();
+    if !matches!(of, DataType::Float32 | DataType::Float64) {
+        return function.create_groups_accumulator(arguments);
     }
-
-    fn signature(&self) -> &Signature {
-        self.0.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.0.return_type(types)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.0.coerce_types(types)
-    }
-
-    fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        self.0.accumulator(arguments)
-    }
-
-    fn state_fields(&self, arguments: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        self.0.state_fields(arguments)
-    }
-
-    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
-        self.0.groups_accumulator_supported(arguments)
-    }
-
-    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        let of = arguments.return_field.data_type().clone();
-        if !matches!(of, DataType::Float32 | DataType::Float64) {
-            return self.0.create_groups_accumulator(arguments);
-        }
-        let return_field = Arc::new(Field::new(arguments.return_field.name(), DataType::Int64, true));
-        let keys = self.0.create_groups_accumulator(AccumulatorArgs { return_field, ..arguments })?;
-        Ok(Box::new(ByKeys { keys, of }))
-    }
-
-    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        self.0.create_sliding_accumulator(arguments)
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.0.order_sensitivity()
-    }
-
-    fn reverse_expr(&self) -> ReversedUDAF {
-        ReversedUDAF::Identical
-    }
-
-    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
-        self.0.default_value(data_type)
-    }
+    let return_field = Arc::new(Field::new(arguments.return_field.name(), DataType::Int64, true));
+    let keys = function.create_groups_accumulator(AccumulatorArgs { return_field, ..arguments })?;
+    Ok(Box::new(ByKeys { keys, of }))
 }
 
 /// The extremes of many groups.

@@ -4,42 +4,35 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, Projection, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, TryCast, Union, Volatility, cast,
 };
+
+use crate::engine::rewrite::rewrite;
 
 /// As SQL makes them.
 pub const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
 /// The plan, before DataFusion makes types the same.
 pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let mended = plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        let mut plan = plan.map_expressions(|expression| {
-            let name = names.save(&expression);
-            let mended = expression.transform_up(|expression| Ok(Transformed::yes(mended(expression, &schema)?)))?;
-            Ok(mended.update_data(|expression| name.restore(expression)))
-        })?;
-        plan.data = match plan.data {
-            LogicalPlan::Union(union) => LogicalPlan::Union(of_one_unit(union)?),
-            LogicalPlan::Join(mut join) => {
-                for (left, right) in &mut join.on {
-                    same(vec![left, right], Texts::Literal, &schema);
-                }
-                LogicalPlan::Join(join)
+    rewrite(plan, |expression, schema| Ok(Transformed::yes(mended(expression, schema)?)), of_one_unit_each)
+}
+
+fn of_one_unit_each(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Union(union) => LogicalPlan::Union(of_one_unit(union)?).recompute_schema(),
+        LogicalPlan::Join(mut join) => {
+            for (left, right) in &mut join.on {
+                same(vec![left, right], Texts::Literal, schema);
             }
-            plan => plan,
-        };
-        plan.map_data(LogicalPlan::recompute_schema)
-    });
-    mended.map(|mended| mended.data)
+            Ok(LogicalPlan::Join(join))
+        }
+        plan => Ok(plan),
+    }
 }
 
 /// Functions whose values are of one type.

@@ -4,14 +4,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float32Array, Float64Array};
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
-use datafusion::common::{Column, DFSchema, DataFusionError, Result};
-use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, Projection, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Projection};
+
+use crate::engine::canonical::One;
 
 /// Whether an expression may make a NaN of what is none, or turn its sign.
 pub fn is_made_by(expression: &Expr, schema: &DFSchema) -> Result<bool> {
@@ -23,7 +19,7 @@ pub fn is_made_by(expression: &Expr, schema: &DFSchema) -> Result<bool> {
         Expr::ScalarFunction(call) => !PASS_ON.contains(&call.func.name()),
         _ => false,
     };
-    Ok(may && is_float(&expression.get_type(schema)?))
+    Ok(may && expression.get_type(schema)?.is_floating())
 }
 
 /// A plan with one NaN in the columns that it adds, if it aggregates.
@@ -35,8 +31,8 @@ pub fn above(plan: LogicalPlan) -> Result<LogicalPlan> {
     };
     let columns = plan.schema().iter().enumerate().map(|(n, (qualifier, field))| {
         let column = Expr::Column(Column::from((qualifier, field)));
-        match n >= passed_on && is_float(field.data_type()) {
-            true => (true, one(column).alias_qualified(qualifier.cloned(), field.name())),
+        match n >= passed_on && field.data_type().is_floating() {
+            true => (true, One::Nan.of(column).alias_qualified(qualifier.cloned(), field.name())),
             false => (false, column),
         }
     });
@@ -47,62 +43,6 @@ pub fn above(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
 }
 
-fn is_float(of: &DataType) -> bool {
-    matches!(of, DataType::Float64 | DataType::Float32)
-}
-
 /// Functions that give what they are given, and make no number.
-const PASS_ON: &[&str] = &[NAME, "apart", "coalesce", "nullif", "nvl", "nvl2", "greatest", "least", "get_field"];
-
-const NAME: &str = "one_nan";
-
-/// An expression, with one NaN.
-pub fn one(of: Expr) -> Expr {
-    let signature = Signature::any(1, Volatility::Immutable);
-    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(OneNan { signature })), vec![of]))
-}
-
-/// Floats with one NaN.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct OneNan {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for OneNan {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        types.first().cloned().ok_or_else(|| DataFusionError::Internal("one_nan has one value".into()))
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [of] = arguments.args.as_slice() else {
-            return Err(DataFusionError::Internal("one_nan has one value".into()));
-        };
-        let floats = of.to_array(arguments.number_rows)?;
-        let floats: ArrayRef = match floats.data_type() {
-            DataType::Float64 => {
-                let one: Float64Array = floats.as_primitive::<Float64Type>().unary(double);
-                Arc::new(one)
-            }
-            DataType::Float32 => {
-                let one = |float: f32| if float.is_nan() { f32::NAN } else { float };
-                let one: Float32Array = floats.as_primitive::<Float32Type>().unary(one);
-                Arc::new(one)
-            }
-            _ => floats,
-        };
-        Ok(ColumnarValue::Array(floats))
-    }
-}
-
-/// A double, with one NaN.
-pub fn double(double: f64) -> f64 {
-    if double.is_nan() { f64::NAN } else { double }
-}
+const PASS_ON: &[&str] =
+    &[One::Nan.name(), "apart", "coalesce", "nullif", "nvl", "nvl2", "greatest", "least", "get_field"];

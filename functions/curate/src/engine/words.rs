@@ -3,32 +3,22 @@
 //! `s ~ '.*'` is false where it should be null, and `array_remove` removes one item only.
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue, internal_err, plan_err};
 use datafusion::functions::expr_fn::coalesce;
 use datafusion::functions_nested::remove::array_remove_all_udf;
 use datafusion::logical_expr::expr::{Case, NullTreatment, WindowFunction, WindowFunctionParams};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility, WindowFrameBound, WindowFrameUnits, lit, when,
 };
 
+use crate::engine::rewrite::{rewrite, same_step};
+
 /// The plan in such words. To run before types are made the same.
 pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let mended = plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        plan.map_expressions(|expression| {
-            let name = names.save(&expression);
-            let mended = expression.transform_up(|expression| meant(expression, &schema))?;
-            Ok(mended.update_data(|expression| name.restore(expression)))
-        })?
-        .map_data(LogicalPlan::recompute_schema)
-    });
-    mended.map(|mended| mended.data)
+    rewrite(plan, meant, same_step)
 }
 
 fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {

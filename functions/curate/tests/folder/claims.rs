@@ -10,15 +10,7 @@ fn answers(queries: &[String]) -> Vec<Vec<String>> {
     let place = Place::new();
     place.table("raw", "t", &["id long", "s character"], json!({}));
     place.raw("t", 100, "jsonl", "{\"id\": 1, \"s\": \"a\"}\n{\"id\": 2}");
-    let name = |n: usize| format!("q{n}");
-    for (n, sql) in queries.iter().enumerate() {
-        place.table("curated", &name(n), &["v character"], json!({}));
-        place.sql("curated", &name(n), sql);
-    }
-    let built = place.build().unwrap();
-    let mut answers: Vec<_> = (0..queries.len()).map(|n| place.rows(&built, &name(n))).collect();
-    answers.iter_mut().for_each(|rows| rows.sort());
-    answers
+    place.answers(queries)
 }
 
 #[test]

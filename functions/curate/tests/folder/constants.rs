@@ -13,15 +13,7 @@ fn answers(queries: &[String]) -> Vec<Vec<String>> {
     }
     place.raw("t", 100, "jsonl", "{\"id\": 1, \"s\": \"a\"}\n{\"id\": 2, \"s\": \"b\"}");
     place.raw("u", 100, "jsonl", "");
-    let name = |n: usize| format!("q{n}");
-    for (n, sql) in queries.iter().enumerate() {
-        place.table("curated", &name(n), &["v character"], json!({}));
-        place.sql("curated", &name(n), sql);
-    }
-    let built = place.build().unwrap();
-    let mut answers: Vec<_> = (0..queries.len()).map(|n| place.rows(&built, &name(n))).collect();
-    answers.iter_mut().for_each(|rows| rows.sort());
-    answers
+    place.answers(queries)
 }
 
 #[test]

@@ -116,6 +116,19 @@ impl Place {
         Err(Failure { kind, message: messages.join("\n") })
     }
 
+    /// The answers to queries that each give one text for each row, in any order.
+    pub fn answers(&self, queries: &[String]) -> Vec<Vec<String>> {
+        let name = |n: usize| format!("q{n}");
+        for (n, sql) in queries.iter().enumerate() {
+            self.table("curated", &name(n), &["v character"], json!({}));
+            self.sql("curated", &name(n), sql);
+        }
+        let built = self.build().unwrap();
+        let mut answers: Vec<_> = (0..queries.len()).map(|n| self.rows(&built, &name(n))).collect();
+        answers.iter_mut().for_each(|rows| rows.sort());
+        answers
+    }
+
     /// A run, with its answer.
     pub fn run(&self, request: &RebuildRequest, threads: usize) -> Result<Built, Failure> {
         let metadata = MetaData::read(&self.path("meta_data"))?;

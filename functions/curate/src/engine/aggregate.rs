@@ -1,0 +1,99 @@
+//! Aggregates of DataFusion that are another one in one respect.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature,
+};
+
+use crate::engine::extreme;
+use crate::engine::frame::Frame;
+
+/// In which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Windows that move: [`Frame`].
+    Windows,
+    /// Groups: [`extreme`].
+    Groups,
+}
+
+impl Change {
+    /// A function to register in place of DataFusion's.
+    pub fn of(self, function: Arc<AggregateUDF>) -> AggregateUDF {
+        AggregateUDF::from(Changed { function, change: self })
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Changed {
+    function: Arc<AggregateUDF>,
+    change: Change,
+}
+
+impl AggregateUDFImpl for Changed {
+    fn name(&self) -> &str {
+        self.function.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.function.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.function.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.function.return_type(types)
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.function.coerce_types(types)
+    }
+
+    fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        self.function.accumulator(arguments)
+    }
+
+    fn state_fields(&self, arguments: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        self.function.state_fields(arguments)
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
+        self.function.groups_accumulator_supported(arguments)
+    }
+
+    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        match self.change {
+            Change::Groups => extreme::groups(&self.function, arguments),
+            Change::Windows => self.function.create_groups_accumulator(arguments),
+        }
+    }
+
+    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        match self.change {
+            Change::Groups => self.function.create_sliding_accumulator(arguments),
+            Change::Windows => {
+                let function = Arc::clone(&self.function);
+                Ok(Box::new(Frame::of(arguments, move |arguments| function.accumulator(arguments))))
+            }
+        }
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        self.function.order_sensitivity()
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
+        self.function.default_value(data_type)
+    }
+}
