@@ -45,11 +45,17 @@ struct World {
 impl World {
     /// A pipeline that has published a row of each of two days.
     async fn new(name: &str) -> Self {
+        let world = Self::unpublished(name).await;
+        world.publish(world.build(json!({})).await).await.unwrap();
+        world
+    }
+
+    /// A pipeline that is yet to publish them.
+    async fn unpublished(name: &str) -> Self {
         let metadata = metadata();
         let options = Options { metadata: Some(metadata.path().to_owned()), ..Options::default() };
         let world = Self { stack: Stack::deploy(name, options).await, _metadata: metadata };
         world.land(1, &[1, 2]).await;
-        world.publish(world.build(json!({})).await).await.unwrap();
         world
     }
 
@@ -262,6 +268,37 @@ async fn what_died_after_it_was_decided_is_brought_in_line_by_whoever_comes() {
         assert_eq!(world.counts().await, [rows; 3], "{operation}");
         world.decision().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_before_anything_was_published_is_taken_back_each_time() {
+    let world = World::unpublished("unpublished").await;
+    let key = |event: &Value| event["manifest"]["key"].as_str().unwrap().to_owned();
+    let tables = async || {
+        let found = world.stack.glue.get_tables().database_name(world.stack.database()).send().await.unwrap();
+        found.table_list().len()
+    };
+    for dies in [false, true] {
+        let event = world.build(json!({})).await;
+        let mut manifest = world.stack.read_json("curated", &key(&event)).await;
+        for table in manifest["tables"].as_array_mut().unwrap() {
+            table["rows"] = 9.into();
+        }
+        let put = world.stack.s3.put_object().bucket(world.stack.bucket("curated")).key(key(&event));
+        put.body(manifest.to_string().into_bytes().into()).send().await.unwrap();
+        if dies {
+            // the decision is made, and who comes next hasn't made it
+            let crash = json!({"operation": "CreateTable", "at_call": 1, "when": "after"});
+            world.stack.crash("catalog", crash).await;
+            assert_eq!(world.publish(event.clone()).await.unwrap_err().0, "Runtime.ExitError");
+        }
+        let (kind, message) = world.publish(event).await.unwrap_err();
+        assert_eq!(kind, "BadData", "{message}");
+        assert!(message.contains("what was published before is back in place"), "{message}");
+        assert_eq!((tables().await, world.decision().await["tables"].clone()), (0, json!([])), "{dies}");
+    }
+    world.publish(world.build(json!({})).await).await.unwrap();
+    assert_eq!(world.counts().await, [2; 3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

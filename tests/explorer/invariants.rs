@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::explorer::schedule::{Error, Happened, Invocation, Schedule, Trouble};
 use crate::explorer::world::{Beginning, Rows, Seen, Table, World};
@@ -17,8 +17,7 @@ impl World {
         self.readers(schedule, happened)?;
         // who has died for good, or was refused, leaves it to the next one
         let gave_up = happened.answers.iter().any(|(_, answer)| answer.is_err());
-        let nothing = schedule.beginning == Beginning::Empty && self.current().await.is_null();
-        if !gave_up && !nothing {
+        if !gave_up && !self.current().await.is_null() {
             self.agree().await?;
         }
         let answer = self.run(Invocation::Rebuild).await;
@@ -62,6 +61,8 @@ impl World {
                 happened.answers.iter().all(|(one, _)| matches!(one, Invocation::Previous | Invocation::First));
             let is_first = schedule.beginning == Beginning::Empty;
             let is_expected = is_first && kind == "NotFound" && by_hand(*invocation)
+                // it has a table that is described no longer
+                || is_first && kind == "BadMetadata" && *invocation == Invocation::First
                 || is_last && kind == "NotFound"
                 || unlucky == Some(*invocation)
                 || with_expiry && kind == "NotFound"
@@ -111,6 +112,10 @@ impl World {
     /// The decision is settled, Glue says the same, and that is what a query answers.
     async fn agree(&self) -> Problem {
         let decision = self.current().await;
+        // expiry before the first run decides about none
+        if decision["run"].is_null() && decision["tables"] == json!([]) {
+            return Ok(());
+        }
         if decision["settled"] != true {
             return Err(format!("not settled: decision {} of {}", decision["sequence"], decision["run"]));
         }

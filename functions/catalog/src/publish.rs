@@ -241,8 +241,7 @@ impl<'a> Publishing<'a> {
         let Some(ours) = runs.of_run(run, &current).await? else { return Ok(None) };
         let before = match &ours.before {
             Some(entry) => runs.journal().entry(entry).await?,
-            // before the first there was nothing
-            None => Some(Decision::default()).filter(|_| ours.sequence == 1),
+            None => Some(Decision::default()).filter(|_| follows_on_nothing(&ours)),
         };
         Ok(before.map(|before| (ours, before)))
     }
@@ -275,6 +274,12 @@ impl<'a> Publishing<'a> {
         }
         Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
     }
+}
+
+/// Whether nothing was published before a decision that has none to go back to: before the first, and again once that was
+/// taken back. Who goes back to the first comes from another one, and what takes a table of others over has had that.
+fn follows_on_nothing(decision: &Decision) -> bool {
+    decision.tables.iter().all(|table| table.rolled_back_from.is_none() && table.takes_over.is_none())
 }
 
 /// All findings, or one failure that tells of every table that failed. Wrong data counts more than a query that failed.
