@@ -16,7 +16,11 @@ impl World {
         self.answers(schedule, happened)?;
         self.readers(schedule, happened)?;
         // who has died for good, or was refused, leaves it to the next one
-        let gave_up = happened.answers.iter().any(|(_, answer)| answer.is_err());
+        let gave_up = happened.answers.iter().any(|(who, answer)| match answer {
+            // which has put back what was before
+            Err((kind, _)) => *who != Invocation::WRONG || kind != "BadData",
+            Ok(_) => false,
+        });
         if !gave_up && !self.current().await.is_null() {
             self.agree().await?;
         }
@@ -60,7 +64,8 @@ impl World {
             let is_last =
                 happened.answers.iter().all(|(one, _)| matches!(one, Invocation::Previous | Invocation::First));
             let is_first = schedule.beginning == Beginning::Empty;
-            let is_expected = is_first && kind == "NotFound" && by_hand(*invocation)
+            let is_expected = *invocation == Invocation::WRONG && kind == "BadData"
+                || is_first && kind == "NotFound" && by_hand(*invocation)
                 // it has a table that is described no longer
                 || is_first && kind == "BadMetadata" && *invocation == Invocation::First
                 || is_last && kind == "NotFound"

@@ -107,7 +107,7 @@ pub struct World {
 }
 
 impl World {
-    /// Two runs are published, four are built: one and a newer one, one of some tables, and one of what there was at first.
+    /// Two runs are published; others are built: one and a newer one, one that is wrong, and so on.
     pub async fn new(name: &str) -> Self {
         let metadata = metadata();
         let stack =
@@ -137,6 +137,9 @@ impl World {
         world.land(3).await;
         let mut built = BTreeMap::new();
         built.insert("older", world.build(json!({}), 3).await);
+        let wrong = world.build(json!({}), 3).await;
+        world.spoil(&wrong).await;
+        built.insert("wrong", wrong);
         world.land(4).await;
         built.insert("newer", world.build(json!({}), 4).await);
         built.insert("some", world.build(json!({"tables": ["parts", "log", "log_copied", "daily"]}), 4).await);
@@ -174,6 +177,19 @@ impl World {
         let built = self.stack.invoke("curate", request).await.unwrap();
         self.runs.borrow_mut().insert(built["run"].as_str().unwrap().to_owned(), (1..=files).collect());
         built
+    }
+
+    /// Has a run's manifest say of two tables what nobody will count.
+    async fn spoil(&self, built: &Value) {
+        let key = built["manifest"]["key"].as_str().unwrap();
+        let mut manifest = self.stack.read_json("curated", key).await;
+        for table in manifest["tables"].as_array_mut().unwrap() {
+            if ["flat", "log"].contains(&table["table"].as_str().unwrap()) {
+                table["rows"] = 99.into();
+            }
+        }
+        let put = self.stack.s3.put_object().bucket(self.stack.bucket("curated")).key(key);
+        put.body(manifest.to_string().into_bytes().into()).send().await.unwrap();
     }
 
     /// The request of a rebuild.
