@@ -1,10 +1,13 @@
 //! How our rules change a plan before it is optimised.
 
+use std::sync::Arc;
+
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, ExprSchema, Result};
+use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, Subquery, Union};
 
 /// A plan and its subqueries with other expressions and steps, the innermost first: of each step its expressions, which go
 /// on being called as they were, then the step itself. Both are given the columns of the step's inputs.
@@ -13,21 +16,74 @@ pub fn rewrite(
     expression: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
     step: impl Fn(LogicalPlan, &DFSchema) -> Result<LogicalPlan>,
 ) -> Result<LogicalPlan> {
-    let rewritten = plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        plan.map_expressions(|of_step| {
-            let name = names.save(&of_step);
-            let changed = of_step.transform_up(|part| expression(part, &schema))?;
-            Ok(changed.update_data(|changed| name.restore(changed)))
-        })?
-        .map_data(LogicalPlan::recompute_schema)?
-        .map_data(|plan| step(plan, &schema))
-    });
-    rewritten.map(|rewritten| rewritten.data)
+    rewritten(plan, &expression, &step)
+}
+
+fn rewritten(
+    plan: LogicalPlan,
+    expression: &dyn Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
+    step: &dyn Fn(LogicalPlan, &DFSchema) -> Result<LogicalPlan>,
+) -> Result<LogicalPlan> {
+    let plan = plan.map_children(|input| rewritten(input, expression, step).map(Transformed::yes))?.data;
+    let schema = merge_schema(&plan.inputs());
+    let names = NamePreserver::new(&plan);
+    let plan = plan.map_expressions(|of_step| {
+        let name = names.save(&of_step);
+        let changed = of_step.transform_up(|part| {
+            let part = in_subquery(part, |subquery| rewritten(of_outer(subquery, &schema)?, expression, step))?;
+            expression(part, &schema)
+        })?;
+        Ok(changed.update_data(|changed| name.restore(changed)))
+    })?;
+    step(with_types_of_inputs(plan.data)?, &schema)
 }
 
 /// Leaves a step as it is.
 pub fn same_step(plan: LogicalPlan, _: &DFSchema) -> Result<LogicalPlan> {
     Ok(plan)
+}
+
+/// A step's own schema after that of an input has changed.
+fn with_types_of_inputs(plan: LogicalPlan) -> Result<LogicalPlan> {
+    match plan {
+        // DataFusion keeps the one that it had
+        LogicalPlan::Union(Union { inputs, .. }) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)),
+        plan => plan.recompute_schema(),
+    }
+}
+
+/// An expression with another plan for the subquery that it is.
+fn in_subquery(expression: Expr, change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan>) -> Result<Expr> {
+    let changed = |subquery: Subquery| {
+        let plan = change(Arc::unwrap_or_clone(subquery.subquery))?;
+        let outer_ref_columns = plan.all_out_ref_exprs();
+        Ok::<_, datafusion::error::DataFusionError>(Subquery {
+            subquery: Arc::new(plan),
+            outer_ref_columns,
+            ..subquery
+        })
+    };
+    Ok(match expression {
+        Expr::ScalarSubquery(subquery) => Expr::ScalarSubquery(changed(subquery)?),
+        Expr::Exists(exists) => Expr::Exists(Exists { subquery: changed(exists.subquery)?, ..exists }),
+        Expr::InSubquery(of) => Expr::InSubquery(InSubquery { subquery: changed(of.subquery)?, ..of }),
+        Expr::SetComparison(of) => Expr::SetComparison(SetComparison { subquery: changed(of.subquery)?, ..of }),
+        expression => expression,
+    })
+}
+
+/// A subquery whose columns of the query around it are of the types that they have there.
+fn of_outer(subquery: LogicalPlan, outer: &DFSchema) -> Result<LogicalPlan> {
+    let typed = |expression: Expr| match expression {
+        Expr::OuterReferenceColumn(_, column) if outer.has_column(&column) => {
+            let field = Arc::clone(outer.field_from_column(&column)?);
+            Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
+        }
+        expression => Ok(Transformed::no(expression)),
+    };
+    let changed = subquery.transform_up_with_subqueries(|plan| {
+        let changed = plan.map_expressions(|expression| expression.transform_up(typed))?;
+        changed.map_data(with_types_of_inputs)
+    });
+    changed.map(|changed| changed.data)
 }

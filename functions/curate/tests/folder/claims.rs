@@ -306,6 +306,28 @@ fn a_decimal_beside_a_double_is_a_double() {
     ] {
         ask(format!("SELECT CAST({of} AS STRING) AS v FROM {from} WHERE id = 1"), &["0.3333333333333333"]);
     }
+    // what is made of it is one too, however far away
+    let made = format!("(SELECT id, coalesce(nullif(n, n), x) AS v, n FROM {from} WHERE id = 1) AS b");
+    for query in [
+        format!("SELECT v FROM {made} UNION SELECT v FROM {made}"),
+        format!("SELECT v FROM {made} UNION ALL SELECT v FROM {made} WHERE id > 1"),
+        format!("SELECT v FROM (SELECT v FROM {made} UNION SELECT x FROM {from} WHERE id = 1) AS c GROUP BY v"),
+        format!("SELECT v FROM {made} INTERSECT SELECT x FROM {from}"),
+        format!("SELECT v FROM {made} EXCEPT SELECT n FROM {from}"),
+        format!("SELECT (SELECT max(a.x) FROM {from} WHERE a.x = b.v) AS v FROM {made}"),
+        format!("SELECT v FROM {made} WHERE EXISTS (SELECT 1 FROM {from} WHERE a.x = b.v)"),
+        format!("SELECT v FROM {made} WHERE v IN (SELECT x FROM {from})"),
+        format!("SELECT v FROM {made} WHERE v IN (SELECT a.x FROM {from} WHERE a.x = b.v)"),
+        format!("SELECT max(v) OVER (ORDER BY v) AS v FROM {made}"),
+        format!("SELECT lag(v, 0) OVER (ORDER BY id) AS v FROM {made}"),
+        format!("SELECT a.v FROM {made} JOIN (SELECT v FROM {made}) AS a ON a.v = b.v"),
+        format!("SELECT v FROM {made} FULL JOIN (SELECT v FROM {made}) AS a USING (v)"),
+        format!("WITH c AS (SELECT v FROM {made}), d AS (SELECT v FROM c UNION SELECT v FROM c) SELECT v FROM d"),
+        format!("SELECT w AS v FROM {made} CROSS JOIN UNNEST(make_array(v)) AS u (w)"),
+        format!("SELECT CASE WHEN id = 2 THEN n ELSE v END AS v FROM {made}"),
+    ] {
+        ask(format!("SELECT CAST(v AS STRING) AS v FROM ({query}) AS q"), &["0.3333333333333333"]);
+    }
     for union in ["UNION ALL", "UNION"] {
         ask(
             format!(
