@@ -108,6 +108,25 @@ async fn files_that_are_no_data_are_quarantined_under_their_own_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_not_the_pipeline_s_stops_no_rebuild() {
+    let stack = Stack::deploy("astray", Options::default()).await;
+    let api = Api::start(&[]);
+    let rows = rows(&stack, &api).await;
+    stack.land(&key(1_700_000_000), lines(&rows)).await;
+    stack.settled(1).await;
+    for name in ["notes.txt", "file_land_timestamp=soon/random_postcodes_1.jsonl.gz"] {
+        let put = stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(format!("{TABLE}/{name}"));
+        put.body(b"by hand".to_vec().into()).send().await.unwrap();
+    }
+    let built = stack.invoke("curate", json!({})).await.unwrap();
+    let strays = built["strays"].as_array().unwrap();
+    assert_eq!(strays.len(), 2, "{built:#}");
+    assert!(strays[1].as_str().unwrap().contains(&format!("{TABLE}/notes.txt: ")), "{built:#}");
+    stack.invoke("catalog", built).await.unwrap();
+    assert_eq!(stack.count("random_postcodes").await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_supplier_may_leave_the_partition_folder_out() {
     let api = Api::start(&[]);
     let stack = Stack::deploy("supplier", Options::default()).await;

@@ -109,4 +109,14 @@ async fn many_partitions_take_few_calls() {
     for (table, rows) in [("whole", partitions + 1), ("projected", partitions + 1), ("by_day", partitions + 3)] {
         assert_eq!(stack.count(table).await, rows, "{table}");
     }
+
+    // Athena would look into thousands of folders for the one that is far off: all are registered, before it stops computing
+    let event = stack.invoke("curate", tables("projected")).await.unwrap();
+    stack.crash("catalog", json!({"operation": "UpdateTable", "at_call": 1, "when": "after"})).await;
+    assert_eq!(stack.invoke("catalog", event.clone()).await.unwrap_err().0, "Runtime.ExitError");
+    assert_eq!(stack.count("projected").await, partitions + 3);
+    let table = stack.glue.get_table().database_name(stack.database()).name("projected").send().await.unwrap();
+    assert!(!table.table().unwrap().parameters().unwrap().contains_key("projection.enabled"));
+    stack.invoke("catalog", event).await.unwrap();
+    assert_eq!(stack.count("projected").await, partitions + 3);
 }

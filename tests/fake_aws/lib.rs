@@ -56,6 +56,8 @@ pub struct Account {
     pub hold_after: Option<(usize, bool)>,
     /// Steps that begin so are answered this much later.
     pub slow: Option<(String, Duration)>,
+    /// Bytes that uploads in parts have copied, one range a part, in the order of the requests.
+    pub copied: Vec<std::ops::Range<u64>>,
     /// Whether objects have checksums.
     pub checksums: bool,
     /// The most objects that a page of a listing has.
@@ -98,6 +100,7 @@ impl Default for Account {
             stop_late: false,
             hold_after: None,
             slow: None,
+            copied: Vec::new(),
             checksums: true,
             page_size: PAGE_SIZE,
             clock: CLOCK,

@@ -32,8 +32,29 @@ pub(crate) struct Version {
 pub(crate) struct Under {
     bucket: String,
     key: String,
-    parts: BTreeMap<u32, (String, Bytes)>,
+    parts: BTreeMap<u32, Part>,
     metadata: BTreeMap<String, String>,
+    /// The checksum algorithm that it was created with, as the headers end: `crc64nvme`.
+    algorithm: Option<String>,
+}
+
+/// What was sent of an upload.
+#[derive(Clone)]
+struct Part {
+    etag: String,
+    bytes: Bytes,
+    /// In the upload's algorithm.
+    checksum: Option<String>,
+    /// A part that was copied may be too large to be here: its bytes are not.
+    is_copy: bool,
+}
+
+/// A part as the end of an upload names it.
+struct NamedPart {
+    number: u32,
+    etag: String,
+    /// Algorithm as the headers end, and value.
+    checksums: Vec<(String, String)>,
 }
 
 /// What tells one version of an object from another.
@@ -266,12 +287,14 @@ impl Account {
     fn create(&mut self, request: &Request) -> Reply {
         let id = self.next_id('u');
         let (bucket, key) = (request.bucket.clone(), request.key.clone());
-        let under = Under { bucket, key, parts: BTreeMap::new(), metadata: request.metadata() };
+        let algorithm = request.header("x-amz-checksum-algorithm").map(str::to_ascii_lowercase);
+        let under = Under { bucket, key, parts: BTreeMap::new(), metadata: request.metadata(), algorithm };
         self.uploads.insert(id.clone(), under);
         self.done.push(request.step());
         Reply::xml("InitiateMultipartUploadResult", &format!("<UploadId>{id}</UploadId>"))
     }
 
+    /// A part without the upload's algorithm is taken, but not its checksum.
     fn part(&mut self, request: &Request) -> Reply {
         let number = request.parameter("partNumber").and_then(|number| number.parse().ok()).expect("a number");
         assert!((1..=10_000).contains(&number), "part {number}");
@@ -279,9 +302,39 @@ impl Account {
             return Reply::error(404, "NoSuchUpload");
         };
         let etag = etag(&Sha256::digest(&request.body), "");
-        under.parts.insert(number, (etag.clone(), request.body.clone()));
+        let algorithm = under.algorithm.clone();
+        if let Some(asked) = request.header("x-amz-copy-source-range") {
+            let (start, end) = asked.trim_start_matches("bytes=").split_once('-').expect("a range");
+            let (start, end) = (start.parse().expect("a number"), end.parse::<u64>().expect("a number") + 1);
+            assert!(end - start <= 5 << 30, "a part of {} bytes", end - start);
+            let checksum = algorithm.as_ref().map(|_| format!("{start}"));
+            let of_copy = Part { etag: etag.clone(), bytes: Bytes::new(), checksum: checksum.clone(), is_copy: true };
+            under.parts.insert(number, of_copy);
+            self.copied.push(start..end);
+            self.done.push(request.step());
+            let mut inside = format!("<ETag>{}</ETag>", escape(&etag));
+            if let (Some(algorithm), Some(checksum)) = (algorithm, checksum) {
+                let name = algorithm.to_ascii_uppercase();
+                inside += &format!("<Checksum{name}>{checksum}</Checksum{name}>");
+            }
+            return Reply::xml("CopyPartResult", &inside);
+        }
+        let sent = request.headers.iter().find(|(name, _)| {
+            name.strip_prefix("x-amz-checksum-").is_some_and(|name| name.starts_with("crc") || name.starts_with("sha"))
+        });
+        let checksum = match (sent, &algorithm) {
+            (Some((name, value)), Some(algorithm)) if name.ends_with(algorithm.as_str()) => Some(value.clone()),
+            (Some(_), Some(_)) => return Reply::error(400, "InvalidRequest"),
+            _ => None,
+        };
+        let bytes = request.body.clone();
+        under.parts.insert(number, Part { etag: etag.clone(), bytes, checksum, is_copy: false });
         self.done.push(request.step());
-        Reply::empty(200).header("etag", etag)
+        let reply = Reply::empty(200).header("etag", etag);
+        match sent {
+            Some((name, value)) => reply.header(name, value),
+            None => reply,
+        }
     }
 
     /// The parts that the request names, in its order. A second request for the same upload finds none.
@@ -292,18 +345,19 @@ impl Account {
         if named.is_empty() {
             return Reply::error(400, "MalformedXML");
         }
-        if !named.is_sorted_by(|one, next| one.0 < next.0) {
+        if !named.is_sorted_by(|one, next| one.number < next.number) {
             return Reply::error(400, "InvalidPartOrder");
         }
         let mut whole = BytesMut::new();
-        for (n, (number, etag)) in named.iter().enumerate() {
-            let Some((_, bytes)) = under.parts.get(number).filter(|(found, _)| found == etag) else {
+        for (n, one) in named.iter().enumerate() {
+            let Some(part) = under.parts.get(&one.number).filter(|part| part.is(one, under.algorithm.as_deref()))
+            else {
                 return Reply::error(400, "InvalidPart");
             };
-            if n + 1 < named.len() && bytes.len() < PART_MINIMUM_BYTES {
+            if n + 1 < named.len() && part.bytes.len() < PART_MINIMUM_BYTES && !part.is_copy {
                 return Reply::error(400, "EntityTooSmall");
             }
-            whole.extend_from_slice(bytes);
+            whole.extend_from_slice(&part.bytes);
         }
         if let Err(refused) = self.check_target(request) {
             return refused;
@@ -323,6 +377,18 @@ impl Account {
         }
         self.done.push(request.step());
         Reply::empty(204)
+    }
+}
+
+impl Part {
+    /// Whether it is the part that is named, as S3 sees it: a checksum counts only in the upload's algorithm.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompletedPart.html>
+    fn is(&self, named: &NamedPart, algorithm: Option<&str>) -> bool {
+        self.etag == named.etag
+            && named
+                .checksums
+                .iter()
+                .all(|(of, value)| algorithm == Some(of.as_str()) && self.checksum.as_deref() == Some(value.as_str()))
     }
 }
 
@@ -374,13 +440,20 @@ fn range(asked: &str, length: usize) -> Option<(usize, usize)> {
     (start < end).then_some((start, end))
 }
 
-/// Number and entity tag of each part of a CompleteMultipartUpload.
-fn named_parts(xml: &str) -> Vec<(u32, String)> {
+/// The parts of a CompleteMultipartUpload.
+fn named_parts(xml: &str) -> Vec<NamedPart> {
     let inside = |part: &str, tag: &str| {
         let (_, rest) = part.split_once(&format!("<{tag}>"))?;
         Some(rest.split_once('<')?.0.replace("&quot;", "\""))
     };
-    let part = |part: &str| Some((inside(part, "PartNumber")?.parse().ok()?, inside(part, "ETag")?));
+    let checksums = |part: &str| {
+        let tags = part.split("<Checksum").skip(1).filter_map(|rest| rest.split_once('>'));
+        tags.filter_map(|(tag, rest)| Some((tag.to_ascii_lowercase(), rest.split_once('<')?.0.to_owned()))).collect()
+    };
+    let part = |part: &str| {
+        let number = inside(part, "PartNumber")?.parse().ok()?;
+        Some(NamedPart { number, etag: inside(part, "ETag")?, checksums: checksums(part) })
+    };
     xml.split("<Part>").skip(1).filter_map(part).collect()
 }
 

@@ -9,6 +9,7 @@ use chrono::Duration;
 use contract::{Failure, RunId, Table};
 
 use crate::decision::{Decided, Decision, PartitionState, TableState, same_location};
+use crate::partitions::Told;
 use crate::plan::{is_ours, tables_of};
 use crate::publication::run_location_of;
 use crate::runs::Runs;
@@ -73,7 +74,7 @@ pub async fn as_in_glue(
     } else if !found.partition_keys().is_empty() {
         let rows: HashMap<&str, u64> =
             of_record.filter_map(|one| Some((one.location.trim_end_matches('/'), one.rows?))).collect();
-        partitions::visit(glue, database, &table.name, |partition| {
+        partitions::visit(glue, database, &table.name, Told::Places, |partition| {
             let location = partitions::location(&partition).to_owned();
             let rows = rows.get(location.trim_end_matches('/')).copied();
             state.partitions.push(PartitionState {

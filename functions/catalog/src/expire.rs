@@ -9,19 +9,21 @@ use aws_sdk_glue::types::Table as GlueTable;
 use chrono::{DateTime, SecondsFormat, Utc};
 use contract::message::{ExpireResponse, ExpiredRun};
 use contract::{Failure, RunId};
-use futures::{StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use store::Object;
 
 use crate::App;
 use crate::decision::{self, Decision, Places};
 use crate::journal::{Current, EntryKey, Journal};
-use crate::partitions;
+use crate::partitions::{self, Told};
 use crate::plan::tables_of;
 use crate::projection;
 use crate::publication::location_of;
 use crate::runs::{Runs, run_of_manifest};
 use crate::table_input::PREVIOUS_LOCATION;
 
+/// Entries of the journal that are read at once: one may name thousands of partitions.
+const ENTRIES_AT_ONCE: usize = 16;
 /// Deletions under way at once.
 const AT_ONCE: usize = 16;
 
@@ -179,8 +181,11 @@ async fn seen_since(journal: &Journal<'_>, current: &Decision, since: DateTime<U
     if current.time() < since {
         known.extend(current.tables.iter().map(|table| table.state.table.clone()));
     }
-    for key in journal.keys().await?.into_iter().rev() {
-        let Some(entry) = journal.read(&key.key).await? else { continue };
+    let keys = journal.keys().await?.into_iter().rev();
+    let entries = stream::iter(keys.map(|key| async move { Ok::<_, Failure>((journal.read(&key.key).await?, key)) }));
+    let mut entries = entries.buffered(ENTRIES_AT_ONCE);
+    while let Some(read) = entries.next().await {
+        let (Some(entry), key) = read? else { continue };
         let is_before = current.before.as_ref().is_some_and(|before| key.key.ends_with(before.as_str()));
         if is_before {
             seen.places.extend(entry.places());
@@ -205,7 +210,7 @@ async fn used(glue: &Client, database: &str) -> Result<Places, Failure> {
         places.add(location_of(&table));
         places.add(previous(table.parameters()));
         if has_partitions(&table) {
-            partitions::visit(glue, database, table.name(), |partition| {
+            partitions::visit(glue, database, table.name(), Told::Places, |partition| {
                 places.add(partitions::location(&partition));
                 places.add(previous(partition.parameters()));
             })
@@ -217,8 +222,7 @@ async fn used(glue: &Client, database: &str) -> Result<Places, Failure> {
 
 /// Whether queries look at the partitions that are registered.
 fn has_partitions(table: &GlueTable) -> bool {
-    let projected = projection::is_enabled(|name| table.parameters().and_then(|parameters| parameters.get(name)));
-    !table.partition_keys().is_empty() && !projected
+    !table.partition_keys().is_empty() && !projection::is_of(table)
 }
 
 fn previous(parameters: Option<&std::collections::HashMap<String, String>>) -> &str {

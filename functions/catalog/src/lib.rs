@@ -24,6 +24,7 @@ mod decision;
 mod diff;
 mod expire;
 mod journal;
+mod manifest;
 mod others;
 mod partitions;
 mod plan;
@@ -308,9 +309,10 @@ mod example {
     use std::path::Path;
 
     use aws_sdk_glue::types::{Table as GlueTable, TableInput};
-    use contract::{Manifest, MetaData, Table};
+    use contract::{MetaData, Table};
 
     use crate::decision::Outcome;
+    use crate::manifest::Manifest;
     use crate::publication::{Publication, proposal};
 
     pub fn metadata() -> MetaData {

@@ -27,6 +27,15 @@ const DELETE_BATCH: usize = 25;
 /// again where MSCK left some out or another run came in between.
 const ROUNDS: u32 = 5;
 
+/// A partition that is registered. All that Glue knows of many partitions would need much memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// A value for each partition column.
+    pub values: Vec<String>,
+    /// Where it is.
+    pub location: String,
+}
+
 /// What is to be done about a table's partitions.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan<'a> {
@@ -35,7 +44,7 @@ pub struct Plan<'a> {
     /// Registered at another location.
     pub move_here: Vec<&'a PartitionState>,
     /// Registered, but not to be.
-    pub remove: Vec<&'a Partition>,
+    pub remove: Vec<&'a Registered>,
     /// Registered at their location.
     pub held: usize,
 }
@@ -47,13 +56,13 @@ impl Plan<'_> {
 }
 
 /// Compares what is registered with what is wanted.
-pub fn plan<'a>(registered: &'a [Partition], wanted: &'a [PartitionState]) -> Plan<'a> {
-    let mut others: BTreeMap<&[String], &Partition> = registered.iter().map(|p| (p.values(), p)).collect();
+pub fn plan<'a>(registered: &'a [Registered], wanted: &'a [PartitionState]) -> Plan<'a> {
+    let mut others: BTreeMap<&[String], &Registered> = registered.iter().map(|p| (p.values.as_slice(), p)).collect();
     let mut plan = Plan::default();
     for wanted in wanted {
         match others.remove(wanted.values.as_slice()) {
             None => plan.add.push(wanted),
-            Some(found) if same_location(location(found), &wanted.location) => plan.held += 1,
+            Some(found) if same_location(&found.location, &wanted.location) => plan.held += 1,
             Some(_) => plan.move_here.push(wanted),
         }
     }
@@ -72,7 +81,7 @@ pub async fn publish(
     glue: &Client,
     athena: Option<(&Athena, Instant)>,
     publication: &mut Publication,
-    mut seen: Option<Vec<Partition>>,
+    mut seen: Option<Vec<Registered>>,
     watch: &Watch<'_>,
 ) -> Result<Progress, Failure> {
     let doing = format!("publishing the partitions of table `{}`", publication.name());
@@ -126,7 +135,7 @@ pub async fn publish(
             if !watch.was_current().await? {
                 return Ok(Progress::Overtaken);
             }
-            let removed = batch.iter().map(|found| found.values().to_vec()).collect();
+            let removed = batch.iter().map(|found| found.values.clone()).collect();
             refusals.extend(delete(glue, database, table, removed).await.map_err(|failure| failure.context(&doing))?);
         }
         if publication.action != PublishAction::Created {
@@ -162,20 +171,36 @@ pub fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequest
 }
 
 /// Every partition of a publication's table that is registered; none of a table that is not there.
-pub async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Partition>, Failure> {
+pub async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Registered>, Failure> {
     let mut partitions = Vec::new();
-    visit(glue, &publication.database, &publication.wanted.table, |partition| partitions.push(partition)).await?;
+    let (database, table) = (&publication.database, &publication.wanted.table);
+    visit(glue, database, table, Told::Places, |partition| {
+        let location = location(&partition).to_owned();
+        partitions.push(Registered { values: partition.values.unwrap_or_default(), location });
+    })
+    .await?;
     Ok(partitions)
 }
 
-/// Shows every partition of a table that is registered. With their columns, all of them at once may need much memory.
+/// What Glue tells of a partition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// All but its columns, which every answer would repeat for each partition.
+    Places,
+    /// Its columns too.
+    Columns,
+}
+
+/// Shows every partition of a table that is registered.
 pub async fn visit(
     glue: &Client,
     database: &str,
     table: &str,
+    told: Told,
     mut visit: impl FnMut(Partition),
 ) -> Result<(), Failure> {
     let get = glue.get_partitions().database_name(database).table_name(table);
+    let get = get.exclude_column_schema(told == Told::Places);
     let mut pages = get.into_paginator().send();
     while let Some(page) = pages.next().await {
         match page {
@@ -260,7 +285,7 @@ pub async fn create(
 /// Unregisters all partitions of a table.
 pub async fn remove_all(glue: &Client, database: &str, table: &str) -> Result<(), Failure> {
     let mut registered = Vec::new();
-    visit(glue, database, table, |partition| registered.push(partition.values().to_vec())).await?;
+    visit(glue, database, table, Told::Places, |partition| registered.push(partition.values().to_vec())).await?;
     match delete(glue, database, table, registered).await?.as_slice() {
         [] => Ok(()),
         refused => Err(Failure::unavailable(format!("{} partitions of table `{table}` are left", refused.len()))),
@@ -326,12 +351,9 @@ mod tests {
 
     const OLDER: &str = "20261122T034500123Z-zzzz";
 
-    fn registered(run: &str, date: &str) -> Partition {
+    fn registered(run: &str, date: &str) -> Registered {
         let location = format!("s3://curated/database/calculated/{run}/dea_snapshot_date={date}");
-        Partition::builder()
-            .values(date)
-            .storage_descriptor(StorageDescriptor::builder().location(location).build())
-            .build()
+        Registered { values: vec![date.into()], location }
     }
 
     fn dates(found: &[&PartitionState]) -> Vec<String> {

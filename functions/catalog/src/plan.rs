@@ -2,10 +2,11 @@
 //! It is logged before anything is done, and with `plan_only` it is all that is done.
 
 use aws_sdk_glue::Client;
-use aws_sdk_glue::types::{Partition, Table as GlueTable};
+use aws_sdk_glue::types::Table as GlueTable;
 use contract::{Failure, FailureKind, MetaData};
 
 use crate::decision::Outcome;
+use crate::partitions::Registered;
 use crate::publication::{Publication, run_location_of};
 use crate::sync::{Change, change};
 use crate::table_input::{RUN, TableDefinition};
@@ -36,7 +37,7 @@ pub struct TablePlan {
     /// As Glue has it.
     pub found: Option<GlueTable>,
     /// Its partitions, where they are registered in Glue.
-    pub registered: Vec<Partition>,
+    pub registered: Vec<Registered>,
     change: Change,
     lines: Vec<String>,
 }
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
     use crate::example;
 
-    fn table(publication: &Publication, found: Option<GlueTable>, registered: Vec<Partition>) -> Vec<String> {
+    fn table(publication: &Publication, found: Option<GlueTable>, registered: Vec<Registered>) -> Vec<String> {
         let change = change(found.as_ref(), publication).unwrap();
         TablePlan { found, registered, change, lines: Vec::new() }.describe(publication)
     }

@@ -2,21 +2,33 @@
 //! So a run with any number of partitions is published by one UpdateTable, and no query meets two runs.
 //! <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-setting-up.html>
 
-use contract::{Column, ColumnType, Failure, Table, TableOutput};
+use aws_sdk_glue::types::Table as GlueTable;
+use chrono::{Datelike, NaiveDate};
+use contract::{Column, ColumnType, Failure, Table};
 
+use crate::manifest::TableOutput;
 use crate::publication::{HIDDEN, hides_partitions};
 
 const ENABLED: &str = "projection.enabled";
 /// What Glue takes in one parameter of a table, in characters.
 const PARAMETER_LENGTH: usize = 512_000;
+/// Partitions that Athena may compute for each one that there is. AWS advises against projection where more than half of
+/// them are empty. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html>
+const MOST_COMPUTED: u128 = 2;
 
 /// Whether Athena computes the partitions of a table that has such a parameter, given how to look one up.
 pub fn is_enabled<'a>(parameter: impl FnOnce(&str) -> Option<&'a String>) -> bool {
     parameter(ENABLED).is_some_and(|enabled| enabled == "true")
 }
 
+/// Whether Athena computes the partitions of a table in Glue.
+pub fn is_of(table: &GlueTable) -> bool {
+    is_enabled(|name| table.parameters().and_then(|parameters| parameters.get(name)))
+}
+
 /// The parameters of a table that asks for it; none for others, nor for a table without any partition, of which there is
-/// nothing to compute.
+/// nothing to compute, nor where Athena would compute more than twice the partitions that there are: queries would look
+/// into each of these, and find nothing. Such partitions are registered.
 pub fn parameters(table: &Table, output: &TableOutput) -> Result<Vec<(String, String)>, Failure> {
     if !table.partition_projection || output.partitions.is_empty() {
         return Ok(Vec::new());
@@ -24,6 +36,7 @@ pub fn parameters(table: &Table, output: &TableOutput) -> Result<Vec<(String, St
     let folders = table.partition_columns().iter().map(|column| format!("{0}=${{{0}}}/", column.name));
     let template = format!("{}{}", output.location, folders.collect::<String>());
     let mut parameters = vec![(ENABLED.to_owned(), "true".to_owned()), ("storage.location.template".into(), template)];
+    let mut computed: u128 = 1;
     for (n, column) in table.partition_columns().iter().enumerate() {
         let mut values: Vec<&str> = output.partitions.iter().map(|partition| partition.values[n].as_str()).collect();
         values.sort_unstable();
@@ -33,45 +46,102 @@ pub fn parameters(table: &Table, output: &TableOutput) -> Result<Vec<(String, St
             Failure::bad_data(format!("{file}: partition_projection: column `{}`: {reason}", column.name))
         };
         let hidden = hides_partitions(table, output);
-        for (name, value) in of_column(column, &values, hidden).map_err(wrong)? {
+        let computing = of_column(column, &values, hidden).map_err(wrong)?;
+        computed = computed.saturating_mul(computing.values);
+        for (name, value) in computing.parameters {
             parameters.push((format!("projection.{}.{name}", column.name), value));
         }
+    }
+    let partitions = output.partitions.len();
+    if computed > MOST_COMPUTED * partitions as u128 {
+        let (table, computed) = (&table.name, computed.to_string());
+        tracing::warn!(
+            table,
+            partitions,
+            computed,
+            "partitions registered: of those that Athena would compute most are empty"
+        );
+        return Ok(Vec::new());
     }
     Ok(parameters)
 }
 
+/// How Athena computes the values of a column.
+struct Computing {
+    parameters: Vec<(&'static str, String)>,
+    /// How many.
+    values: u128,
+}
+
 /// What is said about a column: which values it has.
-fn of_column(column: &Column, values: &[&str], hidden: bool) -> Result<Vec<(&'static str, String)>, String> {
+fn of_column(column: &Column, values: &[&str], hidden: bool) -> Result<Computing, String> {
     if let Some(strange) = values.iter().find(|value| !is_plain(value)) {
         let strange = if hidden { HIDDEN.to_owned() } else { format!("`{strange}`") };
         return Err(format!(
             "Athena cannot compute the folder of the value {strange}: it may have letters, digits, `_`, `-` and `.` only"
         ));
     }
-    Ok(match column.column_type {
-        ColumnType::Date => vec![
-            ("type", "date".into()),
-            ("format", "yyyy-MM-dd".into()),
-            ("range", format!("{},{}", values[0], values[values.len() - 1])),
-            ("interval", "1".into()),
-            ("interval.unit", "DAYS".into()),
-        ],
+    let found = || if hidden { HIDDEN.to_owned() } else { format!("{values:?}") };
+    match column.column_type {
+        ColumnType::Date => {
+            let dates: Result<Vec<_>, _> = values.iter().map(|value| value.parse::<NaiveDate>()).collect();
+            Ok(of_dates(&dates.map_err(|_| format!("expected dates, found {}", found()))?))
+        }
         ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => {
             let numbers: Result<Vec<i64>, _> = values.iter().map(|value| value.parse::<i64>()).collect();
-            let found = if hidden { HIDDEN.to_owned() } else { format!("{values:?}") };
-            let numbers = numbers.map_err(|_| format!("expected whole numbers, found {found}"))?;
-            let (least, greatest) = (numbers.iter().min(), numbers.iter().max());
-            let range = format!("{},{}", least.copied().unwrap_or_default(), greatest.copied().unwrap_or_default());
-            vec![("type", "integer".into()), ("range", range)]
+            let mut numbers = numbers.map_err(|_| format!("expected whole numbers, found {}", found()))?;
+            numbers.sort_unstable();
+            let (least, greatest) = (numbers[0], numbers[numbers.len() - 1]);
+            let (interval, values) = steps(numbers.iter().map(|number| i128::from(*number)));
+            let mut parameters = vec![("type", "integer".into()), ("range", format!("{least},{greatest}"))];
+            if interval > 1 {
+                parameters.push(("interval", interval.to_string()));
+            }
+            Ok(Computing { parameters, values })
         }
         _ => {
             let all = values.join(",");
             if all.len() > PARAMETER_LENGTH {
                 return Err(format!("its {} values are more than one parameter of Glue takes", values.len()));
             }
-            vec![("type", "enum".into()), ("values", all)]
+            Ok(Computing { parameters: vec![("type", "enum".into()), ("values", all)], values: values.len() as u128 })
         }
-    })
+    }
+}
+
+/// Dates in their order, as days or as months of one day, whichever are fewer.
+fn of_dates(dates: &[NaiveDate]) -> Computing {
+    let (days, count) = steps(dates.iter().map(|date| i128::from(date.num_days_from_ce())));
+    // each month has such a day
+    let is_monthly = dates.iter().all(|date| date.day() == dates[0].day() && date.day() <= 28);
+    let months = dates.iter().map(|date| i128::from(date.year()) * 12 + i128::from(date.month()));
+    let (interval, unit, values) = match steps(months) {
+        (months, fewer) if is_monthly && fewer < count => (months, "MONTHS", fewer),
+        _ => (days, "DAYS", count),
+    };
+    let parameters = vec![
+        ("type", "date".into()),
+        ("format", "yyyy-MM-dd".into()),
+        ("range", format!("{},{}", dates[0], dates[dates.len() - 1])),
+        ("interval", interval.to_string()),
+        ("interval.unit", unit.into()),
+    ];
+    Computing { parameters, values }
+}
+
+/// The greatest step that leads from the first of ascending numbers to each of them, and how many numbers it passes.
+fn steps(ascending: impl Iterator<Item = i128>) -> (i128, u128) {
+    let numbers: Vec<i128> = ascending.collect();
+    let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
+    let step = numbers.iter().fold(0, |step, number| greatest_divisor(step, number - first)).max(1);
+    (step, ((last - first) / step) as u128 + 1)
+}
+
+fn greatest_divisor(mut one: i128, mut other: i128) -> i128 {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }
 
 /// Whether a value is in a path as it is, and can be one of a list with commas. A null is not.
@@ -121,22 +191,59 @@ mod tests {
     fn each_type_says_its_values_in_its_way() {
         let types = [("day", ColumnType::Date), ("shop", ColumnType::String), ("n", ColumnType::Int32)];
         let found =
-            projected(&types, &[&["2026-11-23", "b", "10"], &["2026-11-01", "a", "9"], &["2026-11-23", "b", "2"]]);
+            projected(&types, &[&["2026-11-23", "b", "10"], &["2026-11-01", "a", "9"], &["2026-11-23", "b", "8"]]);
         let expected = [
             ("projection.enabled", "true"),
             ("storage.location.template", "s3://b/t/r/day=${day}/shop=${shop}/n=${n}/"),
             ("projection.day.type", "date"),
             ("projection.day.format", "yyyy-MM-dd"),
             ("projection.day.range", "2026-11-01,2026-11-23"),
-            ("projection.day.interval", "1"),
+            ("projection.day.interval", "22"),
             ("projection.day.interval.unit", "DAYS"),
             ("projection.shop.type", "enum"),
             ("projection.shop.values", "a,b"),
             ("projection.n.type", "integer"),
-            ("projection.n.range", "2,10"),
+            ("projection.n.range", "8,10"),
         ];
         assert_eq!(found.unwrap(), expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         assert_eq!(projected(&types, &[]).unwrap(), BTreeMap::new());
+    }
+
+    /// What Athena computes of one column.
+    fn computed(of: ColumnType, values: &[&str]) -> Option<[String; 3]> {
+        let partitions: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
+        let partitions: Vec<&[&str]> = partitions.iter().map(|values| values.as_slice()).collect();
+        let found = projected(&[("p", of)], &partitions).unwrap();
+        let of = |name: &str| found.get(&format!("projection.p.{name}")).cloned().unwrap_or_default();
+        (!found.is_empty()).then(|| [of("range"), of("interval"), of("interval.unit")])
+    }
+
+    #[test]
+    fn no_more_than_twice_the_partitions_are_computed() {
+        let expected = |range: &str, interval: &str, unit: &str| Some([range, interval, unit].map(str::to_owned));
+        use ColumnType::{Date, Int64};
+        assert_eq!(computed(Int64, &["1700000000", "1795000000"]), expected("1700000000,1795000000", "95000000", ""));
+        assert_eq!(computed(Int64, &["1700000000", "1700000001", "1795000000"]), None);
+        assert_eq!(computed(Int64, &["-9223372036854775808", "9223372036854775807", "0"]), None);
+        assert_eq!(computed(Int64, &["1", "2", "4", "6"]), expected("1,6", "", ""));
+        assert_eq!(computed(Int64, &["1", "2", "10"]), None);
+        assert_eq!(computed(Int64, &["20260101", "20260201", "20260301"]), expected("20260101,20260301", "100", ""));
+        assert_eq!(computed(Date, &["2026-11-23"]), expected("2026-11-23,2026-11-23", "1", "DAYS"));
+        assert_eq!(
+            computed(Date, &["2026-11-02", "2026-11-09", "2026-11-23"]),
+            expected("2026-11-02,2026-11-23", "7", "DAYS")
+        );
+        assert_eq!(
+            computed(Date, &["2025-12-01", "2026-01-01", "2026-02-01", "2026-05-01"]),
+            expected("2025-12-01,2026-05-01", "1", "MONTHS")
+        );
+        assert_eq!(computed(Date, &["2026-01-31", "2026-03-31", "2026-05-31"]), None);
+        assert_eq!(computed(Date, &["1900-01-01", "2026-11-22", "2026-11-23"]), None);
+        // each column is dense, and their combinations are not
+        let types = [("day", Date), ("n", Int64)];
+        let diagonal = [["2026-11-01", "1"], ["2026-11-02", "2"], ["2026-11-03", "3"]];
+        let diagonal: Vec<&[&str]> = diagonal.iter().map(|values| values.as_slice()).collect();
+        assert_eq!(projected(&types, &diagonal).unwrap(), BTreeMap::new());
     }
 
     #[test]

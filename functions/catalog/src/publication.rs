@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_glue::types::Table as GlueTable;
 use contract::message::PublishAction;
-use contract::{Column, Failure, Manifest, MetaData, Replaces, RunId, Table, TableOutput};
+use contract::{Column, Failure, MetaData, Replaces, RunId, Table};
 
 use crate::decision::{Decided, Decision, Outcome, Proposal, Proposed, TableState};
+use crate::manifest::{Manifest, TableOutput};
 use crate::projection;
 use crate::table_input::{RUN, TableDefinition};
 

@@ -16,7 +16,7 @@ use crate::plan::{Plan, tables_of};
 use crate::publication::Publication;
 use crate::runs::Proposed;
 use crate::watch::{Progress, Watch};
-use crate::{partitions, recreate, review, sync};
+use crate::{partitions, projection, recreate, review, sync};
 
 /// Tables under review at once: Athena runs 20 queries of an account at once and queues the others.
 const REVIEWS_AT_ONCE: usize = 5;
@@ -127,7 +127,20 @@ impl<'a> Publishing<'a> {
         };
         let mut progress = Progress::InLine;
         let mut registered = Vec::new();
-        for (publication, (table, partitions)) in self.publications.iter_mut().zip(seen) {
+        for (publication, (table, mut partitions)) in self.publications.iter_mut().zip(seen) {
+            // while Athena computes a table's partitions it does not look at registered ones: so these are there first
+            if publication.has_registered_partitions() {
+                let is_computed = match &table {
+                    Some(found) => found.as_ref().is_some_and(projection::is_of),
+                    None => sync::get_table(&app.glue, publication).await?.as_ref().is_some_and(projection::is_of),
+                };
+                if is_computed
+                    && partitions::publish(&app.glue, None, publication, partitions.take(), &watch).await?
+                        == Progress::Overtaken
+                {
+                    return Ok(Progress::Overtaken);
+                }
+            }
             match sync::publish(&app.glue, publication, table, &watch).await? {
                 Progress::Overtaken => return Ok(Progress::Overtaken),
                 Progress::Changed => progress = Progress::Changed,

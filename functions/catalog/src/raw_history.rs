@@ -15,6 +15,7 @@ use contract::message::RawHistory;
 use contract::{DataFormat, Database, Failure, FileFormat, LandKey, Table, key};
 use tokio::time::Instant;
 
+use crate::partitions::Told;
 use crate::table_input::TableDefinition;
 use crate::{App, partitions, sync};
 
@@ -96,7 +97,7 @@ async fn sync_table(app: &App, database: &str, table: &Table) -> Result<Synced, 
     for _ in 0..ROUNDS {
         refusals.clear();
         let mut registered = BTreeMap::new();
-        partitions::visit(&app.glue, database, &table.name, |partition| {
+        partitions::visit(&app.glue, database, &table.name, Told::Columns, |partition| {
             registered.extend(time_of(&partition).map(|at| (at, is_as_described(&partition, at, &definition))));
         })
         .await?;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
 use contract::message::{SyncRequest, SyncTo};
-use contract::{Failure, Manifest, MetaData, RunId, TableOutput};
+use contract::{Failure, MetaData, RunId};
 use store::Store;
 
 use crate::decision::{self, Decided, Decision, Outcome, TableState};
 use crate::journal::{Current, Journal};
+use crate::manifest::{Manifest, TableOutput};
 use crate::publication::proposal;
 
 /// Where runs are: S3, and what describes them.
@@ -182,11 +183,9 @@ impl<'a> Runs<'a> {
 
     async fn read(&self, bucket: &str, key: &str, run: &RunId) -> Result<Manifest, Failure> {
         let url = store::url(bucket, key);
-        let text = self.store.read_whole(bucket, key).await?.ok_or_else(|| {
+        let manifest: Manifest = self.store.read_json(bucket, key, "a manifest").await?.ok_or_else(|| {
             Failure::not_found(format!("there is no manifest {url}: run {run} was not finished, or has expired"))
         })?;
-        let manifest: Manifest = serde_json::from_slice(&text)
-            .map_err(|error| Failure::bad_input(format!("{url} cannot be read as a manifest: {error}")))?;
         if manifest.run != *run {
             let message = format!("the event is about run {run}, {url} is the manifest of run {}", manifest.run);
             return Err(Failure::bad_input(message));

@@ -8,11 +8,12 @@ mod format;
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_glue::types::{Column as GlueColumn, Order, SerDeInfo, StorageDescriptor, Table as GlueTable, TableInput};
-use contract::{Column, DataFormat, Dialect, Failure, Manifest, Table, TableOutput, key};
+use contract::{Column, DataFormat, Dialect, Failure, Table, key};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::format::Format;
+use crate::manifest::{Manifest, TableOutput};
 use crate::projection;
 
 /// Characters that Glue takes in a column's comment.

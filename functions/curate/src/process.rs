@@ -61,8 +61,8 @@ async fn process_table(
     if table.data_format == DataFormat::Json {
         json_file::check(table)?;
     }
-    let raw = source::list(&areas.raw, &settings.base_folder, raw_table, |_| true).await?;
-    let done = source::list(&areas.processed, &settings.base_folder, table, |_| true).await?;
+    let raw = source::list(&areas.raw, &settings.base_folder, raw_table, |_| true).await?.files;
+    let done = source::list(&areas.processed, &settings.base_folder, table, |_| true).await?.files;
     let done: HashSet<String> = done.into_iter().map(|file| file.object.key).collect();
     let mut failures = Vec::new();
     for file in raw {

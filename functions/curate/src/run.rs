@@ -116,7 +116,7 @@ impl<'a> Run<'a> {
     /// Reads, transforms, writes. Tables with which something is wrong are left out, and those that read them; where
     /// nothing is left, it fails.
     pub async fn build(self, areas: &Areas) -> Result<Built, Failure> {
-        let Listed { raw, plan, without_files } = self.list(areas).await?;
+        let Listed { raw, plan, without_files, strays } = self.list(areas).await?;
         let base = self.metadata.database.base();
         let folder = |table: &Table| format!("{base}{}/{}/", table.location, self.id);
         let Outputs { mut tables, read, mut failed } = self.tables(areas, &plan, &raw, folder).await?;
@@ -129,7 +129,8 @@ impl<'a> Run<'a> {
         let manifest = self.publishable(&areas.curated, &raw, tables, &read);
         let key = self.write_manifest(&areas.curated, &manifest).await?;
         let failed = failed.told(|table| self.plan.asked.contains(table));
-        Ok(Built { manifest, key, hidden, failed, without_files: without_files.into_keys().collect() })
+        let without_files = without_files.into_keys().collect();
+        Ok(Built { manifest, key, hidden, failed, without_files, strays })
     }
 
     /// The tables of the plan that were asked for.
@@ -288,12 +289,12 @@ impl<'a> Run<'a> {
     /// Every raw table that some query reads, listed once. Queries that read one that must have files and has none are
     /// left out.
     async fn list(&self, areas: &Areas) -> Result<Listed, Failure> {
-        let mut listed = Listed { raw: BTreeMap::new(), plan: self.plan.clone(), without_files: BTreeMap::new() };
+        let mut listed = Listed::of(self.plan.clone());
         let mut missing: BTreeMap<&String, Failure> = BTreeMap::new();
         for query in &self.plan.order {
             for (name, _) in query.reads.iter().filter(|(_, source)| **source == Source::Raw) {
                 if !listed.raw.contains_key(name) && !missing.contains_key(name) {
-                    match self.list_table(areas, name, &mut listed.without_files).await {
+                    match self.list_table(areas, name, &mut listed).await {
                         Ok(table) => {
                             listed.raw.insert(name.clone(), table);
                         }
@@ -322,12 +323,7 @@ impl<'a> Run<'a> {
         Ok(listed)
     }
 
-    async fn list_table(
-        &self,
-        areas: &Areas,
-        name: &str,
-        without_files: &mut BTreeMap<String, String>,
-    ) -> Result<Arc<RawTable>, Failure> {
+    async fn list_table(&self, areas: &Areas, name: &str, listed: &mut Listed) -> Result<Arc<RawTable>, Failure> {
         let raw_table = self.metadata.raw_table(name).map_err(Failure::bad_metadata)?;
         let read_from = raw_table.read_from;
         let table = self.metadata.source_table(name).map_err(Failure::bad_metadata)?;
@@ -342,7 +338,8 @@ impl<'a> Run<'a> {
             Some(pinned) => pinned.contains_key(&object.key),
             None => self.as_of.is_none_or(|as_of| object.last_modified <= as_of),
         };
-        let files = source::list(area, base_folder, table, wanted).await?;
+        let source::Listing { files, strays } = source::list(area, base_folder, table, wanted).await?;
+        listed.strays.extend(strays);
         let changed = self.pinned.iter().flat_map(|pinned| {
             files.iter().map(|file| &file.object).filter(|object| pinned.get(&object.key) != Some(&object.etag))
         });
@@ -370,7 +367,7 @@ impl<'a> Run<'a> {
                 )));
             }
             tracing::warn!(table = name, place, as_of = self.as_of, "no files: the table is empty");
-            without_files.insert(name.to_owned(), place);
+            listed.without_files.insert(name.to_owned(), place);
         }
         let table = self.marked(area, table).await;
         Ok(RawTable::new(area, &table, files, self.settings.cores))
@@ -430,6 +427,14 @@ struct Listed {
     plan: Plan,
     /// Raw tables without files, and where these would be.
     without_files: BTreeMap<String, String>,
+    /// Objects that were passed over.
+    strays: Vec<String>,
+}
+
+impl Listed {
+    fn of(plan: Plan) -> Self {
+        Self { raw: BTreeMap::new(), plan, without_files: BTreeMap::new(), strays: Vec::new() }
+    }
 }
 
 /// What was built.
@@ -464,6 +469,8 @@ pub struct Built {
     pub failed: Vec<FailedTable>,
     /// Raw tables without files.
     without_files: Vec<String>,
+    /// Objects that were passed over.
+    strays: Vec<String>,
 }
 
 impl Built {
@@ -487,6 +494,7 @@ impl Built {
             failure: Outcome::of(&self.failed, &done),
             failed: self.failed.clone(),
             without_files: self.without_files.clone(),
+            strays: self.strays.clone(),
         }
     }
 

@@ -9,6 +9,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use boot::metrics::{self, Unit};
 use contract::{Failure, FileFormat, InputFile, LandKey, Table, key};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DataFusionError;
@@ -86,23 +87,46 @@ impl Rows {
     }
 }
 
-/// The files of a table in an area, by key: those that `wanted` takes.
+/// What lies in a table's folder.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The table's files, by key.
+    pub files: Vec<RawFile>,
+    /// Where objects are that the pipeline has not written, each with what is odd about it.
+    pub strays: Vec<String>,
+}
+
+/// The files of a table in an area: those that `wanted` takes. What somebody else has put there is passed over and
+/// reported: nobody may take it out of raw-hist again, so that it would stop the table for good. In a folder of one's own it
+/// is refused.
 pub async fn list(
     area: &Area,
     base_folder: &str,
     table: &Table,
     wanted: impl Fn(&Object) -> bool,
-) -> Result<Vec<RawFile>, Failure> {
-    let mut files = Vec::new();
+) -> Result<Listing, Failure> {
+    let Listing { mut files, mut strays } = Listing::default();
     for object in area.list(&key::table_prefix(base_folder, &table.name)).await? {
         // Hive's and Athena's rule: such names are not data
         let name = object.key.rsplit('/').next().unwrap_or_default();
         if !name.is_empty() && !name.starts_with(['_', '.']) && wanted(&object) {
-            files.push(RawFile::of(area, base_folder, object)?);
+            match RawFile::of(area, base_folder, object) {
+                Ok(file) => files.push(file),
+                Err(stray) if matches!(area, Area::Folder(_)) => {
+                    return Err(Failure::bad_data(format!("{stray}; only the pipeline writes there: take it out")));
+                }
+                Err(stray) => strays.push(stray),
+            }
         }
     }
+    for stray in &strays {
+        tracing::warn!(table = table.name, stray, "an object that the pipeline has not written is passed over");
+    }
+    if !strays.is_empty() {
+        metrics::emit(Some(&table.name), &[("StrayObjects", Unit::Count, strays.len() as f64)]);
+    }
     files.sort_by(|one, other| one.object.key.cmp(&other.object.key));
-    Ok(files)
+    Ok(Listing { files, strays })
 }
 
 impl RawTable {
@@ -311,11 +335,9 @@ impl RawTable {
 }
 
 impl RawFile {
-    fn of(area: &Area, base_folder: &str, object: Object) -> Result<Self, Failure> {
-        let unfit = |reason: &str| {
-            let url = area.url(&object.key);
-            Failure::bad_data(format!("{url}: {reason}; only the pipeline writes there: take it out"))
-        };
+    /// Fails with what is odd about the object's key.
+    fn of(area: &Area, base_folder: &str, object: Object) -> Result<Self, String> {
+        let unfit = |reason: &str| format!("{}: {reason}", area.url(&object.key));
         let key = LandKey::parse(base_folder, &object.key).map_err(|error| unfit(&error.reason))?;
         let folder = key.file_land_timestamp.ok_or_else(|| unfit("it is not in a partition folder"))?;
         Ok(Self { file_land_timestamp: folder, key, object })

@@ -9,6 +9,11 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use contract::{Failure, FailureKind};
 
+/// Until a connection that is not there is tried again.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Until a request whose answer has not begun is made again: the SDKs wait for ever if they are not told.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// The configuration of all clients, from the environment that Lambda gives.
 pub async fn config() -> SdkConfig {
     loader().load().await
@@ -20,7 +25,7 @@ pub fn loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(5))
-        .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).build())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build())
 }
 
 /// The failure that an error of a client is. The caller adds, with [`Failure::context`], what was being done to what.

@@ -1,5 +1,6 @@
 //! How every function starts: its settings, telemetry, AWS clients' configuration, and how its failures reach Lambda.
 
+mod answer;
 pub mod aws;
 pub mod env;
 pub mod metrics;

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::Instrument;
 
-use crate::{Env, aws, env, metrics, panics, telemetry};
+use crate::{Env, answer, aws, env, metrics, panics, telemetry};
 
 /// What a function builds itself from.
 pub struct Boot {
@@ -47,13 +47,29 @@ impl Invocation {
     }
 }
 
+/// Kept of an invocation's time to answer, whatever else happens; at most a tenth of it.
+const TO_ANSWER: Duration = Duration::from_secs(2);
+
+/// Waits for the work until shortly before Lambda would end the process, which nobody could tell the reason of.
+async fn in_time<T>(invocation: &Invocation, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let left = invocation.time_left(Duration::ZERO);
+    let limit = left.saturating_sub(TO_ANSWER.min(left / 10));
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let seconds = limit.as_secs();
+        Err(Failure::timeout(format!(
+            "not done within the function's time ({seconds} s); asked again it goes on from there"
+        )))
+    })
+}
+
 /// A failure on its way to Lambda.
 #[derive(Debug)]
 struct Reported(Failure);
 
 impl From<Reported> for Diagnostic {
     fn from(Reported(failure): Reported) -> Self {
-        Diagnostic { error_type: failure.kind.name().into(), error_message: failure.to_string() }
+        let error_message = answer::cut(failure.to_string(), answer::MOST_TEXT_BYTES);
+        Diagnostic { error_type: failure.kind.name().into(), error_message }
     }
 }
 
@@ -90,7 +106,8 @@ where
             let app = app.as_ref().map_err(Failure::clone)?;
             let request = serde_json::from_value(event.payload)
                 .map_err(|error| Failure::bad_input(format!("the event: {error}")))?;
-            handler(Arc::clone(app), request, invocation).await
+            let answered = in_time(&invocation, handler(Arc::clone(app), request, invocation.clone())).await?;
+            serde_json::to_value(answered).map(answer::bounded).map_err(Failure::internal)
         });
         answer.instrument(span.clone()).await.map_err(|failure| {
             span.in_scope(|| tracing::error!(error_type = failure.kind.name(), error = %failure, "invocation failed"));

@@ -297,6 +297,9 @@ pub struct CurateResponse {
     /// Raw tables that have no file yet: what is made of them alone is empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_files: Vec<String>,
+    /// Objects among the raw tables' that the pipeline has not written: they were passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strays: Vec<String>,
 }
 
 /// A table that was not built.
@@ -320,9 +323,9 @@ pub struct Outcome {
     pub cause: String,
 }
 
-/// Of what fails an execution Step Functions keeps 32,768 characters.
+/// Of what fails an execution Step Functions keeps 32,768 characters; processing and building may both have failed.
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_ExecutionFailedEventDetails.html>
-const CAUSE_CHARACTERS: usize = 24_000;
+const CAUSE_CHARACTERS: usize = 14_000;
 
 impl Outcome {
     /// Of tables of which some have failed; `None` where none has.
@@ -420,6 +423,17 @@ struct SyncEvent {
     #[serde(default)]
     without_files: Vec<String>,
     #[serde(default)]
+    strays: Vec<String>,
+    // of lists that are too long for an answer, what is left out
+    #[serde(default, rename = "more_tables")]
+    _more_tables: u64,
+    #[serde(default, rename = "more_failed")]
+    _more_failed: u64,
+    #[serde(default, rename = "more_without_files")]
+    _more_without_files: u64,
+    #[serde(default, rename = "more_strays")]
+    _more_strays: u64,
+    #[serde(default)]
     plan_only: bool,
     #[serde(default)]
     drop: bool,
@@ -449,6 +463,7 @@ impl<'de> Deserialize<'de> for CatalogRequest {
                 failed: event.failed,
                 failure: event.failure,
                 without_files: event.without_files,
+                strays: event.strays,
             }),
             (Some(run), None, None) => SyncTo::Asked(run),
             (None, None, None) if event.plan_only || event.drop || event.recreate || !event.take_over.is_empty() => {

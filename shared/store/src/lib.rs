@@ -10,12 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumMode;
 use bytes::Bytes;
 use contract::{Failure, FailureKind};
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -82,6 +85,12 @@ impl Write {
         (self == Self::IfAbsent).then(|| "*".to_owned())
     }
 }
+
+/// Until a request that S3 works at is made again.
+const WORK_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// Of JSON that is read as it comes in.
+const JSON_BUFFER_BYTES: usize = 256 << 10;
 
 /// Attempts at an operation that lost to a concurrent one (409), which S3 asks to be repeated.
 const CONFLICT_ATTEMPTS: u32 = 5;
@@ -218,6 +227,31 @@ impl Store {
         Ok(self.read_tagged(bucket, key).await?.map(|(body, _)| body))
     }
 
+    /// An object of JSON, read as it comes in: what the type leaves out takes no memory. `None` when there is none.
+    /// Fails with [`FailureKind::BadInput`] where it is not what it is said to be.
+    pub async fn read_json<T: DeserializeOwned + Send + 'static>(
+        &self,
+        bucket: &str,
+        key: &str,
+        what: &str,
+    ) -> Result<Option<T>, Failure> {
+        let url = url(bucket, key);
+        let body = match self.client.get_object().bucket(bucket).key(key).send().await {
+            Ok(found) => found.body,
+            Err(error) => match boot::aws::failure(&error) {
+                failure if failure.kind == FailureKind::NotFound => return Ok(None),
+                failure => return Err(failure.context(format!("reading {url}"))),
+            },
+        };
+        let reader = io::BufReader::with_capacity(JSON_BUFFER_BYTES, blocking_reader(body));
+        let read = tokio::task::spawn_blocking(move || serde_json::from_reader(reader)).await;
+        match read.map_err(Failure::internal)? {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_io() => Err(Failure::unavailable(error).context(format!("reading {url}"))),
+            Err(error) => Err(Failure::bad_input(format!("{url} cannot be read as {what}: {error}"))),
+        }
+    }
+
     /// As [`Store::read_whole`], with the entity tag: for whoever is to write over exactly that.
     pub async fn read_tagged(&self, bucket: &str, key: &str) -> Result<Option<(Vec<u8>, String)>, Failure> {
         let doing = || format!("reading {}", url(bucket, key));
@@ -340,6 +374,15 @@ impl Store {
             attempt += 1;
         }
     }
+}
+
+/// For requests that S3 itself works at for a while: copies, and the end of an upload in parts. It says nothing
+/// meanwhile, so that neither the silence nor the stream that stands still is a mistake.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+fn patient() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::new()
+        .timeout_config(TimeoutConfig::builder().read_timeout(WORK_TIMEOUT).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
 }
 
 /// A blocking reader of an object's bytes, for decoders that run beside the async runtime

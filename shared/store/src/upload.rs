@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use contract::{Failure, FailureKind};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::mark::Mark;
-use crate::{Write, url};
+use crate::{Write, patient, url};
 
 /// The size of a part. 10,000 parts are the most that S3 takes: 78 GiB an object.
 pub const PART_BYTES: usize = 8 << 20;
@@ -19,6 +19,11 @@ pub const PART_BYTES: usize = 8 << 20;
 /// Parts that are on their way at once, of all writes of a [`Store`](crate::Store). Besides them each write holds the
 /// part that it fills: five parts in memory for one write, and one more for each other write under way.
 pub const PARTS_AT_ONCE: usize = 4;
+
+/// The checksum of what is written in parts: of the whole object, so that it can be compared whatever its parts are. S3
+/// takes a part's checksum when the upload is completed only if it was created with the algorithm.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>
+const CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 
 /// A write under way. One part or less goes up as a single request, more as a multipart upload. A write that is dropped
 /// is abandoned, as far as the process still lives.
@@ -175,6 +180,7 @@ impl Upload {
         if self.multipart.is_none() {
             let create = self.client.create_multipart_upload().bucket(&self.bucket).key(&self.key);
             let create = create.content_type(&self.content_type).metadata(Mark::NAME, self.mark.word());
+            let create = create.checksum_algorithm(CHECKSUM).checksum_type(ChecksumType::FullObject);
             match create.send().await {
                 Ok(created) => {
                     self.multipart = Some(Multipart {
@@ -193,16 +199,13 @@ impl Upload {
         let number = multipart.begun;
         let part = bytes::Bytes::from(std::mem::take(&mut self.buffer));
         let upload = self.client.upload_part().bucket(&self.bucket).key(&self.key).upload_id(&multipart.id);
-        let upload = upload.part_number(number).body(part.into());
+        let upload = upload.part_number(number).checksum_algorithm(CHECKSUM).body(part.into());
         multipart.under_way.spawn(async move {
             let sent = upload.send().await;
             drop(turn);
             let sent = sent.map_err(|error| boot::aws::failure(&error))?;
             let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned));
-            let part = part
-                .set_checksum_crc32(sent.checksum_crc32().map(str::to_owned))
-                .set_checksum_crc64_nvme(sent.checksum_crc64_nvme().map(str::to_owned));
-            Ok(part.build())
+            Ok(part.set_checksum_crc64_nvme(sent.checksum_crc64_nvme().map(str::to_owned)).build())
         });
         Ok(())
     }
@@ -219,7 +222,10 @@ impl Upload {
             .key(&self.key)
             .upload_id(&multipart.id)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .checksum_type(ChecksumType::FullObject)
             .set_if_none_match(write.if_none_match())
+            .customize()
+            .config_override(patient())
             .send()
             .await;
         match completed {

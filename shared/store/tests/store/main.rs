@@ -1,5 +1,6 @@
 //! The store over an AWS account in memory.
 
+mod copy;
 mod upload;
 mod write;
 

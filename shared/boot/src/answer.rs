@@ -1,0 +1,112 @@
+//! Answers of a size that whoever asked can take. Step Functions holds 256 KiB of an execution's data and ends it without
+//! a word to anybody where there is more; an answer is for people and for the next state, and what it leaves out is in the
+//! manifest, the reports and the log.
+//! <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+
+use serde_json::{Map, Value};
+
+/// The most bytes of an answer: an execution holds three at once, and what it was asked.
+pub const MOST_BYTES: usize = 80_000;
+/// The most bytes of the text of a failure. Of what fails an execution Step Functions keeps 32,768 characters.
+pub const MOST_TEXT_BYTES: usize = 14_000;
+
+/// How much of an answer is told.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Names of a list.
+    names: usize,
+    /// Anything else of a list.
+    items: usize,
+    /// Bytes of a text.
+    text: usize,
+}
+
+/// The answer where it is small; else the beginning of each list, with the number of those left out as `more_<list>`
+/// beside it, and of each text.
+pub fn bounded(answer: Value) -> Value {
+    let mut limits = Limits { names: 20, items: 100, text: MOST_TEXT_BYTES };
+    let mut shown = shortened(answer, limits);
+    while shown.to_string().len() > MOST_BYTES && limits.text > 1 {
+        limits = Limits { names: limits.names / 2, items: limits.items / 2, text: limits.text / 2 };
+        shown = shortened(shown, limits);
+    }
+    shown
+}
+
+fn shortened(value: Value, limits: Limits) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut shown = Map::new();
+            for (name, value) in fields {
+                let left_out = match &value {
+                    Value::Array(items) => items.len().saturating_sub(most(items, limits)),
+                    _ => 0,
+                };
+                shown.insert(name.clone(), shortened(value, limits));
+                if left_out > 0 {
+                    let more = format!("more_{name}");
+                    let before = shown.get(&more).and_then(Value::as_u64).unwrap_or(0);
+                    shown.insert(more, (before + left_out as u64).into());
+                }
+            }
+            Value::Object(shown)
+        }
+        Value::Array(mut items) => {
+            items.truncate(most(&items, limits));
+            Value::Array(items.into_iter().map(|item| shortened(item, limits)).collect())
+        }
+        Value::String(text) => Value::String(cut(text, limits.text)),
+        other => other,
+    }
+}
+
+fn most(items: &[Value], limits: Limits) -> usize {
+    if items.first().is_some_and(Value::is_string) { limits.names } else { limits.items }
+}
+
+/// The beginning of a text that is longer than so many bytes.
+pub fn cut(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes.saturating_sub('…'.len_utf8())));
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_small_stays_as_it_is() {
+        let answer =
+            json!({"run": "r", "tables": [{"table": "t", "partitions": ["a=1", "a=2"]}], "rows": 3, "none": null});
+        assert_eq!(bounded(answer.clone()), answer);
+    }
+
+    #[test]
+    fn many_names_are_counted() {
+        let names: Vec<String> = (0..50).map(|n| format!("d={n}")).collect();
+        let answer = bounded(json!({"tables": [{"partitions": names}]}));
+        assert_eq!(answer["tables"][0]["partitions"].as_array().unwrap().len(), 20);
+        assert_eq!(answer["tables"][0]["more_partitions"], 30);
+    }
+
+    #[test]
+    fn nothing_is_too_large_however_it_is_made() {
+        let names: Vec<String> = (0..10_000).map(|n| format!("date=2026-11-23/shop={n:060}")).collect();
+        let table =
+            |n: usize| json!({"table": format!("t{n}"), "partitions": names, "message": "\n\u{1}é".repeat(50_000)});
+        let tables: Vec<_> = (0..300).map(table).collect();
+        let answer = json!({"run": "r", "tables": tables, "failure": {"Cause": "x".repeat(1 << 20)}, "names": names});
+        let shown = bounded(answer);
+        assert!(shown.to_string().len() <= MOST_BYTES, "{}", shown.to_string().len());
+        assert_eq!(shown["run"], "r");
+        let told = shown["tables"].as_array().unwrap().len() as u64;
+        assert_eq!(shown["more_tables"].as_u64().unwrap() + told, 300);
+        let told = shown["names"].as_array().unwrap().len() as u64;
+        assert_eq!(shown["more_names"].as_u64().unwrap() + told, 10_000);
+    }
+}
