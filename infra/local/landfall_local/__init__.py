@@ -16,6 +16,8 @@ The modules, along the data's way:
     async_invoke     the event queue of a function: retries, then the on-failure destination
     notifications    S3 events, as S3 sends them
     s3_fidelity      what moto's S3 accepts and S3 refuses
+    s3_checksums     which checksums an object has, and which are wrong
+    s3_multipart     which parts an upload takes, and what it completes
     s3_policies      which bucket policies hold
     step_functions   makes moto's interpreter of state machines fit to be relied on
     glue_fidelity    optimistic locking of Glue tables
