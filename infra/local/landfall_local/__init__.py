@@ -11,6 +11,10 @@ The modules, along the data's way:
     scheduler        fires a schedule by hand, as EventBridge Scheduler would
     functions        the Lambda API in front of:
     lambda_host      real processes that speak the Runtime API
+    runtime_api      that API
+    sandbox_limits   kills a process that uses more memory or /tmp than its function has
+    concurrency      how many of them there are at once
+    function_log     what they print
     calls            the AWS requests of functions: counted and, for tests, struck by crashes and faults
     operations       which operation of AWS a request is
     async_invoke     the event queue of a function: retries, then the on-failure destination
