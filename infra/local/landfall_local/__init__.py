@@ -16,6 +16,7 @@ The modules, along the data's way:
     concurrency      how many of them there are at once
     function_log     what they print
     calls            the AWS requests of functions: counted and, for tests, struck by crashes and faults
+    faults           how such a call fails: with an error, late, never, in part
     operations       which operation of AWS a request is
     async_invoke     the event queue of a function: retries, then the on-failure destination
     notifications    S3 events, as S3 sends them

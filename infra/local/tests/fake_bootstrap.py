@@ -10,6 +10,7 @@ Understood keys of the event, in this order:
     sleep          seconds
     aws            calls to make, each [service, method of its boto3 client, arguments]; see `attempts`
     attempts       of each of them, at most (1)
+    read_timeout   of each attempt, in seconds (60)
     exit           the exit status to leave with, in the middle of the invocation
     kill           true: ends itself with SIGKILL
     error          the errorType to fail with
@@ -41,14 +42,20 @@ def post(path: str, body: bytes) -> None:
         print(f"{error.code} {error.read().decode()}", flush=True)
 
 
-def call_aws(service: str, method: str, arguments: dict, attempts: int) -> str:
+def call_aws(service: str, method: str, arguments: dict, event: dict) -> str:
     import boto3  # only here: it takes its time
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    config = Config(retries={"total_max_attempts": attempts, "mode": "standard"}, s3={"addressing_style": "path"})
+    config = Config(
+        retries={"total_max_attempts": event.get("attempts", 1), "mode": "standard"},
+        read_timeout=event.get("read_timeout", 60),
+        s3={"addressing_style": "path"},
+    )
     try:
-        getattr(boto3.client(service, config=config), method)(**arguments)
+        answer = getattr(boto3.client(service, config=config), method)(**arguments)
+        if "Body" in answer:
+            answer["Body"].read()
     except ClientError as error:
         return error.response["Error"]["Code"]
     except BotoCoreError as error:
@@ -71,7 +78,7 @@ def handle(event: dict, count: int) -> tuple[str, bytes]:
                 file.write(b"x" * MEBIBYTE)
     time.sleep(event.get("sleep", 0))
     del kept
-    aws = [call_aws(*call, event.get("attempts", 1)) for call in event.get("aws", [])]
+    aws = [call_aws(*call, event) for call in event.get("aws", [])]
     if "exit" in event:
         sys.exit(event["exit"])
     if event.get("kill"):
