@@ -50,6 +50,9 @@ TYPES = {
     "SHA256": (COMPOSITE,),
 }
 
+# What moto takes for an object's metadata.
+OF_UPLOADS = ("x-amz-checksum-algorithm", "x-amz-checksum-type")
+
 _completing = threading.local()
 
 
@@ -140,10 +143,10 @@ def created(response: S3Response, answer: tuple, algorithm: str | None, kind: st
     upload_id = document.getElementsByTagName("UploadId")[0].firstChild.data
     upload = response.backend.get_bucket(response.bucket_name).multiparts[upload_id]
     upload.checksum_algorithm, upload.checksum_type = algorithm, kind
-    for name in ("x-amz-checksum-algorithm", "x-amz-checksum-type"):  # not the object's to keep
-        upload.metadata.pop(name, None)
     if algorithm:
-        headers = {**headers, "x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": kind}
+        chosen = dict(zip(OF_UPLOADS, (algorithm, kind), strict=True))
+        upload.metadata.update(chosen)  # ListMultipartUploads shows them
+        headers = {**headers, **chosen}
     return status, headers, body
 
 
@@ -228,6 +231,8 @@ def complete_uploads() -> None:
             key = original(self, bucket_name, multipart_id, wanted)
         finally:
             _completing.now = False
+        for name in OF_UPLOADS:
+            key.metadata.pop(name, None)
         key.checksum_algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
         if bucket.has_default_lock and not key.lock_mode:
             key.lock_mode = bucket.default_lock_mode

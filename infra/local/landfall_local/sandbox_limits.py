@@ -8,6 +8,7 @@ Lambda's are limits of the machine: memory that is not there ends the process wi
 """
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -40,8 +41,12 @@ class Guard:
         while not self._stopped.wait(LOOK_SECONDS):
             look += 1
             for sandbox in self._sandboxes():
-                if sandbox.running is not None and sandbox.process is not None:
+                if sandbox.running is None or sandbox.process is None:
+                    continue
+                try:
                     sandbox.look(thorough=look % LOOKS_BETWEEN == 0)
+                except Exception:  # the others must be looked after all the same
+                    logging.exception("a process of %s could not be looked at", sandbox.function.name)
 
 
 def memory_bytes(pids: list[int]) -> int | None:
@@ -60,10 +65,13 @@ def memory_of(pid: int) -> int | None:
 
 def descendants(pid: int) -> list[int]:
     """A process's children, and theirs."""
-    found = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in children.read_text().split()]
+    found: list[int] = []
+    threads: list[str] = []
+    with contextlib.suppress(OSError):
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (names are enough)
+    for thread in threads:
+        with contextlib.suppress(OSError):  # gone since
+            found += [int(child) for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split()]
     return found + [further for child in found for further in descendants(child)]
 
 

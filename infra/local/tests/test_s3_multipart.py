@@ -233,6 +233,15 @@ def test_parts_are_numbered_up_to_10000(begin, number):
     upload.complete()
 
 
+def test_what_an_upload_was_created_with_is_the_uploads(cloud, s3):
+    upload = Upload(s3, cloud.bucket(), "k", ChecksumAlgorithm="CRC32")
+    (listed,) = s3.list_multipart_uploads(Bucket=upload.place["Bucket"])["Uploads"]
+    assert (listed["ChecksumAlgorithm"], listed["ChecksumType"]) == ("CRC32", "COMPOSITE")
+    answer = upload.part(END, ChecksumAlgorithm="CRC32")
+    upload.complete({**upload.parts[0], "ChecksumCRC32": answer["ChecksumCRC32"]})
+    assert "x-amz-checksum-algorithm" not in s3.head_object(**upload.place)["ResponseMetadata"]["HTTPHeaders"]
+
+
 def test_an_upload_that_is_not_there(begin, s3, bucket):
     upload = begin()
     upload.part(END)
