@@ -11,11 +11,18 @@ The modules, along the data's way:
     scheduler        fires a schedule by hand, as EventBridge Scheduler would
     functions        the Lambda API in front of:
     lambda_host      real processes that speak the Runtime API
+    runtime_api      that API
+    sandbox_limits   kills a process that uses more memory or /tmp than its function has
+    concurrency      how many of them there are at once
+    function_log     what they print
     calls            the AWS requests of functions: counted and, for tests, struck by crashes and faults
+    faults           how such a call fails: with an error, late, never, in part
     operations       which operation of AWS a request is
     async_invoke     the event queue of a function: retries, then the on-failure destination
     notifications    S3 events, as S3 sends them
     s3_fidelity      what moto's S3 accepts and S3 refuses
+    s3_checksums     which checksums an object has, and which are wrong
+    s3_multipart     which parts an upload takes, and what it completes
     s3_policies      which bucket policies hold
     step_functions   makes moto's interpreter of state machines fit to be relied on
     glue_fidelity    optimistic locking of Glue tables

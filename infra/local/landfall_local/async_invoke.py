@@ -1,7 +1,8 @@
 """Asynchronous invocation: the event queue that Lambda keeps in front of each function.
 
 An event that fails is tried again (twice, unless the function says otherwise); then it goes to the on-failure
-destination or the dead-letter queue, and is lost if there is neither. S3 notifications and schedules arrive this way.
+destination or the dead-letter queue, and is lost if there is neither. One that is throttled waits, however often. A
+function with a reserved concurrency of 0 gets none. S3 notifications and schedules arrive this way.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 """
 
@@ -14,11 +15,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from .account import Clients
+from .concurrency import ThrottledError
 from .lambda_host import Outcome
 
 # AWS waits one minute before the second attempt and two before the third. Nobody wants to wait for that here.
 BACKOFF_SECONDS = 0.2
 WORKERS_PER_FUNCTION = 8
+
+THROTTLED_SECONDS = 0.1  # until a throttled event is tried again
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class AsyncSettings:
     on_failure: str | None = None
     on_success: str | None = None
     dead_letters: str | None = None
+    disabled: bool = False  # its reserved concurrency is 0
 
 
 @dataclass
@@ -93,23 +98,35 @@ class AsyncInvoker:
     def _attempt(self, event: Event) -> bool:
         """Runs an event once; True when nothing more will happen to it."""
         settings = self._settings(event.function_name)
+        if settings.disabled:
+            self._give_up(settings, event, destination_record(event, None, "ZeroReservedConcurrency"))
+            return True
+        try:
+            outcome = self._run(event.function_name, event.payload, event.request_id, event.attempts + 1)
+        except ThrottledError:
+            self._enqueue_after(THROTTLED_SECONDS, event)
+            return False
         event.attempts += 1
-        outcome = self._run(event.function_name, event.payload, event.request_id, event.attempts)
         if outcome.ok:
             if settings.on_success:
                 self._send(settings.on_success, destination_record(event, outcome, "Success"))
             return True
         if event.attempts <= settings.max_retries:
-            delay = BACKOFF_SECONDS * 2 ** (event.attempts - 1)
-            timer = threading.Timer(delay, self._enqueue, [event])
-            timer.daemon = True
-            timer.start()
+            self._enqueue_after(BACKOFF_SECONDS * 2 ** (event.attempts - 1), event)
             return False
+        self._give_up(settings, event, destination_record(event, outcome, "RetriesExhausted"))
+        return True
+
+    def _enqueue_after(self, seconds: float, event: Event) -> None:
+        timer = threading.Timer(seconds, self._enqueue, [event])
+        timer.daemon = True
+        timer.start()
+
+    def _give_up(self, settings: AsyncSettings, event: Event, record: str) -> None:
         if settings.on_failure:
-            self._send(settings.on_failure, destination_record(event, outcome, "RetriesExhausted"))
+            self._send(settings.on_failure, record)
         if settings.dead_letters:
             self._send(settings.dead_letters, event.payload.decode())
-        return True
 
     def _send(self, destination_arn: str, body: str) -> None:
         service = destination_arn.split(":")[2]
@@ -127,26 +144,25 @@ class AsyncInvoker:
             raise ValueError(f"no local support for destinations of {service}: {destination_arn}")
 
 
-def destination_record(event: Event, outcome: Outcome, condition: str) -> str:
+def destination_record(event: Event, outcome: Outcome | None, condition: str) -> str:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
-    response_context = {"statusCode": 200, "executedVersion": "$LATEST"}
-    if not outcome.ok:
-        response_context["functionError"] = "Unhandled"
-    return json.dumps(
-        {
-            "version": "1.0",
-            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "requestContext": {
-                "requestId": event.request_id,
-                "functionArn": f"{event.function_arn}:$LATEST",
-                "condition": condition,
-                "approximateInvokeCount": event.attempts,
-            },
-            "requestPayload": as_json(event.payload),
-            "responseContext": response_context,
-            "responsePayload": as_json(outcome.payload),
-        }
-    )
+    record: dict = {
+        "version": "1.0",
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "requestContext": {
+            "requestId": event.request_id,
+            "functionArn": f"{event.function_arn}:$LATEST",
+            "condition": condition,
+            "approximateInvokeCount": event.attempts,
+        },
+        "requestPayload": as_json(event.payload),
+    }
+    if outcome is not None:  # there was an attempt
+        record["responseContext"] = {"statusCode": 200, "executedVersion": "$LATEST"}
+        if not outcome.ok:
+            record["responseContext"]["functionError"] = "Unhandled"
+        record["responsePayload"] = as_json(outcome.payload)
+    return json.dumps(record)
 
 
 def as_json(payload: bytes) -> object:

@@ -4,33 +4,23 @@ Calls are counted and, where a test asks for it, go wrong:
 
 - A crash kills a process at a call: before it takes effect, or after it did and before the answer is sent. Or it only
   holds the call, until it is disarmed: whatever others do meanwhile comes first.
-- A fault answers calls of an operation with an error, in the wire format of the service; or loses the answer.
+- A fault answers calls of an operation with an error, or has their answer come late, in part or never (faults).
 
 Each attempt of an SDK is a call.
 """
 
-import contextlib
-import json
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from http.client import responses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
-from .operations import known_operation, operation, protocol, signature
+from .faults import AnswerLostError, Fault, answered, drain, suffer
+from .operations import known_operation, operation, signature
 
 if TYPE_CHECKING:
     from .lambda_host import LambdaHost, Running, Sandbox
-
-DRAIN_BYTES = 1024 * 1024
-
-
-class AnswerLostError(ConnectionError):
-    """The server closes the connection and says nothing, neither to the client nor in its log."""
 
 
 @dataclass
@@ -73,39 +63,6 @@ class Crash:
 
     def to_json(self) -> dict:
         return {name: getattr(self, name) for name in ("at_call", "when", "operation", "struck")}
-
-
-@dataclass
-class Fault:
-    """Makes calls of an operation fail: after the next `after`, as many as `times`."""
-
-    operation: str
-    error: str | None = None  # without one the connection closes
-    status: int = 400
-    message: str = "told to by a test"
-    times: int = 1
-    after: int = 0
-    lost: bool = False  # the call takes effect all the same
-
-    def __post_init__(self) -> None:
-        known_operation(self.operation)
-        if self.status not in responses:
-            raise ValueError(f"status is {self.status}, expected one that HTTP has")
-        if self.times < 1 or self.after < 0:
-            raise ValueError(f"times is {self.times} and after is {self.after}, expected at least 1 and 0")
-
-    def strikes(self, name: str) -> bool:
-        if name != self.operation or self.times == 0:
-            return False
-        if self.after:
-            self.after -= 1
-            return False
-        self.times -= 1
-        return True
-
-    def to_json(self) -> dict:
-        """As it was asked for; `times` and `after` are what is left of them."""
-        return asdict(self)
 
 
 class Calls:
@@ -155,7 +112,9 @@ class Calls:
 
     def forget_faults(self, function: str) -> None:
         with self._lock:
-            self._faults.pop(function, None)
+            forgotten = self._faults.pop(function, [])
+        for fault in forgotten:
+            fault.forgotten.set()
 
     # a request
 
@@ -173,14 +132,14 @@ class Calls:
             crash = None
         if crash and crash.when == "before":
             self._kill(sandbox)
-        if fault and not fault.lost:
+        if crash and (fault is None or fault.takes_effect):
+            answered(self._aws, environ)
+        elif crash:
             drain(environ)
-        elif crash or fault:
-            take_effect(self._aws, environ)
         if crash:
             self._kill(sandbox)
         if fault:
-            return refuse(fault, environ, signed.service, start_response)
+            return suffer(fault, self._aws, environ, signed.service, start_response)
         return self._aws(environ, start_response)
 
     def _count(self, sandbox: "Sandbox", name: str) -> tuple[Crash | None, Fault | None]:
@@ -203,48 +162,3 @@ class Calls:
     def _kill(self, sandbox: "Sandbox") -> None:
         sandbox.kill()
         raise AnswerLostError
-
-
-def take_effect(aws: Callable, environ: dict) -> None:
-    """Has a request done and keeps the answer back."""
-    answer = aws(environ, lambda _status, _headers, _exc_info=None: lambda _data: None)
-    for _ in answer:
-        pass
-    if hasattr(answer, "close"):
-        answer.close()
-
-
-def drain(environ: dict) -> None:
-    """Reads a request to its end: a client that still sends may not see the answer."""
-    left = int(environ.get("CONTENT_LENGTH") or 0)
-    while left > 0 and (data := environ["wsgi.input"].read(min(left, DRAIN_BYTES))):
-        left -= len(data)
-    if environ.get("wsgi.input_terminated"):  # chunked
-        with contextlib.suppress(OSError):
-            while environ["wsgi.input"].read(DRAIN_BYTES):
-                pass
-
-
-def refuse(fault: Fault, environ: dict, service: str, start_response: Callable) -> list[bytes]:
-    """Answers with a fault's error, as the service would."""
-    if fault.error is None:
-        raise AnswerLostError
-    request_id = str(uuid.uuid4())
-    headers = {"x-amzn-RequestId": request_id}
-    error = f"<Code>{escape(fault.error)}</Code><Message>{escape(fault.message)}</Message>"
-    if protocol(service) == "rest-xml":
-        body = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
-        headers |= {"Content-Type": "application/xml", "x-amz-request-id": request_id}
-    elif protocol(service) == "query":
-        side = "Sender" if fault.status < 500 else "Receiver"
-        error = f"<Error><Type>{side}</Type>{error}</Error><RequestId>{request_id}</RequestId>"
-        body = f"<ErrorResponse>{error}</ErrorResponse>"
-        headers |= {"Content-Type": "text/xml"}
-    else:
-        body = json.dumps({"__type": fault.error, "message": fault.message})
-        kind = environ.get("CONTENT_TYPE", "application/x-amz-json-1.1")
-        headers |= {"Content-Type": kind, "x-amzn-errortype": fault.error}
-    data = b"" if environ["REQUEST_METHOD"] == "HEAD" else body.encode()
-    headers["Content-Length"] = str(len(data))
-    start_response(f"{fault.status} {responses[fault.status]}", list(headers.items()))
-    return [data]

@@ -6,13 +6,13 @@
     GET  /_local/invocations                  -> {"invocations": [...], "pending": n}
     GET  /_local/health                       -> {"endpoint", "pid"}
 
-For tests, what goes wrong (calls.Crash and calls.Fault say what the fields mean):
+For tests, what goes wrong (calls.Crash and faults.Fault say what the fields mean):
 
     GET  /_local/functions/<name>/calls       -> {operation: n}, the AWS calls that the function has made
     POST /_local/functions/<name>/crash       {"at_call", "when"?, "operation"?} -> {}
     GET  /_local/functions/<name>/crash       -> the same and "struck": null or {"operation", "call", "request_id"}
     POST /_local/functions/<name>/faults      {"operation", "error"?, "status"?, "message"?, "times"?, "after"?,
-                                              "lost"?} -> {}
+                                              "lost"?, "never"?, "delay_seconds"?, "breaks_off_after"?} -> {}
     GET  /_local/functions/<name>/faults      -> [the same]; "times" and "after" are what is left of them
     POST /_local/athena/<workgroup>/hold      its queries stay QUEUED -> {}
     POST /_local/athena/<workgroup>/release   -> {}
@@ -36,8 +36,9 @@ from typing import TYPE_CHECKING, TypeVar
 from moto.awslambda.exceptions import LambdaClientError
 
 from . import scheduler
-from .calls import Crash, Fault
+from .calls import Crash
 from .cloudformation import DeployError, deploy
+from .faults import Fault
 
 if TYPE_CHECKING:
     from .server import Cloud

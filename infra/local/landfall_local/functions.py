@@ -5,17 +5,21 @@ Lambda host. What moto forgets of a definition (logging, dead letters) is kept h
 """
 
 import base64
+import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
+from moto.awslambda import responses
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction, lambda_backends
 
 from .account import ACCOUNT_ID, REGION, Clients
 from .async_invoke import AsyncInvoker, AsyncSettings, as_json
+from .concurrency import ThrottledError
 from .lambda_host import FunctionSpec, LambdaHost, Outcome
 
 SYNC_PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -55,11 +59,19 @@ class Invocation:
 class PayloadTooLargeError(LambdaClientError):
     code = 413
 
-    def __init__(self, size: int, limit: int):
-        super().__init__(
-            "RequestEntityTooLargeException",
-            f"Request must be smaller than {limit} bytes for the InvokeFunction operation, but is {size} bytes",
-        )
+    def __init__(self, size: int, kind: str, limit: int):
+        message = f"{size} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
+        super().__init__("RequestEntityTooLargeException", message)
+
+
+class TooManyRequestsError(LambdaClientError):
+    code = 429
+
+    def __init__(self) -> None:
+        super().__init__("TooManyRequestsException", "Rate Exceeded.")
+        reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
+        body = {"__type": self.error_type, "Reason": reason, "Type": "User", "message": self.message}
+        self.description = json.dumps(body)
 
 
 class Functions:
@@ -75,6 +87,8 @@ class Functions:
     def install(self) -> None:
         """Puts these functions behind moto's Lambda API."""
         keep_forgotten_properties()
+        # moto refuses what answers 6 MB, roughly; runtime_api does, exactly
+        responses.sys = SimpleNamespace(getsizeof=lambda _payload: 0)
         functions = self
 
         def invoke(self: LambdaFunction, body, request_headers, response_headers) -> str | bytes:
@@ -97,7 +111,7 @@ class Functions:
         """Invokes a function asynchronously; the request id."""
         function = self.find(name_or_arn)
         if len(payload) > ASYNC_PAYLOAD_BYTES:
-            raise PayloadTooLargeError(len(payload), ASYNC_PAYLOAD_BYTES)
+            raise PayloadTooLargeError(len(payload), "Event", ASYNC_PAYLOAD_BYTES)
         return self.queue.submit(function.function_name, function.function_arn, payload)
 
     def _answer(self, function: LambdaFunction, body, request_headers, response_headers) -> str | bytes:
@@ -110,8 +124,11 @@ class Functions:
             response_headers["x-amzn-RequestId"] = self.submit(function.function_arn, payload)
             return ""
         if len(payload) > SYNC_PAYLOAD_BYTES:
-            raise PayloadTooLargeError(len(payload), SYNC_PAYLOAD_BYTES)
-        outcome = self._run(function, payload, None, asynchronous=False, attempt=1)
+            raise PayloadTooLargeError(len(payload), "RequestResponse", SYNC_PAYLOAD_BYTES)
+        try:
+            outcome = self._run(function, payload, None, asynchronous=False, attempt=1)
+        except ThrottledError:
+            raise TooManyRequestsError from None
         if not outcome.ok:
             response_headers["x-amz-function-error"] = "Unhandled"
         response_headers["x-amz-log-result"] = base64.b64encode(outcome.log_tail).decode()
@@ -166,6 +183,7 @@ class Functions:
             on_failure=(destinations.get("OnFailure") or {}).get("Destination"),
             on_success=(destinations.get("OnSuccess") or {}).get("Destination"),
             dead_letters=(getattr(function, "dead_letter_config", None) or {}).get("TargetArn"),
+            disabled=reserved_concurrency(function) == 0,
         )
 
 
@@ -193,9 +211,15 @@ def specification(function: LambdaFunction) -> FunctionSpec:
         environment=environment,
         timeout_seconds=int(function.timeout),
         memory_mb=int(function.memory_size),
+        scratch_mb=int(function.ephemeral_storage),
         json_logs=logging.get("LogFormat") == "JSON",
-        **({"max_concurrency": int(function.reserved_concurrency)} if function.reserved_concurrency else {}),
+        reserved_concurrency=reserved_concurrency(function),
     )
+
+
+def reserved_concurrency(function: LambdaFunction) -> int | None:
+    """None if nothing is reserved, which is not the same as 0."""
+    return None if function.reserved_concurrency is None else int(function.reserved_concurrency)
 
 
 def keep_forgotten_properties() -> None:

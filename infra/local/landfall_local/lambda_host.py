@@ -7,11 +7,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import queue
-import select
 import shutil
 import signal
 import subprocess
@@ -19,14 +17,14 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from .account import HOST
+from .concurrency import Slots
+from .function_log import FunctionLog, SandboxOutput, fault_line, platform_line
+from .runtime_api import RuntimeApiServer, failure
+from .sandbox_limits import MEBIBYTE, Guard, descendants, memory_bytes, scratch_bytes
 
-LOG_TAIL_BYTES = 4096  # what Lambda returns of a log with LogType=Tail
-KEPT_LOG_BYTES = 64 * 1024  # of each sandbox, in memory
-PIPE_BYTES = 64 * 1024
 POLL_SECONDS = 0.05  # how soon the server notices that it shall stop
 
 
@@ -40,8 +38,9 @@ class FunctionSpec:
     environment: dict[str, str] = field(default_factory=dict)
     timeout_seconds: int = 3
     memory_mb: int = 128
+    scratch_mb: int = 512  # of /tmp
     json_logs: bool = False
-    max_concurrency: int = 16
+    reserved_concurrency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,6 @@ class Outcome:
         return error if isinstance(error, dict) else {"errorType": "Unknown", "errorMessage": repr(self.payload)}
 
 
-def failure(error_type: str, message: str) -> bytes:
-    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
-
-
 def fingerprint(folder: Path) -> tuple:
     """Changes when anything in a function's folder does, so that a rebuilt function is started afresh."""
     found = []
@@ -83,82 +78,6 @@ def fingerprint(folder: Path) -> tuple:
     return tuple(found)
 
 
-class FunctionLog:
-    """The log of a function: one file for all of its sandboxes, written line by line."""
-
-    def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
-        self._lock = threading.Lock()
-
-    def write(self, data: bytes) -> None:
-        with self._lock:
-            self._file.write(data)
-
-    def close(self) -> None:
-        with self._lock:
-            self._file.close()
-
-
-class SandboxOutput:
-    """Reads what a sandbox prints: to the function's log, and a copy of the end for the caller's log tail."""
-
-    def __init__(self, pipe, log: FunctionLog):
-        self._pipe = pipe
-        self._log = log
-        self._lock = threading.Lock()
-        self._unfinished_line = b""
-        self._kept = bytearray()
-        self._read_bytes = 0
-        self._closed = False
-        flags = fcntl.fcntl(pipe, fcntl.F_GETFL)
-        fcntl.fcntl(pipe, fcntl.F_SETFL, flags | os.O_NONBLOCK)
-        threading.Thread(target=self._follow, daemon=True).start()
-
-    def _follow(self) -> None:
-        while not self._closed:
-            with contextlib.suppress(ValueError, OSError):  # closed meanwhile
-                select.select([self._pipe], [], [], 1)
-            self.drain()
-
-    def drain(self) -> None:
-        """Takes everything that was printed up to now."""
-        with self._lock:
-            while not self._closed:
-                try:
-                    data = os.read(self._pipe.fileno(), PIPE_BYTES)
-                except BlockingIOError:
-                    return
-                except OSError:
-                    data = b""
-                if not data:
-                    self._finish()
-                    return
-                self._read_bytes += len(data)
-                self._kept = (self._kept + data)[-KEPT_LOG_BYTES:]
-                whole, newline, rest = (self._unfinished_line + data).rpartition(b"\n")
-                if newline:
-                    self._log.write(whole + newline)
-                self._unfinished_line = rest
-
-    def _finish(self) -> None:
-        if self._unfinished_line:
-            self._log.write(self._unfinished_line + b"\n")
-            self._unfinished_line = b""
-        self._closed = True
-        self._pipe.close()
-
-    def position(self) -> int:
-        self.drain()
-        return self._read_bytes
-
-    def since(self, position: int) -> bytes:
-        self.drain()
-        with self._lock:
-            length = min(self._read_bytes - position, LOG_TAIL_BYTES, len(self._kept))
-            return bytes(self._kept[-length:]) if length else b""
-
-
 @dataclass(eq=False)
 class Running:
     """An invocation while a process is at it."""
@@ -166,6 +85,7 @@ class Running:
     request_id: str
     started: float = field(default_factory=time.monotonic)
     calls: list[str] = field(default_factory=list)  # the AWS operations that it has called (calls.py)
+    killed_for: str | None = None  # what the log says of it
 
 
 class Sandbox:
@@ -181,6 +101,8 @@ class Sandbox:
         self.events: queue.Queue = queue.Queue()  # -> the process: (request id, deadline, payload)
         self.results: queue.Queue = queue.Queue()  # <- the process: (request id or None, kind, body)
         self.process: subprocess.Popen | None = None
+        self.peak_memory: int | None = None  # bytes, where the system tells
+        self._children: list[int] = []
         self._scratch = host.state / "tmp" / self.id
         self._log = log
         self._host = host
@@ -223,11 +145,15 @@ class Sandbox:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def invoke(self, request_id: str, payload: bytes) -> tuple[bool, bytes]:
-        """Hands one event to the process and waits: (succeeded, response or error)."""
-        self.running = Running(request_id)
+    def invoke(self, request_id: str, payload: bytes) -> tuple[bool, bytes, str | None]:
+        """Hands one event to the process and waits: (succeeded, response or error, what it was killed for)."""
+        running = self.running = Running(request_id)
         try:
-            return self._invoke(request_id, payload)
+            ok, body = self._invoke(request_id, payload)
+            self.look(thorough=True)
+            if ok and running.killed_for:
+                ok, body = False, exit_error(request_id, -signal.SIGKILL)
+            return ok, body, running.killed_for
         finally:
             self.running = None
 
@@ -243,8 +169,7 @@ class Sandbox:
                 message = f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"
                 return False, failure("Sandbox.Timedout", message)
             if kind == "exit":
-                message = f"RequestId: {request_id} Error: Runtime exited with error: {describe_exit(body)}"
-                return False, failure("Runtime.ExitError", message)
+                return False, exit_error(request_id, body)
             if answered_id in (request_id, None):  # None: it failed while it started
                 return kind == "response", body
             # else: the answer to an earlier invocation, whose caller has gone
@@ -256,22 +181,44 @@ class Sandbox:
         self.output.drain()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def look(self, thorough: bool) -> None:
+        """Takes note of what the process uses, and kills it if that is too much. `thorough` takes longer."""
+        if thorough:
+            self._children = descendants(self.process.pid)
+        used = memory_bytes([self.process.pid, *self._children])
+        if used is not None:
+            self.peak_memory = max(self.peak_memory or 0, used)
+            if used > self.function.memory_mb * MEBIBYTE:
+                self._end("Runtime.OutOfMemory", "memory", used, self.function.memory_mb)
+        if thorough and (used := scratch_bytes(self._scratch)) > self.function.scratch_mb * MEBIBYTE:
+            what = "/tmp (where Lambda has a write fail: ENOSPC)"
+            self._end("EphemeralStorage", what, used, self.function.scratch_mb)
+
+    def _end(self, what_for: str, what: str, used: int, allowed_mb: int) -> None:
+        running = self.running
+        if running is None or running.killed_for or not self.alive:
+            return
+        running.killed_for = what_for
+        message = f"killed: it uses {used // MEBIBYTE} MB of {what}, it has {allowed_mb} MB"
+        self._log.write(fault_line(self.function, running.request_id, message))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    @property
     def peak_memory_mb(self) -> int | None:
-        """The most memory that the process has used, where the system tells (Linux)."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) // 1024
-        return None
+        """The most memory that the process was seen to use."""
+        return None if self.peak_memory is None else -(-self.peak_memory // MEBIBYTE)
+
+
+def exit_error(request_id: str, status: int) -> bytes:
+    message = f"RequestId: {request_id} Error: Runtime exited with error: {describe_exit(status)}"
+    return failure("Runtime.ExitError", message)
 
 
 def describe_exit(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
-    try:
-        return f"signal: {signal.Signals(-status).name}"
-    except ValueError:
-        return f"signal: {-status}"
+    return f"signal: {(signal.strsignal(-status) or str(-status)).lower()}"  # "killed", as Lambda says it
 
 
 class LambdaHost:
@@ -282,11 +229,12 @@ class LambdaHost:
         self.base_environment = base_environment
         self._sandboxes: dict[str, Sandbox] = {}
         self._logs: dict[str, FunctionLog] = {}
-        self._slots: dict[str, threading.BoundedSemaphore] = {}
+        self._slots: dict[str, Slots] = {}
         self._lock = threading.Lock()
         self._server = RuntimeApiServer(self)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
+        self._guard = Guard(lambda: list(self._sandboxes.values()))
 
     def log_file(self, function_name: str) -> Path:
         return self.state / "logs" / f"{function_name}.log"
@@ -304,14 +252,14 @@ class LambdaHost:
         return [{"pid": s.process.pid, "busy": s.busy} for s in sandboxes if s.alive]
 
     def invoke(self, function: FunctionSpec, payload: bytes, request_id: str | None = None) -> Outcome:
-        """Runs one invocation to its end. More than max_concurrency at a time wait, where Lambda would throttle."""
+        """Runs one invocation to its end; ThrottledError if the function's reserved concurrency is in use."""
         request_id = request_id or str(uuid.uuid4())
         with self._lock:
-            slots = self._slots.setdefault(function.name, threading.BoundedSemaphore(function.max_concurrency))
+            slots = self._slots.setdefault(function.name, Slots())
             log = self._logs.get(function.name)
             if log is None:
                 log = self._logs[function.name] = FunctionLog(self.log_file(function.name))
-        with slots:
+        with slots.one(function.reserved_concurrency):
             return self._invoke(function, log, payload, request_id)
 
     def _invoke(self, function: FunctionSpec, log: FunctionLog, payload: bytes, request_id: str) -> Outcome:
@@ -323,12 +271,13 @@ class LambdaHost:
             return Outcome(request_id, False, failure("Runtime.InvalidEntrypoint", message), b"", 0.0)
         position = sandbox.output.position()
         log.write(platform_line(function, "start", request_id))
-        ok, body = sandbox.invoke(request_id, payload)
+        ok, body, killed_for = sandbox.invoke(request_id, payload)
         duration_ms = (time.monotonic() - started) * 1000
-        tail = sandbox.output.since(position)
-        log.write(platform_line(function, "report", request_id, duration_ms, sandbox.peak_memory_mb()))
+        outcome = Outcome(request_id, ok, body, sandbox.output.since(position), duration_ms)
+        error = None if ok else killed_for or str(outcome.error.get("errorType"))
+        log.write(platform_line(function, "report", request_id, duration_ms, sandbox.peak_memory_mb, error))
         self._give_back(sandbox)
-        return Outcome(request_id, ok, body, tail, duration_ms)
+        return outcome
 
     def _take(self, function: FunctionSpec, log: FunctionLog) -> Sandbox:
         """An idle sandbox of the function as it is now, or else a new one."""
@@ -370,6 +319,7 @@ class LambdaHost:
 
     def stop(self) -> None:
         """Ends every process. Whatever still runs in one ends with it."""
+        self._guard.stop()
         self._server.shutdown()
         self._server.server_close()
         with self._lock:
@@ -377,113 +327,3 @@ class LambdaHost:
             self._sandboxes.clear()
         for sandbox in sandboxes:
             sandbox.kill()
-
-
-def platform_line(
-    function: FunctionSpec,
-    kind: str,
-    request_id: str,
-    duration_ms: float | None = None,
-    memory_mb: int | None = None,
-) -> bytes:
-    """The lines that Lambda itself adds to a log, in the format that the function's own lines have."""
-    if function.json_logs:
-        record: dict = {"requestId": request_id, "version": "$LATEST"}
-        if duration_ms is not None:
-            record["metrics"] = {"durationMs": round(duration_ms, 2), "memorySizeMB": function.memory_mb}
-            if memory_mb is not None:
-                record["metrics"]["maxMemoryUsedMB"] = memory_mb
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return json.dumps({"time": stamp, "type": f"platform.{kind}", "record": record}).encode() + b"\n"
-    line = f"{kind.upper()} RequestId: {request_id}"
-    if duration_ms is not None:
-        line += f"\tDuration: {duration_ms:.2f} ms\tMemory Size: {function.memory_mb} MB"
-        if memory_mb is not None:
-            line += f"\tMax Memory Used: {memory_mb} MB"
-    return line.encode() + b"\n"
-
-
-class RuntimeApiServer(ThreadingHTTPServer):
-    """The Runtime API. The first segment of a path is the sandbox that calls."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, host: LambdaHost):
-        self.host = host
-        super().__init__((HOST, 0), RuntimeApiHandler)
-
-    def handle_error(self, request, client_address) -> None:
-        """Says nothing: a process that was killed leaves half a request, and that is no error here."""
-
-
-class RuntimeApiHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # one packet for headers and body
-
-    server: RuntimeApiServer
-
-    def log_message(self, *_args) -> None:
-        """Nothing: the function's own log says what happened."""
-
-    def do_GET(self) -> None:
-        """/<sandbox>/2018-06-01/runtime/invocation/next: waits for the next event."""
-        sandbox = self._sandbox()
-        if sandbox is None:
-            return
-        while True:
-            try:
-                request_id, deadline_ms, payload = sandbox.events.get(timeout=1)
-                break
-            except queue.Empty:
-                if not sandbox.alive:
-                    self.close_connection = True
-                    return
-        headers = {
-            "Content-Type": "application/json",
-            "Lambda-Runtime-Aws-Request-Id": request_id,
-            "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
-            "Lambda-Runtime-Invoked-Function-Arn": sandbox.function.arn,
-            "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):x}-{uuid.uuid4().hex[:24]};Sampled=0",
-        }
-        self._reply(200, payload, headers)
-
-    def do_POST(self) -> None:
-        """.../invocation/<request id>/response, .../invocation/<request id>/error, .../init/error"""
-        sandbox = self._sandbox()
-        if sandbox is None:
-            return
-        body = self._body()
-        segments = self.path.strip("/").split("/")
-        kind = "response" if segments[-1] == "response" else "error"
-        request_id = segments[4] if segments[3] == "invocation" else None
-        sandbox.results.put((request_id, kind, body))
-        self._reply(202, b'{"status":"OK"}', {"Content-Type": "application/json"})
-
-    def _sandbox(self) -> Sandbox | None:
-        sandbox = self.server.host.sandbox(self.path.split("/")[1])
-        if sandbox is None:
-            self.close_connection = True
-            self._reply(404, b"{}", {})
-        return sandbox
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = bytearray()
-        while size := int(self.rfile.readline().split(b";")[0].strip() or b"0", 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass  # trailers
-        return bytes(body)
-
-    def _reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()

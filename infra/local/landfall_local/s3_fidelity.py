@@ -2,85 +2,57 @@
 
 - Conditions of a copy: CopySourceIfMatch, and If-None-Match / If-Match on the destination.
 - "Only if absent" holds against writers at the same moment, too.
-- A body that does not match its checksum is refused; a body without one gets CRC64NVME.
+- If-Match of a deletion may be *: whatever is there.
 - A copy into a bucket with default retention needs no checksum header.
 - A copy of a multipart object is one part: its ETag and its checksum are those of the whole.
-- A multipart upload sends one event, not two, and is locked like any other object.
 - A key has 1,024 bytes at most, and may have any character in it, line feeds too.
+- One request carries 5 GiB at most, a copy or a part of one too.
+
+What it does to checksums and multipart uploads: s3_checksums, s3_multipart.
 """
 
-import base64
-import hashlib
 import re
 import threading
+import uuid
 from urllib.parse import parse_qs, unquote, urlparse
 
-from awscrt import checksums
 from moto.moto_server.utilities import RegexConverter
-from moto.s3 import notifications
-from moto.s3.exceptions import PreconditionFailed, S3ClientError
+from moto.s3.exceptions import PreconditionFailed
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
-from werkzeug.datastructures import Headers
 
-# S3 adds this one where the client sends none.
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
-DEFAULT_ALGORITHM = "CRC64NVME"
-
-HASHES = {
-    # moto silently takes CRC32 for CRC32C when a package is missing
-    "CRC32": lambda body: checksums.crc32(body).to_bytes(4, "big"),
-    "CRC32C": lambda body: checksums.crc32c(body).to_bytes(4, "big"),
-    "CRC64NVME": lambda body: checksums.crc64nvme(body).to_bytes(8, "big"),
-    "SHA1": lambda body: hashlib.sha1(body, usedforsecurity=False).digest(),
-    "SHA256": lambda body: hashlib.sha256(body).digest(),
-}
+from . import s3_checksums, s3_multipart
+from .s3_checksums import DEFAULT_ALGORITHM, RefusedError, checksum, with_headers
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 KEY_BYTES = 1024
 
-TRAILING_CHECKSUM = re.compile(rb"x-amz-checksum-(\w+):\s*([A-Za-z0-9+/=]+)")
-TRAILER_BYTES = 300
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
+REQUEST_BYTES = 5 * 1024**3
+
+RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
 # A few locks for all keys: a write of one key excludes other writes of it.
 _locks = [threading.RLock() for _ in range(64)]
 
 
-class BadDigestError(S3ClientError):
-    code = "BadDigest"
-
-    def __init__(self, algorithm: str):
-        super().__init__(f"The {algorithm} you specified did not match what we received.")
-
-
-class KeyTooLongError(S3ClientError):
-    code = "KeyTooLongError"
-
+class KeyTooLongError(RefusedError):
     def __init__(self):
-        super().__init__("Your key is too long")
+        super().__init__("KeyTooLongError", "Your key is too long")
 
 
 def install() -> None:
     take_the_keys_that_s3_takes()
-    verify_uploads()
+    refuse_what_is_too_large()
+    s3_checksums.install()
     honour_conditions_of_copies()
+    s3_multipart.install()
+    honour_conditions_of_deletions()
     make_conditional_writes_atomic()
-    complete_multipart_uploads_as_s3_does()
-
-
-def checksum(body: bytes, algorithm: str) -> str:
-    return base64.b64encode(HASHES[algorithm](body)).decode()
 
 
 def same_etag(one: str, other: str) -> bool:
     return one.strip().strip('"') == other.strip().strip('"')
-
-
-def with_headers(response: S3Response, extra: dict[str, str]) -> None:
-    headers = Headers(response.headers)
-    for name, value in extra.items():
-        headers[name] = value
-    response.headers = headers
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------
@@ -102,58 +74,58 @@ def take_the_keys_that_s3_takes() -> None:
     S3Response._key_response = key_response
 
 
-# -- checksums ---------------------------------------------------------------------------------------------------------
+# -- sizes -------------------------------------------------------------------------------------------------------------
 
 
-def given_checksums(response: S3Response) -> dict[str, str]:
-    """algorithm -> the value that the client sent, in a header or behind a streamed body."""
-    given = {}
-    for algorithm in HASHES:
-        if value := response.headers.get(f"x-amz-checksum-{algorithm.lower()}"):
-            given[algorithm] = value
-    if "TRAILER" in response.headers.get("x-amz-content-sha256", "").upper():
-        match = TRAILING_CHECKSUM.search((response.raw_body or b"")[-TRAILER_BYTES:])
-        if match and match[1].decode().upper() in HASHES:
-            given[match[1].decode().upper()] = match[2].decode()
-    return given
+def refuse_what_is_too_large() -> None:
+    original = S3Response.key_response
+
+    def key_response(self, request, full_url, headers):
+        # before the body is read
+        length = request.headers.get("x-amz-decoded-content-length") or request.headers.get("Content-Length") or 0
+        if request.method == "PUT" and int(length) > REQUEST_BYTES:
+            return too_large(int(length))
+        return original(self, request, full_url, headers)
+
+    S3Response.key_response = key_response
 
 
-def body_of(response: S3Response) -> bytes:
-    body = response.body or b""
-    return body if isinstance(body, bytes) else body.encode()
+def too_large(size: int) -> tuple[int, dict[str, str], str]:
+    request_id = uuid.uuid4().hex[:16].upper()
+    body = (
+        "<Error><Code>EntityTooLarge</Code><Message>Your proposed upload exceeds the maximum allowed size</Message>"
+        f"<ProposedSize>{size}</ProposedSize><MaxSizeAllowed>{REQUEST_BYTES}</MaxSizeAllowed>"
+        f"<RequestId>{request_id}</RequestId></Error>"
+    )
+    return 400, {"Content-Type": "application/xml", "x-amz-request-id": request_id}, body
 
 
-def verify(response: S3Response) -> None:
-    body = body_of(response)
-    md5 = response.headers.get("Content-Md5")
-    if md5 and base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode() != md5:
-        raise BadDigestError("Content-MD5")
-    given = given_checksums(response)
-    for algorithm, value in given.items():
-        if checksum(body, algorithm) != value:
-            raise BadDigestError(algorithm)
-    # moto keeps a checksum only if it is told the algorithm by the header that SDKs, but not all clients, send.
-    algorithm = next(iter(given), None) or response.headers.get("x-amz-sdk-checksum-algorithm")
-    algorithm = (algorithm or DEFAULT_ALGORITHM).upper()
-    if algorithm in HASHES:
-        value = given.get(algorithm) or checksum(body, algorithm)
-        extra = {"x-amz-sdk-checksum-algorithm": algorithm, f"x-amz-checksum-{algorithm.lower()}": value}
-        with_headers(response, extra)
+def check_size_of_copy(size: int) -> None:
+    if size > REQUEST_BYTES:
+        message = (
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {REQUEST_BYTES}"
+        )
+        raise RefusedError("InvalidRequest", message)
 
 
-def verify_uploads() -> None:
-    original_put, original_part = S3Response.put_object, S3Response.upload_part
-
-    def put_object(self):
-        verify(self)
-        return original_put(self)
-
-    def upload_part(self):
-        verify(self)
-        return original_part(self)
-
-    S3Response.put_object = put_object
-    S3Response.upload_part = upload_part
+def size_of_range(asked: str | None, size: int) -> int:
+    """How much of a source of that size an UploadPartCopy copies."""
+    if asked is None:
+        return size
+    match = RANGE.fullmatch(asked)
+    if match is None or int(match[1]) > int(match[2]):
+        message = (
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
+            "zero-based offsets of the first and last bytes to copy"
+        )
+        details = {"argument_name": "x-amz-copy-source-range", "argument_value": asked}
+        raise RefusedError("InvalidArgument", message, **details)
+    first, last = int(match[1]), int(match[2])
+    if last >= size:
+        message = f"Range specified is not valid for source object of size: {size}"
+        details = {"argument_name": "x-amz-copy-source-range", "argument_value": asked}
+        raise RefusedError("InvalidArgument", message, **details)
+    return last - first + 1
 
 
 # -- copies ------------------------------------------------------------------------------------------------------------
@@ -166,11 +138,13 @@ def source_of_copy(response: S3Response):
     return response.backend.get_object(bucket, key, version_id=version_id)
 
 
-def check_source(response: S3Response) -> None:
+def check_source(response: S3Response):
+    """The source of a copy, if it is there."""
     source = source_of_copy(response)
     wanted = response.headers.get("x-amz-copy-source-if-match")
     if source is not None and wanted and not same_etag(wanted, source.etag):
         raise PreconditionFailed("x-amz-copy-source-If-Match")
+    return source
 
 
 def check_destination(response: S3Response) -> None:
@@ -187,12 +161,16 @@ def honour_conditions_of_copies() -> None:
     original_dispatch, original_backend_copy = S3Response._key_response_put, S3Backend.copy_object
 
     def copy_object(self):
-        check_source(self)
+        source = check_source(self)
         check_destination(self)
+        if source is not None:
+            check_size_of_copy(source.size)
         return original_copy(self)
 
     def upload_part_copy(self):
-        check_source(self)
+        source = check_source(self)
+        if source is not None:
+            check_size_of_copy(size_of_range(self.headers.get("x-amz-copy-source-range"), source.size))
         return original_part_copy(self)
 
     def dispatch(self, *args, **kwargs):
@@ -230,6 +208,21 @@ def in_one_part(key) -> OnePart:
     return OnePart(key)
 
 
+# -- deletions ---------------------------------------------------------------------------------------------------------
+
+
+def honour_conditions_of_deletions() -> None:
+    original = S3Response.delete_object
+
+    def delete_object(self):
+        current = self.backend.get_object(self.bucket_name, self.parse_key_name())
+        if self.headers.get("If-Match") == "*" and current is not None:
+            with_headers(self, {"If-Match": current.etag})
+        return original(self)
+
+    S3Response.delete_object = delete_object
+
+
 # -- writers at the same moment ----------------------------------------------------------------------------------------
 
 
@@ -246,31 +239,3 @@ def make_conditional_writes_atomic() -> None:
     # The last one is what completes a multipart upload.
     for name in ("put_object", "copy_object", "delete_object", "_key_response_post"):
         setattr(S3Response, name, excluding(getattr(S3Response, name)))
-
-
-# -- multipart uploads -------------------------------------------------------------------------------------------------
-
-
-def complete_multipart_uploads_as_s3_does() -> None:
-    original_complete, original_send = S3Backend.complete_multipart_upload, notifications.send_event
-    completing = threading.local()
-
-    def complete_multipart_upload(self, bucket_name, *args, **kwargs):
-        completing.now = True
-        try:
-            key = original_complete(self, bucket_name, *args, **kwargs)
-        finally:
-            completing.now = False
-        bucket = self.get_bucket(bucket_name)
-        if key is not None and bucket.has_default_lock and not key.lock_mode:
-            key.lock_mode = bucket.default_lock_mode
-            key.lock_until = bucket.default_retention()
-        return key
-
-    def send_event(account_id, event_name, bucket, key) -> None:
-        is_put = event_name == notifications.S3NotificationEvent.OBJECT_CREATED_PUT_EVENT
-        if not (is_put and getattr(completing, "now", False)):
-            original_send(account_id, event_name, bucket, key)
-
-    S3Backend.complete_multipart_upload = complete_multipart_upload
-    notifications.send_event = send_event

@@ -162,7 +162,7 @@ def request_handler() -> type:
         disable_nagle_algorithm = True
 
         def connection_dropped(self, error, environ=None) -> None:
-            self.close_connection = True  # also when it is this side that drops it (calls.AnswerLostError)
+            self.close_connection = True  # also when it is this side that drops it (faults.AnswerLostError)
 
         def log(self, type, message, *args) -> None:
             """Nothing: an access log of every S3 call helps nobody."""

@@ -9,11 +9,13 @@ moto ships a whole interpreter of the Amazon States Language (from LocalStack), 
 - A Wait until a time ends up to a second early, and hours off where the clock of the machine is not UTC's.
 - IsTimestamp knows no fractions of seconds and no offsets.
 - Each task makes its own AWS client, slowly and not thread-safe.
+- Its limit of 256 KiB counts escapes and spaces, leaves out the inputs, and can be caught by States.ALL.
 
 `.sync` integrations and ItemBatcher do not work in it; nor do the functions that Step Functions adds to JSONata
 ($uuid, $hash, $parse, $partition, $range), and `$` alone, which AWS allows inside a predicate.
 """
 
+import json
 import re
 import sys
 import threading
@@ -25,12 +27,18 @@ from datetime import UTC, datetime
 
 import jsonata
 from moto.core.config import default_user_config
-from moto.stepfunctions.parser import models
+from moto.stepfunctions.exceptions import ValidationException
+from moto.stepfunctions.parser import models, quotas  # noqa: F401 (quotas: see replace_everywhere)
+from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import ErrorEqualsDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.operator.implementations.is_operator import (
     IsTimestamp,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils  # noqa: F401 (see below)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import StateTaskLambda
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval import states, variable_store  # noqa: F401 (see replace_everywhere)
@@ -43,6 +51,15 @@ from .account import Clients
 
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 POLL_SECONDS = 0.02
+
+# Of every input and output, as JSON. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+PAYLOAD_BYTES = 262_144
+
+# https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+NOT_CAUGHT_BY_ALL = [
+    StatesErrorName(StatesErrorNameType.StatesStatesDataLimitExceeded),
+    StatesErrorName(StatesErrorNameType.StatesRuntime),
+]
 
 
 @dataclass(frozen=True)
@@ -91,6 +108,7 @@ def install(clients: Clients) -> Executions:
     start_one_at_a_time(executions)
     report_the_end_as_json(executions)
     wait_exactly()
+    limit_payloads()
     share_clients(clients)
     return executions
 
@@ -133,6 +151,11 @@ def start_one_at_a_time(executions: Executions) -> None:
     original_start = Execution.start
 
     def start_execution(self, state_machine_arn, name=None, execution_input=None, trace_header=None):
+        if execution_input and len(execution_input.encode()) > PAYLOAD_BYTES:
+            raise ValidationException(
+                "1 validation error detected: Value at 'input' failed to satisfy constraint: "
+                f"Member must have length less than or equal to {PAYLOAD_BYTES}"
+            )
         with lock:  # or the same name starts twice
             name = name or str(uuid.uuid4())
             return original(self, state_machine_arn, name, execution_input or "{}", trace_header)
@@ -189,6 +212,39 @@ def wait_exactly() -> None:
     Timestamp._get_wait_seconds = seconds_left
     WaitFunction._wait_interval = wait
     IsTimestamp.is_timestamp = staticmethod(is_timestamp)
+
+
+def payload_bytes(value: object) -> int:
+    """The size of a value as AWS counts it: that of its JSON without spaces, in UTF-8."""
+    return len(json.dumps(json.loads(to_json_str(value)), separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def limit_payloads() -> None:
+    original_matches, original_before = ErrorEqualsDecl._eval_body, StateTaskService._before_eval_execution
+    original_arguments = StateTaskLambda._eval_parameters
+
+    def is_within(value: object) -> bool:
+        return payload_bytes(value) <= PAYLOAD_BYTES
+
+    def matches(self, env) -> None:
+        if env.stack[-1] in NOT_CAUGHT_BY_ALL:
+            env.stack.append(env.stack.pop() in self.error_names)  # by its own name only
+        else:
+            original_matches(self, env)
+
+    def before(self, env, resource_runtime_part, raw_parameters, state_credentials) -> None:
+        self._verify_size_quota(env, raw_parameters)
+        original_before(self, env, resource_runtime_part, raw_parameters, state_credentials)
+
+    def arguments(self, env) -> dict:
+        evaluated = original_arguments(self, env)
+        self._verify_size_quota(env, evaluated["Payload"])
+        return evaluated
+
+    replace_everywhere("is_within_size_quota", is_within)
+    ErrorEqualsDecl._eval_body = matches
+    StateTaskService._before_eval_execution = before
+    StateTaskLambda._eval_parameters = arguments
 
 
 def share_clients(clients: Clients) -> None:

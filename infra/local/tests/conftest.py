@@ -123,3 +123,27 @@ def invoke(cloud, stack):
         return (body["errorType"], body) if "FunctionError" in answer else (None, body)
 
     return call
+
+
+@pytest.fixture
+def control(cloud, stack):
+    """control("POST", "crash", {...}): of the function that tests of its calls use, left as it was found."""
+
+    def call(method: str, what: str, body: dict | None = None):
+        return cloud.control(method, f"functions/fake-validate/{what}", body)
+
+    call("DELETE", "calls")
+    yield call
+    for what in ("calls", "crash", "faults"):
+        call("DELETE", what)
+
+
+@pytest.fixture
+def made(invoke):
+    """made(call, ...): how the calls of one invocation ended, or the error that it ended with."""
+
+    def make(*calls: list, attempts: int = 1) -> list[str] | str:
+        error, answer = invoke("validate", {"aws": list(calls), "attempts": attempts})
+        return error or answer["aws"]
+
+    return make

@@ -4,9 +4,13 @@
 Understood keys of the event, in this order:
     turn_of        whether it is an execution's turn: what `turn` of its request says, or "take"
     print          a line for the log
+    memory         MB to allocate and keep until the end
+    child_memory   MB for a child process to allocate and keep
+    scratch        MB to write to a file in TMPDIR
     sleep          seconds
     aws            calls to make, each [service, method of its boto3 client, arguments]; see `attempts`
     attempts       of each of them, at most (1)
+    read_timeout   of each attempt, in seconds (60)
     exit           the exit status to leave with, in the middle of the invocation
     kill           true: ends itself with SIGKILL
     error          the errorType to fail with
@@ -20,26 +24,38 @@ call ended: "ok", the error's code, or the type of the exception if there was no
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 API = os.environ["AWS_LAMBDA_RUNTIME_API"]
+MEBIBYTE = 1024 * 1024
 BASE = f"{API if API.startswith('http') else 'http://' + API}/2018-06-01/runtime"
 
 
 def post(path: str, body: bytes) -> None:
-    urllib.request.urlopen(urllib.request.Request(f"{BASE}/{path}", body)).read()
+    try:
+        urllib.request.urlopen(urllib.request.Request(f"{BASE}/{path}", body)).read()
+    except urllib.error.HTTPError as error:  # Lambda does not take it
+        print(f"{error.code} {error.read().decode()}", flush=True)
 
 
-def call_aws(service: str, method: str, arguments: dict, attempts: int) -> str:
+def call_aws(service: str, method: str, arguments: dict, event: dict) -> str:
     import boto3  # only here: it takes its time
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    config = Config(retries={"total_max_attempts": attempts, "mode": "standard"}, s3={"addressing_style": "path"})
+    config = Config(
+        retries={"total_max_attempts": event.get("attempts", 1), "mode": "standard"},
+        read_timeout=event.get("read_timeout", 60),
+        s3={"addressing_style": "path"},
+    )
     try:
-        getattr(boto3.client(service, config=config), method)(**arguments)
+        answer = getattr(boto3.client(service, config=config), method)(**arguments)
+        if "Body" in answer:
+            answer["Body"].read()
     except ClientError as error:
         return error.response["Error"]["Code"]
     except BotoCoreError as error:
@@ -52,8 +68,17 @@ def handle(event: dict, count: int) -> tuple[str, bytes]:
         return "response", json.dumps({"turn": event["request"].get("turn", "take"), "seconds": 1}).encode()
     if "print" in event:
         print(event["print"], flush=True)
+    kept = b"x" * (event.get("memory", 0) * MEBIBYTE)
+    if "child_memory" in event:
+        allocate = f"import time; kept = b'x' * {event['child_memory'] * MEBIBYTE}; time.sleep(9)"
+        subprocess.Popen([sys.executable, "-c", allocate])
+    if "scratch" in event:
+        with open(os.path.join(os.environ["TMPDIR"], "scratch"), "wb") as file:  # noqa: PTH118, PTH123
+            for _ in range(event["scratch"]):
+                file.write(b"x" * MEBIBYTE)
     time.sleep(event.get("sleep", 0))
-    aws = [call_aws(*call, event.get("attempts", 1)) for call in event.get("aws", [])]
+    del kept
+    aws = [call_aws(*call, event) for call in event.get("aws", [])]
     if "exit" in event:
         sys.exit(event["exit"])
     if event.get("kill"):

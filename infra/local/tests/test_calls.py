@@ -16,30 +16,6 @@ def bucket(cloud) -> str:
     return cloud.bucket()
 
 
-@pytest.fixture
-def control(cloud, stack):
-    """control("POST", "crash", {...}): of the function that this module uses, left as it was found."""
-
-    def call(method: str, what: str, body: dict | None = None):
-        return cloud.control(method, f"functions/fake-validate/{what}", body)
-
-    call("DELETE", "calls")
-    yield call
-    for what in ("calls", "crash", "faults"):
-        call("DELETE", what)
-
-
-@pytest.fixture
-def made(invoke):
-    """made(call, ...): how the calls of one invocation ended, or the error that it ended with."""
-
-    def make(*calls: list, attempts: int = 1) -> list[str] | str:
-        error, answer = invoke("validate", {"aws": list(calls), "attempts": attempts})
-        return error or answer["aws"]
-
-    return make
-
-
 def put(bucket: str, key: str) -> list:
     return ["s3", "put_object", {"Bucket": bucket, "Key": key, "Body": "x" * 10}]
 
@@ -172,91 +148,6 @@ def test_an_event_that_crashed_is_tried_again(cloud, control, bucket):
     attempts = wait_for(lambda: cloud.invocations("fake-validate")[before + 1 :], "a second attempt")
     assert attempts[0]["ok"], attempts
     assert attempts[0]["attempt"] == 2
-
-
-# -- faults ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_fault_answers_so_many_calls_of_an_operation(control, made):
-    fault = {"operation": "GetDatabases", "error": "ThrottlingException", "times": 2, "after": 1}
-    control("POST", "faults", fault)
-    others = ["glue", "list_registries", {}]
-    ended = made(GET_DATABASES, others, GET_DATABASES, GET_DATABASES, GET_DATABASES)
-    assert ended == ["ok", "ok", "ThrottlingException", "ThrottlingException", "ok"]
-    left = control("GET", "faults")[0]
-    assert (left["times"], left["after"]) == (0, 0)
-
-
-def test_an_sdk_tries_again_what_is_throttled(control, made):
-    control("POST", "faults", {"operation": "GetDatabases", "error": "ThrottlingException", "times": 2})
-    assert made(GET_DATABASES, attempts=3) == ["ok"]
-    assert control("GET", "calls") == {"GetDatabases": 3}
-
-
-def test_each_service_has_its_own_format(cloud, control, made, bucket):
-    topic = cloud.sns.create_topic(Name="faults")["TopicArn"]
-    calls = {
-        ("PutObject", "SlowDown", 503): put(bucket, "a"),
-        ("ListWorkGroups", "InternalServerException", 500): ["athena", "list_work_groups", {}],
-        ("ListStateMachines", "StateMachineDeleting", 400): ["stepfunctions", "list_state_machines", {}],
-        ("Publish", "NotFound", 404): ["sns", "publish", {"TopicArn": topic, "Message": "m"}],
-        ("HeadObject", "SlowDown", 503): ["s3", "head_object", {"Bucket": bucket, "Key": "a"}],
-    }
-    for name, error, status in calls:
-        control("POST", "faults", {"operation": name, "error": error, "status": status})
-    codes = [error for _, error, _ in calls]
-    codes[-1] = "503"  # no body, no code
-    assert made(*calls.values()) == codes
-    assert keys(cloud, bucket) == []
-
-
-def test_a_call_may_take_effect_and_its_answer_be_lost(cloud, control, made, bucket):
-    control("POST", "faults", {"operation": "PutObject", "lost": True})
-    control("POST", "faults", {"operation": "PutObject", "lost": True, "error": "InternalError", "status": 500})
-    assert made(put(bucket, "a"), put(bucket, "b")) == ["ConnectionClosedError", "InternalError"]
-    assert keys(cloud, bucket) == ["a", "b"]
-
-
-def test_without_an_error_the_connection_closes(cloud, control, made, bucket):
-    control("POST", "faults", {"operation": "PutObject"})
-    ended = made(put(bucket, "a"))
-    assert ended in (["ConnectionClosedError"], ["EndpointConnectionError"]), ended
-    assert keys(cloud, bucket) == []
-
-
-# -- what was asked for ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("what", "body", "message"),
-    [
-        ("crash", {}, '"at_call" is missing'),
-        ("crash", {"at_call": 0}, "the first call is 1"),
-        ("crash", {"at_call": True}, '"at_call" is true, expected int'),
-        ("crash", {"at_call": 1, "when": "during"}, 'when is "during"'),
-        ("crash", {"at_call": 1, "call": 2}, 'unknown field "call"'),
-        ("faults", {"operation": "UpdateTabel"}, "did you mean UpdateTable?"),
-        ("faults", {"operation": "UpdateTable", "status": "400"}, '"status" is "400", expected int'),
-        ("faults", {"operation": "UpdateTable", "status": 1}, "expected one that HTTP has"),
-        ("faults", {"operation": "UpdateTable", "times": 0}, "times is 0"),
-    ],
-)
-def test_what_is_not_understood_is_refused(control, what, body, message):
-    with pytest.raises(AssertionError) as refused:
-        control("POST", what, body)
-    assert message in str(refused.value)
-
-
-def test_unknown_names_are_refused(cloud):
-    for method, path, body in [
-        ("GET", "functions/nobody/calls", None),
-        ("POST", "functions/nobody/crash", {"at_call": 1}),
-        ("GET", "functions/nobody/processes", None),
-        ("POST", "athena/nobody/hold", {}),
-    ]:
-        with pytest.raises(AssertionError) as refused:
-            cloud.control(method, path, body)
-        assert "nobody" in str(refused.value)
 
 
 # -- queries that wait -------------------------------------------------------------------------------------------------

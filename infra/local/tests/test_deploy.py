@@ -174,3 +174,38 @@ def test_what_the_template_says_of_the_rest_is_so(cloud, stack):
     assert "fake-dead-letters" in alarms
     groups = {group["logGroupName"] for group in cloud.logs.describe_log_groups()["logGroups"]}
     assert "/aws/lambda/fake-curate" in groups
+
+
+RESERVING = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Reserved: {Type: Number, Default: -1}
+Conditions:
+  IsReserved: !Not [!Equals [!Ref Reserved, "-1"]]
+Resources:
+  Extract:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: !Sub "${AWS::StackName}-extract"
+      CodeUri: ../build/functions/extract
+      Handler: bootstrap
+      Runtime: provided.al2023
+      MemorySize: 192
+      EphemeralStorage: {Size: 600}
+      ReservedConcurrentExecutions: !If [IsReserved, !Ref Reserved, !Ref AWS::NoValue]
+"""
+
+
+@pytest.mark.parametrize("reserved", [None, 0, 3])
+def test_a_reserved_concurrency_is_honoured(cloud, deploy, reserved):
+    name, _ = deploy(RESERVING, **({} if reserved is None else {"Reserved": reserved}))
+    function = f"{name}-extract"
+    answer = cloud.functions.get_function_concurrency(FunctionName=function)
+    assert answer.get("ReservedConcurrentExecutions") == reserved
+    configuration = cloud.functions.get_function_configuration(FunctionName=function)
+    assert (configuration["MemorySize"], configuration["EphemeralStorage"]) == (192, {"Size": 600})
+    if reserved == 0:
+        with pytest.raises(cloud.functions.exceptions.TooManyRequestsException):
+            cloud.functions.invoke(FunctionName=function)
+    else:
+        assert "FunctionError" not in cloud.functions.invoke(FunctionName=function)

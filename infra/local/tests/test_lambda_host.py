@@ -71,7 +71,7 @@ def test_a_process_that_leaves_is_an_exit_error(invoke):
 def test_a_process_that_is_killed_is_an_exit_error(invoke):
     error, body = invoke("extract", {"kill": True})
     assert error == "Runtime.ExitError"
-    assert "SIGKILL" in body["errorMessage"]
+    assert body["errorMessage"].endswith("Error: Runtime exited with error: signal: killed")
 
 
 def test_an_idle_process_that_was_killed_is_replaced(invoke, cloud):
@@ -123,18 +123,6 @@ def test_the_log_is_kept_and_its_end_returned(cloud, stack):
     log = (cloud.state / "logs" / "fake-curate.log").read_text()
     assert "a line of its own\n" in log
     assert '"type": "platform.report"' in log
-
-
-def test_a_payload_that_lambda_refuses_is_refused(cloud, stack):
-    client = cloud.functions
-    try:
-        client.invoke(FunctionName="fake-curate", Payload=b'"' + b"x" * (6 * 1024 * 1024) + b'"')
-    except client.exceptions.RequestTooLargeException:
-        pass
-    except client.exceptions.ClientError as error:
-        assert error.response["Error"]["Code"] == "RequestEntityTooLargeException"
-    else:
-        raise AssertionError("it was accepted")
 
 
 def test_scratch_space_is_the_process_own(invoke, cloud):

@@ -72,10 +72,12 @@ def read(s3, bucket: str, key: str, **arguments) -> bytes:
 def upload(s3, bucket: str, key: str, *parts: bytes, complete: dict | None = None, **arguments) -> dict:
     place = {"Bucket": bucket, "Key": key}
     place["UploadId"] = s3.create_multipart_upload(**place, **arguments)["UploadId"]
+    algorithm = {name: value for name, value in arguments.items() if name == "ChecksumAlgorithm"}
     done = []
     for number, body in enumerate(parts, 1):
-        answer = s3.upload_part(**place, PartNumber=number, Body=body)
-        done.append({"PartNumber": number, "ETag": answer["ETag"]})
+        answer = s3.upload_part(**place, PartNumber=number, Body=body, **algorithm)
+        part = {"PartNumber": number, "ETag": answer["ETag"]}
+        done.append(part | {name: answer[name] for name in answer if algorithm and name.startswith("Checksum")})
     return s3.complete_multipart_upload(**place, MultipartUpload={"Parts": done}, **(complete or {}))
 
 

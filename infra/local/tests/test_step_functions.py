@@ -22,7 +22,7 @@ def machine(cloud, definition: dict) -> str:
 
 
 def start(cloud, arn: str, event: object, **arguments) -> str:
-    event = json.dumps(event)
+    event = json.dumps(event, ensure_ascii=False)
     return cloud.stepfunctions.start_execution(stateMachineArn=arn, input=event, **arguments)["executionArn"]
 
 

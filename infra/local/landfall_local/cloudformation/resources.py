@@ -67,8 +67,26 @@ def install(clients: Clients) -> None:
 
     parsing.resource_class_from_type = resource_class_from_type
     parsing.resource_name_property_from_type = resource_name_property_from_type
+    parsing.parse_condition = condition_of_texts(parsing.parse_condition)
     # A template in JSON is YAML, too, but that way it takes seconds to read.
     Stack.parse_template = staticmethod(json.loads)
+
+
+def condition_of_texts(original: Callable) -> Callable:
+    """Fn::Equals compares texts: a parameter of type Number, which moto reads as a number, is one in CloudFormation."""
+
+    def as_text(value: object) -> str:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    def parse_condition(condition, resources_map, condition_map) -> bool:
+        if isinstance(condition, dict) and "Fn::Equals" in condition:
+            one, other = (as_text(parsing.clean_json(value, resources_map)) for value in condition["Fn::Equals"])
+            return one == other
+        return original(condition, resources_map, condition_map)
+
+    return parse_condition
 
 
 def moto_model(type_name: str, kind: ResourceType, clients: Clients) -> type[CloudFormationModel]:

@@ -1,0 +1,154 @@
+"""Faults: how calls of functions fail, for tests.
+
+A call may be answered with an error, in the wire format of its service, or not at all: the connection closes. Its
+answer may come late or never, or break off in the middle. Whether the call took effect is another matter.
+"""
+
+import contextlib
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from http.client import responses
+from xml.sax.saxutils import escape
+
+from .operations import known_operation, protocol
+
+DRAIN_BYTES = 1024 * 1024
+
+Answer = tuple[str, dict[str, str], bytes]  # status line, headers, body
+
+
+class AnswerLostError(ConnectionError):
+    """The server closes the connection and says nothing more, neither to the client nor in its log."""
+
+
+@dataclass
+class Fault:
+    """Makes calls of an operation fail: after the next `after`, as many as `times`."""
+
+    operation: str
+    error: str | None = None  # without one the connection closes, unless the answer is late or breaks off
+    status: int = 400
+    message: str = "told to by a test"
+    times: int = 1
+    after: int = 0
+    lost: bool = False  # the call takes effect all the same
+    never: bool = False  # the connection stays open until the fault is forgotten
+    delay_seconds: int | float | None = None  # the call takes effect at once, its answer comes then
+    breaks_off_after: int | None = None  # so many bytes of the answer's body, and the connection closes
+    forgotten: threading.Event = field(init=False, default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        known_operation(self.operation)
+        if self.status not in responses:
+            raise ValueError(f"status is {self.status}, expected one that HTTP has")
+        if self.times < 1 or self.after < 0:
+            raise ValueError(f"times is {self.times} and after is {self.after}, expected at least 1 and 0")
+        if self.delay_seconds is not None and self.delay_seconds <= 0:
+            raise ValueError(f"delay_seconds is {self.delay_seconds}, expected more than 0")
+        if self.breaks_off_after is not None and self.breaks_off_after < 0:
+            raise ValueError(f"breaks_off_after is {self.breaks_off_after}, expected at least 0")
+        if self.never and (self.error or self.delay_seconds or self.breaks_off_after is not None):
+            raise ValueError("never is no answer: it has no error, no delay_seconds and no breaks_off_after")
+
+    @property
+    def has_own_answer(self) -> bool:
+        """Whether the call's own answer comes, sooner or later, or a part of it."""
+        return self.error is None and (self.delay_seconds is not None or self.breaks_off_after is not None)
+
+    @property
+    def takes_effect(self) -> bool:
+        return self.lost or self.has_own_answer
+
+    def strikes(self, name: str) -> bool:
+        if name != self.operation or self.times == 0:
+            return False
+        if self.after:
+            self.after -= 1
+            return False
+        self.times -= 1
+        return True
+
+    def to_json(self) -> dict:
+        """As it was asked for; `times` and `after` are what is left of them."""
+        return {known.name: getattr(self, known.name) for known in fields(self) if known.init}
+
+
+def suffer(fault: Fault, aws: Callable, environ: dict, service: str, start_response: Callable) -> Iterator[bytes]:
+    """WSGI: what comes of a call that a fault has struck."""
+    own = answered(aws, environ) if fault.takes_effect else drain(environ)
+    if fault.never:
+        fault.forgotten.wait()
+    elif fault.delay_seconds is not None:
+        fault.forgotten.wait(fault.delay_seconds)
+    if fault.error is not None:
+        status, headers, body = refusal(fault, environ, service)
+    elif own is not None and fault.has_own_answer:
+        status, headers, body = own
+    else:
+        raise AnswerLostError
+    start_response(status, list(headers.items()))
+    if fault.breaks_off_after is None:
+        return iter([body])
+    return broken_off(body, fault.breaks_off_after)
+
+
+def broken_off(body: bytes, after: int) -> Iterator[bytes]:
+    yield body[:after]  # with nothing in it, too: the headers go with the first
+    raise AnswerLostError
+
+
+def answered(aws: Callable, environ: dict) -> Answer:
+    """Has a request done, and keeps its answer back."""
+    told: list = []
+    body = bytearray()
+
+    def start_response(status: str, headers: list[tuple[str, str]], _exc_info=None) -> Callable:
+        told[:] = [status, headers]
+        return body.extend
+
+    parts = aws(environ, start_response)
+    for part in parts:
+        body.extend(part)
+    if hasattr(parts, "close"):
+        parts.close()
+    status, headers = told
+    named = dict(headers)
+    if environ["REQUEST_METHOD"] != "HEAD" and not any(name.lower() == "content-length" for name in named):
+        named["Content-Length"] = str(len(body))
+    return status, named, bytes(body)
+
+
+def drain(environ: dict) -> None:
+    """Reads a request to its end: a client that still sends may not see the answer."""
+    left = int(environ.get("CONTENT_LENGTH") or 0)
+    while left > 0 and (data := environ["wsgi.input"].read(min(left, DRAIN_BYTES))):
+        left -= len(data)
+    if environ.get("wsgi.input_terminated"):  # chunked
+        with contextlib.suppress(OSError):
+            while environ["wsgi.input"].read(DRAIN_BYTES):
+                pass
+
+
+def refusal(fault: Fault, environ: dict, service: str) -> Answer:
+    """A fault's error, as the service would say it."""
+    request_id = str(uuid.uuid4())
+    headers = {"x-amzn-RequestId": request_id}
+    error = f"<Code>{escape(fault.error)}</Code><Message>{escape(fault.message)}</Message>"
+    if protocol(service) == "rest-xml":
+        body = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
+        headers |= {"Content-Type": "application/xml", "x-amz-request-id": request_id}
+    elif protocol(service) == "query":
+        side = "Sender" if fault.status < 500 else "Receiver"
+        error = f"<Error><Type>{side}</Type>{error}</Error><RequestId>{request_id}</RequestId>"
+        body = f"<ErrorResponse>{error}</ErrorResponse>"
+        headers |= {"Content-Type": "text/xml"}
+    else:
+        body = json.dumps({"__type": fault.error, "message": fault.message})
+        kind = environ.get("CONTENT_TYPE", "application/x-amz-json-1.1")
+        headers |= {"Content-Type": kind, "x-amzn-errortype": fault.error}
+    data = b"" if environ["REQUEST_METHOD"] == "HEAD" else body.encode()
+    headers["Content-Length"] = str(len(data))
+    return f"{fault.status} {responses[fault.status]}", headers, data
