@@ -190,8 +190,15 @@ mod tests {
     #[test]
     fn each_type_says_its_values_in_its_way() {
         let types = [("day", ColumnType::Date), ("shop", ColumnType::String), ("n", ColumnType::Int32)];
-        let found =
-            projected(&types, &[&["2026-11-23", "b", "10"], &["2026-11-01", "a", "9"], &["2026-11-23", "b", "8"]]);
+        let partitions: [&[&str]; 6] = [
+            &["2026-11-23", "b", "10"],
+            &["2026-11-01", "a", "9"],
+            &["2026-11-23", "b", "8"],
+            &["2026-11-23", "a", "9"],
+            &["2026-11-01", "b", "10"],
+            &["2026-11-01", "a", "8"],
+        ];
+        let found = projected(&types, &partitions);
         let expected = [
             ("projection.enabled", "true"),
             ("storage.location.template", "s3://b/t/r/day=${day}/shop=${shop}/n=${n}/"),

@@ -36,18 +36,19 @@ pub fn bounded(answer: Value) -> Value {
 fn shortened(value: Value, limits: Limits) -> Value {
     match value {
         Value::Object(fields) => {
-            let mut shown = Map::new();
-            for (name, value) in fields {
-                let left_out = match &value {
-                    Value::Array(items) => items.len().saturating_sub(most(items, limits)),
-                    _ => 0,
-                };
-                shown.insert(name.clone(), shortened(value, limits));
-                if left_out > 0 {
-                    let more = format!("more_{name}");
-                    let before = shown.get(&more).and_then(Value::as_u64).unwrap_or(0);
-                    shown.insert(more, (before + left_out as u64).into());
-                }
+            let left_out: Vec<_> = fields
+                .iter()
+                .filter_map(|(name, value)| {
+                    let items = value.as_array()?;
+                    let left_out = items.len().saturating_sub(most(items, limits));
+                    (left_out > 0).then(|| (format!("more_{name}"), left_out as u64))
+                })
+                .collect();
+            let mut shown: Map<_, _> =
+                fields.into_iter().map(|(name, value)| (name, shortened(value, limits))).collect();
+            for (more, left_out) in left_out {
+                let before = shown.get(&more).and_then(Value::as_u64).unwrap_or(0);
+                shown.insert(more, (before + left_out).into());
             }
             Value::Object(shown)
         }
