@@ -16,6 +16,7 @@
 //! - [`retyped`]: columns whose type changes
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`raw_history`]: the database over raw-hist
+//! - [`slow`]: services that answer late, never or in part
 //! - [`stages`]: the process stage, appending, verifying
 //! - [`template`]: what the deployed template gives the functions
 //! - [`trouble`]: one table with which something is wrong, beside others
@@ -52,6 +53,8 @@ mod reading;
 mod refused;
 #[path = "retyped.rs"]
 mod retyped;
+#[path = "slow.rs"]
+mod slow;
 #[path = "stages.rs"]
 mod stages;
 #[path = "template.rs"]

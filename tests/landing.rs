@@ -6,7 +6,7 @@ use tests::{Api, Options, Stack, gzip};
 const TABLE: &str = "open_data/postcodes_example/random_postcodes";
 
 /// Rows as a supplier writes them: those of an extract, taken from raw-hist.
-async fn rows(stack: &Stack, api: &Api) -> Vec<Value> {
+pub async fn rows(stack: &Stack, api: &Api) -> Vec<Value> {
     let mut rows = Vec::new();
     for n in 0..10 {
         let answer: Value =
@@ -22,7 +22,7 @@ async fn rows(stack: &Stack, api: &Api) -> Vec<Value> {
     rows
 }
 
-fn lines(rows: &[Value]) -> Vec<u8> {
+pub fn lines(rows: &[Value]) -> Vec<u8> {
     gzip(&rows.iter().map(|row| format!("{row}\n")).collect::<String>())
 }
 

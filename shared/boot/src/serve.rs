@@ -116,3 +116,20 @@ where
     }))
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use contract::FailureKind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_does_not_end_fails_before_lambda_ends_it() {
+        let deadline = SystemTime::now() + Duration::from_millis(500);
+        let invocation = Invocation { request_id: "r".into(), deadline };
+        let failure = in_time(&invocation, std::future::pending::<Result<(), Failure>>()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Timeout, "{failure}");
+        assert!(SystemTime::now() < deadline);
+        assert_eq!(in_time(&invocation, async { Ok(1) }).await, Ok(1));
+    }
+}
