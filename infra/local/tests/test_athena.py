@@ -295,6 +295,7 @@ def test_other_formats_are_not_supported_and_it_says_so(athena):
         ),
         ("SELECT * FROM other.athena_test.t", "CATALOG_NOT_FOUND: line 1:15: Catalog 'other' not found", 1000),
         ("SELECT nofunction(id) FROM t", "FUNCTION_NOT_FOUND: line 1:8: Function 'nofunction' not registered", 1303),
+        ("SELECT list_sort(tags) FROM t", "FUNCTION_NOT_FOUND: line 1:8: Function 'list_sort' not registered", 1303),
         ("VACUUM t", "NOT_SUPPORTED", 1200),
         ("SELECT CAST('x' AS integer)", "INVALID_CAST_ARGUMENT", 1100),
         ("DELETE FROM t", "NOT_SUPPORTED", 1200),

@@ -97,6 +97,13 @@ def test_a_table_where_there_is_no_database(athena):
     assert "SCHEMA_NOT_FOUND" in athena.error("CREATE TABLE nowhere.x AS SELECT 1 AS a")
 
 
+def test_what_is_read_is_of_the_query_s_database(athena):
+    athena.query("CREATE DATABASE elsewhere")
+    athena.query("CREATE TABLE elsewhere.copied AS SELECT id FROM t")
+    athena.query("INSERT INTO elsewhere.copied SELECT id FROM t WHERE id = 0")
+    assert athena.query("SELECT COUNT(*) FROM elsewhere.copied") == [["7"]]
+
+
 def test_a_table_of_no_rows_and_one_that_is_there(athena):
     athena.query("CREATE TABLE empty AS SELECT id, name FROM t WITH NO DATA")
     assert athena.query("SELECT COUNT(*) FROM empty") == [["0"]]

@@ -1,5 +1,6 @@
 """Queries, run by DuckDB over the tables that Glue defines; views are queries within them."""
 
+import functools
 import re
 from dataclasses import dataclass, field
 
@@ -11,6 +12,13 @@ from . import information_schema, trino, views
 from .errors import AthenaError
 from .tables import PATH_COLUMN, Catalog
 from .types import result_type
+
+# Functions of DuckDB's that Trino has, too, and sqlglot knows in neither. Of its other ones, Trino has none.
+OF_BOTH = {
+    *("bar", "bit_count", "entropy", "geometric_mean", "histogram", "json_array", "json_array_length", "json_exists"),
+    *("map_concat", "map_entries", "map_values", "millisecond", "st_asbinary", "st_astext", "timezone_hour"),
+    *("timezone_minute", "to_base", "to_milliseconds", "to_timestamp", "url_decode", "url_encode"),
+}
 
 WIDE_INTEGERS = ("HUGEINT", "UHUGEINT", "UBIGINT")
 DEEPEST_VIEW = 20
@@ -80,6 +88,9 @@ class Prepared:
         for literal in list(tree.find_all(exp.Literal)):
             if not literal.is_string and re.fullmatch(r"\d*\.\d*", literal.name):
                 literal.replace(exp.Literal.number(f"{literal.name}e0"))  # Athena's are doubles
+        for function in tree.find_all(exp.Anonymous):
+            if function.name.lower() in of_duckdb() - OF_BOTH:
+                raise not_registered(function.name, self._text)
         with_path = selects_of_path(tree)
         with_names = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
         for table in list(tree.find_all(exp.Table)):
@@ -160,13 +171,23 @@ def translated(error: duckdb.Error, sql: str) -> AthenaError:
             message = "cannot be resolved or requester is not authorized to access requested resources"
             return AthenaError(f"COLUMN_NOT_FOUND: {trino.position(sql, name)}: Column '{name}' {message}")
         if found := FUNCTION.search(text):
-            name = found["name"]
-            return AthenaError(f"FUNCTION_NOT_FOUND: {trino.position(sql, name)}: Function '{name}' not registered")
+            return not_registered(found["name"], sql)
         name = "TYPE_MISMATCH" if TYPES.search(text) else "SYNTAX_ERROR"
         return AthenaError(f"{name}: {text}")
     if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
         return AthenaError(f"INVALID_CAST_ARGUMENT: {text}")
     return AthenaError(f"GENERIC_INTERNAL_ERROR: {text}")
+
+
+def not_registered(function: str, sql: str) -> AthenaError:
+    place = trino.position(sql, function)
+    return AthenaError(f"FUNCTION_NOT_FOUND: {place}: Function '{function.lower()}' not registered")
+
+
+@functools.cache
+def of_duckdb() -> frozenset[str]:
+    with duckdb.connect() as connection:
+        return frozenset(name for (name,) in connection.sql("SELECT function_name FROM duckdb_functions()").fetchall())
 
 
 def hive_columns(schema: pa.Schema) -> list[dict]:

@@ -64,7 +64,7 @@ class Writing:
 
     def create_table_as(self, tree: exp.Create, database: str, output: str, query_id: str) -> Result:
         target = tree.this if isinstance(tree.this, exp.Table) else tree.this.this
-        database, name = trino.name_of(target, database)
+        session, (database, name) = database, trino.name_of(target, database)
         given = ctas_properties(tree)
         location = (given.get("external_location") or f"{output}tables/{query_id}").rstrip("/") + "/"
         if not self._catalog.has_database(database):
@@ -74,7 +74,7 @@ class Writing:
                 return of_written(0)
             message = f"Table 'awsdatacatalog.{database}.{name}' already exists"
             raise AthenaError(f"TABLE_ALREADY_EXISTS: line 1:1: {message}")
-        rows = self._queries.run(tree.expression, database, limit=0 if trino.has_no_data(tree) else None)
+        rows = self._queries.run(tree.expression, session, limit=0 if trino.has_no_data(tree) else None)
         check_columns(rows)
         keys = partition_keys(rows.table.schema, given.get("partitioned_by") or [])
         self._must_be_empty(location, f"{database}.{name}")
@@ -117,7 +117,7 @@ class Writing:
 
     def insert(self, tree: exp.Insert, database: str, output: str, query_id: str) -> Result:
         target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-        database, name = trino.name_of(target, database)
+        session, (database, name) = database, trino.name_of(target, database)
         table = self._catalog.definition(database, name)
         if views.is_view(table):
             raise AthenaError("NOT_SUPPORTED: line 1:1: Inserting into views is not supported")
@@ -131,7 +131,7 @@ class Writing:
         wanted = (
             [column.name.lower() for column in tree.this.expressions] if target is not tree.this else list(declared)
         )
-        rows = self._queries.run(source_of(tree), database).table
+        rows = self._queries.run(source_of(tree), session).table
         written = self._write(fitted(rows, wanted, declared), keys, descriptor["Location"], query_id, "snappy")
         self._register(database, name, keys, descriptor["Location"], written)
         manifest = None
