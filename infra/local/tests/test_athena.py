@@ -234,9 +234,18 @@ def test_a_workgroup_that_enforces_its_place_for_results_decides(athena):
     assert execution["ResultConfiguration"]["OutputLocation"].startswith(f"s3://{athena.results}/results/")
 
 
+def test_a_request_that_comes_again_starts_nothing(athena):
+    token = {"ClientRequestToken": "the same request, " + "x" * 32}
+    execution = athena.execute("SELECT 1", **token)
+    assert athena.execute("SELECT 1", **token)["QueryExecutionId"] == execution["QueryExecutionId"]
+    assert athena.refusal("SELECT 2", **token) == "Idempotent parameters do not match"
+
+
 def test_a_query_without_a_place_for_results_is_not_started(athena):
     assert athena.refusal("SELECT 1", WorkGroup="primary").startswith("No output location provided")
     assert athena.refusal("SELECT 1", WorkGroup="nowhere") == "WorkGroup is not found."
+    with pytest.raises(athena.cloud.athena.exceptions.InvalidRequestException, match="WorkGroup is not found"):
+        athena.cloud.athena.get_work_group(WorkGroup="nowhere")
 
 
 # -- schema on read ----------------------------------------------------------------------------------------------------

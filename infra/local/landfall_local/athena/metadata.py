@@ -1,4 +1,4 @@
-"""The part of Athena's API that lists what there is: catalogs, databases, tables."""
+"""The part of Athena's API that lists what there is: workgroups, catalogs, databases, tables."""
 
 import json
 import re
@@ -26,6 +26,7 @@ class RefusalError(Exception):
 
 def install() -> None:
     for operation in (
+        get_work_group,
         list_data_catalogs,
         get_data_catalog,
         list_databases,
@@ -51,6 +52,13 @@ def answering(operation: Callable[[AthenaResponse], dict]) -> Callable:
             return json.dumps(body), {"status": 400}
 
     return answer
+
+
+def get_work_group(response: AthenaResponse) -> dict:
+    found = response.athena_backend.get_work_group(response._get_param("WorkGroup"))
+    if found is None:
+        raise invalid("WorkGroup is not found.")
+    return {"WorkGroup": found}
 
 
 def list_data_catalogs(response: AthenaResponse) -> dict:

@@ -16,6 +16,7 @@ from .errors import INVALID_INPUT, athena_error
 
 ROWS_PER_PAGE = 1000  # Athena's most
 ENGINE = "Athena engine version 3"
+MIN_TOKEN, MAX_TOKEN = 32, 128
 STATE = "INVALID_QUERY_EXECUTION_STATE"
 WITH_HEADER = ("SELECT", "EXPLAIN")  # their first row is the names of the columns
 CATALOG = "awsdatacatalog"
@@ -51,6 +52,7 @@ class Athena:
     def __init__(self, engine: Engine):
         self._engine = engine
         self._held: set[str] = set()  # names of workgroups
+        self._tokens: dict[str, tuple] = {}  # of requests -> what was asked, and the query of it
         self._changed = threading.Condition()  # of that set, and of a query's status
 
     def install(self) -> None:
@@ -80,6 +82,9 @@ class Athena:
         if work_group is None:
             return invalid("WorkGroup is not found.")
         context = response._get_param("QueryExecutionContext") or {}
+        token = response._get_param("ClientRequestToken") or ""
+        if not MIN_TOKEN <= len(token) <= MAX_TOKEN:
+            return invalid("clientRequestToken is null or empty, or not of 32 to 128 characters")
         query = Query(
             sql=response._get_param("QueryString"),
             database=(context.get("Database") or "default").strip('`"'),
@@ -96,6 +101,12 @@ class Athena:
             return invalid(f"Catalog {context['Catalog']} is not found")
         if problem := self._check(query):
             return problem
+        same = (query.sql, context.get("Database"), response._get_param("ResultConfiguration"))
+        first, query_id = self._tokens.setdefault(token, (same, query.id))
+        if first != same:
+            return invalid("Idempotent parameters do not match", "IDEMPOTENT_PARAMETER_MISMATCH")
+        if query_id != query.id:  # a retry
+            return json.dumps({"QueryExecutionId": query_id})
         response.athena_backend.executions[query.id] = query
         threading.Thread(target=self._run, args=(query,), daemon=True).start()
         return json.dumps({"QueryExecutionId": query.id})
