@@ -1,6 +1,6 @@
 # What a user calls. `make help` lists it.
 # Needs Rust, Python 3.11 or later and make; everything else is fetched into .venv (.venv-build for a deployment,
-# .venv-readers for tests, .venv-compare, .venv-glue and .venv-spark for comparisons).
+# .venv-readers for tests, the other .venv-… for comparisons).
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -117,8 +117,8 @@ check: $(VENV)/.ready-dev ## Check format, lints, what each function links, the 
 	@$(call must_not_link,extract,arrow|parquet|datafusion)
 	@$(call must_not_link,catalog,arrow|parquet|datafusion)
 	@$(call must_not_link,validate,datafusion)
-	$(VENV)/bin/ruff format --check --config infra/local/pyproject.toml infra tests/compare tests/reading
-	$(VENV)/bin/ruff check --config infra/local/pyproject.toml infra tests/compare tests/reading
+	$(VENV)/bin/ruff format --check --config infra/local/pyproject.toml infra tests/compare tests/reading tests/clients
+	$(VENV)/bin/ruff check --config infra/local/pyproject.toml infra tests/compare tests/reading tests/clients
 	$(VENV)/bin/cfn-lint infra/template.yaml
 
 # $(call must_not_link,<function>,<families of crates, joined by |>)
@@ -200,6 +200,14 @@ compare-glue: .venv-glue/.ready ## Compare the definitions for Glue with etl_man
 	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory functions)
 	.venv-glue/bin/python tests/compare/glue.py --catalog $(CATALOG) --seed $(SEED)
 
+# Some of them, with commas between: boto3,awscli,awswrangler,pyathena,dbt,pydbtools.
+CLIENTS ?=
+
+.PHONY: compare-clients
+compare-clients: $(VENV)/.ready .venv-readers/.ready .venv-awscli/.ready .venv-dbt/.ready .venv-pydbtools/.ready ## Go the main way of each client of Athena over tables of every mode (CLIENTS=dbt,pydbtools for some)
+	@$(MAKE) --no-print-directory functions
+	PYTHONPATH=infra/local $(VENV)/bin/python tests/clients/compare.py $(if $(CLIENTS),--only $(CLIENTS))
+
 .PHONY: golden
 golden: ## Write the golden definitions of Glue tables again, for review
 	UPDATE_GOLDEN=1 $(CARGO) test --quiet -p catalog --test definitions
@@ -232,7 +240,8 @@ deploy: build .venv-build/.ready-deploy ## Build, then deploy to the AWS account
 
 .PHONY: clean
 clean: ## Remove everything that was made here
-	rm -rf .local .venv .venv-readers .venv-build .venv-compare .venv-glue .venv-spark build target
+	rm -rf .local .venv .venv-readers .venv-build .venv-compare .venv-glue .venv-spark .venv-awscli .venv-dbt \
+	  .venv-pydbtools build target
 
 # -------------------------------------------------------------------------------------------------------- what they need
 
@@ -293,6 +302,11 @@ $(VENV)/.ready-dev: infra/local/requirements-dev.txt $(VENV)/.ready
 .venv-spark/.ready: tests/compare/requirements-spark.txt
 	@java -version >/dev/null 2>&1 || { echo "Java 17 or later is needed for Spark; none was found" >&2; exit 1; }
 	@$(call make_venv,.venv-spark,$<)
+	@touch $@
+
+# Clients whose requirements clash with the others'.
+.venv-awscli/.ready .venv-dbt/.ready .venv-pydbtools/.ready: .venv-%/.ready: tests/clients/requirements-%.txt
+	@$(call make_venv,.venv-$*,$<)
 	@touch $@
 
 # $(call make_venv,<folder>,<requirements>)

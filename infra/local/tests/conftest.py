@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from athena_client import COLUMNS, Athena, rows
 
 from landfall_local.account import Clients
 
@@ -147,3 +148,15 @@ def made(invoke):
         return error or answer["aws"]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def athena(cloud) -> Athena:
+    client = Athena(cloud)
+    client.put("t/day=2024-01-01/part-0.parquet", rows(3))
+    client.put("t/day=2024-01-02/part-0.parquet", rows(2))
+    client.put("t/day=2024-01-02/_hidden", rows(2))
+    client.define("t", COLUMNS, "t", {"day": "date"})
+    assert client.query("SELECT COUNT(*) FROM t") == [["0"]]  # no partition is registered yet
+    client.query("MSCK REPAIR TABLE t")
+    return client

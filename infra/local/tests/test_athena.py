@@ -1,169 +1,12 @@
 """Athena: queries over what Glue defines, results as Athena gives them, and the errors that Athena would give."""
 
-import datetime as dt
-import decimal
-import gzip
-import io
-import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from conftest import LocalCloud, wait_for
+from athena_client import COLUMNS, DATABASE, OPENX, rows
+from conftest import wait_for
 
 from landfall_local.athena.engine import Engine, EngineEndedError
-
-DATABASE = "athena_test"
-WORK_GROUP = "athena-test"
-OPENX = "org.openx.data.jsonserde.JsonSerDe"
-HIVE_JSON = "org.apache.hive.hcatalog.data.JsonSerDe"
-LAZY_CSV = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
-OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
-REGEX = "org.apache.hadoop.hive.serde2.RegexSerDe"
-PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
-
-SCHEMA = pa.schema(
-    [
-        ("id", pa.int64()),
-        ("name", pa.string()),
-        ("lat", pa.float64()),
-        ("ok", pa.bool_()),
-        ("d", pa.date32()),
-        ("ts", pa.timestamp("ms")),
-        ("amt", pa.decimal128(10, 2)),
-        ("tags", pa.list_(pa.string())),
-        ("st", pa.struct([("a", pa.int32()), ("b", pa.string())])),
-    ]
-)
-COLUMNS = {
-    "id": "bigint",
-    "name": "string",
-    "lat": "double",
-    "ok": "boolean",
-    "d": "date",
-    "ts": "timestamp",
-    "amt": "decimal(10,2)",
-    "tags": "array<string>",
-    "st": "struct<a:int,b:string>",
-}
-
-
-def rows(count: int) -> pa.Table:
-    data = {
-        "id": list(range(count)),
-        "name": [f'n"{number},é' if number else None for number in range(count)],
-        "lat": [51.5 + number for number in range(count)],
-        "ok": [number % 2 == 0 for number in range(count)],
-        "d": [dt.date(2024, 1, 1)] * count,
-        "ts": [dt.datetime(2024, 1, 1, 12, 0, 0, 123000)] * count,
-        "amt": [decimal.Decimal("1.50")] * count,
-        "tags": [["a", "b"]] * count,
-        "st": [{"a": 1, "b": "x"}] * count,
-    }
-    return pa.table(data, schema=SCHEMA)
-
-
-class Athena:
-    """A client that waits."""
-
-    def __init__(self, cloud: LocalCloud):
-        self.cloud = cloud
-        self.bucket = cloud.bucket()
-        self.results = cloud.bucket()
-        output = {"OutputLocation": f"s3://{self.results}/results/"}
-        configuration = {"EnforceWorkGroupConfiguration": True, "ResultConfiguration": output}
-        cloud.athena.create_work_group(Name=WORK_GROUP, Configuration=configuration)
-        cloud.glue.create_database(DatabaseInput={"Name": DATABASE})
-
-    def put(self, key: str, table: pa.Table) -> None:
-        body = io.BytesIO()
-        pq.write_table(table, body)
-        self.cloud.s3.put_object(Bucket=self.bucket, Key=key, Body=body.getvalue())
-
-    def define(self, name: str, columns: dict[str, str], folder: str, partitions: dict[str, str] | None = None):
-        glue = self.cloud.glue
-        descriptor = {
-            "Columns": [{"Name": column, "Type": kind} for column, kind in columns.items()],
-            "Location": f"s3://{self.bucket}/{folder}/",
-            "InputFormat": f"{PARQUET}.MapredParquetInputFormat",
-            "OutputFormat": f"{PARQUET}.MapredParquetOutputFormat",
-            "SerdeInfo": {"SerializationLibrary": f"{PARQUET}.serde.ParquetHiveSerDe"},
-        }
-        keys = [{"Name": column, "Type": kind} for column, kind in (partitions or {}).items()]
-        definition = {"Name": name, "StorageDescriptor": descriptor, "PartitionKeys": keys}
-        glue.create_table(DatabaseName=DATABASE, TableInput=definition)
-
-    def define_text(
-        self,
-        name: str,
-        columns: dict[str, str],
-        serde: str,
-        body: bytes,
-        options: dict[str, str] | None = None,
-        parameters: dict[str, str] | None = None,
-        keys: dict[str, str] | None = None,
-        folder: str | None = None,
-        suffix: str = ".txt",
-    ) -> None:
-        """A table over one file of text."""
-        self.cloud.s3.put_object(Bucket=self.bucket, Key=f"{folder or name}/part-0{suffix}", Body=body)
-        descriptor = {
-            "Columns": [{"Name": column, "Type": kind} for column, kind in columns.items()],
-            "Location": f"s3://{self.bucket}/{name}/",
-            "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
-            "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-            "SerdeInfo": {"SerializationLibrary": serde, "Parameters": options or {}},
-        }
-        definition = {
-            "Name": name,
-            "StorageDescriptor": descriptor,
-            "PartitionKeys": [{"Name": column, "Type": kind} for column, kind in (keys or {}).items()],
-            "Parameters": parameters or {},
-        }
-        self.cloud.glue.create_table(DatabaseName=DATABASE, TableInput=definition)
-
-    def execute(self, sql: str, **arguments) -> dict:
-        athena = self.cloud.athena
-        context = {"Database": DATABASE}
-        query_id = athena.start_query_execution(
-            QueryString=sql, QueryExecutionContext=context, WorkGroup=WORK_GROUP, **arguments
-        )["QueryExecutionId"]
-        while True:
-            execution = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
-            if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
-                return execution
-            time.sleep(0.01)
-
-    def query(self, sql: str, **arguments) -> list[list[str | None]]:
-        """The rows, without the header of a SELECT."""
-        execution = self.execute(sql, **arguments)
-        status = execution["Status"]
-        assert status["State"] == "SUCCEEDED", status.get("StateChangeReason")
-        pages = self.cloud.athena.get_paginator("get_query_results").paginate(
-            QueryExecutionId=execution["QueryExecutionId"]
-        )
-        found = [row["Data"] for page in pages for row in page["ResultSet"]["Rows"]]
-        values = [[cell.get("VarCharValue") for cell in row] for row in found]
-        return values[1:] if execution["StatementType"] == "DML" else values
-
-    def error(self, sql: str, **arguments) -> str:
-        status = self.execute(sql, **arguments)["Status"]
-        assert status["State"] == "FAILED"
-        return status["StateChangeReason"]
-
-
-@pytest.fixture(scope="module")
-def athena(cloud) -> Athena:
-    client = Athena(cloud)
-    client.put("t/day=2024-01-01/part-0.parquet", rows(3))
-    client.put("t/day=2024-01-02/part-0.parquet", rows(2))
-    client.put("t/day=2024-01-02/_hidden", rows(2))
-    client.define("t", COLUMNS, "t", {"day": "date"})
-    assert client.query("SELECT COUNT(*) FROM t") == [["0"]]  # no partition is registered yet
-    client.query("MSCK REPAIR TABLE t")
-    return client
-
 
 # -- partitions --------------------------------------------------------------------------------------------------------
 
@@ -296,6 +139,79 @@ def test_parameters(athena):
     sql = "SELECT COUNT(*) FROM t WHERE id = ? AND name <> ?"
     assert athena.query(sql, ExecutionParameters=["1", "'?'"]) == [["2"]]
     assert "INVALID_PARAMETER_USAGE" in athena.error(sql, ExecutionParameters=["1"])
+    # one after the other, as they stand in the text; what is no expression without columns is text
+    sql = "WITH a AS (SELECT ? AS x) SELECT ?, (SELECT x FROM a), '?', ? WHERE 1 = ?"
+    assert athena.query(sql, ExecutionParameters=["'first'", "second one", "third", "1"]) == [
+        ["second one", "first", "?", "third"]
+    ]
+    assert athena.query("SELECT 1", ExecutionParameters=["2"]) == [["1"]]
+
+
+def test_a_literal_with_a_point_is_a_double(athena):
+    assert athena.columns(athena.execute("SELECT 1.5 AS x, DECIMAL '1.5' AS y")) == [("x", "double"), ("y", "decimal")]
+    assert athena.query("SELECT 0.1 + 0.2") == [["0.30000000000000004"]]
+
+
+def test_what_the_columns_of_a_result_are(athena):
+    execution = athena.execute("SELECT id, name, lat, ok, d, ts, amt, tags, st FROM t LIMIT 1")
+    answer = athena.cloud.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])
+    found = [
+        (c["Type"], c["Precision"], c["Scale"], c["CaseSensitive"])
+        for c in answer["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
+    ]
+    assert found == [
+        ("bigint", 19, 0, False),
+        ("varchar", 2147483647, 0, True),
+        ("double", 17, 0, False),
+        ("boolean", 0, 0, False),
+        ("date", 0, 0, False),
+        ("timestamp", 3, 0, False),
+        ("decimal", 10, 2, False),
+        ("array", 0, 0, False),
+        ("row", 0, 0, False),
+    ]
+    assert answer["UpdateCount"] == 0
+
+
+def test_the_path_of_a_row(athena):
+    root = f"s3://{athena.bucket}/t"
+    assert athena.query('SELECT DISTINCT "$path", day FROM t ORDER BY 2') == [
+        [f"{root}/day=2024-01-01/part-0.parquet", "2024-01-01"],
+        [f"{root}/day=2024-01-02/part-0.parquet", "2024-01-02"],
+    ]
+    few = athena.execute("SELECT * FROM t WHERE \"$path\" LIKE '%day=2024-01-02/%'")
+    assert "$path" not in [name for name, _ in athena.columns(few)]
+    assert athena.query('SELECT COUNT(*) FROM (SELECT id FROM t WHERE "$path" IS NOT NULL) AS a') == [["5"]]
+    assert "COLUMN_NOT_FOUND" in athena.error('SELECT "$path" FROM (SELECT * FROM t) AS a')
+    athena.define_text("lines", {"a": "string"}, OPENX, b'{"a": "x"}\n')
+    assert athena.query('SELECT a, "$path" FROM lines') == [["x", f"s3://{athena.bucket}/lines/part-0.txt"]]
+
+
+def test_explain(athena):
+    execution = athena.execute("EXPLAIN SELECT id FROM t")
+    assert (execution["StatementType"], execution["SubstatementType"]) == ("DML", "EXPLAIN")
+    assert execution["ResultConfiguration"]["OutputLocation"].endswith(".txt")
+    assert athena.columns(execution) == [("Query Plan", "varchar")]
+    assert athena.query("EXPLAIN (TYPE VALIDATE) SELECT id FROM t") == [["true"]]
+    assert "COLUMN_NOT_FOUND" in athena.error("EXPLAIN (TYPE VALIDATE) SELECT nope FROM t")
+    assert "NOT_SUPPORTED" in athena.error("EXPLAIN ANALYZE SELECT id FROM t")
+
+
+def test_information_schema(athena):
+    sql = "SELECT column_name, ordinal_position, data_type, extra_info FROM information_schema.columns"
+    found = athena.query(f"{sql} WHERE table_schema = '{DATABASE}' AND table_name = 't' ORDER BY 2")
+    assert found[0] == ["id", "1", "bigint", None]
+    assert found[5:] == [
+        ["ts", "6", "timestamp(3)", None],
+        ["amt", "7", "decimal(10,2)", None],
+        ["tags", "8", "array(varchar)", None],
+        ["st", "9", "row(a integer, b varchar)", None],
+        ["day", "10", "date", "partition key"],
+    ]
+    sql = f"SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = '{DATABASE}'"
+    assert ["t", "BASE TABLE"] in athena.query(sql)
+    assert [DATABASE] in athena.query("SELECT schema_name FROM information_schema.schemata")
+    assert "TABLE_NOT_FOUND" in athena.error("SELECT * FROM information_schema.nothing")
 
 
 def test_results_come_in_pages(athena):
@@ -318,11 +234,18 @@ def test_a_workgroup_that_enforces_its_place_for_results_decides(athena):
     assert execution["ResultConfiguration"]["OutputLocation"].startswith(f"s3://{athena.results}/results/")
 
 
-def test_a_query_without_a_place_for_results_fails(athena):
-    client = athena.cloud.athena
-    query_id = client.start_query_execution(QueryString="SELECT 1", WorkGroup="primary")["QueryExecutionId"]
-    status = client.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]
-    assert "No output location provided" in status["StateChangeReason"]
+def test_a_request_that_comes_again_starts_nothing(athena):
+    token = {"ClientRequestToken": "the same request, " + "x" * 32}
+    execution = athena.execute("SELECT 1", **token)
+    assert athena.execute("SELECT 1", **token)["QueryExecutionId"] == execution["QueryExecutionId"]
+    assert athena.refusal("SELECT 2", **token) == "Idempotent parameters do not match"
+
+
+def test_a_query_without_a_place_for_results_is_not_started(athena):
+    assert athena.refusal("SELECT 1", WorkGroup="primary").startswith("No output location provided")
+    assert athena.refusal("SELECT 1", WorkGroup="nowhere") == "WorkGroup is not found."
+    with pytest.raises(athena.cloud.athena.exceptions.InvalidRequestException, match="WorkGroup is not found"):
+        athena.cloud.athena.get_work_group(WorkGroup="nowhere")
 
 
 # -- schema on read ----------------------------------------------------------------------------------------------------
@@ -367,176 +290,65 @@ def test_other_formats_are_not_supported_and_it_says_so(athena):
     assert "reads Parquet, JSON, CSV" in athena.error("SELECT * FROM orc")
 
 
-# -- text --------------------------------------------------------------------------------------------------------------
-
-
-def test_json_is_read_as_openx_reads_it(athena):
-    lines = [
-        '{"ID": 1, "text": 1.50, "day": "2024-01-01", "at": "2024-01-01 12:00:00.5", "ok": true, "more": 7}',
-        '{"id": "x", "text": {"a": [1, "b"]}, "day": 19723, "at": "2024-01-01T13:00:00+01:00", "ok": "TRUE"}',
-        "no object",
-        "",
-        '{"id": 2.9, "amt": 1.005, "f": 0.5, "tags": "one", "st": {"A": 3, "c": 1}, "bin": "YWI=", "at": 1704110400}',
-        '{"id": 9223372036854775808, "amt": 123456789.1, "tags": [1, null], "st": null, "bin": 5, "day": "soon"} x',
-    ]
-    columns = {
-        "id": "bigint",
-        "text": "string",
-        "day": "date",
-        "at": "timestamp",
-        "ok": "boolean",
-        "amt": "decimal(10,2)",
-        "f": "float",
-        "tags": "array<string>",
-        "st": "struct<a:int,b:string>",
-        "bin": "binary",
-    }
-    body = gzip.compress("\n".join(lines).encode())
-    athena.define_text("openx", columns, OPENX, body, {"paths": ",".join(columns)}, suffix=".jsonl.gz")
-    noon = "2024-01-01 12:00:00"
-    assert athena.query("SELECT * FROM openx") == [
-        ["1", "1.50", "2024-01-01", f"{noon}.500", "true", None, None, None, None, None],
-        [None, '{"a":[1,"b"]}', "2024-01-01", f"{noon}.000", "true", None, None, None, None, None],
-        [None] * 10,
-        [None] * 10,
-        ["2", None, None, f"{noon}.000", None, "1.01", "0.5", "[one]", "{a=3, b=null}", "61 62"],
-        [None, None, None, None, None, None, None, "[1, null]", None, None],
-    ]
-    assert athena.query("SELECT COUNT(*), SUM(id) FROM openx WHERE ok") == [["2", "1"]]
-
-
-def test_json_that_cannot_be_read_ends_the_query(athena):
-    athena.define_text("object", {"id": "bigint"}, OPENX, b'{"id": 1}\n{"id": {}}\n')
-    assert athena.error("SELECT * FROM object").startswith(
-        "HIVE_BAD_DATA: {} cannot be coerced to int64, line 2 of s3:"
-    )
-    athena.define_text("malformed", {"id": "bigint"}, OPENX, b'{"id": \n')
-    assert athena.error("SELECT * FROM malformed").startswith("HIVE_BAD_DATA: Error Parsing a JSON row")
-    ignored = {"ignore.malformed.json": "true", "mapping.number": "ID"}
-    athena.define_text("ignored", {"number": "bigint"}, OPENX, b'{"id": \n{"Id": 7}\n', ignored)
-    assert athena.query("SELECT * FROM ignored") == [[None], ["7"]]
-    athena.define_text("cut", {"id": "bigint"}, OPENX, gzip.compress(b"{}")[:-9], suffix=".gz")
-    assert athena.error("SELECT * FROM cut").startswith("HIVE_CANNOT_OPEN_SPLIT")
-
-
-def test_hive_s_json_is_stricter(athena):
-    athena.define_text("hive_json", {"id": "bigint", "b": "string"}, HIVE_JSON, b'{"ID": 1}\n{"b": true}\n')
-    assert athena.query("SELECT * FROM hive_json") == [["1", None], [None, "true"]]
-    athena.define_text("hive_json_bad", {"id": "bigint"}, HIVE_JSON, b'{"id": "x"}\n')
-    assert athena.error("SELECT * FROM hive_json_bad").startswith("HIVE_BAD_DATA")
-
-
-def test_csv_without_quotes(athena):
-    columns = {"id": "int", "name": "string", "d": "date", "ts": "timestamp", "ok": "boolean", "x": "double"}
-    body = b'id,name\r\n1,"a,2024-01-01,2024-01-01 12:00:00.25,TRUE,1e3\r\nx,\\N,,soon,1,\n3,,2024-13-01\n'
-    options = {"field.delim": ","}
-    athena.define_text("lazy", columns, LAZY_CSV, body, options, {"skip.header.line.count": "1"})
-    assert athena.query("SELECT * FROM lazy") == [
-        ["1", '"a', "2024-01-01", "2024-01-01 12:00:00.250", "true", "1000.0"],
-        [None, None, None, None, None, None],
-        ["3", "", None, None, None, None],
-    ]
-    escaped = {"field.delim": ",", "escape.delim": "\\"}
-    athena.define_text("escaped", {"a": "string", "b": "int"}, LAZY_CSV, b"x\\,y,2\n", escaped)
-    assert athena.query("SELECT * FROM escaped") == [["x,y", "2"]]
-
-
-def test_csv_with_quotes(athena):
-    columns = {"id": "int", "name": "string", "d": "date", "ts": "timestamp"}
-    options = {"escapeChar": "\\", "quoteChar": '"', "separatorChar": ","}
-    body = b'1,"a ""b"", c",19723,1704110400000\n2,,0,0\n3\n'
-    athena.define_text("open", columns, OPEN_CSV, body, options)
-    assert athena.query("SELECT * FROM open") == [
-        ["1", 'a "b", c', "2024-01-01", "2024-01-01 12:00:00.000"],
-        ["2", "", "1970-01-01", "1970-01-01 00:00:00.000"],
-        ["3", None, None, None],
-    ]
-    athena.define_text("open_bad", columns, OPEN_CSV, b"1,a,2024-01-01,0\n", options)
-    assert "Error parsing field value '2024-01-01' for field 2" in athena.error("SELECT * FROM open_bad")
-    athena.define_text("open_empty", columns, OPEN_CSV, b",a,0,0\n", options)
-    assert "Error parsing field value '' for field 0" in athena.error("SELECT * FROM open_empty")
-
-
-def test_lines_by_a_regular_expression(athena):
-    options = {"input.regex": r"(\w+) (.*)"}
-    athena.define_text("regex", {"a": "string", "b": "string"}, REGEX, b"x y z\n?\n", options)
-    assert athena.query("SELECT * FROM regex") == [["x", "y z"], [None, None]]
-
-
-def test_partitions_of_text_are_read_by_their_own_descriptor(athena):
-    athena.define_text("days", {"id": "bigint"}, OPENX, b'{"id": 1}\n', keys={"day": "bigint"}, folder="days/day=5")
-    glue = athena.cloud.glue
-    table = glue.get_table(DatabaseName=DATABASE, Name="days")["Table"]
-    assert athena.query("SELECT * FROM days") == []
-    location = f"s3://{athena.bucket}/days/day=5/"
-    descriptor = {**table["StorageDescriptor"], "Location": location}
-    partition = {"Values": ["5"], "StorageDescriptor": descriptor}
-    glue.create_partition(DatabaseName=DATABASE, TableName="days", PartitionInput=partition)
-    assert athena.query("SELECT id, day FROM days WHERE day < 6") == [["1", "5"]]
-    partition["StorageDescriptor"] = {**descriptor, "Columns": [{"Name": "id", "Type": "string"}]}
-    glue.update_partition(DatabaseName=DATABASE, TableName="days", PartitionValueList=["5"], PartitionInput=partition)
-    assert "HIVE_PARTITION_SCHEMA_MISMATCH" in athena.error("SELECT * FROM days")
-
-
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("sql", "error"),
+    ("sql", "error", "kind"),
     [
-        ("SELECT nope FROM t", "SYNTAX_ERROR"),
-        ("SELECT * FROM missing", "TABLE_NOT_FOUND"),
-        ("SELEC 1", "SYNTAX_ERROR"),
-        ("SELECT (", "SYNTAX_ERROR"),
-        ("VACUUM t", "NOT_SUPPORTED"),
-        ("SELECT CAST('x' AS integer)", "INVALID_CAST_ARGUMENT"),
-        ("INSERT INTO t SELECT * FROM t", "NOT_SUPPORTED"),
-        ("DELETE FROM t", "NOT_SUPPORTED"),
-        ("SHOW PARTITIONS missing", "TABLE_NOT_FOUND"),
-        ("DROP TABLE missing", "Table not found"),
+        ("SELECT nope FROM t", "COLUMN_NOT_FOUND: line 1:8: Column 'nope' cannot be resolved", 1006),
+        (
+            "SELECT * FROM missing",
+            "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.athena_test.missing'",
+            1301,
+        ),
+        ("SELECT * FROM other.athena_test.t", "CATALOG_NOT_FOUND: line 1:15: Catalog 'other' not found", 1000),
+        ("SELECT nofunction(id) FROM t", "FUNCTION_NOT_FOUND: line 1:8: Function 'nofunction' not registered", 1303),
+        ("SELECT list_sort(tags) FROM t", "FUNCTION_NOT_FOUND: line 1:8: Function 'list_sort' not registered", 1303),
+        ("VACUUM t", "NOT_SUPPORTED", 1200),
+        ("SELECT CAST('x' AS integer)", "INVALID_CAST_ARGUMENT", 1100),
+        ("DELETE FROM t", "NOT_SUPPORTED", 1200),
+        (
+            "SHOW PARTITIONS missing",
+            "[Error 10001]: Table not found athena_test.missing",
+            1301,
+        ),
+        ("DROP TABLE missing", "[Error 10001]: Table not found athena_test.missing", 1301),
     ],
 )
-def test_errors(athena, sql, error):
-    assert error in athena.error(sql)
+def test_queries_that_fail(athena, sql, error, kind):
+    status = athena.execute(sql)["Status"]
+    assert status["State"] == "FAILED"
+    assert error in status["StateChangeReason"]
+    assert status["AthenaError"]["ErrorMessage"] == status["StateChangeReason"]
+    assert status["AthenaError"]["ErrorType"] == kind
 
 
-# -- other statements --------------------------------------------------------------------------------------------------
-
-
-def test_create_table_as(athena):
-    location = f"s3://{athena.bucket}/made/"
-    sql = (
-        f"CREATE TABLE made WITH (external_location = '{location}', format = 'PARQUET') AS SELECT id, name, day FROM t"
-    )
-    execution = athena.execute(sql)
-    assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
-    assert execution["Statistics"]["DataManifestLocation"].endswith("-manifest.csv")
-    assert athena.query("SELECT COUNT(*), COUNT(name), MAX(day) FROM made") == [["5", "3", "2024-01-02"]]
-    assert "HIVE_PATH_ALREADY_EXISTS" in athena.error(sql)
-    athena.query("DROP TABLE made")
-    assert "TABLE_NOT_FOUND" in athena.error("SELECT * FROM made")
-
-
-def test_create_table_as_of_what_is_not_supported(athena):
-    assert "NOT_SUPPORTED" in athena.error("CREATE TABLE x WITH (format = 'ORC') AS SELECT 1 AS a")
-    assert "NOT_SUPPORTED" in athena.error("CREATE TABLE x WITH (partitioned_by = ARRAY['a']) AS SELECT 1 AS a")
-
-
-def test_databases_and_tables(athena):
-    athena.query("CREATE DATABASE IF NOT EXISTS scratch")
-    athena.query("CREATE DATABASE IF NOT EXISTS scratch")
-    assert "already exists" in athena.error("CREATE DATABASE scratch")
-    assert ["scratch"] in athena.query("SHOW DATABASES")
-    assert athena.query("SHOW TABLES IN scratch") == []
-    assert ["t"] in athena.query("SHOW TABLES")
-    athena.query("DROP DATABASE scratch")
-    assert "does not exist" in athena.error("DROP DATABASE scratch")
-
-
-def test_describe(athena):
-    described = [row[0].split() for row in athena.query("DESCRIBE t")]
-    assert ["id", "bigint"] in described
-    assert ["day", "date"] in described
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELEC 1", "line 1:1: mismatched input 'SELEC'"),
+        ("SELECT 1\nFROM t WHERE", "line 2:8: mismatched input 'WHERE'"),
+        ("SELECT (", "mismatched input"),
+        ("SELECT 1; SELECT 2", "Only one sql statement is allowed"),
+        # of other dialects
+        ("SELECT * FROM `t`", "line 1:15: backquoted identifiers are not supported"),
+        ("SELECT '1'::int", "line 1:11: mismatched input ':'"),
+        ("SELECT id FROM t WHERE name ILIKE 'N%'", "mismatched input 'ILIKE'"),
+        ("SELECT DISTINCT ON (id) id FROM t", "mismatched input 'ON'"),
+        ("SELECT * EXCEPT (id) FROM t", "mismatched input 'EXCEPT'"),
+        # Hive knows backticks only
+        ('DESCRIBE "t"', "line 1:10: no viable alternative at input 'DESCRIBE \"t\"'"),
+        ('DESCRIBE athena_test."t"', "line 1:22: no viable alternative at input 'athena_test.\"t\"'"),
+        ('DROP TABLE IF EXISTS "t"', "line 1:22: mismatched input '\"t\"'"),
+        ('ALTER TABLE athena_test."t" RENAME TO x', "no viable alternative at input 'ALTER TABLE athena_test.\"t\"'"),
+        ('SHOW CREATE TABLE "t"', "Queries of this type are not supported"),
+        ("DESCRIBE missing", "Entity Not Found (Service: AmazonDataCatalog; Status Code: 400;"),
+        ("SHOW COLUMNS IN missing", "Entity Not Found (Service: AmazonDataCatalog; Status Code: 400;"),
+    ],
+)
+def test_queries_that_are_not_started(athena, sql, message):
+    assert message in athena.refusal(sql)
 
 
 # -- the engine's process ----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from .types import AthenaError
+from .errors import AthenaError
 
 ENABLED = "projection.enabled"
 TEMPLATE = "storage.location.template"

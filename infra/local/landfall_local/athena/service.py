@@ -6,14 +6,20 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
-from moto.athena.models import AthenaBackend, WorkGroup, athena_backends
+from moto.athena.models import WorkGroup, athena_backends
 from moto.athena.responses import AthenaResponse
 
 from ..account import ACCOUNT_ID, REGION
+from . import metadata
 from .engine import Engine, EngineEndedError
+from .errors import INVALID_INPUT, athena_error
 
 ROWS_PER_PAGE = 1000  # Athena's most
 ENGINE = "Athena engine version 3"
+MIN_TOKEN, MAX_TOKEN = 32, 128
+STATE = "INVALID_QUERY_EXECUTION_STATE"
+WITH_HEADER = ("SELECT", "EXPLAIN")  # their first row is the names of the columns
+CATALOG = "awsdatacatalog"
 
 
 @dataclass
@@ -30,11 +36,11 @@ class Query:
     completed: float | None = None
     kind: str = "DML"
     subkind: str = "SELECT"
+    of_hive: bool = False
     location: str = ""
     manifest: str | None = None
-    written_rows: int = 0
-    header: list[str] = field(default_factory=list)
-    types: list[str] = field(default_factory=list)
+    update_count: int | None = None
+    columns: list[dict] = field(default_factory=list)  # ColumnInfo
     rows: list[list[str | None]] = field(default_factory=list)
 
     @property
@@ -46,13 +52,14 @@ class Athena:
     def __init__(self, engine: Engine):
         self._engine = engine
         self._held: set[str] = set()  # names of workgroups
+        self._tokens: dict[str, tuple] = {}  # of requests -> what was asked, and the query of it
         self._changed = threading.Condition()  # of that set, and of a query's status
 
     def install(self) -> None:
         athena = self
 
-        def start_query_execution(self, query, context, config, workgroup, execution_parameters):
-            return athena._start(self, query, context or {}, config or {}, workgroup, execution_parameters or [])
+        def start_query_execution(self):
+            return athena._start(self)
 
         def get_query_execution(self):
             return athena._answer(self, describe)
@@ -63,40 +70,62 @@ class Athena:
         def stop_query_execution(self):
             return athena._answer(self, athena._cancel)
 
-        AthenaBackend.start_query_execution = start_query_execution
+        AthenaResponse.start_query_execution = start_query_execution
         AthenaResponse.get_query_execution = get_query_execution
         AthenaResponse.get_query_results = get_query_results
         AthenaResponse.stop_query_execution = stop_query_execution
+        metadata.install()
         AthenaResponse.batch_get_query_execution = athena._batch_get()
 
-    def _start(
-        self,
-        backend: AthenaBackend,
-        sql: str,
-        context: dict,
-        config: dict,
-        work_group_name: str | None,
-        parameters: list[str],
-    ) -> str:
-        work_group = backend.work_groups[work_group_name or "primary"]
+    def _start(self, response: AthenaResponse):
+        work_group = response.athena_backend.work_groups.get(response._get_param("WorkGroup") or "primary")
+        if work_group is None:
+            return invalid("WorkGroup is not found.")
+        context = response._get_param("QueryExecutionContext") or {}
+        token = response._get_param("ClientRequestToken") or ""
+        if not MIN_TOKEN <= len(token) <= MAX_TOKEN:
+            return invalid("clientRequestToken is null or empty, or not of 32 to 128 characters")
         query = Query(
-            sql=sql,
+            sql=response._get_param("QueryString"),
             database=(context.get("Database") or "default").strip('`"'),
             work_group=work_group,
-            output=output_folder(work_group, config),
-            parameters=parameters,
+            output=output_folder(work_group, response._get_param("ResultConfiguration") or {}),
+            parameters=response._get_param("ExecutionParameters") or [],
         )
-        backend.executions[query.id] = query
-        if query.output:
-            query.location = f"{query.output}{query.id}.csv"
-            threading.Thread(target=self._run, args=(query,), daemon=True).start()
-        else:
-            fail(
-                query,
-                "No output location provided. An output location is required either through the Workgroup "
-                "result configuration setting or as an API input.",
+        if not query.output:
+            return invalid(
+                "No output location provided. An output location is required either through the Workgroup result "
+                "configuration setting or as an API input."
             )
-        return query.id
+        if (context.get("Catalog") or CATALOG).lower() != CATALOG:
+            return invalid(f"Catalog {context['Catalog']} is not found")
+        if problem := self._check(query):
+            return problem
+        same = (query.sql, context.get("Database"), response._get_param("ResultConfiguration"))
+        first, query_id = self._tokens.setdefault(token, (same, query.id))
+        if first != same:
+            return invalid("Idempotent parameters do not match", "IDEMPOTENT_PARAMETER_MISMATCH")
+        if query_id != query.id:  # a retry
+            return json.dumps({"QueryExecutionId": query_id})
+        response.athena_backend.executions[query.id] = query
+        threading.Thread(target=self._run, args=(query,), daemon=True).start()
+        return json.dumps({"QueryExecutionId": query.id})
+
+    def _check(self, query: Query):
+        """The answer to a statement that Athena does not even start; otherwise, what kind of statement it is."""
+        try:
+            answer = self._engine.execute(
+                {**asked(query), "id": f"check {query.id}", "check": enforced(query.work_group)}
+            )
+        except EngineEndedError:
+            return None  # so will the query say
+        if "invalid" in answer:
+            return invalid(answer["invalid"], answer["code"])
+        suffix = answer.pop("suffix", "csv")
+        if "error" not in answer:
+            take(query, answer)
+        query.location = f"{query.output}{query.id}" + (f".{suffix}" if suffix else "")
+        return None
 
     def hold(self, work_group: str) -> None:
         """Keeps the queries of a workgroup queued, as when its capacity is used up, until it is released."""
@@ -119,25 +148,18 @@ class Athena:
             if query.status != "QUEUED":
                 return
             query.status = "RUNNING"
-        request = {
-            "id": query.id,
-            "sql": query.sql,
-            "database": query.database,
-            "output": query.output,
-            "parameters": query.parameters,
-        }
         try:
-            answer = self._engine.execute(request)
+            answer = self._engine.execute(asked(query))
         except EngineEndedError as error:
             answer = {"error": f"GENERIC_INTERNAL_ERROR: {error}"}
         with self._changed:
             if query.status == "CANCELLED":
                 return
-            if "error" in answer:
-                fail(query, answer["error"])
+            if "error" in answer or "invalid" in answer:
+                fail(query, answer.get("error") or f"SYNTAX_ERROR: {answer['invalid']}")
                 return
-            for name, value in answer.items():
-                setattr(query, name, value)
+            answer["location"] = answer["location"] or query.location
+            take(query, answer)
             query.completed = time.time()
             query.status = "SUCCEEDED"
 
@@ -152,7 +174,7 @@ class Athena:
         query_id = response._get_param("QueryExecutionId")
         query = response.athena_backend.executions.get(query_id)
         if query is None:
-            return response.error(f"QueryExecution {query_id} was not found", 400)
+            return invalid(f"QueryExecution {query_id} was not found", "QUERY_EXECUTION_NOT_FOUND")
         return answer(response, query)
 
     def _batch_get(self):
@@ -169,11 +191,31 @@ class Athena:
         return batch_get_query_execution
 
 
+def invalid(message: str, code: str = INVALID_INPUT) -> tuple[str, dict]:
+    body = {"__type": "InvalidRequestException", "AthenaErrorCode": code, "ErrorCode": code, "Message": message}
+    return json.dumps(body), {"status": 400}
+
+
+def asked(query: Query) -> dict:
+    """What the engine is told of a query."""
+    return {name: getattr(query, name) for name in ("id", "sql", "database", "output", "parameters")}
+
+
+def take(query: Query, answer: dict) -> None:
+    for name, value in answer.items():
+        setattr(query, name, value)
+
+
+def enforced(work_group: WorkGroup) -> bool:
+    """Whether the workgroup decides where results go."""
+    configured = (work_group.configuration.get("ResultConfiguration") or {}).get("OutputLocation")
+    return bool(work_group.configuration.get("EnforceWorkGroupConfiguration") and configured)
+
+
 def output_folder(work_group: WorkGroup, config: dict) -> str:
     """Where results go. A workgroup that enforces its configuration decides; otherwise the client may."""
     configured = (work_group.configuration.get("ResultConfiguration") or {}).get("OutputLocation")
-    enforced = work_group.configuration.get("EnforceWorkGroupConfiguration")
-    chosen = configured if enforced and configured else config.get("OutputLocation") or configured
+    chosen = configured if enforced(work_group) else config.get("OutputLocation") or configured
     return chosen.rstrip("/") + "/" if chosen else ""
 
 
@@ -187,12 +229,8 @@ def execution(query: Query) -> dict:
         status["CompletionDateTime"] = query.completed
     if query.reason:
         status["StateChangeReason"] = query.reason
-        status["AthenaError"] = {
-            "ErrorCategory": 2,
-            "ErrorType": 1,
-            "Retryable": False,
-            "ErrorMessage": query.reason,
-        }
+        if query.status == "FAILED":
+            status["AthenaError"] = athena_error(query.reason)
     milliseconds = int(((query.completed or time.time()) - query.submitted) * 1000)
     statistics: dict = {
         "EngineExecutionTimeInMillis": milliseconds,
@@ -224,36 +262,27 @@ def describe(_response: AthenaResponse, query: Query) -> str:
 
 
 def results(response: AthenaResponse, query: Query):
+    if query.status == "FAILED" and query.of_hive:
+        return json.dumps({"ResultSet": {"Rows": [], "ResultSetMetadata": {"ColumnInfo": []}}})
+    if query.status == "CANCELLED":
+        return invalid("Could not find results", "RESULT_NOT_FOUND")
     if query.status == "FAILED":
-        return response.error("Query did not finish successfully. Final query state: FAILED", 400)
+        return invalid("Query did not finish successfully. Final query state: FAILED", STATE)
     if query.status != "SUCCEEDED":
-        return response.error(f"Query has not yet finished. Current state: {query.status}", 400)
-    rows = ([query.header] if query.header else []) + query.rows
-    size = min(int(response._get_param("MaxResults") or ROWS_PER_PAGE), ROWS_PER_PAGE)
+        return invalid(f"Query has not yet finished. Current state: {query.status}", STATE)
+    header = [[column["Name"] for column in query.columns]] if query.subkind in WITH_HEADER else []
+    rows = header + query.rows
+    size = int(response._get_param("MaxResults") or ROWS_PER_PAGE)
+    if size > ROWS_PER_PAGE:
+        return invalid(f"MaxResults is more than maximum allowed length {ROWS_PER_PAGE}")
     start = int(response._get_param("NextToken") or 0)
-    columns = [
-        {
-            "CatalogName": "hive",
-            "SchemaName": "",
-            "TableName": "",
-            "Name": name,
-            "Label": name,
-            "Type": kind,
-            "Precision": 0,
-            "Scale": 0,
-            "Nullable": "UNKNOWN",
-            "CaseSensitive": kind == "varchar",
-        }
-        for name, kind in zip(query.header, query.types, strict=True)
-    ]
     page = [
         {"Data": [{} if value is None else {"VarCharValue": value} for value in row]}
         for row in rows[start : start + size]
     ]
-    answer: dict = {
-        "UpdateCount": query.written_rows,
-        "ResultSet": {"Rows": page, "ResultSetMetadata": {"ColumnInfo": columns}},
-    }
+    answer: dict = {"ResultSet": {"Rows": page, "ResultSetMetadata": {"ColumnInfo": query.columns}}}
+    if query.update_count is not None:
+        answer["UpdateCount"] = query.update_count
     if start + size < len(rows):
         answer["NextToken"] = str(start + size)
     return json.dumps(answer)

@@ -14,13 +14,16 @@ import pyarrow.fs as pafs
 
 from ..account import REGION, Clients
 from . import lines
+from .errors import AthenaError
 from .projection import projected
-from .types import TRINO_NAMES, AthenaError, arrow_type, parquet_name, readable_as
+from .types import TRINO_NAMES, arrow_type, parquet_name, readable_as
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
 PARTITIONS_PER_CALL = 100
+PATH_COLUMN = "$path"  # of the file that a row is of; * is without it
 PARQUET = ds.ParquetFileFormat()
+DDL_TASK = "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask"
 
 
 class Catalog:
@@ -56,6 +59,21 @@ class Catalog:
             message = f"TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.{database}.{name}' does not exist"
             raise AthenaError(message) from None
 
+    def databases(self) -> list[str]:
+        pages = self.glue.get_paginator("get_databases").paginate()
+        return sorted({found["Name"] for page in pages for found in page["DatabaseList"]} | {"default"})
+
+    def definitions(self, database: str) -> list[dict]:
+        """Tables and views of a database, by name; none where there is no such database."""
+        try:
+            pages = list(self.glue.get_paginator("get_tables").paginate(DatabaseName=database))
+        except self.glue.exceptions.EntityNotFoundException:
+            return []
+        return sorted((table for page in pages for table in page["TableList"]), key=lambda table: table["Name"])
+
+    def has_database(self, name: str) -> bool:
+        return name in self.databases()
+
     def partitions(self, database: str, name: str) -> list[dict]:
         pages = self.glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=name)
         return [partition for page in pages for partition in page["Partitions"]]
@@ -71,7 +89,8 @@ class Catalog:
                 if found["Size"] and not hidden:
                     yield f"{bucket}/{found['Key']}", found["ETag"]
 
-    def dataset(self, database: str, name: str) -> ds.Dataset | pa.Table:
+    def dataset(self, database: str, name: str, with_path: bool = False) -> ds.Dataset | pa.Table:
+        """All rows; `with_path` adds to each where it is from."""
         if name.endswith("$partitions"):
             return self._partitions_table(database, name.removesuffix("$partitions"))
         table = self.definition(database, name)
@@ -86,15 +105,22 @@ class Catalog:
         keys = {key["Name"].lower(): arrow_type(key["Type"]) for key in table.get("PartitionKeys") or []}
         schema = pa.schema([(name, arrow_type(hive)) for name, hive in columns.items()] + list(keys.items()))
         if serde in lines.READERS:
-            return self._text_table(database, name, table, columns, keys).cast(schema)
+            return self._text_table(database, name, table, columns, keys, with_path)
         fragments = []
         for path, etag, values in self.files(database, table):
             fragment = self._fragment(path, etag, keys, values)
             check_columns(path, fragment.physical_schema, columns)
             fragments.append(fragment)
+        if with_path:
+            parts = [self._located(fragment, schema) for fragment in fragments]
+            return pa.concat_tables([schema.append(pa.field(PATH_COLUMN, pa.string())).empty_table(), *parts])
         if not fragments:
             return schema.empty_table()
         return ds.FileSystemDataset(fragments, schema, PARQUET, self.filesystem)
+
+    def _located(self, fragment: ds.ParquetFileFragment, schema: pa.Schema) -> pa.Table:
+        rows = ds.FileSystemDataset([fragment], schema, PARQUET, self.filesystem).to_table()
+        return rows.append_column(PATH_COLUMN, pa.array([f"s3://{fragment.path}"] * rows.num_rows, pa.string()))
 
     def files(self, database: str, table: dict) -> Iterator[tuple[str, str, list[str]]]:
         """(bucket/key, ETag, partition values) of every object that Athena reads of a table."""
@@ -124,11 +150,17 @@ class Catalog:
             yield partition["StorageDescriptor"]["Location"], partition["Values"]
 
     def _text_table(
-        self, database: str, name: str, table: dict, columns: dict[str, str], keys: dict[str, pa.DataType]
+        self,
+        database: str,
+        name: str,
+        table: dict,
+        columns: dict[str, str],
+        keys: dict[str, pa.DataType],
+        with_path: bool,
     ) -> pa.Table:
         """All rows of all files. A partition is read by the format and the columns that it was registered with."""
         kinds = [(column, arrow_type(hive)) for column, hive in columns.items()]
-        rows = [[] for _ in [*columns, *keys]]
+        rows = [[] for _ in [*columns, *keys, PATH_COLUMN]]
         for partition in self.partitions(database, name) if keys else [None]:
             described = {**table, "StorageDescriptor": (partition or table)["StorageDescriptor"]}
             if partition:
@@ -141,11 +173,12 @@ class Catalog:
                 bucket, key = path.split("/", 1)
                 body = self._clients.get("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
                 for row in lines.read(body, path, described, kinds):
-                    for column, value in zip(rows, [*row, *given], strict=True):
+                    for column, value in zip(rows, [*row, *given, f"s3://{path}"], strict=True):
                         column.append(value)
-        names, types = [*columns, *keys], [kind for _, kind in kinds] + list(keys.values())
+        names, types = [*columns, *keys, PATH_COLUMN], [kind for _, kind in kinds] + [*keys.values(), pa.string()]
         arrays = [pa.array(column, kind) for column, kind in zip(rows, types, strict=True)]
-        return pa.table(arrays, names=names)
+        found = pa.table(arrays, names=names)
+        return found if with_path else found.drop_columns([PATH_COLUMN])
 
     def _check_partition(self, name: str, partition: dict, columns: dict[str, str]) -> None:
         """Athena's rule for text: a column's type in a partition is the table's."""
@@ -183,7 +216,7 @@ class Catalog:
         table = self.definition(database, name)
         keys = [key["Name"].lower() for key in table.get("PartitionKeys") or []]
         if not keys:
-            raise AthenaError("FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask")
+            raise AthenaError(DDL_TASK)
         location = table["StorageDescriptor"]["Location"].rstrip("/") + "/"
         known = {tuple(partition["Values"]) for partition in self.partitions(database, name)}
         found = {}

@@ -6,10 +6,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-
-class AthenaError(Exception):
-    """Why a query fails, as Athena would put it: StateChangeReason."""
-
+from .errors import AthenaError
 
 SIMPLE = {
     "tinyint": pa.int8(),
@@ -52,6 +49,21 @@ def arrow_type(hive: str) -> pa.DataType:
         fields = [field.split(":", 1) for field in split_arguments(match[1])]
         return pa.struct([(name.strip(), arrow_type(inner)) for name, inner in fields])
     raise AthenaError(f"FAILED: SemanticException unknown type {hive}")
+
+
+def trino_type(hive: str) -> str:
+    """struct<a:array<int>> -> row(a array(integer)), as information_schema and views have it."""
+    text = hive.strip().lower()
+    if match := re.fullmatch(r"array<(.*)>", text):
+        return f"array({trino_type(match[1])})"
+    if match := re.fullmatch(r"map<(.*)>", text):
+        return f"map({', '.join(trino_type(part) for part in split_arguments(match[1]))})"
+    if match := re.fullmatch(r"struct<(.*)>", text):
+        fields = [field.split(":", 1) for field in split_arguments(match[1])]
+        return f"row({', '.join(f'{name.strip()} {trino_type(inner)}' for name, inner in fields)})"
+    if text == "timestamp":
+        return "timestamp(3)"
+    return TRINO_NAMES.get(text, text)
 
 
 def split_arguments(text: str) -> list[str]:
@@ -105,6 +117,28 @@ def result_type(kind: pa.DataType) -> tuple[str, str]:
         if test(kind):
             return names
     return "varchar", "string"
+
+
+INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
+VARCHAR_LENGTH = 2**31 - 1
+VARBINARY_LENGTH = 2**30
+
+
+def precision(kind: pa.DataType) -> tuple[int, int]:
+    """(precision, scale) in a result's ColumnInfo."""
+    if pa.types.is_decimal(kind):
+        return kind.precision, kind.scale
+    if pa.types.is_integer(kind):
+        return INTEGER_DIGITS[kind.bit_width], 0
+    if pa.types.is_floating(kind):
+        return 17, 0
+    if pa.types.is_timestamp(kind):
+        return 3, 0
+    if is_text(kind):
+        return VARCHAR_LENGTH, 0
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return VARBINARY_LENGTH, 0
+    return 0, 0
 
 
 def as_text(value: object, nested: bool = False) -> str | None:

@@ -4,8 +4,10 @@ It is a process of its own for two reasons. Arrow reads S3 in native code, at ti
 the server's Python: in one process the two would wait for each other for ever. And importing DuckDB, Arrow and
 sqlglot takes a second, which so passes beside the start of everything else.
 
-    {"id", "sql", "database", "output", "parameters"}
-    {"id", "kind", "subkind", "header", "types", "rows", "location", "manifest", "written_rows"} or {"id", "error"}
+    {"id", "sql", "database", "output", "parameters"} and either "check": whether the workgroup enforces its output, or
+    nothing more
+    {"id", "kind", "subkind", "suffix", "of_hive"} of a check
+    {"id", "columns", "rows", "location", "manifest", "update_count"}, or {"id", "error"}, or {"id", "invalid", "code"}
 """
 
 import io
@@ -15,8 +17,9 @@ import sys
 import threading
 
 from ..account import Clients
-from .statements import Result, Statements
-from .types import AthenaError, as_text, result_type
+from .errors import AthenaError, InvalidRequestError
+from .results import TXT, Result, as_file
+from .statements import Request, Statement, Statements
 
 
 class Worker:
@@ -30,66 +33,54 @@ class Worker:
         for line in requests:
             threading.Thread(target=self._answer, args=(json.loads(line),), daemon=True).start()
 
-    def _answer(self, request: dict) -> None:
+    def _answer(self, asked: dict) -> None:
+        check = asked.pop("check", None)
+        request = Request(**asked)
         try:
-            answer = self._execute(**request)
+            answer = self._execute(request) if check is None else self._check(request, check)
+        except InvalidRequestError as error:
+            answer = {"invalid": str(error), "code": error.code}
         except AthenaError as error:
             answer = {"error": str(error)}
         except Exception as error:  # whatever it is, a client waits for the end of its query
             answer = {"error": f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}"}
-        text = json.dumps({"id": request["id"], **answer})
+        text = json.dumps({"id": request.id, **answer})
         with self._lock:
             self._answers.write(f"{text}\n")
             self._answers.flush()
 
-    def _execute(self, id: str, sql: str, database: str, output: str, parameters: list[str]) -> dict:
-        result = self._statements.execute(sql, database, output, id, parameters)
-        header, types, rows = as_rows(result)
-        if result.location:  # a table was written, and that is the result
-            location = f"{output}tables/{id}"
-        else:
-            location = f"{output}{id}.{'txt' if result.table is None else 'csv'}"
-            self._keep(location, lines_of(rows) if result.table is None else as_csv([header, *rows]))
+    def _check(self, request: Request, enforced: bool) -> dict:
+        statement = self._statements.statement(request, enforced)
+        names = ("kind", "subkind", "suffix", "of_hive")
+        return {name: getattr(statement, name) for name in names}
+
+    def _execute(self, request: Request) -> dict:
+        statement = self._statements.statement(request)
+        try:
+            result = statement.run()
+        except AthenaError as error:
+            if statement.of_hive:  # which leaves a file even so
+                self._put(f"{request.output}{request.id}.{TXT}", str(error))
+            raise
+        if statement.suffix:
+            self._keep(result, statement, f"{request.output}{request.id}.{statement.suffix}")
         return {
-            "kind": result.kind,
-            "subkind": result.subkind,
-            "header": header,
-            "types": types,
-            "rows": rows,
-            "location": location,
+            "columns": [column.to_json() for column in result.columns],
+            "rows": result.rows,
+            "location": result.location,
             "manifest": result.manifest,
-            "written_rows": result.written_rows,
+            "update_count": result.update_count,
         }
 
-    def _keep(self, location: str, body: str) -> None:
+    def _keep(self, result: Result, statement: Statement, location: str) -> None:
         """Puts a result where the client finds it; readers also look for its (here empty) metadata."""
+        self._put(location, as_file(result, statement.suffix))
+        if result.columns:
+            self._put(f"{location}.metadata", "")
+
+    def _put(self, location: str, body: str) -> None:
         bucket, key = location.removeprefix("s3://").split("/", 1)
-        s3 = self._clients.get("s3")
-        s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
-        s3.put_object(Bucket=bucket, Key=f"{key}.metadata", Body=b"")
-
-
-def as_rows(result: Result) -> tuple[list[str], list[str], list[list[str | None]]]:
-    """Names, types and values as text, as Athena gives them."""
-    if result.table is None:
-        return [], [], [[line] for line in result.lines]
-    types = [result_type(column.type)[0] for column in result.table.schema]
-    columns = [column.to_pylist() for column in result.table.columns]
-    rows = [[as_text(value) for value in row] for row in zip(*columns, strict=True)]
-    return result.table.column_names, types, rows
-
-
-def lines_of(rows: list[list[str | None]]) -> str:
-    return "".join(f"{row[0]}\n" for row in rows)
-
-
-def as_csv(rows: list[list[str | None]]) -> str:
-    """Every value in quotes; a null is nothing at all, so that it differs from empty text."""
-    text = io.StringIO()
-    for row in rows:
-        cells = ["" if value is None else '"' + value.replace('"', '""') + '"' for value in row]
-        text.write(",".join(cells) + "\n")
-    return text.getvalue()
+        self._clients.get("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
 
 
 def main() -> None:
