@@ -389,7 +389,10 @@ def test_every_state_is_reached_and_exists(machine):
 @pytest.mark.parametrize("name", ["Process", "Curate", "Catalog"])
 def test_only_what_may_pass_is_retried(machine, name):
     state = machine["States"][name]
-    retry, *once = state["Retry"]
+    throttled, retry, *once = state["Retry"]
+    # nothing is lost by waiting: it may take others a while
+    assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+    assert throttled["MaxAttempts"] * throttled["MaxDelaySeconds"] >= 1800
     # what has run out of time or memory does so again
     crashes = {"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"}
     if name == "Catalog":
