@@ -1,5 +1,8 @@
 //! What may land, and what becomes of it.
 
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
 use serde_json::{Value, json};
 use tests::{Api, Options, Stack, gzip};
 
@@ -206,27 +209,42 @@ async fn an_event_that_comes_twice_does_its_work_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_land_together_are_rebuilt_together() {
+    // by hand more: `FILES=2000 cargo test --workspace --test end_to_end -- --nocapture together`, after a `make functions`
+    let files = std::env::var("FILES").map_or(40, |files| files.parse().unwrap());
+    let started = Instant::now();
     let api = Api::start(&[]);
     let stack = Stack::deploy("together", Options::default()).await;
     let rows = rows(&stack, &api).await;
     let bytes = lines(&rows);
-    for n in 0..40 {
-        stack.land(&key(1_000 + n), bytes.clone()).await;
-    }
-    stack
-        .eventually("land is empty, and all is built", async || {
+    let landing = (0..files).map(|n| {
+        let (stack, bytes) = (&stack, bytes.clone());
+        async move { stack.land(&key(1_000 + n), bytes).await }
+    });
+    futures::stream::iter(landing).buffer_unordered(16).collect::<Vec<()>>().await;
+    let all_is_built = async {
+        loop {
             let executions = stack.executions().await;
             let alive = executions.iter().filter(|(_, status)| status == "RUNNING").count();
             // one has its turn, and one waits
             assert!(alive <= 2, "{executions:?}");
-            (alive == 0 && stack.keys("land").await.is_empty()).then_some(())
-        })
-        .await;
+            if alive == 0 && stack.keys("land").await.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120 + files), all_is_built).await.unwrap();
     let executions = stack.settled(1).await;
-    assert_eq!(stack.keys("raw-hist").await.len(), 40);
-    assert_eq!(stack.count("random_postcodes").await, 400);
+    assert_eq!(stack.keys("raw-hist").await.len() as u64, files);
+    assert_eq!(stack.count("random_postcodes").await, 10 * files);
     // one a window of a second at most: far fewer than one a file, however slow the machine
-    assert!(executions.len() < 40, "{} executions for 40 files", executions.len());
+    assert!((executions.len() as u64) < files, "{} executions for {files} files", executions.len());
+    let rebuilds = stack.invocations("curate").await.len();
+    println!(
+        "{files} files: {} executions, {rebuilds} invocations of curate, {:?}",
+        executions.len(),
+        started.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
