@@ -4,12 +4,15 @@ import json
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from moto.athena.models import AthenaBackend, WorkGroup, athena_backends
 from moto.athena.responses import AthenaResponse
 
 from ..account import ACCOUNT_ID, REGION
+from ..iam import needs, principals, s3
+from ..iam.judge import DeniedError, Judge
+from ..iam.principals import Principal, Sessions
 from .engine import Engine, EngineEndedError
 
 ROWS_PER_PAGE = 1000  # Athena's most
@@ -23,6 +26,7 @@ class Query:
     work_group: WorkGroup
     output: str  # the folder of results, with a / at its end
     parameters: list[str]
+    caller: Principal  # Athena does all that it does in its name
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "QUEUED"
     reason: str | None = None
@@ -43,8 +47,10 @@ class Query:
 
 
 class Athena:
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, judge: Judge, sessions: Sessions):
         self._engine = engine
+        self._judge = judge
+        self._sessions = sessions
         self._held: set[str] = set()  # names of workgroups
         self._changed = threading.Condition()  # of that set, and of a query's status
 
@@ -85,6 +91,7 @@ class Athena:
             work_group=work_group,
             output=output_folder(work_group, config),
             parameters=parameters,
+            caller=replace(principals.caller(), via="athena.amazonaws.com"),
         )
         backend.executions[query.id] = query
         if query.output:
@@ -125,11 +132,15 @@ class Athena:
             "database": query.database,
             "output": query.output,
             "parameters": query.parameters,
+            "access_key": self._sessions.key_of(query.caller),
         }
         try:
+            self._check(query)
             answer = self._engine.execute(request)
         except EngineEndedError as error:
             answer = {"error": f"GENERIC_INTERNAL_ERROR: {error}"}
+        except DeniedError as error:
+            answer = {"error": f"PERMISSION_DENIED: {error}"}
         with self._changed:
             if query.status == "CANCELLED":
                 return
@@ -140,6 +151,15 @@ class Athena:
                 setattr(query, name, value)
             query.completed = time.time()
             query.status = "SUCCEEDED"
+
+    def _check(self, query: Query) -> None:
+        """What Athena asks for before it begins, besides what the engine's own calls need."""
+        bucket = query.output.removeprefix("s3://").split("/")[0]
+        needed = [("s3:GetBucketLocation", s3.arn(bucket))]
+        # "access to the default database and catalog per region": https://docs.aws.amazon.com/athena/latest/ug/
+        # fine-grained-access-to-glue-resources.html
+        needed += [("glue:GetDatabase", needs.arn("glue", name)) for name in ("catalog", "database/default")]
+        self._judge.check_in_name_of(query.caller, *needed)
 
     def _cancel(self, _response: AthenaResponse, query: Query) -> str:
         with self._changed:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import sqlglot
 from sqlglot import exp
 
-from ..account import Clients
+from ..account import ClientsOf
 from .tables import PARQUET_SERDE, Catalog
 from .types import AthenaError, result_type
 
@@ -40,7 +40,7 @@ class Result:
 
 
 class Statements:
-    def __init__(self, clients: Clients):
+    def __init__(self, clients: ClientsOf):
         self._clients = clients
         self.catalog = Catalog(clients)
         self._forms: list[tuple[re.Pattern, Callable[[re.Match, str], Result]]] = [

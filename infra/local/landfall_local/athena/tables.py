@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 
-from ..account import REGION, Clients
+from ..account import REGION, ClientsOf
 from . import lines
 from .projection import projected
 from .types import TRINO_NAMES, AthenaError, arrow_type, parquet_name, readable_as
@@ -26,7 +26,7 @@ PARQUET = ds.ParquetFileFormat()
 class Catalog:
     """The tables, as Athena sees them."""
 
-    def __init__(self, clients: Clients):
+    def __init__(self, clients: ClientsOf):
         self._clients = clients
         # (path, ETag, partition) -> the file, its footer read: objects never change
         self._fragments: dict[tuple[str, str, str], ds.ParquetFileFragment] = {}
@@ -40,7 +40,7 @@ class Catalog:
     def filesystem(self) -> pafs.S3FileSystem:
         if self._filesystem is None:
             self._filesystem = pafs.S3FileSystem(
-                access_key="local",
+                access_key=self._clients.access_key,
                 secret_key="local",
                 endpoint_override=self._clients.endpoint.removeprefix("http://"),
                 scheme="http",

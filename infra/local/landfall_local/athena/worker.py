@@ -4,7 +4,7 @@ It is a process of its own for two reasons. Arrow reads S3 in native code, at ti
 the server's Python: in one process the two would wait for each other for ever. And importing DuckDB, Arrow and
 sqlglot takes a second, which so passes beside the start of everything else.
 
-    {"id", "sql", "database", "output", "parameters"}
+    {"id", "sql", "database", "output", "parameters", "access_key"}
     {"id", "kind", "subkind", "header", "types", "rows", "location", "manifest", "written_rows"} or {"id", "error"}
 """
 
@@ -14,7 +14,9 @@ import os
 import sys
 import threading
 
-from ..account import Clients
+from botocore.exceptions import ClientError
+
+from ..account import Clients, ClientsOf
 from .statements import Result, Statements
 from .types import AthenaError, as_text, result_type
 
@@ -22,7 +24,7 @@ from .types import AthenaError, as_text, result_type
 class Worker:
     def __init__(self, endpoint: str, answers: io.TextIOBase):
         self._clients = Clients(endpoint)
-        self._statements = Statements(self._clients)
+        self._statements: dict[str, Statements] = {}  # by the access key of whoever asks
         self._answers = answers
         self._lock = threading.Lock()
 
@@ -35,6 +37,9 @@ class Worker:
             answer = self._execute(**request)
         except AthenaError as error:
             answer = {"error": str(error)}
+        except (ClientError, OSError) as error:
+            denied = "AccessDenied" in str(error) or "ACCESS_DENIED" in str(error)
+            answer = {"error": f"{'PERMISSION_DENIED' if denied else 'GENERIC_INTERNAL_ERROR'}: {error}"}
         except Exception as error:  # whatever it is, a client waits for the end of its query
             answer = {"error": f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}"}
         text = json.dumps({"id": request["id"], **answer})
@@ -42,14 +47,19 @@ class Worker:
             self._answers.write(f"{text}\n")
             self._answers.flush()
 
-    def _execute(self, id: str, sql: str, database: str, output: str, parameters: list[str]) -> dict:
-        result = self._statements.execute(sql, database, output, id, parameters)
+    def _execute(self, id: str, sql: str, database: str, output: str, parameters: list[str], access_key: str) -> dict:
+        clients = self._clients.acting_as(access_key)
+        with self._lock:
+            if access_key not in self._statements:
+                self._statements[access_key] = Statements(clients)
+            statements = self._statements[access_key]
+        result = statements.execute(sql, database, output, id, parameters)
         header, types, rows = as_rows(result)
         if result.location:  # a table was written, and that is the result
             location = f"{output}tables/{id}"
         else:
             location = f"{output}{id}.{'txt' if result.table is None else 'csv'}"
-            self._keep(location, lines_of(rows) if result.table is None else as_csv([header, *rows]))
+            keep(clients, location, lines_of(rows) if result.table is None else as_csv([header, *rows]))
         return {
             "kind": result.kind,
             "subkind": result.subkind,
@@ -61,12 +71,13 @@ class Worker:
             "written_rows": result.written_rows,
         }
 
-    def _keep(self, location: str, body: str) -> None:
-        """Puts a result where the client finds it; readers also look for its (here empty) metadata."""
-        bucket, key = location.removeprefix("s3://").split("/", 1)
-        s3 = self._clients.get("s3")
-        s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
-        s3.put_object(Bucket=bucket, Key=f"{key}.metadata", Body=b"")
+
+def keep(clients: ClientsOf, location: str, body: str) -> None:
+    """Puts a result where the client finds it; readers also look for its (here empty) metadata."""
+    bucket, key = location.removeprefix("s3://").split("/", 1)
+    s3 = clients.get("s3")
+    s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
+    s3.put_object(Bucket=bucket, Key=f"{key}.metadata", Body=b"")
 
 
 def as_rows(result: Result) -> tuple[list[str], list[str], list[list[str | None]]]:
