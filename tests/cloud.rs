@@ -335,14 +335,14 @@ impl Stack {
         faults.as_array().expect("the faults").iter().filter_map(|fault| fault["times"].as_u64()).sum()
     }
 
-    /// Keeps this stack's queries queued until they are released, or stopped.
+    /// Keeps catalog's queries queued until they are released, or stopped.
     pub async fn hold_queries(&self) {
-        control("POST", &format!("/_local/athena/{}/hold", self.name), None).await;
+        control("POST", &format!("/_local/athena/{}-review/hold", self.name), None).await;
     }
 
-    /// Lets this stack's queries run again.
+    /// Lets catalog's queries run again.
     pub async fn release_queries(&self) {
-        control("POST", &format!("/_local/athena/{}/release", self.name), None).await;
+        control("POST", &format!("/_local/athena/{}-review/release", self.name), None).await;
     }
 
     /// What functions of this stack answered so far, in order.

@@ -669,9 +669,12 @@ def glue_job(clients: Clients, name: str, properties: dict) -> Created:
 )
 def work_group(clients: Clients, name: str, properties: dict) -> Created:
     athena = clients.get("athena")
+    configuration = dict(properties.get("WorkGroupConfiguration") or {})
+    if "BytesScannedCutoffPerQuery" in configuration:
+        configuration["BytesScannedCutoffPerQuery"] = int(configuration["BytesScannedCutoffPerQuery"])
     athena.create_work_group(
         Name=name,
-        Configuration=properties.get("WorkGroupConfiguration") or {},
+        Configuration=configuration,
         **pick(properties, "Description", "Tags"),
     )
     if properties.get("State") == "DISABLED":
