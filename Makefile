@@ -97,8 +97,10 @@ expire: $(VENV)/.ready ## Say which runs of the running `make up` nobody needs a
 
 .PHONY: test
 test: $(VENV)/.ready-dev .venv-readers/.ready functions ## Run every test: unit, property, end to end, local cloud, template
-	@set -uo pipefail; mkdir -p .local; failed=0; \
-	$(CARGO) test --workspace --no-fail-fast 2>&1 | tee .local/test-rust.log || failed=1; \
+	@set -uo pipefail; mkdir -p .local; rm -rf .local/iam; failed=0; \
+	LANDFALL_IAM_USAGE=$(CURDIR)/.local/iam $(CARGO) test --workspace --no-fail-fast 2>&1 \
+	  | tee .local/test-rust.log || failed=1; \
+	PYTHONPATH=infra/local $(VENV)/bin/python -m landfall_local.iam.report .local/iam || failed=1; \
 	PYTHONPATH=infra/local $(VENV)/bin/python -m pytest infra/local/tests 2>&1 | tee .local/test-python.log || failed=1; \
 	awk -v broken=$$failed ' \
 	  { gsub(/\033\[[0-9;]*m/, "") } \
@@ -109,6 +111,10 @@ test: $(VENV)/.ready-dev .venv-readers/.ready functions ## Run every test: unit,
 	  END { if (broken && !failed) failed = 1; \
 	    printf "\n%d passed, %d failed\n", passed, failed; exit failed || !passed }' \
 	  .local/test-rust.log .local/test-python.log
+
+.PHONY: permissions
+permissions: $(VENV)/.ready ## List the permissions of the template that the last `make test` has not used
+	@PYTHONPATH=infra/local $(VENV)/bin/python -m landfall_local.iam.report .local/iam
 
 .PHONY: check
 check: $(VENV)/.ready-dev ## Check format, lints, what each function links, the local cloud's Python and the template

@@ -89,6 +89,8 @@ pub struct Stack {
     pub sfn: aws_sdk_sfn::Client,
     /// Lambda.
     pub lambda: aws_sdk_lambda::Client,
+    /// S3 for validate's role: nobody else may write to raw-hist.
+    as_validate: aws_sdk_s3::Client,
     http: reqwest::Client,
     database: String,
     raw_database: String,
@@ -115,12 +117,17 @@ impl Stack {
         }
         let body = json!({"stack": name, "functions": functions, "parameters": parameters});
         let deployed = control("POST", "/_local/stacks", Some(body)).await;
-        let config = sdk_config(&cloud().endpoint).await;
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        let config = sdk_config(Credentials::new("local", "local", None, None, "tests")).await;
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
+        let role = control("POST", &format!("/_local/functions/{name}-validate/credentials"), None).await;
+        let [id, secret, token] = ["access_key_id", "secret_access_key", "session_token"]
+            .map(|part| role[part].as_str().expect("validate's credentials").to_owned());
+        let as_validate = s3.clone().credentials_provider(Credentials::new(id, secret, Some(token), None, "tests"));
         Self {
             name: name.into(),
             outputs: deployed["outputs"].clone(),
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            as_validate: aws_sdk_s3::Client::from_conf(as_validate.build()),
             glue: aws_sdk_glue::Client::new(&config),
             athena: aws_sdk_athena::Client::new(&config),
             sfn: aws_sdk_sfn::Client::new(&config),
@@ -222,10 +229,17 @@ impl Stack {
         text
     }
 
-    /// Puts a file into land, as a supplier does.
+    /// Puts a file into land, as a supplier does. It has a tag, as where something scans what lands: copies take it along.
     pub async fn land(&self, key: &str, bytes: Vec<u8>) {
         let put = self.s3.put_object().bucket(self.bucket("land")).key(key).body(ByteStream::from(bytes));
+        let put = put.tagging("scanned=clean");
         put.send().await.expect("the file lands");
+    }
+
+    /// Puts a file into raw-hist, where only validate may.
+    pub async fn put_history(&self, key: &str, bytes: Vec<u8>) {
+        let put = self.as_validate.put_object().bucket(self.bucket("raw-hist")).key(key);
+        put.body(ByteStream::from(bytes)).send().await.expect("the file is in raw-hist");
     }
 
     /// Invokes a function and gives its answer, or its error type and message.
@@ -321,14 +335,14 @@ impl Stack {
         faults.as_array().expect("the faults").iter().filter_map(|fault| fault["times"].as_u64()).sum()
     }
 
-    /// Keeps this stack's queries queued until they are released, or stopped.
+    /// Keeps catalog's queries queued until they are released, or stopped.
     pub async fn hold_queries(&self) {
-        control("POST", &format!("/_local/athena/{}/hold", self.name), None).await;
+        control("POST", &format!("/_local/athena/{}-review/hold", self.name), None).await;
     }
 
-    /// Lets this stack's queries run again.
+    /// Lets catalog's queries run again.
     pub async fn release_queries(&self) {
-        control("POST", &format!("/_local/athena/{}/release", self.name), None).await;
+        control("POST", &format!("/_local/athena/{}-review/release", self.name), None).await;
     }
 
     /// What functions of this stack answered so far, in order.
@@ -563,13 +577,9 @@ async fn control(method: &str, path: &str, body: Option<Value>) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::Null)
 }
 
-async fn sdk_config(endpoint: &str) -> SdkConfig {
-    boot::aws::loader()
-        .endpoint_url(endpoint)
-        .region(Region::new("eu-west-2"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "tests"))
-        .load()
-        .await
+async fn sdk_config(credentials: Credentials) -> SdkConfig {
+    let loader = boot::aws::loader().endpoint_url(&cloud().endpoint).region(Region::new("eu-west-2"));
+    loader.credentials_provider(credentials).load().await
 }
 
 /// Bytes as a supplier gzips them.

@@ -118,8 +118,7 @@ async fn an_object_that_is_not_the_pipeline_s_stops_no_rebuild() {
     stack.land(&key(1_700_000_000), lines(&rows)).await;
     stack.settled(1).await;
     for name in ["notes.txt", "file_land_timestamp=soon/random_postcodes_1.jsonl.gz"] {
-        let put = stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(format!("{TABLE}/{name}"));
-        put.body(b"by hand".to_vec().into()).send().await.unwrap();
+        stack.put_history(&format!("{TABLE}/{name}"), b"by hand".to_vec()).await;
     }
     let built = stack.invoke("curate", json!({})).await.unwrap();
     let strays = built["strays"].as_array().unwrap();

@@ -30,8 +30,7 @@ async fn deployed(name: &str) -> (Stack, tempfile::TempDir) {
     let folder = metadata();
     let stack = Stack::deploy(name, Options { metadata: Some(folder.path().into()), ..Options::default() }).await;
     let key = "open_data/postcodes_example/visits/file_land_timestamp=1/visits_1.jsonl.gz";
-    let put = stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(key);
-    put.body(gzip("{\"n\":1,\"day\":1}\n").into()).send().await.unwrap();
+    stack.put_history(key, gzip("{\"n\":1,\"day\":1}\n")).await;
     for database in [stack.database(), stack.raw_database()] {
         let database = DatabaseInput::builder().name(database).build().unwrap();
         stack.glue.create_database().database_input(database).send().await.unwrap();

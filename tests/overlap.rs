@@ -62,9 +62,7 @@ impl World {
     /// A file with a row for each of these days.
     async fn land(&self, file: u64, days: &[u64]) {
         let rows: String = days.iter().map(|day| format!("{{\"n\":{file},\"day\":{day}}}\n")).collect();
-        let put = self.stack.s3.put_object().bucket(self.stack.bucket("raw-hist")).key(key(file));
-        let put = put.body(gzip(&rows).into());
-        put.send().await.unwrap();
+        self.stack.put_history(&key(file), gzip(&rows)).await;
     }
 
     async fn build(&self, request: Value) -> Value {

@@ -70,8 +70,7 @@ async fn many_partitions_take_few_calls() {
     let land = async |file: u64, days: std::ops::Range<u64>| {
         let rows: String = days.map(|day| format!("{{\"n\":{file},\"day\":{day}}}\n")).collect();
         let key = format!("open_data/postcodes_example/days/file_land_timestamp={file}/days_{file}.jsonl.gz");
-        let put = stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(key).body(gzip(&rows).into());
-        put.send().await.unwrap();
+        stack.put_history(&key, gzip(&rows)).await;
     };
     land(1, 0..partitions).await;
     const CHANGES: &[&str] =

@@ -187,8 +187,7 @@ impl Rebuilder<'_> {
     /// Adds a file to the history and builds the tables: what curate answers.
     async fn curate(&self, files: Files, place: Option<Place>) -> Value {
         let stack = self.stack;
-        let body = files.newest().into();
-        stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(files.key()).body(body).send().await.unwrap();
+        stack.put_history(&files.key(), files.newest()).await;
         let request = json!({"snapshot_date": SNAPSHOT_DATE});
         self.invoke("curate", request, place).await.expect("curate is never stale")
     }

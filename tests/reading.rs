@@ -48,8 +48,7 @@ fn metadata() -> tempfile::TempDir {
 async fn land(stack: &Stack, n: u64, day: &str) {
     let key = format!("open_data/postcodes_example/visits/file_land_timestamp={n}/visits_{n}.jsonl.gz");
     let row = format!("{{\"n\":{n},\"day\":\"{day}\"}}\n");
-    let put = stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(key).body(gzip(&row.repeat(3)).into());
-    put.send().await.unwrap();
+    stack.put_history(&key, gzip(&row.repeat(3))).await;
 }
 
 async fn publish(stack: &Stack, snapshot_date: &str) {

@@ -60,8 +60,7 @@ impl World {
     async fn land(&self, at: u64, n: &str, day: &str) {
         let key = format!("open_data/postcodes_example/visits/file_land_timestamp={at}/visits_{at}.jsonl.gz");
         let row = format!("{{\"n\":{n},\"day\":\"{day}\"}}\n");
-        let put = self.stack.s3.put_object().bucket(self.stack.bucket("raw-hist")).key(key);
-        put.body(gzip(&row).into()).send().await.unwrap();
+        self.stack.put_history(&key, gzip(&row)).await;
     }
 
     async fn publish(&self, table: &str, mut request: Value) -> Result<Value, (String, String)> {

@@ -73,8 +73,7 @@ async fn one_table_s_trouble_is_its_own() {
     };
     let sql = |columns: &str, table: &str| format!("SELECT {columns} FROM {}.{table}", stack.database());
     let history = async |table: &str, n: u32, rows: &str| {
-        let put = stack.s3.put_object().bucket(stack.bucket("raw-hist")).key(key(table, n));
-        put.body(tests::gzip(rows).into()).send().await.unwrap();
+        stack.put_history(&key(table, n), tests::gzip(rows)).await;
     };
     history("a", 1, "{\"id\": 1, \"text\": \"1\"}\n").await;
 

@@ -131,10 +131,10 @@ impl Landing {
         landing.stack.land(&orders(1), b"id,name\n1,Bar\n".to_vec()).await;
         landing.quiet().await.unwrap();
         // what a validate before has left
-        for area in ["raw-hist", "raw"] {
-            let put = landing.stack.s3.put_object().bucket(landing.stack.bucket(area)).key(orders(3));
-            put.body(b"id,name\n3,Cam\n".to_vec().into()).send().await.unwrap();
-        }
+        let bytes = b"id,name\n3,Cam\n".to_vec();
+        landing.stack.put_history(&orders(3), bytes.clone()).await;
+        let put = landing.stack.s3.put_object().bucket(landing.stack.bucket("raw")).key(orders(3));
+        put.body(bytes.into()).send().await.unwrap();
         landing.beginning = landing.stack.snapshot().await;
         landing
     }

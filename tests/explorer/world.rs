@@ -168,8 +168,7 @@ impl World {
     async fn land(&self, file: usize) {
         let rows: String =
             FILES[file - 1].iter().map(|day| format!("{{\"n\":{},\"day\":{day}}}\n", weight(file))).collect();
-        let put = self.stack.s3.put_object().bucket(self.stack.bucket("raw-hist")).key(key(file));
-        put.body(gzip(&rows).into()).send().await.unwrap();
+        self.stack.put_history(&key(file), gzip(&rows)).await;
     }
 
     async fn build(&self, mut request: Value, files: usize) -> Value {

@@ -18,12 +18,13 @@ The modules, along the data's way:
     calls            the AWS requests of functions: counted and, for tests, struck by crashes and faults
     faults           how such a call fails: with an error, late, never, in part
     operations       which operation of AWS a request is
+    errors           errors in the wire formats of the services
+    iam/             whether a call is allowed, by the role of who calls and the policy of what is called
     async_invoke     the event queue of a function: retries, then the on-failure destination
     notifications    S3 events, as S3 sends them
     s3_fidelity      what moto's S3 accepts and S3 refuses
     s3_checksums     which checksums an object has, and which are wrong
     s3_multipart     which parts an upload takes, and what it completes
-    s3_policies      which bucket policies hold
     step_functions   makes moto's interpreter of state machines fit to be relied on
     glue_fidelity    optimistic locking of Glue tables
     athena/          Athena's API, answered by DuckDB over the tables that Glue defines

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import dataclass
 
 import boto3
 from botocore.client import BaseClient
@@ -43,21 +44,27 @@ def forget_the_real_account() -> None:
 
 
 class Clients:
-    """boto3 clients of one local cloud, made once each: making one takes longer than most calls."""
+    """boto3 clients of one local cloud, made once each: making one takes longer than most calls.
+
+    Whose calls they are, an access key says; without one they are the administrator's.
+    """
 
     def __init__(self, endpoint: str):
         self.endpoint = endpoint
-        self._clients: dict[str, BaseClient] = {}
+        self._clients: dict[tuple[str, str], BaseClient] = {}
         self._lock = threading.Lock()
         self._session = boto3.session.Session(
             aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION
         )
 
-    def get(self, service: str) -> BaseClient:
+    def get(self, service: str, access_key: str = "local") -> BaseClient:
+        known = service, access_key
         with self._lock:  # clients are thread-safe, making them is not
-            if service not in self._clients:
-                self._clients[service] = self._session.client(
+            if known not in self._clients:
+                self._clients[known] = self._session.client(
                     service,
+                    aws_access_key_id=access_key,
+                    aws_secret_access_key="local",
                     endpoint_url=self.endpoint,
                     config=Config(
                         retries={"total_max_attempts": 1},
@@ -67,4 +74,22 @@ class Clients:
                         s3={"addressing_style": "path"},
                     ),
                 )
-            return self._clients[service]
+            return self._clients[known]
+
+    def acting_as(self, access_key: str) -> "ClientsOf":
+        return ClientsOf(self, access_key)
+
+
+@dataclass(frozen=True)
+class ClientsOf:
+    """The clients of one access key."""
+
+    clients: Clients
+    access_key: str
+
+    @property
+    def endpoint(self) -> str:
+        return self.clients.endpoint
+
+    def get(self, service: str) -> BaseClient:
+        return self.clients.get(service, self.access_key)

@@ -29,6 +29,7 @@ THROTTLED_SECONDS = 0.1  # until a throttled event is tried again
 class AsyncSettings:
     """A function's EventInvokeConfig and DeadLetterConfig."""
 
+    access_key: str  # of its role, in whose name Lambda hands events over
     max_retries: int = 2
     on_failure: str | None = None
     on_success: str | None = None
@@ -109,7 +110,7 @@ class AsyncInvoker:
         event.attempts += 1
         if outcome.ok:
             if settings.on_success:
-                self._send(settings.on_success, destination_record(event, outcome, "Success"))
+                self._send(settings, settings.on_success, destination_record(event, outcome, "Success"))
             return True
         if event.attempts <= settings.max_retries:
             self._enqueue_after(BACKOFF_SECONDS * 2 ** (event.attempts - 1), event)
@@ -124,22 +125,21 @@ class AsyncInvoker:
 
     def _give_up(self, settings: AsyncSettings, event: Event, record: str) -> None:
         if settings.on_failure:
-            self._send(settings.on_failure, record)
+            self._send(settings, settings.on_failure, record)
         if settings.dead_letters:
-            self._send(settings.dead_letters, event.payload.decode())
+            self._send(settings, settings.dead_letters, event.payload.decode())
 
-    def _send(self, destination_arn: str, body: str) -> None:
+    def _send(self, settings: AsyncSettings, destination_arn: str, body: str) -> None:
         service = destination_arn.split(":")[2]
         name = destination_arn.rsplit(":", 1)[1]
+        clients = self._clients.acting_as(settings.access_key)
         if service == "sqs":
-            sqs = self._clients.get("sqs")
-            sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody=body)
+            url = self._clients.get("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+            clients.get("sqs").send_message(QueueUrl=url, MessageBody=body)
         elif service == "sns":
-            self._clients.get("sns").publish(TopicArn=destination_arn, Message=body)
+            clients.get("sns").publish(TopicArn=destination_arn, Message=body)
         elif service == "lambda":
-            self._clients.get("lambda").invoke(
-                FunctionName=destination_arn, InvocationType="Event", Payload=body.encode()
-            )
+            clients.get("lambda").invoke(FunctionName=destination_arn, InvocationType="Event", Payload=body.encode())
         else:
             raise ValueError(f"no local support for destinations of {service}: {destination_arn}")
 

@@ -9,6 +9,8 @@
 For tests, what goes wrong (calls.Crash and faults.Fault say what the fields mean):
 
     GET  /_local/functions/<name>/calls       -> {operation: n}, the AWS calls that the function has made
+    POST /_local/functions/<name>/credentials -> {"access_key_id", "secret_access_key", "session_token"} of its role,
+                                              which AWS gives to nobody but Lambda
     POST /_local/functions/<name>/crash       {"at_call", "when"?, "operation"?} -> {}
     GET  /_local/functions/<name>/crash       -> the same and "struck": null or {"operation", "call", "request_id"}
     POST /_local/functions/<name>/faults      {"operation", "error"?, "status"?, "message"?, "times"?, "after"?,
@@ -39,6 +41,7 @@ from . import scheduler
 from .calls import Crash
 from .cloudformation import DeployError, deploy
 from .faults import Fault
+from .iam.principals import session
 
 if TYPE_CHECKING:
     from .server import Cloud
@@ -65,6 +68,7 @@ class Control:
             ("GET", re.compile(r"functions/([^/]+)/processes"), self._processes),
             ("GET", re.compile(r"functions/([^/]+)/calls"), self._calls),
             ("DELETE", re.compile(r"functions/([^/]+)/calls"), self._forget_calls),
+            ("POST", re.compile(r"functions/([^/]+)/credentials"), self._credentials),
             ("POST", re.compile(r"functions/([^/]+)/crash"), self._arm),
             ("GET", re.compile(r"functions/([^/]+)/crash"), self._crash),
             ("DELETE", re.compile(r"functions/([^/]+)/crash"), self._disarm),
@@ -112,7 +116,7 @@ class Control:
         return deploy(body["stack"], template, Path(body["functions"]), body.get("parameters") or {})
 
     def _fire(self, body: dict, name: str) -> dict:
-        scheduler.fire(self._cloud.clients, name, body.get("scheduled_time"), body.get("input"))
+        scheduler.fire(self._cloud.clients, self._cloud.sessions, name, body.get("scheduled_time"), body.get("input"))
         return {}
 
     def _function(self, name: str) -> str:
@@ -130,6 +134,11 @@ class Control:
     def _forget_calls(self, _body: dict, name: str) -> dict:
         self._cloud.calls.forget_counts(self._function(name))
         return {}
+
+    def _credentials(self, _body: dict, name: str) -> dict:
+        role = self._cloud.functions.find(self._function(name)).role
+        access_key = self._cloud.sessions.key_of(session(role, "by-hand", counts=False))
+        return {"access_key_id": access_key, "secret_access_key": "local", "session_token": "local"}
 
     def _arm(self, body: dict, name: str) -> dict:
         self._cloud.calls.arm(self._function(name), made(Crash, body))

@@ -140,7 +140,7 @@ def failed(error: Exception) -> int:
 def extract(pipeline: Pipeline, requests: int) -> None:
     """Fires the schedule, as EventBridge Scheduler would in the morning."""
     name = pipeline.outputs["ExtractScheduleName"]
-    sent = scheduler.fire(pipeline.cloud.clients, name, extra={"requests": requests})
+    sent = scheduler.fire(pipeline.cloud.clients, pipeline.cloud.sessions, name, extra={"requests": requests})
     say("schedule", None, f"{name} fires: {sent}")
 
 

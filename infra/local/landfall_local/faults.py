@@ -4,20 +4,13 @@ A call may be answered with an error, in the wire format of its service, or not 
 answer may come late or never, or break off in the middle. Whether the call took effect is another matter.
 """
 
-import contextlib
-import json
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from http.client import responses
-from xml.sax.saxutils import escape
 
-from .operations import known_operation, protocol
-
-DRAIN_BYTES = 1024 * 1024
-
-Answer = tuple[str, dict[str, str], bytes]  # status line, headers, body
+from .errors import Answer, drain, refusal
+from .operations import known_operation
 
 
 class AnswerLostError(ConnectionError):
@@ -84,7 +77,7 @@ def suffer(fault: Fault, aws: Callable, environ: dict, service: str, start_respo
     elif fault.delay_seconds is not None:
         fault.forgotten.wait(fault.delay_seconds)
     if fault.error is not None:
-        status, headers, body = refusal(fault, environ, service)
+        status, headers, body = refusal(environ, service, fault.status, fault.error, fault.message)
     elif own is not None and fault.has_own_answer:
         status, headers, body = own
     else:
@@ -119,36 +112,3 @@ def answered(aws: Callable, environ: dict) -> Answer:
     if environ["REQUEST_METHOD"] != "HEAD" and not any(name.lower() == "content-length" for name in named):
         named["Content-Length"] = str(len(body))
     return status, named, bytes(body)
-
-
-def drain(environ: dict) -> None:
-    """Reads a request to its end: a client that still sends may not see the answer."""
-    left = int(environ.get("CONTENT_LENGTH") or 0)
-    while left > 0 and (data := environ["wsgi.input"].read(min(left, DRAIN_BYTES))):
-        left -= len(data)
-    if environ.get("wsgi.input_terminated"):  # chunked
-        with contextlib.suppress(OSError):
-            while environ["wsgi.input"].read(DRAIN_BYTES):
-                pass
-
-
-def refusal(fault: Fault, environ: dict, service: str) -> Answer:
-    """A fault's error, as the service would say it."""
-    request_id = str(uuid.uuid4())
-    headers = {"x-amzn-RequestId": request_id}
-    error = f"<Code>{escape(fault.error)}</Code><Message>{escape(fault.message)}</Message>"
-    if protocol(service) == "rest-xml":
-        body = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
-        headers |= {"Content-Type": "application/xml", "x-amz-request-id": request_id}
-    elif protocol(service) == "query":
-        side = "Sender" if fault.status < 500 else "Receiver"
-        error = f"<Error><Type>{side}</Type>{error}</Error><RequestId>{request_id}</RequestId>"
-        body = f"<ErrorResponse>{error}</ErrorResponse>"
-        headers |= {"Content-Type": "text/xml"}
-    else:
-        body = json.dumps({"__type": fault.error, "message": fault.message})
-        kind = environ.get("CONTENT_TYPE", "application/x-amz-json-1.1")
-        headers |= {"Content-Type": kind, "x-amzn-errortype": fault.error}
-    data = b"" if environ["REQUEST_METHOD"] == "HEAD" else body.encode()
-    headers["Content-Length"] = str(len(data))
-    return f"{fault.status} {responses[fault.status]}", headers, data

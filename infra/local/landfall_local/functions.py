@@ -20,6 +20,8 @@ from moto.awslambda.models import LambdaFunction, lambda_backends
 from .account import ACCOUNT_ID, REGION, Clients
 from .async_invoke import AsyncInvoker, AsyncSettings, as_json
 from .concurrency import ThrottledError
+from .iam import principals
+from .iam.principals import NotTrustedError
 from .lambda_host import FunctionSpec, LambdaHost, Outcome
 
 SYNC_PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -80,6 +82,7 @@ class Functions:
     def __init__(self, host: LambdaHost, clients: Clients):
         self.host = host
         self.queue = AsyncInvoker(clients, self._run_async, self.settings)
+        self._sessions = host.sessions
         self._invocations: list[Invocation] = []
         self._listeners: list[Callable[[Invocation], None]] = []
         self._lock = threading.Lock()
@@ -148,6 +151,11 @@ class Functions:
         asynchronous: bool,
         attempt: int,
     ) -> Outcome:
+        try:
+            principals.check_trust(function.role, frozenset(["lambda.amazonaws.com"]), {})
+        except NotTrustedError as error:
+            message = "The role defined for the function cannot be assumed by Lambda."
+            raise LambdaClientError("InvalidParameterValueException", message) from error
         started = time.time()
         outcome = self.host.invoke(specification(function), payload, request_id)
         error = outcome.error or {}
@@ -179,6 +187,7 @@ class Functions:
         destinations = config.get("DestinationConfig") or {}
         retries = config.get("MaximumRetryAttempts")
         return AsyncSettings(
+            access_key=self._sessions.key_of(principals.session(function.role, function.function_name)),
             max_retries=2 if retries is None else int(retries),
             on_failure=(destinations.get("OnFailure") or {}).get("Destination"),
             on_success=(destinations.get("OnSuccess") or {}).get("Destination"),
@@ -208,6 +217,7 @@ def specification(function: LambdaFunction) -> FunctionSpec:
         name=function.function_name,
         arn=function.function_arn,
         folder=Path("/") / function.code["S3Key"],
+        role=function.role,
         environment=environment,
         timeout_seconds=int(function.timeout),
         memory_mb=int(function.memory_size),

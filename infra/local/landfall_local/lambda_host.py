@@ -22,6 +22,7 @@ from pathlib import Path
 from .account import HOST
 from .concurrency import Slots
 from .function_log import FunctionLog, SandboxOutput, fault_line, platform_line
+from .iam.principals import Sessions
 from .runtime_api import RuntimeApiServer, failure
 from .sandbox_limits import MEBIBYTE, Guard, descendants, memory_bytes, scratch_bytes
 
@@ -35,6 +36,7 @@ class FunctionSpec:
     name: str
     arn: str
     folder: Path
+    role: str  # its ARN
     environment: dict[str, str] = field(default_factory=dict)
     timeout_seconds: int = 3
     memory_mb: int = 128
@@ -104,6 +106,7 @@ class Sandbox:
         self.peak_memory: int | None = None  # bytes, where the system tells
         self._children: list[int] = []
         self._scratch = host.state / "tmp" / self.id
+        host.sessions.add(self.access_key, function.role, function.name)
         self._log = log
         self._host = host
 
@@ -224,8 +227,9 @@ def describe_exit(status: int) -> str:
 class LambdaHost:
     """All sandboxes, and the Runtime API that they talk to."""
 
-    def __init__(self, state: Path, base_environment: dict[str, str]):
+    def __init__(self, state: Path, base_environment: dict[str, str], sessions: Sessions):
         self.state = state
+        self.sessions = sessions
         self.base_environment = base_environment
         self._sandboxes: dict[str, Sandbox] = {}
         self._logs: dict[str, FunctionLog] = {}

@@ -12,18 +12,56 @@ import uuid
 from datetime import UTC, datetime
 from urllib.parse import quote_plus
 
+from moto.awslambda.exceptions import LambdaClientError
 from moto.s3 import notifications
+from moto.s3.exceptions import S3ClientError
+from moto.s3.models import S3Backend
 
-from .account import HOST
+from .account import ACCOUNT_ID, HOST
 from .functions import Functions
+from .iam import policies, s3
+from .iam.policies import Need
 
 
 def install(functions: Functions) -> None:
+    original_put = S3Backend.put_bucket_notification_configuration
+
     def invoke(_account_id, event_body, function_arn, _region_name) -> None:
-        functions.submit(function_arn, json.dumps(event_body).encode())
+        bucket_arn = event_body["Records"][0]["s3"]["bucket"]["arn"]
+        if may_invoke(functions, bucket_arn, function_arn):
+            functions.submit(function_arn, json.dumps(event_body).encode())
+        else:
+            print(f"landfall_local: {bucket_arn} may not invoke {function_arn}: the event is lost", flush=True)
+
+    def put_bucket_notification_configuration(self, bucket_name, notification_config) -> None:
+        for configuration in notification_config.get("CloudFunctionConfiguration") or []:
+            if not may_invoke(functions, s3.arn(bucket_name), configuration["CloudFunction"]):
+                raise DestinationError
+        original_put(self, bucket_name, notification_config)
+
+    S3Backend.put_bucket_notification_configuration = put_bucket_notification_configuration
 
     notifications._invoke_awslambda = invoke
     notifications._get_s3_event = event
+
+
+class DestinationError(S3ClientError):
+    code = "InvalidArgument"
+
+    def __init__(self) -> None:
+        super().__init__("Unable to validate the following destination configurations")
+
+
+def may_invoke(functions: Functions, bucket_arn: str, function_arn: str) -> bool:
+    """Whether the function's own policy lets S3 invoke it for this bucket."""
+    try:
+        policy = functions.find(function_arn).policy
+    except LambdaClientError:
+        return False
+    context = {"aws:sourcearn": [bucket_arn], "aws:sourceaccount": [ACCOUNT_ID], "aws:securetransport": ["true"]}
+    need = Need("lambda:InvokeFunction", function_arn, context)
+    document = json.dumps({"Statement": policy.statements})
+    return policies.decide(need, (), policies.parse("function", document), frozenset(["s3.amazonaws.com"])).allowed
 
 
 def form_encoded(key: str) -> str:

@@ -15,6 +15,8 @@ from botocore.model import OperationModel, ServiceModel
 
 # What requests are signed for -> botocore's name of that service.
 SERVICES = {"athena": "athena", "glue": "glue", "s3": "s3", "sns": "sns", "states": "stepfunctions"}
+# Of other services, how they speak; JSON where nothing is said.
+PROTOCOLS = {"iam": "query", "sts": "query"}
 
 # In the Authorization header or, presigned, in the query.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -39,7 +41,7 @@ def operation(environ: dict, service: str) -> str:
     """The name of the operation; method and path where the service is none of SERVICES."""
     if target := environ.get("HTTP_X_AMZ_TARGET"):  # AWSGlue.UpdateTable
         return target.rpartition(".")[2]
-    if service in SERVICES and protocol(service) == "query":
+    if protocol(service) == "query":
         return form(environ).get("Action", ["?"])[0]
     if service in SERVICES:
         return operation_at(environ, service)
@@ -57,7 +59,7 @@ def known_operation(name: str) -> str:
 
 
 def protocol(service: str) -> str:
-    return model(service).protocol if service in SERVICES else ""
+    return model(service).protocol if service in SERVICES else PROTOCOLS.get(service, "")
 
 
 @functools.cache

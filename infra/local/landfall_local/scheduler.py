@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from moto.scheduler.models import scheduler_backends
 
 from .account import ACCOUNT_ID, REGION, Clients
+from .iam.principals import Sessions
 
 
 class ScheduleNotFoundError(Exception):
@@ -31,7 +32,9 @@ def find(name: str):
     raise ScheduleNotFoundError(f"no schedule {name}; there are: {', '.join(known) or 'none'}")
 
 
-def fire(clients: Clients, name: str, scheduled_time: str | None = None, extra: dict | None = None) -> str:
+def fire(
+    clients: Clients, sessions: Sessions, name: str, scheduled_time: str | None = None, extra: dict | None = None
+) -> str:
     """Sends a schedule's input to its target; the input. `extra` is added to it, for runs by hand."""
     schedule = find(name)
     target = schedule.target
@@ -46,18 +49,18 @@ def fire(clients: Clients, name: str, scheduled_time: str | None = None, extra: 
         text = text.replace(attribute, value)
     if extra:
         text = json.dumps({**json.loads(text), **extra})
-    send(clients, target["Arn"], text)
+    access_key = sessions.assume(target["RoleArn"], "scheduler.amazonaws.com", "scheduler", schedule.arn)
+    send(clients, access_key, target["Arn"], text)
     return text
 
 
-def send(clients: Clients, target_arn: str, text: str) -> None:
+def send(clients: Clients, access_key: str, target_arn: str, text: str) -> None:
     if ":function:" in target_arn:
-        clients.get("lambda").invoke(FunctionName=target_arn, InvocationType="Event", Payload=text.encode())
+        clients.get("lambda", access_key).invoke(FunctionName=target_arn, InvocationType="Event", Payload=text.encode())
     elif ":stateMachine:" in target_arn:
-        clients.get("stepfunctions").start_execution(stateMachineArn=target_arn, input=text)
+        clients.get("stepfunctions", access_key).start_execution(stateMachineArn=target_arn, input=text)
     elif ":sqs:" in target_arn:
-        sqs = clients.get("sqs")
-        url = sqs.get_queue_url(QueueName=target_arn.rsplit(":", 1)[1])["QueueUrl"]
-        sqs.send_message(QueueUrl=url, MessageBody=text)
+        url = clients.get("sqs").get_queue_url(QueueName=target_arn.rsplit(":", 1)[1])["QueueUrl"]
+        clients.get("sqs", access_key).send_message(QueueUrl=url, MessageBody=text)
     else:
         raise NotImplementedError(f"no local support for schedules of {target_arn}")

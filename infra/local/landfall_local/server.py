@@ -51,27 +51,33 @@ class Cloud:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
-        from . import calls, control, glue_fidelity, notifications, s3_fidelity, s3_policies, snapshots, step_functions
+        from . import calls, control, glue_fidelity, notifications, s3_fidelity, snapshots, step_functions
         from .athena.service import Athena
         from .cloudformation import resources
         from .functions import Functions
+        from .iam.judge import Judge
+        from .iam.principals import Sessions
+        from .iam.usage import Usage
         from .lambda_host import LambdaHost
 
         self.clients = Clients(self.endpoint)
-        self.host = LambdaHost(self.state, function_environment(self.endpoint))
+        self.sessions = Sessions()
+        self.usage = Usage()
+        self.judge = Judge(DomainDispatcherApplication(create_backend_app), self.sessions, self.usage)
+        self.judge.install()
+        self.host = LambdaHost(self.state, function_environment(self.endpoint), self.sessions)
         self.functions = Functions(self.host, self.clients)
         self.functions.install()
         s3_fidelity.install()
-        s3_policies.install()
         glue_fidelity.install()
         notifications.install(self.functions)
-        self.executions = step_functions.install(self.clients)
-        self.athena = Athena(self._engine)
+        self.executions = step_functions.install(self.clients, self.sessions)
+        self.athena = Athena(self._engine, self.judge, self.sessions)
         self.athena.install()
-        resources.install(self.clients)
+        resources.install(self.clients, self.usage)
 
         self.snapshots = snapshots.Snapshots()
-        self.calls = calls.Calls(self.host, DomainDispatcherApplication(create_backend_app))
+        self.calls = calls.Calls(self.host, self.judge)
         self._server = make_server(
             HOST,
             self.port,
@@ -86,6 +92,7 @@ class Cloud:
         """Ends all processes of functions and stops answering."""
         self.host.stop()
         self._engine.stop()
+        self.usage.write()
         self._server.shutdown()
         self._server.server_close()
         self._socket.close()

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import jsonata
+from botocore.exceptions import ClientError
 from moto.core.config import default_user_config
 from moto.stepfunctions.exceptions import ValidationException
 from moto.stepfunctions.parser import models, quotas  # noqa: F401 (quotas: see replace_everywhere)
@@ -48,6 +49,7 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 
 from .account import Clients
+from .iam.principals import NotTrustedError, Sessions
 
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 POLL_SECONDS = 0.02
@@ -100,7 +102,7 @@ class Executions:
             listener(change)
 
 
-def install(clients: Clients) -> Executions:
+def install(clients: Clients, sessions: Sessions) -> Executions:
     executions = Executions()
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     evaluate_jsonata()
@@ -109,7 +111,7 @@ def install(clients: Clients) -> Executions:
     report_the_end_as_json(executions)
     wait_exactly()
     limit_payloads()
-    share_clients(clients)
+    share_clients(clients, sessions)
     return executions
 
 
@@ -247,8 +249,13 @@ def limit_payloads() -> None:
     StateTaskLambda._eval_parameters = arguments
 
 
-def share_clients(clients: Clients) -> None:
+def share_clients(clients: Clients, sessions: Sessions) -> None:
     def boto_client_for(region=None, service=None, state_credentials=None):
-        return clients.get(service)
+        try:
+            access_key = sessions.assume(state_credentials.role_arn, "states.amazonaws.com", "states")
+        except NotTrustedError as error:
+            error_of_sts = {"Error": {"Code": "AccessDeniedException", "Message": str(error)}}
+            raise ClientError(error_of_sts, "AssumeRole") from error
+        return clients.get(service, access_key)
 
     replace_everywhere("boto_client_for", boto_client_for)

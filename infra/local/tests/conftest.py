@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from athena_client import COLUMNS, Athena, rows
+from botocore.config import Config
 
-from landfall_local.account import Clients
+from landfall_local.account import REGION, Clients
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent
@@ -126,8 +127,27 @@ def invoke(cloud, stack):
     return call
 
 
+@pytest.fixture(scope="module")
+def everything_is_allowed(cloud, stack):
+    """For functions that make calls which those of the template may not make."""
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    names = []
+    for function in ("fake-validate", "fake-curate"):
+        role = cloud.functions.get_function_configuration(FunctionName=function)["Role"]
+        names.append(role.rpartition("/")[2])
+    for name in names:
+        cloud.iam.put_role_policy(
+            RoleName=name,
+            PolicyName="everything",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}),
+        )
+    yield
+    for name in names:
+        cloud.iam.delete_role_policy(RoleName=name, PolicyName="everything")
+
+
 @pytest.fixture
-def control(cloud, stack):
+def control(cloud, everything_is_allowed):
     """control("POST", "crash", {...}): of the function that tests of its calls use, left as it was found."""
 
     def call(method: str, what: str, body: dict | None = None):
@@ -160,3 +180,37 @@ def athena(cloud) -> Athena:
     assert client.query("SELECT COUNT(*) FROM t") == [["0"]]  # no partition is registered yet
     client.query("MSCK REPAIR TABLE t")
     return client
+
+
+TRUST = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
+
+
+def document(*statements: dict) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+@pytest.fixture
+def acting(cloud):
+    """acting(statement, ...)("s3"): a client of a role with these statements."""
+
+    def act(*statements: dict, trust: dict = TRUST):
+        name = f"r-{uuid.uuid4().hex[:8]}"
+        role = cloud.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+        cloud.iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(*statements))
+        keys = cloud.sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+
+        def client(service: str):
+            return cloud.clients._session.client(
+                service,
+                endpoint_url=cloud.endpoint,
+                region_name=REGION,
+                aws_access_key_id=keys["AccessKeyId"],
+                aws_secret_access_key=keys["SecretAccessKey"],
+                aws_session_token=keys["SessionToken"],
+                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+            )
+
+        client.role = role
+        return client
+
+    return act

@@ -49,7 +49,8 @@ def validate(event: dict) -> dict:
     files, execution = [], None
     for record in event["Records"]:
         key = unquote_plus(record["s3"]["object"]["key"])
-        body = s3.get_object(Bucket=ENV["LAND_BUCKET"], Key=key)["Body"].read()
+        landed = {"Bucket": ENV["LAND_BUCKET"], "Key": key, "VersionId": record["s3"]["object"]["versionId"]}
+        body = s3.get_object(**landed)["Body"].read()
         file = {"key": key, "bytes": len(body), "rows": 0, "report": "s3://reports/x.json"}
         try:
             file["rows"] = len([json.loads(line)["postcode"] for line in gzip.decompress(body).splitlines()])
@@ -59,9 +60,8 @@ def validate(event: dict) -> dict:
             file |= {"verdict": "quarantined", "summary": f"not rows of postcodes: {error}"}
             target = ENV["QUARANTINE_BUCKET"]
         file["filed_at"] = f"s3://{target}/{key}"
-        source = {"Bucket": ENV["LAND_BUCKET"], "Key": key}
-        s3.copy_object(Bucket=target, Key=key, CopySource=source, IfNoneMatch="*")
-        s3.delete_object(Bucket=ENV["LAND_BUCKET"], Key=key)
+        s3.copy_object(Bucket=target, Key=key, CopySource=landed, IfNoneMatch="*")
+        s3.delete_object(**landed)
         files.append(file)
     if any(file["verdict"] == "passed" for file in files):
         seconds = int(ENV["REBUILD_WINDOW_SECONDS"])
@@ -81,7 +81,9 @@ def curate(event: dict) -> dict:
     import pyarrow.parquet as pq
 
     rows = []
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=ENV["RAW_HIST_BUCKET"]):
+    for page in s3.get_paginator("list_objects_v2").paginate(
+        Bucket=ENV["RAW_HIST_BUCKET"], Prefix=f"{ENV['BASE_FOLDER']}/"
+    ):
         for found in page.get("Contents", []):
             body = s3.get_object(Bucket=ENV["RAW_HIST_BUCKET"], Key=found["Key"])["Body"].read()
             rows += [json.loads(line) for line in gzip.decompress(body).splitlines()]

@@ -362,7 +362,7 @@ def test_many_queries_at_once(athena):
 
 def test_an_engine_that_ends_fails_its_queries_and_is_started_again(cloud, athena):
     engine = Engine(cloud.endpoint)
-    request = {"sql": "SELECT 1 AS one", "database": DATABASE, "parameters": []}
+    request = {"sql": "SELECT 1 AS one", "database": DATABASE, "parameters": [], "access_key": "local"}
     request["output"] = f"s3://{athena.results}/results/"
     assert engine.execute({"id": "first", **request})["rows"] == [["1"]]
     with ThreadPoolExecutor(1) as pool:

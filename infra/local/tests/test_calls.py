@@ -9,6 +9,7 @@ from conftest import wait_for
 from landfall_local.operations import Signature, operation, signature
 
 GET_DATABASES = ["glue", "get_databases", {}]
+GET_WORK_GROUP = ["athena", "get_work_group", {"WorkGroup": "primary"}]
 
 
 @pytest.fixture
@@ -69,14 +70,15 @@ def test_the_caller_is_in_the_header_or_in_the_query():
 # -- counts ------------------------------------------------------------------------------------------------------------
 
 
-def test_calls_are_counted_by_function_and_operation(cloud, control, made, invoke, bucket):
+def test_calls_are_counted_by_function_and_operation(cloud, stack, control, made, invoke, bucket):
     topic = cloud.sns.create_topic(Name="calls")["TopicArn"]
-    calls = [put(bucket, "a"), GET_DATABASES, GET_DATABASES, ["athena", "list_work_groups", {}]]
-    calls += [["stepfunctions", "list_state_machines", {}], ["sns", "publish", {"TopicArn": topic, "Message": "m"}]]
+    machine = {"stateMachineArn": stack["StateMachineArn"]}
+    calls = [put(bucket, "a"), GET_DATABASES, GET_DATABASES, GET_WORK_GROUP]
+    calls += [["stepfunctions", "list_executions", machine], ["sns", "publish", {"TopicArn": topic, "Message": "m"}]]
     assert made(*calls) == ["ok"] * 6
     cloud.glue.get_databases()  # nobody's
     invoke("curate", {"aws": [GET_DATABASES]})  # another's
-    counts = {"GetDatabases": 2, "ListStateMachines": 1, "ListWorkGroups": 1, "Publish": 1, "PutObject": 1}
+    counts = {"GetDatabases": 2, "GetWorkGroup": 1, "ListExecutions": 1, "Publish": 1, "PutObject": 1}
     assert control("GET", "calls") == counts
     control("DELETE", "calls")
     assert control("GET", "calls") == {}

@@ -167,6 +167,9 @@ def test_what_the_template_says_of_functions_is_so(cloud, stack):
 def test_what_the_template_says_of_the_rest_is_so(cloud, stack):
     group = cloud.athena.get_work_group(WorkGroup=stack["WorkGroupName"])["WorkGroup"]["Configuration"]
     assert group["EnforceWorkGroupConfiguration"] is True
+    assert group["BytesScannedCutoffPerQuery"] == 1 << 40
+    review = cloud.athena.get_work_group(WorkGroup="fake-review")["WorkGroup"]["Configuration"]
+    assert review["ResultConfiguration"]["OutputLocation"] == f"s3://{stack['AthenaBucketName']}/review/"
     assert group["ResultConfiguration"]["OutputLocation"] == f"s3://{stack['AthenaBucketName']}/results/"
     schedule = cloud.scheduler.get_schedule(Name=stack["ExtractScheduleName"])
     assert schedule["Target"]["Arn"].endswith(":fake-extract")

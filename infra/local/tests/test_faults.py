@@ -38,7 +38,7 @@ SERVICES = pytest.mark.parametrize("service", ["s3", "glue", "athena", "stepfunc
 def test_a_fault_answers_so_many_calls_of_an_operation(control, made):
     fault = {"operation": "GetDatabases", "error": "ThrottlingException", "times": 2, "after": 1}
     control("POST", "faults", fault)
-    others = ["glue", "list_registries", {}]
+    others = ["athena", "list_work_groups", {}]
     ended = made(GET_DATABASES, others, GET_DATABASES, GET_DATABASES, GET_DATABASES)
     assert ended == ["ok", "ok", "ThrottlingException", "ThrottlingException", "ok"]
     left = control("GET", "faults")[0]

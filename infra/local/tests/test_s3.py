@@ -303,13 +303,16 @@ def test_a_locked_version_stays(s3, locked, source, how):
         s3.delete_object(Bucket=locked, Key=how, VersionId=head["VersionId"])
 
 
-def test_the_immutable_history_cannot_be_deleted_from(s3, stack):
-    bucket = stack["RawHistBucketName"]
-    s3.put_object(Bucket=bucket, Key="kept", Body=BODY)
-    with refused("AccessDenied"):
-        s3.delete_object(Bucket=bucket, Key="kept")
-    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="unfinished")["UploadId"]
-    s3.abort_multipart_upload(Bucket=bucket, Key="unfinished", UploadId=upload_id)
+def test_the_immutable_history_cannot_be_deleted_from(s3, stack, cloud):
+    role = cloud.control("POST", "functions/fake-validate/credentials")["access_key_id"]
+    validate = cloud.clients.get("s3", role)  # nobody else may write
+    place = {"Bucket": stack["RawHistBucketName"], "Key": "open_data/postcodes_example/kept"}
+    validate.put_object(**place, Body=BODY)
+    for client in (validate, s3):
+        with refused("AccessDenied"):
+            client.delete_object(**place)
+    upload_id = validate.create_multipart_upload(**place)["UploadId"]
+    s3.abort_multipart_upload(**place, UploadId=upload_id)
 
 
 # -- keys, listings, ranges --------------------------------------------------------------------------------------------

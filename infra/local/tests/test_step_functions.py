@@ -1,5 +1,6 @@
 """State machines are executed: both query languages, retries, waits, and many at once."""
 
+import contextlib
 import datetime as dt
 import json
 import time
@@ -15,9 +16,22 @@ FUNCTION = "arn:aws:lambda:eu-west-2:123456789012:function:fake-curate"
 JSONATA = {"QueryLanguage": "JSONata"}
 
 
+def may_invoke_and_list(cloud) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    allowed = {"Effect": "Allow", "Action": ["lambda:InvokeFunction", "s3:ListBucket"], "Resource": "*"}
+    with contextlib.suppress(cloud.iam.exceptions.EntityAlreadyExistsException):
+        cloud.iam.create_role(
+            RoleName="any", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust})
+        )
+        cloud.iam.put_role_policy(
+            RoleName="any", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": allowed})
+        )
+
+
 def machine(cloud, definition: dict) -> str:
     name = f"test-{uuid.uuid4().hex[:12]}"
     definition = json.dumps(definition)
+    may_invoke_and_list(cloud)
     return cloud.stepfunctions.create_state_machine(name=name, definition=definition, roleArn=ROLE)["stateMachineArn"]
 
 

@@ -185,6 +185,30 @@ def test_raw_hist_is_immutable(cloudformation):
     assert "Condition" not in denied
 
 
+def test_what_protects_or_tells_outlives_the_stack(template):
+    kinds = ("AWS::S3::BucketPolicy", "AWS::Logs::LogGroup", "AWS::SQS::Queue")
+    for name, body in [pair for kind in kinds for pair in of_type(template, kind).items()]:
+        assert body.get("DeletionPolicy") == "RetainExceptOnCreate", name
+        assert body.get("UpdateReplacePolicy") == "Retain", name
+
+
+def test_who_asks_for_what_may_be_missing_may_list_without_a_prefix(cloudformation):
+    """A HEAD or GET names no prefix: with a condition on it, what is missing is 403 and not 404."""
+    lists = {}
+    for name, statement in statements(cloudformation):
+        if statement["Effect"] == "Allow" and "s3:ListBucket" in as_list(statement["Action"]):
+            for resource in as_list(statement["Resource"]):
+                free = "Condition" not in statement
+                lists[name, json.dumps(resource)] = lists.get((name, json.dumps(resource)), False) or free
+    # nothing that was there goes from raw-hist: there only listings are asked for
+    asked = {pair for pair, free in lists.items() if not free}
+    assert {(name, "RawHist" in resource) for name, resource in asked} <= {
+        ("ExtractRole", True),
+        ("CurateRole", True),
+        ("CatalogRole", True),
+    }
+
+
 # Of the SDK's crates whose operations are IAM actions of the same name: crate, service in botocore, prefix in IAM
 SERVICES = [("athena", "athena", "athena"), ("glue", "glue", "glue"), ("sfn", "stepfunctions", "states")]
 

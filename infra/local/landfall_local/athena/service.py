@@ -4,12 +4,15 @@ import json
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from moto.athena.models import WorkGroup, athena_backends
 from moto.athena.responses import AthenaResponse
 
 from ..account import ACCOUNT_ID, REGION
+from ..iam import needs, principals, s3
+from ..iam.judge import DeniedError, Judge
+from ..iam.principals import Principal, Sessions
 from . import metadata
 from .engine import Engine, EngineEndedError
 from .errors import INVALID_INPUT, athena_error
@@ -29,6 +32,7 @@ class Query:
     work_group: WorkGroup
     output: str  # the folder of results, with a / at its end
     parameters: list[str]
+    caller: Principal  # Athena does all that it does in its name
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "QUEUED"
     reason: str | None = None
@@ -49,8 +53,10 @@ class Query:
 
 
 class Athena:
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, judge: Judge, sessions: Sessions):
         self._engine = engine
+        self._judge = judge
+        self._sessions = sessions
         self._held: set[str] = set()  # names of workgroups
         self._tokens: dict[str, tuple] = {}  # of requests -> what was asked, and the query of it
         self._changed = threading.Condition()  # of that set, and of a query's status
@@ -91,6 +97,7 @@ class Athena:
             work_group=work_group,
             output=output_folder(work_group, response._get_param("ResultConfiguration") or {}),
             parameters=response._get_param("ExecutionParameters") or [],
+            caller=replace(principals.caller(), via="athena.amazonaws.com"),
         )
         if not query.output:
             return invalid(
@@ -115,7 +122,7 @@ class Athena:
         """The answer to a statement that Athena does not even start; otherwise, what kind of statement it is."""
         try:
             answer = self._engine.execute(
-                {**asked(query), "id": f"check {query.id}", "check": enforced(query.work_group)}
+                {**self._asked(query), "id": f"check {query.id}", "check": enforced(query.work_group)}
             )
         except EngineEndedError:
             return None  # so will the query say
@@ -126,6 +133,11 @@ class Athena:
             take(query, answer)
         query.location = f"{query.output}{query.id}" + (f".{suffix}" if suffix else "")
         return None
+
+    def _asked(self, query: Query) -> dict:
+        """What the engine is told of a query."""
+        told = {name: getattr(query, name) for name in ("id", "sql", "database", "output", "parameters")}
+        return {**told, "access_key": self._sessions.key_of(query.caller)}
 
     def hold(self, work_group: str) -> None:
         """Keeps the queries of a workgroup queued, as when its capacity is used up, until it is released."""
@@ -149,9 +161,12 @@ class Athena:
                 return
             query.status = "RUNNING"
         try:
-            answer = self._engine.execute(asked(query))
+            self._may_begin(query)
+            answer = self._engine.execute(self._asked(query))
         except EngineEndedError as error:
             answer = {"error": f"GENERIC_INTERNAL_ERROR: {error}"}
+        except DeniedError as error:
+            answer = {"error": f"PERMISSION_DENIED: {error}"}
         with self._changed:
             if query.status == "CANCELLED":
                 return
@@ -162,6 +177,15 @@ class Athena:
             take(query, answer)
             query.completed = time.time()
             query.status = "SUCCEEDED"
+
+    def _may_begin(self, query: Query) -> None:
+        """What Athena asks for before it begins, besides what the engine's own calls need."""
+        bucket = query.output.removeprefix("s3://").split("/")[0]
+        needed = [("s3:GetBucketLocation", s3.arn(bucket))]
+        # "access to the default database and catalog per region": https://docs.aws.amazon.com/athena/latest/ug/
+        # fine-grained-access-to-glue-resources.html
+        needed += [("glue:GetDatabase", needs.arn("glue", name)) for name in ("catalog", "database/default")]
+        self._judge.check_in_name_of(query.caller, *needed)
 
     def _cancel(self, _response: AthenaResponse, query: Query) -> str:
         with self._changed:
@@ -194,11 +218,6 @@ class Athena:
 def invalid(message: str, code: str = INVALID_INPUT) -> tuple[str, dict]:
     body = {"__type": "InvalidRequestException", "AthenaErrorCode": code, "ErrorCode": code, "Message": message}
     return json.dumps(body), {"status": 400}
-
-
-def asked(query: Query) -> dict:
-    """What the engine is told of a query."""
-    return {name: getattr(query, name) for name in ("id", "sql", "database", "output", "parameters")}
 
 
 def take(query: Query, answer: dict) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from ..account import Clients
+from ..account import ClientsOf
 from . import trino, views
 from .errors import AthenaError, unsupported
 from .hive import Hive, is_hive
@@ -46,7 +46,7 @@ class Statement:
 
 
 class Statements:
-    def __init__(self, clients: Clients):
+    def __init__(self, clients: ClientsOf):
         self.catalog = Catalog(clients)
         self._hive = Hive(self.catalog)
         self._queries = Queries(self.catalog)

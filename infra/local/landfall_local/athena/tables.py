@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 
-from ..account import REGION, Clients
+from ..account import REGION, ClientsOf
 from . import lines
 from .errors import AthenaError
 from .projection import projected
@@ -29,7 +29,7 @@ DDL_TASK = "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.q
 class Catalog:
     """The tables, as Athena sees them."""
 
-    def __init__(self, clients: Clients):
+    def __init__(self, clients: ClientsOf):
         self._clients = clients
         # (path, ETag, partition) -> the file, its footer read: objects never change
         self._fragments: dict[tuple[str, str, str], ds.ParquetFileFragment] = {}
@@ -43,7 +43,7 @@ class Catalog:
     def filesystem(self) -> pafs.S3FileSystem:
         if self._filesystem is None:
             self._filesystem = pafs.S3FileSystem(
-                access_key="local",
+                access_key=self._clients.access_key,
                 secret_key="local",
                 endpoint_override=self._clients.endpoint.removeprefix("http://"),
                 scheme="http",

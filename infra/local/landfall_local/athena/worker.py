@@ -4,8 +4,8 @@ It is a process of its own for two reasons. Arrow reads S3 in native code, at ti
 the server's Python: in one process the two would wait for each other for ever. And importing DuckDB, Arrow and
 sqlglot takes a second, which so passes beside the start of everything else.
 
-    {"id", "sql", "database", "output", "parameters"} and either "check": whether the workgroup enforces its output, or
-    nothing more
+    {"id", "sql", "database", "output", "parameters", "access_key"} and either "check": whether the workgroup
+    enforces its output, or nothing more
     {"id", "kind", "subkind", "suffix", "of_hive"} of a check
     {"id", "columns", "rows", "location", "manifest", "update_count"}, or {"id", "error"}, or {"id", "invalid", "code"}
 """
@@ -16,7 +16,9 @@ import os
 import sys
 import threading
 
-from ..account import Clients
+from botocore.exceptions import ClientError
+
+from ..account import Clients, ClientsOf
 from .errors import AthenaError, InvalidRequestError
 from .results import TXT, Result, as_file
 from .statements import Request, Statement, Statements
@@ -25,7 +27,7 @@ from .statements import Request, Statement, Statements
 class Worker:
     def __init__(self, endpoint: str, answers: io.TextIOBase):
         self._clients = Clients(endpoint)
-        self._statements = Statements(self._clients)
+        self._statements: dict[str, Statements] = {}  # by the access key of whoever asks
         self._answers = answers
         self._lock = threading.Lock()
 
@@ -34,14 +36,19 @@ class Worker:
             threading.Thread(target=self._answer, args=(json.loads(line),), daemon=True).start()
 
     def _answer(self, asked: dict) -> None:
-        check = asked.pop("check", None)
+        check, access_key = asked.pop("check", None), asked.pop("access_key")
         request = Request(**asked)
         try:
-            answer = self._execute(request) if check is None else self._check(request, check)
+            statements = self._of(access_key)
+            clients = self._clients.acting_as(access_key)
+            answer = execute(statements, request, clients) if check is None else checked(statements, request, check)
         except InvalidRequestError as error:
             answer = {"invalid": str(error), "code": error.code}
         except AthenaError as error:
             answer = {"error": str(error)}
+        except (ClientError, OSError) as error:
+            denied = "AccessDenied" in str(error) or "ACCESS_DENIED" in str(error)
+            answer = {"error": f"{'PERMISSION_DENIED' if denied else 'GENERIC_INTERNAL_ERROR'}: {error}"}
         except Exception as error:  # whatever it is, a client waits for the end of its query
             answer = {"error": f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}"}
         text = json.dumps({"id": request.id, **answer})
@@ -49,38 +56,48 @@ class Worker:
             self._answers.write(f"{text}\n")
             self._answers.flush()
 
-    def _check(self, request: Request, enforced: bool) -> dict:
-        statement = self._statements.statement(request, enforced)
-        names = ("kind", "subkind", "suffix", "of_hive")
-        return {name: getattr(statement, name) for name in names}
+    def _of(self, access_key: str) -> Statements:
+        with self._lock:
+            if access_key not in self._statements:
+                self._statements[access_key] = Statements(self._clients.acting_as(access_key))
+            return self._statements[access_key]
 
-    def _execute(self, request: Request) -> dict:
-        statement = self._statements.statement(request)
-        try:
-            result = statement.run()
-        except AthenaError as error:
-            if statement.of_hive:  # which leaves a file even so
-                self._put(f"{request.output}{request.id}.{TXT}", str(error))
-            raise
-        if statement.suffix:
-            self._keep(result, statement, f"{request.output}{request.id}.{statement.suffix}")
-        return {
-            "columns": [column.to_json() for column in result.columns],
-            "rows": result.rows,
-            "location": result.location,
-            "manifest": result.manifest,
-            "update_count": result.update_count,
-        }
 
-    def _keep(self, result: Result, statement: Statement, location: str) -> None:
-        """Puts a result where the client finds it; readers also look for its (here empty) metadata."""
-        self._put(location, as_file(result, statement.suffix))
-        if result.columns:
-            self._put(f"{location}.metadata", "")
+def checked(statements: Statements, request: Request, enforced: bool) -> dict:
+    statement = statements.statement(request, enforced)
+    names = ("kind", "subkind", "suffix", "of_hive")
+    return {name: getattr(statement, name) for name in names}
 
-    def _put(self, location: str, body: str) -> None:
-        bucket, key = location.removeprefix("s3://").split("/", 1)
-        self._clients.get("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+
+def execute(statements: Statements, request: Request, clients: ClientsOf) -> dict:
+    statement = statements.statement(request)
+    try:
+        result = statement.run()
+    except AthenaError as error:
+        if statement.of_hive:  # which leaves a file even so
+            put(clients, f"{request.output}{request.id}.{TXT}", str(error))
+        raise
+    if statement.suffix:
+        keep(clients, result, statement, f"{request.output}{request.id}.{statement.suffix}")
+    return {
+        "columns": [column.to_json() for column in result.columns],
+        "rows": result.rows,
+        "location": result.location,
+        "manifest": result.manifest,
+        "update_count": result.update_count,
+    }
+
+
+def keep(clients: ClientsOf, result: Result, statement: Statement, location: str) -> None:
+    """Puts a result where the client finds it; readers also look for its (here empty) metadata."""
+    put(clients, location, as_file(result, statement.suffix))
+    if result.columns:
+        put(clients, f"{location}.metadata", "")
+
+
+def put(clients: ClientsOf, location: str, body: str) -> None:
+    bucket, key = location.removeprefix("s3://").split("/", 1)
+    clients.get("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
 
 
 def main() -> None:

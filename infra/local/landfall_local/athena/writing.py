@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlglot import exp
 
-from ..account import Clients
+from ..account import ClientsOf
 from . import trino, views
 from .errors import AthenaError, InvalidRequestError, unsupported
 from .queries import Queries, Rows, hive_columns
@@ -55,7 +55,7 @@ ENFORCED = (
 
 
 class Writing:
-    def __init__(self, clients: Clients, catalog: Catalog, queries: Queries):
+    def __init__(self, clients: ClientsOf, catalog: Catalog, queries: Queries):
         self._clients = clients
         self._catalog = catalog
         self._queries = queries

@@ -16,6 +16,8 @@ from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
 
 from ..account import ACCOUNT_ID, PARTITION, REGION, Clients
+from ..iam import policies
+from ..iam.usage import Usage
 
 IAM_NAME_CHARS = 64
 
@@ -53,9 +55,9 @@ def resource(type_name: str, name_property: str, *properties: str):
     return register
 
 
-def install(clients: Clients) -> None:
+def install(clients: Clients, usage: Usage) -> None:
     """Makes moto's CloudFormation use the types above, and no other."""
-    models = {type_name: moto_model(type_name, kind, clients) for type_name, kind in RESOURCES.items()}
+    models = {type_name: moto_model(type_name, kind, clients, usage) for type_name, kind in RESOURCES.items()}
 
     def resource_class_from_type(type_name: str):
         if type_name not in models:
@@ -89,7 +91,7 @@ def condition_of_texts(original: Callable) -> Callable:
     return parse_condition
 
 
-def moto_model(type_name: str, kind: ResourceType, clients: Clients) -> type[CloudFormationModel]:
+def moto_model(type_name: str, kind: ResourceType, clients: Clients, usage: Usage) -> type[CloudFormationModel]:
     class Resource(CloudFormationModel):
         def __init__(self, created: Created):
             self.created = created
@@ -111,9 +113,12 @@ def moto_model(type_name: str, kind: ResourceType, clients: Clients) -> type[Clo
             properties = dict(cloudformation_json.get("Properties") or {})
             properties.pop(kind.name_property, None)
             try:
-                return cls(kind.create(clients, resource_name, properties))
+                created = kind.create(clients, resource_name, properties)
             except Exception as error:
                 raise UnsupportedError(f"{kwargs['LogicalId']} ({type_name}): {error}") from error
+            if type_name == "AWS::IAM::Role":
+                usage.name(created.attributes["Arn"], kwargs["LogicalId"])
+            return cls(created)
 
         @classmethod
         def update_from_cloudformation_json(cls, *_args, **_kwargs):
@@ -161,6 +166,12 @@ def as_json(document: object) -> str:
     return document if isinstance(document, str) else json.dumps(document)
 
 
+def judged(document: object) -> str:
+    """A policy that the judge knows how to read: what it does not know is refused before anybody relies on it."""
+    policies.parse("", as_json(document))
+    return as_json(document)
+
+
 # -- S3 ----------------------------------------------------------------------------------------------------------------
 
 
@@ -200,9 +211,7 @@ def bucket(clients: Clients, name: str, properties: dict) -> Created:
         rules = [lifecycle_rule(rule) for rule in value["Rules"]]
         s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
     if value := properties.get("NotificationConfiguration"):
-        s3.put_bucket_notification_configuration(
-            Bucket=name, NotificationConfiguration=notifications(value), SkipDestinationValidation=True
-        )
+        s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=notifications(value))
     attributes = {
         "Arn": f"arn:{PARTITION}:s3:::{name}",
         "DomainName": f"{name}.s3.amazonaws.com",
@@ -269,7 +278,7 @@ def notifications(value: dict) -> dict:
 
 @resource("AWS::S3::BucketPolicy", "", "Bucket", "PolicyDocument")
 def bucket_policy(clients: Clients, name: str, properties: dict) -> Created:
-    policy = as_json(properties["PolicyDocument"])
+    policy = judged(properties["PolicyDocument"])
     clients.get("s3").put_bucket_policy(Bucket=properties["Bucket"], Policy=policy)
     return Created(name)
 
@@ -503,24 +512,28 @@ def role(clients: Clients, name: str, properties: dict) -> Created:
     name = name[-IAM_NAME_CHARS:].lstrip("-")
     created = iam.create_role(
         RoleName=name,
-        AssumeRolePolicyDocument=as_json(properties["AssumeRolePolicyDocument"]),
+        AssumeRolePolicyDocument=judged(properties["AssumeRolePolicyDocument"]),
         **pick(properties, "Description", "MaxSessionDuration", "Path", "Tags"),
     )["Role"]
     for policy in properties.get("Policies") or []:
-        document = as_json(policy["PolicyDocument"])
+        document = judged(policy["PolicyDocument"])
         iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
     for policy_arn in properties.get("ManagedPolicyArns") or []:
         attach(iam, name, policy_arn)
     return Created(name, {"Arn": created["Arn"], "RoleId": created["RoleId"]})
 
 
+# AWS's own policies that allow nothing that anybody calls here.
+LOGS_AND_TRACES = {"service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess"}
+
+
 def attach(iam, role_name: str, policy_arn: str) -> None:
-    try:
-        iam.attach_role_policy(RoleName=role_name, PolicyArn=policy_arn)
-    except iam.exceptions.NoSuchEntityException:
-        # AWS's own policies are not loaded (it takes seconds), and nothing here is decided by a role's policies.
-        if not policy_arn.startswith(f"arn:{PARTITION}:iam::aws:policy/"):
-            raise
+    of_aws = f"arn:{PARTITION}:iam::aws:policy/"
+    if policy_arn.removeprefix(of_aws) in LOGS_AND_TRACES:
+        return
+    if policy_arn.startswith(of_aws):
+        raise UnsupportedError(f"nobody knows locally what AWS's own policy {policy_arn} allows")
+    iam.attach_role_policy(RoleName=role_name, PolicyArn=policy_arn)
 
 
 @resource("AWS::IAM::ManagedPolicy", "ManagedPolicyName", "Description", "Path", "PolicyDocument", "Roles")
@@ -528,7 +541,7 @@ def managed_policy(clients: Clients, name: str, properties: dict) -> Created:
     iam = clients.get("iam")
     created = iam.create_policy(
         PolicyName=name,
-        PolicyDocument=as_json(properties["PolicyDocument"]),
+        PolicyDocument=judged(properties["PolicyDocument"]),
         **pick(properties, "Description", "Path"),
     )["Policy"]
     for role_name in properties.get("Roles") or []:
@@ -542,7 +555,7 @@ def inline_policy(clients: Clients, name: str, properties: dict) -> Created:
         clients.get("iam").put_role_policy(
             RoleName=role_name,
             PolicyName=properties["PolicyName"],
-            PolicyDocument=as_json(properties["PolicyDocument"]),
+            PolicyDocument=judged(properties["PolicyDocument"]),
         )
     return Created(name)
 
@@ -656,9 +669,12 @@ def glue_job(clients: Clients, name: str, properties: dict) -> Created:
 )
 def work_group(clients: Clients, name: str, properties: dict) -> Created:
     athena = clients.get("athena")
+    configuration = dict(properties.get("WorkGroupConfiguration") or {})
+    if "BytesScannedCutoffPerQuery" in configuration:
+        configuration["BytesScannedCutoffPerQuery"] = int(configuration["BytesScannedCutoffPerQuery"])
     athena.create_work_group(
         Name=name,
-        Configuration=properties.get("WorkGroupConfiguration") or {},
+        Configuration=configuration,
         **pick(properties, "Description", "Tags"),
     )
     if properties.get("State") == "DISABLED":

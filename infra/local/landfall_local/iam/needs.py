@@ -1,0 +1,148 @@
+"""Which actions on which resources a request takes, of the services that roles here call; of S3: s3.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+"""
+
+import io
+import json
+import re
+from urllib.parse import unquote
+
+from moto.athena.models import athena_backends
+
+from ..account import ACCOUNT_ID, PARTITION, REGION
+from ..operations import form
+from .policies import Need
+from .s3 import UnjudgedError
+
+Context = dict[str, list[str]]
+INVOCATIONS = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
+
+# Glue asks for an action on an object and on all above it: here, down to what.
+GLUE = {
+    **dict.fromkeys(["CreateDatabase", "GetDatabase", "UpdateDatabase"], "database"),
+    **dict.fromkeys(
+        ["CreateTable", "UpdateTable", "DeleteTable", "GetTable", "GetTables", "BatchDeleteTable"], "table"
+    ),
+    **dict.fromkeys(
+        ["GetPartition", "GetPartitions", "CreatePartition", "UpdatePartition", "DeletePartition"], "table"
+    ),
+    **dict.fromkeys(["BatchGetPartition", "BatchCreatePartition", "BatchUpdatePartition"], "table"),
+    "BatchDeletePartition": "table",
+    # "... you must have permission for everything in it", also for functions of which there are none
+    "DeleteDatabase": "userDefinedFunction",
+    "GetDatabases": "database",
+}
+GLUE_LEVELS = ["catalog", "database", "table", "userDefinedFunction"]
+
+ATHENA_QUERIES = {"GetQueryExecution", "GetQueryResults", "StopQueryExecution"}
+ATHENA_WORKGROUPS = {
+    "GetWorkGroup": "WorkGroup",
+    "ListQueryExecutions": "WorkGroup",
+    "StartQueryExecution": "WorkGroup",
+}
+
+# What names no resource.
+LISTS = {"athena": {"ListDataCatalogs", "ListWorkGroups"}, "states": {"ListStateMachines"}, "sns": {"ListTopics"}}
+
+STATES = {
+    "DescribeExecution": "executionArn",
+    "DescribeStateMachine": "stateMachineArn",
+    "GetExecutionHistory": "executionArn",
+    "ListExecutions": "stateMachineArn",
+    "StartExecution": "stateMachineArn",
+    "StopExecution": "executionArn",
+}
+
+
+def body_of(environ: dict) -> dict:
+    """The JSON of a request; whoever comes next can read it again."""
+    data = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(data)
+    try:
+        body = json.loads(data or b"{}")
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def arn(service: str, name: str) -> str:
+    return f"arn:{PARTITION}:{service}:{REGION}:{ACCOUNT_ID}:{name}"
+
+
+def needs(environ: dict, service: str, operation: str, context: Context) -> list[Need]:
+    find = {"athena": athena, "glue": glue, "lambda": functions, "sns": topics, "sqs": queues, "states": machines}
+    if operation in LISTS.get(service, ()):
+        return [Need(f"{service}:{operation}", "*", context)]
+    if service not in find:
+        raise UnjudgedError(f"{service}:{operation}")
+    return [Need(action, resource, context) for action, resource in find[service](environ, operation)]
+
+
+def glue(environ: dict, operation: str) -> list[tuple[str, str]]:
+    level = GLUE.get(operation)
+    body = body_of(environ)
+    if level is None or body.get("CatalogId") not in (None, ACCOUNT_ID):
+        raise UnjudgedError(f"glue:{operation}")
+    if level == "table":
+        database, tables = body.get("DatabaseName", ""), tables_of(operation, body)
+    else:
+        database = (body.get("DatabaseInput") or body).get("Name") or "*"
+        tables = ["*"] if operation == "DeleteDatabase" else []
+    database = database.lower()  # as Glue keeps names
+    names = ["catalog", f"database/{database}", *(f"table/{database}/{table.lower()}" for table in tables)]
+    if level == "userDefinedFunction":
+        names.append(f"userDefinedFunction/{database}/*")
+    return [(f"glue:{operation}", arn("glue", name)) for name in names]
+
+
+def tables_of(operation: str, body: dict) -> list[str]:
+    if operation == "GetTables":
+        return ["*"]
+    if operation == "BatchDeleteTable":
+        return body.get("TablesToDelete") or []
+    name = body.get("TableName") or body.get("Name") or (body.get("TableInput") or {}).get("Name")
+    return [name or ""]
+
+
+def athena(environ: dict, operation: str) -> list[tuple[str, str]]:
+    body = body_of(environ)
+    if operation in ATHENA_QUERIES:
+        query = athena_backends[ACCOUNT_ID][REGION].executions.get(body.get("QueryExecutionId"))
+        name = query.work_group.name if query else "primary"
+        found = [(f"athena:{operation}", arn("athena", f"workgroup/{name}"))]
+        if operation == "GetQueryResults" and query and query.status == "SUCCEEDED":
+            # "... must also have permissions to the Amazon S3 GetObject action for the Athena query results location"
+            found.append(("s3:GetObject", f"arn:{PARTITION}:s3:::{query.location.removeprefix('s3://')}"))
+        return found
+    if operation in ATHENA_WORKGROUPS:
+        return [(f"athena:{operation}", arn("athena", f"workgroup/{body.get('WorkGroup') or 'primary'}"))]
+    raise UnjudgedError(f"athena:{operation}")
+
+
+def machines(environ: dict, operation: str) -> list[tuple[str, str]]:
+    if operation not in STATES:
+        raise UnjudgedError(f"states:{operation}")
+    return [(f"states:{operation}", str(body_of(environ).get(STATES[operation])))]
+
+
+def functions(environ: dict, operation: str) -> list[tuple[str, str]]:
+    found = INVOCATIONS.fullmatch(environ.get("PATH_INFO", ""))
+    if not found or environ["REQUEST_METHOD"] != "POST":
+        raise UnjudgedError(f"lambda: {operation}")
+    name = unquote(found[1])
+    return [("lambda:InvokeFunction", name if name.startswith("arn:") else arn("lambda", f"function:{name}"))]
+
+
+def topics(environ: dict, operation: str) -> list[tuple[str, str]]:
+    if operation != "Publish":
+        raise UnjudgedError(f"sns:{operation}")
+    fields = form(environ)
+    topic = (fields.get("TopicArn") or fields.get("TargetArn") or [None])[0]
+    return [("sns:Publish", topic or "*")]  # to a telephone number: no resource to name
+
+
+def queues(environ: dict, operation: str) -> list[tuple[str, str]]:
+    if operation != "SendMessage":
+        raise UnjudgedError(f"sqs:{operation}")
+    return [("sqs:SendMessage", arn("sqs", str(body_of(environ).get("QueueUrl")).rstrip("/").rpartition("/")[2]))]

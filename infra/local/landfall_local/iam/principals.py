@@ -1,0 +1,157 @@
+"""Principals: whose credentials a request carries.
+
+Each process of a function has a session of its function's role, as in Lambda. Other services open one of the role that
+they were given (Step Functions, Scheduler), or of the caller's (Athena). Whoever has none of these, is an administrator
+of the account: tests, analysts and `make run`.
+"""
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from moto.iam.models import Role, iam_backends
+from moto.sts.models import sts_backends
+
+from ..account import ACCOUNT_ID, PARTITION
+from . import policies
+from .policies import Need, Statement
+
+TEMPORARY = "ASIA"  # how the access keys of sessions begin
+ROOT = f"arn:{PARTITION}:iam::{ACCOUNT_ID}:root"
+
+
+class UnknownKeyError(Exception):
+    pass
+
+
+class NotTrustedError(Exception):
+    """A role's trust policy does not let someone assume it."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    arn: str
+    role: str | None = None  # its ARN; None: may do everything in the account
+    via: str | None = None  # the service that calls in its name
+    counts: bool = True  # whether a use of a permission is the pipeline's own
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What policies of resources may call it."""
+        return frozenset(name for name in (self.arn, self.role, ROOT, ACCOUNT_ID) if name)
+
+    def context(self) -> dict[str, list[str]]:
+        context = {
+            "aws:principalaccount": [ACCOUNT_ID],
+            "aws:principalarn": [self.role or self.arn],
+            "aws:principalisawsservice": ["false"],
+            "aws:principaltype": ["AssumedRole" if self.role else "User"],
+            "aws:viaawsservice": ["true" if self.via else "false"],
+        }
+        if self.via:
+            context |= {key: [self.via] for key in ("aws:calledvia", "aws:calledviafirst", "aws:calledvialast")}
+        return context
+
+
+ADMINISTRATOR = Principal(f"arn:{PARTITION}:iam::{ACCOUNT_ID}:user/local")
+
+
+@dataclass
+class Sessions:
+    """The credentials that were given out. They are never forgotten: a call may outlive its process."""
+
+    _by_key: dict[str, Principal] = field(default_factory=dict)
+    _keys: dict[Principal, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, access_key: str, role_arn: str, name: str) -> None:
+        """Of a process."""
+        self._by_key[access_key] = session(role_arn, name)
+
+    def key_of(self, principal: Principal) -> str:
+        """An access key for a principal: always the same one."""
+        if principal == ADMINISTRATOR:
+            return "local"
+        with self._lock:
+            if principal not in self._keys:
+                self._keys[principal] = f"{TEMPORARY}{uuid.uuid4().hex[:16].upper()}"
+                self._by_key[self._keys[principal]] = principal
+            return self._keys[principal]
+
+    def assume(self, role_arn: str, service: str, name: str, source_arn: str | None = None) -> str:
+        """The access key of a service that acts in a role which it was given."""
+        context = {"aws:sourceaccount": [ACCOUNT_ID], "aws:principalisawsservice": ["true"]}
+        if source_arn:
+            context["aws:sourcearn"] = [source_arn]
+        check_trust(role_arn, frozenset([service]), context)
+        return self.key_of(session(role_arn, name))
+
+    def of(self, access_key: str) -> Principal:
+        if found := self._by_key.get(access_key):
+            return found
+        if not access_key.startswith(TEMPORARY):
+            return ADMINISTRATOR
+        assumed = sts_backends[ACCOUNT_ID][PARTITION].get_assumed_role_from_access_key(access_key)
+        if assumed is None:
+            raise UnknownKeyError(access_key)
+        return session(assumed.role_arn, assumed.session_name, counts=False)
+
+
+def session(role_arn: str, name: str, *, via: str | None = None, counts: bool = True) -> Principal:
+    role_name = role_arn.rsplit("/", 1)[-1]
+    return Principal(f"arn:{PARTITION}:sts::{ACCOUNT_ID}:assumed-role/{role_name}/{name}", role_arn, via, counts)
+
+
+def check_trust(role_arn: str, names: frozenset[str], context: dict[str, list[str]]) -> None:
+    role = find_role(role_arn)
+    need = Need("sts:AssumeRole", role_arn, {"aws:securetransport": ["true"], **context})
+    trust = policies.parse("trust", text(role.assume_role_policy_document)) if role else ()
+    decision = policies.decide(need, (), trust, names)
+    if not decision.allowed:
+        raise NotTrustedError(f"{', '.join(sorted(names))} is not authorized to assume the role {role_arn}")
+
+
+_now = threading.local()
+
+
+@contextlib.contextmanager
+def calling(principal: Principal) -> Iterator[None]:
+    """While this thread answers a request of a principal's."""
+    before, _now.caller = caller(), principal
+    try:
+        yield
+    finally:
+        _now.caller = before
+
+
+def caller() -> Principal:
+    return getattr(_now, "caller", ADMINISTRATOR)
+
+
+_roles: dict[str, Role] = {}
+
+
+def find_role(role_arn: str) -> Role | None:
+    roles = iam_backends[ACCOUNT_ID][PARTITION].roles
+    known = _roles.get(role_arn)
+    if known is None or known.id not in roles:
+        known = next((role for role in list(roles.values()) if role.arn == role_arn), None)
+        if known is not None:
+            _roles[role_arn] = known
+    return known
+
+
+def statements_of(role_arn: str) -> list[Statement]:
+    """All that a role's policies say, as they are now."""
+    role = find_role(role_arn)
+    if role is None:
+        return []
+    inline = [(name, text(document)) for name, document in list(role.policies.items())]
+    managed = [(policy.name, text(policy.document)) for policy in list(role.managed_policies.values())]
+    return [statement for name, document in inline + managed for statement in policies.parse(name, document)]
+
+
+def text(document: object) -> str:
+    return document.decode() if isinstance(document, bytes) else str(document)
