@@ -468,6 +468,15 @@ impl Stack {
         text
     }
 
+    /// The most memory that an invocation of a function has had, in MB: its own, not that of its binary. `None` where the
+    /// system does not tell.
+    pub fn peak_memory(&self, function: &str) -> Option<u64> {
+        let file = cloud().state.path().join(format!("logs/{}.log", self.function(function)));
+        let log = std::fs::read_to_string(file).unwrap_or_default();
+        let reports = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        reports.filter_map(|report| report["record"]["metrics"]["maxMemoryUsedMB"].as_u64()).max()
+    }
+
     /// A request to any server on this machine.
     pub async fn get(&self, url: &str) -> String {
         self.http.get(url).send().await.expect("an answer").text().await.expect("a text")

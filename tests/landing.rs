@@ -239,6 +239,8 @@ async fn files_that_land_together_are_rebuilt_together() {
     // one a window of a second at most: far fewer than one a file, however slow the machine
     assert!((executions.len() as u64) < files, "{} executions for {files} files", executions.len());
     let rebuilds = stack.invocations("curate").await.len();
+    let peaks = ["validate", "curate", "catalog"].map(|function| (function, stack.peak_memory(function)));
+    println!("peak memory in MB: {peaks:?}");
     println!(
         "{files} files: {} executions, {rebuilds} invocations of curate, {:?}",
         executions.len(),

@@ -4,10 +4,9 @@
 
 use aws_sdk_glue::types::Table as GlueTable;
 use chrono::{Datelike, NaiveDate};
-use contract::{Column, ColumnType, Failure, Table};
+use contract::{Column, ColumnType, Table};
 
 use crate::manifest::TableOutput;
-use crate::publication::{HIDDEN, hides_partitions};
 
 const ENABLED: &str = "projection.enabled";
 /// What Glue takes in one parameter of a table, in characters.
@@ -29,9 +28,9 @@ pub fn is_of(table: &GlueTable) -> bool {
 /// The parameters of a table that asks for it; none for others, nor for a table without any partition, of which there is
 /// nothing to compute, nor where Athena would compute more than twice the partitions that there are: queries would look
 /// into each of these, and find nothing. Such partitions are registered.
-pub fn parameters(table: &Table, output: &TableOutput) -> Result<Vec<(String, String)>, Failure> {
+pub fn parameters(table: &Table, output: &TableOutput) -> Vec<(String, String)> {
     if !table.partition_projection || output.partitions.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let folders = table.partition_columns().iter().map(|column| format!("{0}=${{{0}}}/", column.name));
     let template = format!("{}{}", output.location, folders.collect::<String>());
@@ -41,12 +40,11 @@ pub fn parameters(table: &Table, output: &TableOutput) -> Result<Vec<(String, St
         let mut values: Vec<&str> = output.partitions.iter().map(|partition| partition.values[n].as_str()).collect();
         values.sort_unstable();
         values.dedup();
-        let wrong = |reason: String| {
-            let file = table.file.display();
-            Failure::bad_data(format!("{file}: partition_projection: column `{}`: {reason}", column.name))
+        let Some(computing) = of_column(column, &values) else {
+            let (table, column) = (&table.name, &column.name);
+            tracing::warn!(table, column, "partitions registered: Athena could not compute all values of the column");
+            return Vec::new();
         };
-        let hidden = hides_partitions(table, output);
-        let computing = of_column(column, &values, hidden).map_err(wrong)?;
         computed = computed.saturating_mul(computing.values);
         for (name, value) in computing.parameters {
             parameters.push((format!("projection.{}.{name}", column.name), value));
@@ -61,9 +59,9 @@ pub fn parameters(table: &Table, output: &TableOutput) -> Result<Vec<(String, St
             computed,
             "partitions registered: of those that Athena would compute most are empty"
         );
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    Ok(parameters)
+    parameters
 }
 
 /// How Athena computes the values of a column.
@@ -73,23 +71,20 @@ struct Computing {
     values: u128,
 }
 
-/// What is said about a column: which values it has.
-fn of_column(column: &Column, values: &[&str], hidden: bool) -> Result<Computing, String> {
-    if let Some(strange) = values.iter().find(|value| !is_plain(value)) {
-        let strange = if hidden { HIDDEN.to_owned() } else { format!("`{strange}`") };
-        return Err(format!(
-            "Athena cannot compute the folder of the value {strange}: it may have letters, digits, `_`, `-` and `.` only"
-        ));
+/// What is said about a column: which values it has. `None` where Athena could not compute the folder of one, or where they
+/// are more than one parameter of Glue takes.
+fn of_column(column: &Column, values: &[&str]) -> Option<Computing> {
+    if !values.iter().all(|value| is_plain(value)) {
+        return None;
     }
-    let found = || if hidden { HIDDEN.to_owned() } else { format!("{values:?}") };
     match column.column_type {
         ColumnType::Date => {
             let dates: Result<Vec<_>, _> = values.iter().map(|value| value.parse::<NaiveDate>()).collect();
-            Ok(of_dates(&dates.map_err(|_| format!("expected dates, found {}", found()))?))
+            dates.ok().map(|dates| of_dates(&dates))
         }
         ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => {
             let numbers: Result<Vec<i64>, _> = values.iter().map(|value| value.parse::<i64>()).collect();
-            let mut numbers = numbers.map_err(|_| format!("expected whole numbers, found {}", found()))?;
+            let mut numbers = numbers.ok()?;
             numbers.sort_unstable();
             let (least, greatest) = (numbers[0], numbers[numbers.len() - 1]);
             let (interval, values) = steps(numbers.iter().map(|number| i128::from(*number)));
@@ -97,14 +92,13 @@ fn of_column(column: &Column, values: &[&str], hidden: bool) -> Result<Computing
             if interval > 1 {
                 parameters.push(("interval", interval.to_string()));
             }
-            Ok(Computing { parameters, values })
+            Some(Computing { parameters, values })
         }
         _ => {
             let all = values.join(",");
-            if all.len() > PARAMETER_LENGTH {
-                return Err(format!("its {} values are more than one parameter of Glue takes", values.len()));
-            }
-            Ok(Computing { parameters: vec![("type", "enum".into()), ("values", all)], values: values.len() as u128 })
+            let parameters = vec![("type", "enum".into()), ("values", all)];
+            let fits = parameters[1].1.len() <= PARAMETER_LENGTH;
+            fits.then(|| Computing { parameters, values: values.len() as u128 })
         }
     }
 }
@@ -159,7 +153,7 @@ mod tests {
     use super::*;
     use crate::example;
 
-    fn projected(types: &[(&str, ColumnType)], partitions: &[&[&str]]) -> Result<BTreeMap<String, String>, String> {
+    fn projected(types: &[(&str, ColumnType)], partitions: &[&[&str]]) -> BTreeMap<String, String> {
         let mut table = example::table("calculated");
         table.partition_projection = true;
         table.columns.truncate(1);
@@ -178,13 +172,7 @@ mod tests {
                 rows: 1,
             })
             .collect();
-        let told = parameters(&table, &output).map(|pairs| pairs.into_iter().collect());
-        output.hides_partitions = true;
-        if let Err(failure) = parameters(&table, &output) {
-            let values = partitions.iter().flat_map(|values| values.iter()).filter(|value| !value.is_empty());
-            assert!(!values.into_iter().any(|value| failure.message.contains(value)), "{failure}");
-        }
-        told.map_err(|failure| failure.message)
+        parameters(&table, &output).into_iter().collect()
     }
 
     #[test]
@@ -212,15 +200,15 @@ mod tests {
             ("projection.n.type", "integer"),
             ("projection.n.range", "8,10"),
         ];
-        assert_eq!(found.unwrap(), expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-        assert_eq!(projected(&types, &[]).unwrap(), BTreeMap::new());
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert_eq!(projected(&types, &[]), BTreeMap::new());
     }
 
     /// What Athena computes of one column.
     fn computed(of: ColumnType, values: &[&str]) -> Option<[String; 3]> {
         let partitions: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
         let partitions: Vec<&[&str]> = partitions.iter().map(|values| values.as_slice()).collect();
-        let found = projected(&[("p", of)], &partitions).unwrap();
+        let found = projected(&[("p", of)], &partitions);
         let of = |name: &str| found.get(&format!("projection.p.{name}")).cloned().unwrap_or_default();
         (!found.is_empty()).then(|| [of("range"), of("interval"), of("interval.unit")])
     }
@@ -250,16 +238,13 @@ mod tests {
         let types = [("day", Date), ("n", Int64)];
         let diagonal = [["2026-11-01", "1"], ["2026-11-02", "2"], ["2026-11-03", "3"]];
         let diagonal: Vec<&[&str]> = diagonal.iter().map(|values| values.as_slice()).collect();
-        assert_eq!(projected(&types, &diagonal).unwrap(), BTreeMap::new());
+        assert_eq!(projected(&types, &diagonal), BTreeMap::new());
     }
 
     #[test]
-    fn values_that_cannot_be_computed_are_refused() {
+    fn values_that_cannot_be_computed_are_registered() {
         for value in ["a/b", "a,b", "", "__HIVE_DEFAULT_PARTITION__", "Steòrnabhagh", "King's Lynn"] {
-            let problem = projected(&[("shop", ColumnType::String)], &[&[value]]).unwrap_err();
-            assert!(
-                problem.contains(&format!("column `shop`: Athena cannot compute the folder of the value `{value}`"))
-            );
+            assert_eq!(projected(&[("shop", ColumnType::String)], &[&[value]]), BTreeMap::new(), "{value}");
         }
     }
 }

@@ -174,8 +174,9 @@ fn compare(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&str>
     };
     if keys(&current) != keys(wanted) {
         return conflict(format!(
-            "its partition columns are {:?} in Glue and {:?} in the metadata; drop the table in Glue (its files stay) \
-             and run again, or give the new one another name",
+            "its partition columns are {:?} in Glue and {:?} in the run; drop the table in Glue (its files stay) and run \
+             again (a table of mode `partition` with {{\"tables\": […], \"from_scratch\": true}}), or give the new one \
+             another name",
             keys(&current),
             keys(wanted)
         ));
@@ -276,6 +277,6 @@ mod tests {
 
         let mut other_keys = table_at(&publication, "s3://curated/database/calculated/");
         other_keys.partition_keys = None;
-        assert!(refused(&other_keys).contains("[] in Glue and [\"dea_snapshot_date\"] in the metadata"));
+        assert!(refused(&other_keys).contains("[] in Glue and [\"dea_snapshot_date\"] in the run"));
     }
 }

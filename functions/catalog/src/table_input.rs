@@ -137,7 +137,7 @@ pub struct SortColumn {
 impl TableDefinition {
     /// The definition of a table whose files a run wrote to `output.location`.
     pub fn new(table: &Table, output: &TableOutput, manifest: &Manifest) -> Result<Self, Failure> {
-        let projection = projection::parameters(table, output)?;
+        let projection = projection::parameters(table, output);
         let mut definition = Self::curated(table, &output.location, manifest.run.as_str(), &manifest.dea_version)?;
         for (name, value) in projection {
             // the table's own word, by `glue_specific`, comes first

@@ -23,6 +23,7 @@ mod micros;
 mod moment;
 mod nan;
 mod null_safe;
+mod padding;
 mod projection;
 mod replacement;
 mod rewrite;
@@ -83,6 +84,7 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     rounding::functions().into_iter().for_each(|function| context.register_udf(function));
     context.register_udf(replacement::function());
     hash::functions().into_iter().chain(zone::functions()).for_each(|function| context.register_udf(function));
+    padding::functions().into_iter().for_each(|function| context.register_udf(function));
     context.register_udf(json::function());
     context.register_udf(truncation::function());
     context.register_udf(words::nvl2());

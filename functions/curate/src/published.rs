@@ -133,6 +133,10 @@ impl PublishedTable {
         if stay == 0 || self.run().is_none() {
             return Ok(());
         }
+        let keys: Vec<&str> = self.definition.partition_keys.iter().map(|column| column.name.as_str()).collect();
+        if !keys.is_empty() && keys != table.partitions.iter().map(String::as_str).collect::<Vec<_>>() {
+            return Err(Failure::repartitioned(&table.name, &keys, &table.partitions, stay));
+        }
         let described = self.definition.storage_descriptor.columns.iter().chain(&self.definition.partition_keys);
         let described = described.map(|column| (column.name.as_str(), column.r#type.as_str()));
         let held = self.undescribed.iter().map(|(name, kind)| (name.as_str(), kind.as_str()));

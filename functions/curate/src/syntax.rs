@@ -2,6 +2,7 @@
 //! select that goes by the place of columns that engines order in different ways is refused.
 
 mod like;
+mod unplanned;
 
 use std::collections::BTreeSet;
 use std::mem::replace;
@@ -60,6 +61,9 @@ impl VisitorMut for Reader {
     type Break = String;
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<String> {
+        if let Err(message) = unplanned::expression(expression) {
+            return ControlFlow::Break(message);
+        }
         dialect::expression(expression);
         if let Expr::CompoundIdentifier(names) = expression
             && let [.., table, column] = names.as_slice()
@@ -88,7 +92,7 @@ impl VisitorMut for Reader {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<String> {
-        if let Err(message) = dialect::select(select) {
+        if let Err(message) = unplanned::select(select).and_then(|()| dialect::select(select)) {
             return ControlFlow::Break(message);
         }
         for item in &select.projection {
@@ -105,6 +109,9 @@ impl VisitorMut for Reader {
     }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<String> {
+        if let Err(message) = unplanned::query(query) {
+            return ControlFlow::Break(message);
+        }
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         for cte in ctes {
             by_place(&cte.query, Some(&cte.alias))?;
@@ -116,6 +123,9 @@ impl VisitorMut for Reader {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<String> {
+        if let Err(message) = unplanned::factor(factor) {
+            return ControlFlow::Break(message);
+        }
         dialect::factor(factor);
         match factor {
             TableFactor::Derived { subquery, alias, .. } => by_place(subquery, alias.as_ref()),

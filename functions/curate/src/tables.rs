@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 use contract::{Column, ColumnType, Failure, Table, TableOutput};
 use datafusion::catalog::TableProvider;
+use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::DataFusionError;
 use datafusion::common::runtime::SpawnedTask;
@@ -425,6 +426,10 @@ impl Reads {
         let (mut scans, mut row_by_row, mut written) = (Vec::new(), true, false);
         let seen = plan.apply_with_subqueries(|node| {
             match node {
+                // what a recursive query has found so far is no table
+                LogicalPlan::TableScan(scan) if source_as_provider(&scan.source)?.is::<CteWorkTable>() => {
+                    row_by_row = false
+                }
                 LogicalPlan::TableScan(scan) => {
                     written |= source_as_provider(&scan.source)?.is::<WrittenTable>();
                     scans.push(scan.table_name.table().to_owned());

@@ -104,6 +104,15 @@ impl Failure {
              the type, and give the other one to a column of a new name"
         ))
     }
+
+    /// A table that would have partitions by other columns than those that stay.
+    pub fn repartitioned(table: &str, from: &[&str], to: &[String], partitions: usize) -> Self {
+        Self::bad_metadata(format!(
+            "table `{table}`: its partitions are by {to:?} now, and by {from:?} in the {partitions} that stay: they could not \
+             be read as one table. Build it from scratch, by an execution with {{\"tables\": [\"{table}\"], \
+             \"from_scratch\": true}} after the table was dropped in Glue (its files stay)"
+        ))
+    }
 }
 
 impl Failure {

@@ -14,6 +14,7 @@ mod arithmetic;
 mod assignment;
 mod between;
 mod claims;
+mod clauses;
 mod constants;
 mod deep;
 mod forms;

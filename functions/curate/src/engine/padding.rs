@@ -1,0 +1,74 @@
+//! `repeat`, `lpad` and `rpad` that fail where they would make more text than memory holds. How much is often a column's to
+//! say, and so a supplier's; DataFusion asks for all of it at once, and the process ends where there is not so much.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, Int64Array};
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::{Result, exec_err};
+use datafusion::functions::{string, unicode};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
+
+/// What a batch of rows may come to, in bytes.
+const MOST_BYTES: u128 = 256 << 20;
+/// Of a character.
+const MOST_UTF8_BYTES: u128 = 4;
+
+/// The functions.
+pub fn functions() -> [ScalarUDF; 3] {
+    [string::repeat(), unicode::lpad(), unicode::rpad()].map(|function| ScalarUDF::from(Bounded(function)))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Bounded(Arc<ScalarUDF>);
+
+impl ScalarUDFImpl for Bounded {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.0.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.0.return_type(types)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = arguments.number_rows;
+        let bytes = match arguments.args.as_slice() {
+            [text, number, ..] if self.name() == "repeat" => bytes(number, rows, &lengths(text, rows)?)?,
+            [_, number] => bytes(number, rows, &[1])?,
+            [_, number, ..] => bytes(number, rows, &[MOST_UTF8_BYTES])?,
+            _ => 0,
+        };
+        if bytes > MOST_BYTES {
+            let (name, megabytes) = (self.name(), MOST_BYTES >> 20);
+            return exec_err!(
+                "{name}(…) would make more than {megabytes} MiB of text of {rows} rows: bound its number, with least(n, 1000)"
+            );
+        }
+        self.0.invoke_with_args(arguments)
+    }
+}
+
+/// So many times the bytes of each row; of one length that of all rows.
+fn bytes(number: &ColumnarValue, rows: usize, of: &[u128]) -> Result<u128> {
+    let numbers = number.to_array(if matches!(number, ColumnarValue::Scalar(_)) { rows } else { 1 })?;
+    let numbers = arrow::compute::cast(&numbers, &DataType::Int64)?;
+    let numbers: &Int64Array = numbers.as_primitive::<Int64Type>();
+    let each = numbers.iter().enumerate().map(|(row, number)| {
+        let length = of.get(row).or(of.first()).copied().unwrap_or(0);
+        number.unwrap_or(0).max(0) as u128 * length
+    });
+    Ok(each.sum())
+}
+
+/// The bytes of each text.
+fn lengths(text: &ColumnarValue, rows: usize) -> Result<Vec<u128>> {
+    let texts = text.to_array(rows)?;
+    let texts = arrow::compute::cast(&texts, &DataType::LargeUtf8)?;
+    let texts = texts.as_string::<i64>();
+    Ok((0..texts.len()).map(|row| if texts.is_null(row) { 0 } else { texts.value(row).len() as u128 }).collect())
+}

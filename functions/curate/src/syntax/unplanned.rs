@@ -1,0 +1,321 @@
+//! Clauses that the parser knows and DataFusion's planner leaves out without a word: the answer would be that of another
+//! query. Each is refused with the way to write it, or written as DataFusion has it. The types of the syntax are taken apart
+//! field by field, so that a clause that a later parser knows is met here first.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use datafusion::sql::parser::{DFParser, Statement};
+use datafusion::sql::sqlparser::ast::{
+    Cte, DataType, Expr, Function, FunctionArgumentList, FunctionArguments, GroupByExpr, GroupByWithModifier,
+    LimitClause, NamedWindowExpr, OrderBy, OrderByKind, Query, Select, SetExpr, Statement as SqlStatement, TableFactor,
+    WindowType,
+};
+
+type Checked = Result<(), String>;
+
+/// Fails with what `clause` is, and what to write instead, where it is there.
+fn refuse(there: bool, clause: &str, instead: &str) -> Checked {
+    match there {
+        true => Err(format!("{clause} is not carried out here: {instead}")),
+        false => Ok(()),
+    }
+}
+
+const LEAVE_OUT: &str = "leave it out";
+
+/// A select without clauses that would be left out.
+pub fn select(select: &mut Select) -> Checked {
+    let Select {
+        select_token: _,
+        // they change no answer
+        optimizer_hints: _,
+        distinct: _,
+        select_modifiers,
+        top,
+        top_before_distinct: _,
+        projection: _,
+        exclude,
+        into,
+        from: _,
+        lateral_views: _,
+        prewhere,
+        selection: _,
+        connect_by,
+        group_by,
+        cluster_by,
+        distribute_by,
+        sort_by,
+        having: _,
+        named_window,
+        qualify: _,
+        window_before_qualify: _,
+        value_table_mode,
+        flavor: _,
+    } = select;
+    refuse(select_modifiers.is_some(), "what stands behind SELECT", LEAVE_OUT)?;
+    refuse(top.is_some(), "TOP", "write ORDER BY … LIMIT")?;
+    refuse(exclude.is_some(), "EXCLUDE behind the columns", "name the columns")?;
+    refuse(into.is_some(), "SELECT … INTO", "tables are written by the pipeline, not by SQL")?;
+    refuse(prewhere.is_some(), "PREWHERE", "write WHERE")?;
+    refuse(!connect_by.is_empty(), "CONNECT BY", "write WITH RECURSIVE")?;
+    refuse(!cluster_by.is_empty(), "CLUSTER BY", "rows of a table have no order; leave it out")?;
+    refuse(!distribute_by.is_empty(), "DISTRIBUTE BY", "rows of a table have no order; leave it out")?;
+    refuse(!sort_by.is_empty(), "SORT BY", "write ORDER BY")?;
+    refuse(value_table_mode.is_some(), "AS STRUCT or AS VALUE", "name the columns")?;
+    for window in named_window {
+        if let NamedWindowExpr::WindowSpec(spec) = &window.1 {
+            refuse(spec.window_name.is_some(), ON_ANOTHER, WHOLE)?;
+        }
+    }
+    grouping(group_by)
+}
+
+const ON_ANOTHER: &str = "a window that goes on from a named one, or has its name in brackets,";
+const WHOLE: &str = "write OVER w, or all of the window";
+
+/// GROUP BY … WITH ROLLUP as GROUP BY ROLLUP (…), and so on.
+fn grouping(group_by: &mut GroupByExpr) -> Checked {
+    let GroupByExpr::Expressions(expressions, modifiers) = group_by else { return Ok(()) };
+    let all = || expressions.iter().map(|expression| vec![expression.clone()]).collect();
+    let grouped = match modifiers.as_slice() {
+        [] => return Ok(()),
+        [GroupByWithModifier::Rollup] => Expr::Rollup(all()),
+        [GroupByWithModifier::Cube] => Expr::Cube(all()),
+        [GroupByWithModifier::GroupingSets(sets)] => sets.clone(),
+        _ => {
+            return refuse(
+                true,
+                "GROUP BY … WITH TOTALS, or with several of these,",
+                "write GROUP BY GROUPING SETS (…)",
+            );
+        }
+    };
+    *expressions = vec![grouped];
+    modifiers.clear();
+    Ok(())
+}
+
+/// A query without clauses that would be left out.
+pub fn query(query: &Query) -> Checked {
+    let Query {
+        with,
+        body: _,
+        order_by,
+        limit_clause,
+        fetch,
+        locks,
+        for_clause,
+        settings,
+        format_clause,
+        pipe_operators,
+    } = query;
+    for Cte { alias: _, query: _, from, materialized: _, closing_paren_token: _ } in
+        with.iter().flat_map(|with| &with.cte_tables)
+    {
+        refuse(from.is_some(), "FROM behind a WITH table", LEAVE_OUT)?;
+    }
+    if let Some(OrderBy { kind, interpolate }) = order_by {
+        let fills = matches!(kind, OrderByKind::Expressions(by) if by.iter().any(|by| by.with_fill.is_some()));
+        refuse(fills || interpolate.is_some(), "WITH FILL", "join a table of all values")?;
+    }
+    if let Some(LimitClause::LimitOffset { limit_by, .. }) = limit_clause {
+        refuse(!limit_by.is_empty(), "LIMIT … BY", "write QUALIFY row_number() OVER (PARTITION BY …) <= n")?;
+    }
+    refuse(fetch.is_some(), "FETCH FIRST", "write LIMIT")?;
+    refuse(!locks.is_empty(), "FOR UPDATE", LEAVE_OUT)?;
+    refuse(for_clause.is_some(), "FOR", LEAVE_OUT)?;
+    refuse(settings.is_some(), "SETTINGS", LEAVE_OUT)?;
+    refuse(format_clause.is_some(), "FORMAT", LEAVE_OUT)?;
+    refuse(!pipe_operators.is_empty(), "|>", "write one SELECT around another")
+}
+
+/// A table without what would be left out.
+pub fn factor(factor: &TableFactor) -> Checked {
+    const SAMPLE: &str = "a sample is another one each time; write WHERE over a hash of a key";
+    match factor {
+        TableFactor::Table {
+            name: _,
+            alias: _,
+            args: _,
+            with_hints,
+            version,
+            with_ordinality,
+            partitions,
+            json_path,
+            sample,
+            index_hints,
+        } => {
+            refuse(!with_hints.is_empty() || !index_hints.is_empty(), "a hint to a table", LEAVE_OUT)?;
+            refuse(version.is_some(), "a version of a table", "run curate as of a moment: {\"as_of\": …}")?;
+            refuse(*with_ordinality, "WITH ORDINALITY", "write row_number() OVER (ORDER BY …)")?;
+            refuse(!partitions.is_empty(), "PARTITION behind a table", "write WHERE")?;
+            refuse(json_path.is_some(), "a path behind a table", LEAVE_OUT)?;
+            refuse(sample.is_some(), "TABLESAMPLE", SAMPLE)
+        }
+        TableFactor::Derived { sample, .. } => refuse(sample.is_some(), "TABLESAMPLE", SAMPLE),
+        TableFactor::UNNEST { with_offset, with_ordinality, .. } => {
+            refuse(*with_offset || *with_ordinality, "the place of an item in UNNEST", "unnest an array of pairs")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An expression without what would be left out, or be taken for something else.
+pub fn expression(expression: &mut Expr) -> Checked {
+    match expression {
+        Expr::Function(function) => call(function),
+        Expr::SimilarTo { .. } => {
+            refuse(true, "SIMILAR TO", "write LIKE, or regexp_like(x, '^(…)$') with a regular expression")
+        }
+        Expr::Cast { data_type: DataType::Timestamp(Some(digits), _), .. } if ![6, 9].contains(digits) => {
+            refuse(true, "TIMESTAMP(n)", "write date_trunc('second', ts), or 'millisecond'")
+        }
+        Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } => quantified(right),
+        _ => Ok(()),
+    }
+}
+
+/// FILTER, DISTINCT and the like belong to aggregates and windows; of other functions they are left out.
+fn call(function: &Function) -> Checked {
+    let Function { name, uses_odbc_syntax: _, parameters, args, filter, null_treatment, over, within_group } = function;
+    refuse(!matches!(parameters, FunctionArguments::None), "a second pair of brackets behind a function", LEAVE_OUT)?;
+    if let Some(WindowType::WindowSpec(spec)) = over {
+        refuse(spec.window_name.is_some(), ON_ANOTHER, WHOLE)?;
+    }
+    let name = name.to_string().to_ascii_lowercase();
+    if OF_MANY_ROWS.contains(name.as_str()) {
+        return Ok(());
+    }
+    let distinct = matches!(args, FunctionArguments::List(FunctionArgumentList { duplicate_treatment: Some(_), .. }));
+    let of_many = [
+        (filter.is_some(), "FILTER"),
+        (distinct, "DISTINCT"),
+        (null_treatment.is_some(), "IGNORE NULLS"),
+        (over.is_some(), "OVER"),
+        (!within_group.is_empty(), "WITHIN GROUP"),
+    ];
+    match of_many.iter().find(|(there, _)| *there) {
+        Some((_, clause)) => Err(format!("{clause} belongs to aggregates and window functions, and `{name}` is none")),
+        None => Ok(()),
+    }
+}
+
+/// Names of aggregates and window functions, DataFusion's and ours.
+static OF_MANY_ROWS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let state = crate::engine::session(1 << 20).map(|context| context.state());
+    let names = state.map(|state| {
+        let aggregates = state.aggregate_functions().keys().cloned();
+        aggregates.chain(state.window_functions().keys().cloned()).collect()
+    });
+    names.unwrap_or_default()
+});
+
+/// The select of `x >= ALL (SELECT …)` under a name that nothing else has: DataFusion mixes up columns of the same name inside
+/// and outside.
+fn quantified(right: &mut Expr) -> Checked {
+    let Expr::Subquery(query) = right else { return Ok(()) };
+    if is_named(query) {
+        return Ok(());
+    }
+    let mut around = template()?;
+    if let SetExpr::Select(select) = around.body.as_mut()
+        && let Some(TableFactor::Derived { subquery, .. }) = select.from.first_mut().map(|from| &mut from.relation)
+    {
+        *subquery = Box::new(query.as_ref().clone());
+        **query = around;
+    }
+    Ok(())
+}
+
+const NAME: &str = "_of_all";
+
+fn template() -> Result<Query, String> {
+    let parsed =
+        DFParser::parse_sql(&format!("SELECT * FROM (SELECT 1) AS {NAME}")).map_err(|error| error.to_string())?;
+    match parsed.into_iter().next() {
+        Some(Statement::Statement(statement)) => match *statement {
+            SqlStatement::Query(query) => Ok(*query),
+            _ => Err("not a query".into()),
+        },
+        _ => Err("not a query".into()),
+    }
+}
+
+/// Whether it has that name already: an expression may be visited twice.
+fn is_named(query: &Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    matches!(select.from.as_slice(), [from]
+        if matches!(&from.relation, TableFactor::Derived { alias: Some(alias), .. } if alias.name.value == NAME))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::syntax::mend;
+
+    use super::*;
+
+    fn mended(sql: &str) -> Result<String, String> {
+        let mut statement =
+            DFParser::parse_sql(sql).map_err(|error| format!("unparsed: {error}"))?.pop_front().unwrap();
+        mend(&mut statement)?;
+        Ok(statement.to_string())
+    }
+
+    #[test]
+    fn what_would_be_left_out_is_refused() {
+        for sql in [
+            "SELECT id FROM t TABLESAMPLE (10 PERCENT)",
+            "SELECT id FROM (SELECT id FROM t) TABLESAMPLE (10 PERCENT)",
+            "SELECT id FROM t PREWHERE id > 2",
+            "SELECT TOP 3 id FROM t",
+            "SELECT id INTO z FROM t",
+            "SELECT id FROM t START WITH id = 1 CONNECT BY PRIOR id = up",
+            "SELECT id FROM t SORT BY id",
+            "SELECT id FROM t CLUSTER BY id",
+            "SELECT id FROM t DISTRIBUTE BY id",
+            "SELECT k, count(*) FROM t GROUP BY k WITH TOTALS",
+            "SELECT id FROM t PARTITION (p1)",
+            "SELECT id FROM t LIMIT 1 BY k",
+            "SELECT id FROM t ORDER BY id FETCH FIRST 3 ROWS ONLY",
+            "SELECT id FROM t FOR UPDATE",
+            "SELECT row_number() OVER (w) FROM t WINDOW w AS (PARTITION BY k ORDER BY id)",
+            "SELECT row_number() OVER (w ORDER BY id) FROM t WINDOW w AS (PARTITION BY k)",
+            "SELECT row_number() OVER v FROM t WINDOW w AS (PARTITION BY k), v AS (w ORDER BY id)",
+            "SELECT length(k) FILTER (WHERE id > 2) FROM t",
+            "SELECT upper(DISTINCT k) FROM t",
+            "SELECT upper(k) OVER () FROM t",
+            "SELECT abs(id) IGNORE NULLS FROM t",
+            "SELECT id FROM t WHERE k SIMILAR TO 'A%'",
+            "SELECT CAST(ts AS TIMESTAMP(0)) FROM t",
+            "SELECT id FROM t WHERE id IN (SELECT id FROM t TABLESAMPLE (10 PERCENT))",
+        ] {
+            let message = mended(sql).expect_err(sql);
+            assert!(
+                message.contains("is not carried out here")
+                    || message.contains("belongs to")
+                    || message.contains("unparsed"),
+                "{sql}: {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_carried_out_is_not() {
+        for (sql, means) in [
+            ("SELECT k FROM t GROUP BY k, id WITH ROLLUP", "SELECT k FROM t GROUP BY ROLLUP (k, id)"),
+            ("SELECT k FROM t GROUP BY k WITH CUBE", "SELECT k FROM t GROUP BY CUBE (k)"),
+            ("SELECT row_number() OVER w FROM t WINDOW w AS (ORDER BY id)", ""),
+            ("SELECT count(DISTINCT k) FILTER (WHERE id > 2) FROM t", ""),
+            ("SELECT last_value(k) IGNORE NULLS OVER (ORDER BY id) FROM t", ""),
+            ("SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id) FROM t", ""),
+            ("SELECT CAST(ts AS TIMESTAMP(6)) FROM t", ""),
+            ("SELECT id FROM t ORDER BY id LIMIT 3 OFFSET 2", ""),
+        ] {
+            let found = mended(sql).unwrap();
+            assert_eq!(found, if means.is_empty() { sql } else { means });
+        }
+        let wrapped = mended("SELECT id FROM t WHERE id >= ALL (SELECT id FROM t)").unwrap();
+        assert!(wrapped.ends_with("ALL(SELECT * FROM (SELECT id FROM t) AS _of_all)"), "{wrapped}");
+    }
+}
