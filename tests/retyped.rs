@@ -177,3 +177,62 @@ async fn a_raw_column_of_another_type_has_a_history() {
                 cannot become bigint";
     assert!(message.contains(told), "{message}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_by_other_columns_are_never_beside_the_old_ones() {
+    let world = World::new("repartitioned").await;
+    world.land(2, "8", "2026-11-25").await;
+    let tables = ["by_day", "by_day_whole"];
+    let by_n = |name: &str| {
+        let more = TABLES.iter().find(|(table, _)| *table == name).unwrap().1.replace("[\"day\"]", "[\"n\"]");
+        let mut table = curated(name, &more, "long");
+        table["columns"].as_array_mut().unwrap().reverse();
+        table
+    };
+    for table in tables {
+        world.stack.describe(&format!("curated/{table}.json"), &by_n(table).to_string()).await;
+        world.stack.describe(&format!("curated/{table}.sql"), &OF_DAY.replace("n, day", "day, n")).await;
+    }
+    let today = json!({"snapshot_date": "2026-11-25"});
+    for table in tables {
+        for dropped in [false, true] {
+            if dropped {
+                let drop = world.stack.glue.delete_table().database_name(world.stack.database()).name(table);
+                drop.send().await.unwrap();
+            }
+            let (kind, message) = world.publish(table, today.clone()).await.unwrap_err();
+            assert_eq!(kind, "BadMetadata", "{message}");
+            assert!(message.contains(r#"by ["n"] now, and by ["day"] in the 1 that stay"#), "{message}");
+        }
+        let from_scratch = json!({"snapshot_date": "2026-11-25", "from_scratch": true});
+        world.publish(table, from_scratch).await.unwrap();
+        assert_eq!(world.rows(table).await, [["8", "2026-11-25"]], "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_is_counted_by_the_partitions_of_then() {
+    let world = World::new("counted").await;
+    let described = |by: &str| {
+        let more = json!({"partitions": [by]}).to_string();
+        let mut table = curated("whole", &more, "long");
+        if by == "n" {
+            table["columns"].as_array_mut().unwrap().reverse();
+        }
+        table.to_string()
+    };
+    let drop = world.stack.glue.delete_table().database_name(world.stack.database()).name("whole");
+    drop.send().await.unwrap();
+    world.stack.describe("curated/whole.json", &described("day")).await;
+    for at in [2, 3] {
+        world.land(at, "8", "2026-11-25").await;
+        world.publish("whole", json!({})).await.unwrap();
+    }
+    // described otherwise, and that was never published
+    world.stack.describe("curated/whole.json", &described("n")).await;
+    world.stack.describe("curated/whole.sql", "SELECT day, n FROM visits").await;
+    let (kind, message) = world.publish("whole", json!({})).await.unwrap_err();
+    assert_eq!(kind, "Conflict", "{message}");
+    world.stack.invoke("catalog", json!({"publish": "previous"})).await.unwrap();
+    assert_eq!(world.rows("whole").await.len(), 2);
+}

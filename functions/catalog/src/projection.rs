@@ -98,7 +98,7 @@ fn of_column(column: &Column, values: &[&str]) -> Option<Computing> {
             let all = values.join(",");
             let parameters = vec![("type", "enum".into()), ("values", all)];
             let fits = parameters[1].1.len() <= PARAMETER_LENGTH;
-            fits.then(|| Computing { parameters, values: values.len() as u128 })
+            fits.then_some(Computing { parameters, values: values.len() as u128 })
         }
     }
 }

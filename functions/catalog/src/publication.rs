@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_glue::types::Table as GlueTable;
 use contract::message::PublishAction;
-use contract::{Column, Failure, MetaData, Replaces, RunId, Table};
+use contract::{Column, ColumnType, Failure, MetaData, Replaces, RunId, Table};
 
 use crate::decision::{Decided, Decision, Outcome, Proposal, Proposed, TableState};
 use crate::manifest::{Manifest, TableOutput};
@@ -55,7 +55,7 @@ impl Publication {
             outcome,
             wanted: decided.state.clone(),
             definition: definition(decided),
-            partition_columns: table.partition_columns().to_vec(),
+            partition_columns: partition_columns(table, decided),
             hides_partitions: decided.hides_partitions,
             takes_over: decided.takes_over.clone(),
             action: PublishAction::Unchanged,
@@ -101,6 +101,22 @@ impl Publication {
             self.takes_over.clone_from(&decided.takes_over);
         }
     }
+}
+
+/// The columns that are in the path of what is published: the metadata may be another one by now.
+fn partition_columns(table: &Table, decided: &Decided) -> Vec<Column> {
+    let described = table.partition_columns();
+    let keys = &decided.definition.partition_keys;
+    if keys.iter().map(|key| &key.name).eq(described.iter().map(|column| &column.name)) {
+        return described.to_vec();
+    }
+    let like = table.columns.first();
+    let columns = keys.iter().filter_map(|key| {
+        let text =
+            || like.map(|like| Column { name: key.name.clone(), column_type: ColumnType::String, ..like.clone() });
+        table.column(&key.name).cloned().or_else(text)
+    });
+    columns.collect()
 }
 
 /// What Glue is to say of a table.

@@ -222,7 +222,7 @@ fn quantified(right: &mut Expr) -> Checked {
     if let SetExpr::Select(select) = around.body.as_mut()
         && let Some(TableFactor::Derived { subquery, .. }) = select.from.first_mut().map(|from| &mut from.relation)
     {
-        *subquery = Box::new(query.as_ref().clone());
+        **subquery = query.as_ref().clone();
         **query = around;
     }
     Ok(())

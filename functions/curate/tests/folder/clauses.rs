@@ -25,7 +25,8 @@ fn assert_answers(asked: &[(String, Vec<String>)]) {
 #[test]
 fn comparisons_with_all_and_any_rows_of_a_query() {
     let (t, u): (&[i64], &[i64]) = (&[1, 2, 3], &[2, 4]);
-    let operators: [(&str, fn(i64, i64) -> bool); 6] = [
+    type Holds = fn(i64, i64) -> bool;
+    let operators: [(&str, Holds); 6] = [
         ("=", |a, b| a == b),
         ("<>", |a, b| a != b),
         (">", |a, b| a > b),
@@ -110,6 +111,6 @@ fn text_is_made_as_long_as_memory_holds_and_no_longer() {
         assert_eq!(built.failed.iter().map(|failed| failed.table.as_str()).collect::<Vec<_>>(), ["q"], "{call}");
         assert!(built.failed[0].message.contains("MiB of text"), "{call}: {}", built.failed[0].message);
     }
-    let long = format!("SELECT CAST(length(repeat(lpad(k, 1000, '-'), 1000)) AS STRING) AS v FROM t WHERE id = 1");
-    assert_answers(&[(long, vec!["1000000".into()])]);
+    let long = "SELECT CAST(length(repeat(lpad(k, 1000, '-'), 1000)) AS STRING) AS v FROM t WHERE id = 1";
+    assert_answers(&[(long.to_owned(), vec!["1000000".into()])]);
 }
