@@ -74,7 +74,9 @@ def statements(cloudformation):
         documents += [properties[key] for key in ("PolicyDocument", "AssumeRolePolicyDocument") if key in properties]
         for document in documents:
             for statement in as_list(document["Statement"]):
-                yield name, statement
+                for case in statement.get("Fn::If", [None, statement])[1:]:
+                    if case != {"Ref": "AWS::NoValue"}:
+                        yield name, case
 
 
 # ----------------------------------------------------------------------------------------------- dependencies

@@ -86,3 +86,23 @@ def lets_service(name: str, service: str, *actions: str, **context: str) -> bool
     nobody: frozenset[str] = frozenset()
     key = find(name)
     return all(decide(Need(action, key.arn, asked), (), frozenset([service]), nobody).allowed for action in actions)
+
+
+# What a log group asks for: docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+OF_LOGS = (
+    "kms:Encrypt",
+    "kms:Decrypt",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:GenerateDataKey",
+    "kms:DescribeKey",
+)
+
+
+def lets_logs(name: str, group_arn: str) -> bool:
+    """Whether a log group may be encrypted with the key."""
+    context = {"kms:EncryptionContext:aws:logs:arn": group_arn}
+    try:
+        return lets_service(name, f"logs.{REGION}.amazonaws.com", *OF_LOGS, **context)
+    except UnusableKeyError:
+        return False
