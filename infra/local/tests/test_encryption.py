@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from conftest import LocalCloud, document, wait_for
 from moto.kms.models import kms_backends
 from test_iam import deny
@@ -199,3 +200,66 @@ def test_alarms_may_use_the_key_and_no_other_service():
     assert not keys.lets_service(key, "s3.amazonaws.com", "kms:Decrypt")
     assert keys.lets_logs(key, f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:/aws/lambda/s-extract")
     assert not keys.lets_logs(key, f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:/aws/lambda/other")
+
+
+# -- what suppliers encrypt --------------------------------------------------------------------------------------------
+
+FOLDER_OF_FILES = "open_data/postcodes_example/random_postcodes"
+CUSTOMER = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+
+
+def supplied(cloud, bucket: str, **encryption) -> str:
+    """What land makes of an upload: "ok", or why not. In parts, too."""
+    place = {"Bucket": bucket, "Key": f"{FOLDER_OF_FILES}/supplied-{uuid.uuid4()}", **encryption}
+    answers = set()
+    for call in (cloud.s3.put_object, cloud.s3.create_multipart_upload):
+        try:
+            call(**place)
+            answers.add("ok")
+        except ClientError as error:
+            answers.add(error.response["Error"]["Message"].partition(" with ")[2] or str(error))
+    assert len(answers) == 1, answers
+    return answers.pop()
+
+
+@pytest.fixture
+def land_of(cloud, functions):
+    """land_of("name", KmsKeyArn=...): land of another stack."""
+
+    def deploy(name: str, **parameters: str) -> str:
+        body = {"stack": name, "functions": str(functions), "parameters": parameters}
+        return cloud.control("POST", "stacks", body)["outputs"]["LandBucketName"]
+
+    return deploy
+
+
+@pytest.fixture
+def other_key(cloud) -> str:
+    return cloud.kms.create_key()["KeyMetadata"]["Arn"]
+
+
+DENIED = "an explicit deny in a resource-based policy"
+
+
+def test_land_takes_no_upload_that_could_not_be_read(cloud, land_of, other_key):
+    land = land_of(f"s-{uuid.uuid4().hex[:8]}")
+    assert supplied(cloud, land) == "ok"
+    assert supplied(cloud, land, ServerSideEncryption="AES256") == "ok"
+    assert supplied(cloud, land, ServerSideEncryption="aws:kms") == DENIED
+    assert supplied(cloud, land, ServerSideEncryption="aws:kms", SSEKMSKeyId=other_key) == DENIED
+    assert supplied(cloud, land, ServerSideEncryption="aws:kms:dsse", SSEKMSKeyId=other_key) == DENIED
+    assert supplied(cloud, land, **CUSTOMER) == DENIED
+
+
+def test_land_takes_the_key_of_the_stack_and_no_other(cloud, land_of, other_key):
+    name = f"s-{uuid.uuid4().hex[:8]}"
+    key = key_for(cloud, name)
+    land = land_of(name, KmsKeyArn=key)
+    assert supplied(cloud, land) == "ok"
+    assert supplied(cloud, land, ServerSideEncryption="AES256") == "ok"
+    for called in (key, key.rpartition("/")[2]):
+        assert supplied(cloud, land, ServerSideEncryption="aws:kms", SSEKMSKeyId=called) == "ok"
+    assert supplied(cloud, land, ServerSideEncryption="aws:kms", SSEKMSKeyId=other_key) == DENIED
+    assert supplied(cloud, land, ServerSideEncryption="aws:kms") == DENIED  # aws/s3
+    assert supplied(cloud, land, ServerSideEncryption="aws:kms:dsse", SSEKMSKeyId=key) == DENIED
+    assert supplied(cloud, land, **CUSTOMER) == DENIED

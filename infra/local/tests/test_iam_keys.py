@@ -167,3 +167,9 @@ def test_messages_need_the_key_of_their_topic_or_queue(acting, cloud, key, servi
         answer = refused(getattr(acting(sends, allow(half, on=key))(service), method), **call)
         assert (answer["code"], answer["status"]) == (code, 400)
     getattr(acting(sends, allow("kms:Decrypt", "kms:GenerateDataKey", on=key))(service), method)(**call)
+
+
+def test_a_key_of_the_callers_own_is_not_known_here(cloud, bucket):
+    customer = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    answer = refused(cloud.s3.put_object, Bucket=bucket, Key="a/x", Body=b"", **customer)
+    assert (answer["code"], answer["status"]) == ("NotImplemented", 501)
