@@ -179,6 +179,20 @@ def test_what_the_template_says_of_the_rest_is_so(cloud, stack):
     assert "/aws/lambda/fake-curate" in groups
 
 
+def test_what_parameters_say_of_functions_is_so(cloud, stack, functions):
+    chosen = {"ValidateConcurrency": "7", "CatalogMemory": "768"}
+    cloud.control("POST", "stacks", {"stack": "chosen", "functions": str(functions), "parameters": chosen})
+    for name, concurrency, memory in [("fake", None, 512), ("chosen", 7, 768)]:
+        reserved = {
+            function: cloud.functions.get_function_concurrency(FunctionName=f"{name}-{function}").get(
+                "ReservedConcurrentExecutions"
+            )
+            for function in ("extract", "validate", "curate", "catalog")
+        }
+        assert reserved == {"extract": None, "validate": concurrency, "curate": None, "catalog": None}
+        assert cloud.functions.get_function_configuration(FunctionName=f"{name}-catalog")["MemorySize"] == memory
+
+
 RESERVING = """
 Transform: AWS::Serverless-2016-10-31
 Parameters:
