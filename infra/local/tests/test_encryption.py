@@ -37,6 +37,7 @@ class Stack:
         self.cloud = cloud
         self.key = key_for(cloud, "keyed")
         parameters = {"KmsKeyArn": self.key, "RebuildWindowSeconds": "1", "SourceOrigin": source.rstrip("/")}
+        parameters["LakeFormation"] = "true"  # the functions find databases that are there already
         body = {"stack": "keyed", "functions": str(FUNCTIONS), "parameters": parameters}
         self.outputs = cloud.control("POST", "stacks", body)["outputs"]
 

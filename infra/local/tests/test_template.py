@@ -353,6 +353,8 @@ def test_everything_that_can_be_tagged_is(cloudformation):
     # CloudFormation takes no tags for these
     untaggable = {
         "AWS::CloudWatch::Dashboard",
+        "AWS::Glue::Database",
+        "AWS::LakeFormation::PrincipalPermissions",
         "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::Permission",
         "AWS::S3::BucketPolicy",
