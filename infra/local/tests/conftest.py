@@ -36,13 +36,13 @@ def wait_for(condition, what: str, seconds: float = PATIENCE_SECONDS):
 class LocalCloud:
     """A running `landfall_local serve`, with clients."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, **environment: str):
         self.state = folder / "state"
         ready = folder / "ready.json"
         command = [sys.executable, "-m", "landfall_local", "serve", "--port", "0"]
         self.process = subprocess.Popen(
             [*command, "--state", str(self.state), "--ready-file", str(ready)],
-            env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+            env={**os.environ, "PYTHONPATH": str(PACKAGE), **environment},
             stdout=subprocess.DEVNULL,
         )
         wait_for(lambda: ready.exists() or self.process.poll() is not None, "the local cloud")

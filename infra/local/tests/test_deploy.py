@@ -179,6 +179,57 @@ def test_what_the_template_says_of_the_rest_is_so(cloud, stack):
     assert "/aws/lambda/fake-curate" in groups
 
 
+def test_what_parameters_say_of_functions_is_so(cloud, stack, functions):
+    chosen = {"ValidateConcurrency": "7", "CatalogMemory": "768"}
+    cloud.control("POST", "stacks", {"stack": "chosen", "functions": str(functions), "parameters": chosen})
+    for name, concurrency, memory in [("fake", None, 512), ("chosen", 7, 768)]:
+        reserved = {
+            function: cloud.functions.get_function_concurrency(FunctionName=f"{name}-{function}").get(
+                "ReservedConcurrentExecutions"
+            )
+            for function in ("extract", "validate", "curate", "catalog")
+        }
+        assert reserved == {"extract": None, "validate": concurrency, "curate": None, "catalog": None}
+        assert cloud.functions.get_function_configuration(FunctionName=f"{name}-catalog")["MemorySize"] == memory
+
+
+def test_lake_formation_is_told_who_may_do_what(cloud, stack, functions):
+    names = {"Database": "governed_db", "RawDatabase": "governed_raw_db"}
+    body = {"stack": "governed", "functions": str(functions), "parameters": {"LakeFormation": "true", **names}}
+    cloud.control("POST", "stacks", body)
+    granted = {}
+    for entry in cloud.lakeformation.list_permissions()["PrincipalResourcePermissions"]:
+        role = entry["Principal"]["DataLakePrincipalIdentifier"].rpartition("/")[2].partition("Role")[0]
+        ((kind, what),) = entry["Resource"].items()
+        place = kind, what.get("DatabaseName") or what.get("Name")
+        granted[role.rpartition("-")[2], *place] = sorted(entry["Permissions"])
+        assert not entry["PermissionsWithGrantOption"]
+    assert granted == {
+        ("Catalog", "Database", "governed_db"): ["CREATE_TABLE", "DESCRIBE", "DROP"],
+        ("Catalog", "Table", "governed_db"): ["ALTER", "DELETE", "DESCRIBE", "DROP", "INSERT", "SELECT"],
+        ("Catalog", "Database", "governed_raw_db"): ["CREATE_TABLE", "DESCRIBE"],
+        ("Catalog", "Table", "governed_raw_db"): ["ALTER", "DESCRIBE", "INSERT"],
+        ("Curate", "Table", "governed_db"): ["DESCRIBE"],
+    }
+    for name, allowed in [("governed", True), ("fake", False)]:
+        role = cloud.functions.get_function_configuration(FunctionName=f"{name}-catalog")["Role"].rpartition("/")[2]
+        policy = cloud.iam.get_role_policy(RoleName=role, PolicyName="catalog")["PolicyDocument"]
+        assert ("lakeformation:GetDataAccess" in json.dumps(policy)) == allowed
+
+
+def test_a_grant_on_what_is_not_there_stops_the_deployment(deploy):
+    grant = """  Grant:
+    Type: AWS::LakeFormation::PrincipalPermissions
+    Properties:
+      Principal: {DataLakePrincipalIdentifier: arn:aws:iam::123456789012:role/x}
+      Resource: {Database: {CatalogId: !Ref AWS::AccountId, Name: not_there}}
+      Permissions: [DESCRIBE]
+      PermissionsWithGrantOption: []
+"""
+    with refused("not_there"):
+        deploy(TEMPLATE + grant)
+
+
 RESERVING = """
 Transform: AWS::Serverless-2016-10-31
 Parameters:

@@ -29,6 +29,13 @@ Resources:
                 Effect: Allow
                 Action: [logs:CreateLogStream, logs:PutLogEvents]
                 Resource: !GetAtt Logs.Arn
+              - !If
+                - HasKey
+                - Sid: UseKey # unused in tests: there is no key
+                  Effect: Allow
+                  Action: kms:Decrypt
+                  Resource: !Ref Key
+                - !Ref AWS::NoValue
               - Sid: Describe
                 Effect: Allow
                 Action: [glue:GetDatabase, glue:GetTable]
@@ -55,6 +62,7 @@ def test_what_is_used_or_explained_is_fine(tmp_path, capsys):
     assert code == 0
     assert "Objects: s3:AbortMultipartUpload on ${Bucket.Arn}/b/*: a failed upload" in text
     assert "Log: logs:PutLogEvents on Logs.Arn: nothing is logged here" in text
+    assert "UseKey: kms:Decrypt on Key: there is no key" in text
     assert "GetDatabase" not in text
 
 

@@ -74,7 +74,9 @@ def statements(cloudformation):
         documents += [properties[key] for key in ("PolicyDocument", "AssumeRolePolicyDocument") if key in properties]
         for document in documents:
             for statement in as_list(document["Statement"]):
-                yield name, statement
+                for case in statement.get("Fn::If", [None, statement])[1:]:
+                    if case != {"Ref": "AWS::NoValue"}:
+                        yield name, case
 
 
 # ----------------------------------------------------------------------------------------------- dependencies
@@ -351,6 +353,8 @@ def test_everything_that_can_be_tagged_is(cloudformation):
     # CloudFormation takes no tags for these
     untaggable = {
         "AWS::CloudWatch::Dashboard",
+        "AWS::Glue::Database",
+        "AWS::LakeFormation::PrincipalPermissions",
         "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::Permission",
         "AWS::S3::BucketPolicy",
@@ -378,7 +382,51 @@ def test_the_dashboard_is_json_and_draws_every_metric(template):
         "RowsPerSecond",
         "RowsPublished",
         "RowsRead",
+        "StrayObjects",
     }
+
+
+def metrics_of(alarm):
+    """(namespace, metric, dimension, function's logical name) of all that an alarm looks at."""
+    found = [alarm] if "MetricName" in alarm else [part["MetricStat"]["Metric"] for part in alarm["Metrics"][1:]]
+    for metric in found:
+        (dimension,) = metric["Dimensions"]
+        yield metric["Namespace"], metric["MetricName"], dimension["Name"], next(references(dimension["Value"]), None)
+
+
+def test_alarms_ask_for_metrics_that_there_are(template):
+    emitted = {
+        (name, resource)
+        for function, resource in FUNCTIONS.items()
+        for path in (ROOT / "functions" / function / "src").rglob("*.rs")
+        for name in re.findall(r'"([A-Z]\w+)"', path.read_text())
+    }
+    of_aws = {
+        "AWS/Lambda": {"Errors", "Throttles", "AsyncEventAge", "DestinationDeliveryFailures"},
+        "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
+        "AWS/States": {"ExecutionsFailed", "ExecutionsTimedOut"},
+    }
+    for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Alerts"}], name
+        assert alarm["Properties"]["AlarmDescription"], name
+        for namespace, metric, dimension, resource in metrics_of(alarm["Properties"]):
+            if namespace == "Landfall":
+                assert (metric, resource, dimension) in {(*pair, "Function") for pair in emitted}, name
+            else:
+                assert metric in of_aws[namespace], name
+
+
+def test_every_functions_failures_ring(template):
+    asked = {
+        (metric, resource)
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+        for _, metric, _, resource in metrics_of(alarm["Properties"])
+    }
+    assert {(metric, name) for metric in ("Errors", "Throttles") for name in FUNCTIONS.values()} <= asked
+    asynchronous = {
+        name for name in FUNCTIONS.values() if "EventInvokeConfig" in template["Resources"][name]["Properties"]
+    }
+    assert {("DestinationDeliveryFailures", name) for name in asynchronous} <= asked
 
 
 def test_the_outputs_name_what_a_user_needs(template):

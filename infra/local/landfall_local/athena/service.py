@@ -31,6 +31,7 @@ class Query:
     database: str
     work_group: WorkGroup
     output: str  # the folder of results, with a / at its end
+    encryption: dict[str, str] | None  # of results: arguments of PutObject
     parameters: list[str]
     caller: Principal  # Athena does all that it does in its name
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -96,9 +97,12 @@ class Athena:
             database=(context.get("Database") or "default").strip('`"'),
             work_group=work_group,
             output=output_folder(work_group, response._get_param("ResultConfiguration") or {}),
+            encryption=encryption(work_group, response._get_param("ResultConfiguration") or {}),
             parameters=response._get_param("ExecutionParameters") or [],
             caller=replace(principals.caller(), via="athena.amazonaws.com"),
         )
+        if query.encryption is None:
+            return invalid("results that the client encrypts (CSE_KMS) are not known locally")
         if not query.output:
             return invalid(
                 "No output location provided. An output location is required either through the Workgroup result "
@@ -136,7 +140,7 @@ class Athena:
 
     def _asked(self, query: Query) -> dict:
         """What the engine is told of a query."""
-        told = {name: getattr(query, name) for name in ("id", "sql", "database", "output", "parameters")}
+        told = {name: getattr(query, name) for name in ("id", "sql", "database", "output", "encryption", "parameters")}
         return {**told, "access_key": self._sessions.key_of(query.caller)}
 
     def hold(self, work_group: str) -> None:
@@ -236,6 +240,17 @@ def output_folder(work_group: WorkGroup, config: dict) -> str:
     configured = (work_group.configuration.get("ResultConfiguration") or {}).get("OutputLocation")
     chosen = configured if enforced(work_group) else config.get("OutputLocation") or configured
     return chosen.rstrip("/") + "/" if chosen else ""
+
+
+def encryption(work_group: WorkGroup, config: dict) -> dict[str, str] | None:
+    """How results are encrypted; nothing said: as the bucket does it. None: in a way that is not known here."""
+    configured = (work_group.configuration.get("ResultConfiguration") or {}).get("EncryptionConfiguration")
+    given = config.get("EncryptionConfiguration")
+    chosen = (configured if enforced(work_group) else given or configured) or {}
+    option = chosen.get("EncryptionOption")
+    if option == "SSE_KMS":
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": chosen["KmsKey"]}
+    return {"ServerSideEncryption": "AES256"} if option == "SSE_S3" else {} if option is None else None
 
 
 def fail(query: Query, reason: str) -> None:

@@ -4,8 +4,8 @@ It is a process of its own for two reasons. Arrow reads S3 in native code, at ti
 the server's Python: in one process the two would wait for each other for ever. And importing DuckDB, Arrow and
 sqlglot takes a second, which so passes beside the start of everything else.
 
-    {"id", "sql", "database", "output", "parameters", "access_key"} and either "check": whether the workgroup
-    enforces its output, or nothing more
+    {"id", "sql", "database", "output", "parameters", "access_key", "encryption": of results, as S3 is told of it} and
+    either "check": whether the workgroup enforces its output, or nothing more
     {"id", "kind", "subkind", "suffix", "of_hive"} of a check
     {"id", "columns", "rows", "location", "manifest", "update_count"}, or {"id", "error"}, or {"id", "invalid", "code"}
 """
@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import threading
+from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
@@ -37,11 +38,11 @@ class Worker:
 
     def _answer(self, asked: dict) -> None:
         check, access_key = asked.pop("check", None), asked.pop("access_key")
+        results = Results(self._clients.acting_as(access_key), asked.pop("encryption"))
         request = Request(**asked)
         try:
             statements = self._of(access_key)
-            clients = self._clients.acting_as(access_key)
-            answer = execute(statements, request, clients) if check is None else checked(statements, request, check)
+            answer = execute(statements, request, results) if check is None else checked(statements, request, check)
         except InvalidRequestError as error:
             answer = {"invalid": str(error), "code": error.code}
         except AthenaError as error:
@@ -69,16 +70,16 @@ def checked(statements: Statements, request: Request, enforced: bool) -> dict:
     return {name: getattr(statement, name) for name in names}
 
 
-def execute(statements: Statements, request: Request, clients: ClientsOf) -> dict:
+def execute(statements: Statements, request: Request, results: "Results") -> dict:
     statement = statements.statement(request)
     try:
         result = statement.run()
     except AthenaError as error:
         if statement.of_hive:  # which leaves a file even so
-            put(clients, f"{request.output}{request.id}.{TXT}", str(error))
+            results.put(f"{request.output}{request.id}.{TXT}", str(error))
         raise
     if statement.suffix:
-        keep(clients, result, statement, f"{request.output}{request.id}.{statement.suffix}")
+        results.keep(result, statement, f"{request.output}{request.id}.{statement.suffix}")
     return {
         "columns": [column.to_json() for column in result.columns],
         "rows": result.rows,
@@ -88,16 +89,22 @@ def execute(statements: Statements, request: Request, clients: ClientsOf) -> dic
     }
 
 
-def keep(clients: ClientsOf, result: Result, statement: Statement, location: str) -> None:
-    """Puts a result where the client finds it; readers also look for its (here empty) metadata."""
-    put(clients, location, as_file(result, statement.suffix))
-    if result.columns:
-        put(clients, f"{location}.metadata", "")
+@dataclass(frozen=True)
+class Results:
+    """Where they go, in the caller's name, encrypted as the workgroup or the caller says."""
 
+    clients: ClientsOf
+    encryption: dict[str, str]
 
-def put(clients: ClientsOf, location: str, body: str) -> None:
-    bucket, key = location.removeprefix("s3://").split("/", 1)
-    clients.get("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+    def keep(self, result: Result, statement: Statement, location: str) -> None:
+        """Puts a result where the client finds it; readers also look for its (here empty) metadata."""
+        self.put(location, as_file(result, statement.suffix))
+        if result.columns:
+            self.put(f"{location}.metadata", "")
+
+    def put(self, location: str, body: str) -> None:
+        bucket, key = location.removeprefix("s3://").split("/", 1)
+        self.clients.get("s3").put_object(Bucket=bucket, Key=key, Body=body.encode(), **self.encryption)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
 
 from ..account import ACCOUNT_ID, PARTITION, REGION, Clients
-from ..iam import policies
+from ..iam import keys, policies
 from ..iam.usage import Usage
 
 IAM_NAME_CHARS = 64
@@ -70,8 +70,19 @@ def install(clients: Clients, usage: Usage) -> None:
     parsing.resource_class_from_type = resource_class_from_type
     parsing.resource_name_property_from_type = resource_name_property_from_type
     parsing.parse_condition = condition_of_texts(parsing.parse_condition)
+    parsing.clean_json = without_no_value(parsing.clean_json)
     # A template in JSON is YAML, too, but that way it takes seconds to read.
     Stack.parse_template = staticmethod(json.loads)
+
+
+def without_no_value(original: Callable) -> Callable:
+    """AWS::NoValue takes an item out of a list; moto knows that of the entries of an object alone."""
+
+    def clean_json(value, resources_map):
+        cleaned = original(value, resources_map)
+        return [item for item in cleaned if item is not None] if isinstance(value, list) else cleaned
+
+    return clean_json
 
 
 def condition_of_texts(original: Callable) -> Callable:
@@ -566,6 +577,8 @@ def inline_policy(clients: Clients, name: str, properties: dict) -> Created:
 @resource("AWS::Logs::LogGroup", "LogGroupName", "KmsKeyId", "LogGroupClass", "RetentionInDays", "Tags")
 def log_group(clients: Clients, name: str, properties: dict) -> Created:
     logs = clients.get("logs")
+    if (key := properties.get("KmsKeyId")) and not keys.lets_logs(key, arn("logs", f"log-group:{name}")):
+        raise UnsupportedError("The specified KMS key does not exist or is not allowed to be used with " + name)
     arguments = lower_camel(pick(properties, "KmsKeyId", "LogGroupClass"))
     logs.create_log_group(logGroupName=name, tags=tags_as_dict(properties), **arguments)
     if days := properties.get("RetentionInDays"):
@@ -679,4 +692,27 @@ def work_group(clients: Clients, name: str, properties: dict) -> Created:
     )
     if properties.get("State") == "DISABLED":
         athena.update_work_group(WorkGroup=name, State="DISABLED")
+    return Created(name)
+
+
+@resource(
+    "AWS::LakeFormation::PrincipalPermissions",
+    "",
+    "Catalog",
+    "Permissions",
+    "PermissionsWithGrantOption",
+    "Principal",
+    "Resource",
+)
+def lake_formation_grant(clients: Clients, name: str, properties: dict) -> Created:
+    """Kept, and not enforced: here IAM alone decides."""
+    (kind,) = properties["Resource"]
+    if kind not in ("Database", "Table", "DataLocation"):
+        raise UnsupportedError(f"grants on a {kind} are not handled locally")
+    if database := properties["Resource"][kind].get("DatabaseName" if kind == "Table" else "Name"):
+        clients.get("glue").get_database(Name=database)  # Lake Formation grants nothing on what is not there
+    clients.get("lakeformation").grant_permissions(
+        CatalogId=properties.get("Catalog", ACCOUNT_ID),
+        **pick(properties, "Permissions", "PermissionsWithGrantOption", "Principal", "Resource"),
+    )
     return Created(name)

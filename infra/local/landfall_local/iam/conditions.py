@@ -27,6 +27,8 @@ KEYS = {
     "aws:sourcearn",
     "aws:sourceip",
     "aws:viaawsservice",
+    "kms:calleraccount",
+    "kms:viaservice",
     "s3:delimiter",
     "s3:if-match",
     "s3:if-none-match",
@@ -43,9 +45,10 @@ KEYS = {
     "s3:x-amz-metadata-directive",
     "s3:x-amz-server-side-encryption",
     "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    "s3:x-amz-server-side-encryption-customer-algorithm",
     "s3:x-amz-storage-class",
 }
-KEYS_WITH_A_NAME = ("s3:existingobjecttag/", "s3:requestobjecttag/")
+KEYS_WITH_A_NAME = ("kms:encryptioncontext:", "s3:existingobjecttag/", "s3:requestobjecttag/")
 SEVERAL_VALUES = {"aws:calledvia", "s3:requestobjecttagkeys"}
 
 

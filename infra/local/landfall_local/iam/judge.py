@@ -6,10 +6,10 @@ from collections.abc import Callable
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
-from ..account import HOST, REGION
+from ..account import ACCOUNT_ID, HOST, REGION
 from ..errors import drain, refusal
 from ..operations import Signature, form, operation, signature
-from . import needs, policies, principals, s3
+from . import keys, needs, policies, principals, s3, sse
 from .conditions import UnsupportedPolicyError
 from .policies import Decision, Need
 from .principals import NotTrustedError, Principal, Sessions, UnknownKeyError
@@ -19,9 +19,23 @@ from .usage import Usage
 CODES = {"s3": ("AccessDenied", 403), "sns": ("AuthorizationError", 403), "sts": ("AccessDenied", 403)}
 CODES |= {"sqs": ("AccessDeniedException", 403), "lambda": ("AccessDeniedException", 403)}
 
+# What each calls a key that it may not, or cannot, use.
+KEY_CODES = {
+    "s3": {
+        "AccessDenied": ("AccessDenied", 403),
+        "NotFound": ("KMS.NotFoundException", 400),
+        "Disabled": ("KMS.DisabledException", 400),
+        "InvalidState": ("KMS.KMSInvalidStateException", 400),
+    },
+    "sns": {kind: (f"KMS{kind}", 400) for kind in ("AccessDenied", "NotFound", "Disabled", "InvalidState")},
+    "sqs": {kind: (f"KMS.{kind}Exception", 400) for kind in ("AccessDenied", "NotFound", "Disabled", "InvalidState")},
+}
+
 
 class DeniedError(Exception):
-    pass
+    def __init__(self, message: str, action: str):
+        super().__init__(message)
+        self.action = action
 
 
 class Judge:
@@ -63,6 +77,11 @@ class Judge:
             return self._refuse(environ, start_response, signed, code, 403, message)
         except DeniedError as error:
             code, status = CODES.get(signed.service, ("AccessDeniedException", 400))
+            if error.action.startswith("kms:") and signed.service in KEY_CODES:
+                code, status = KEY_CODES[signed.service]["AccessDenied"]
+            return self._refuse(environ, start_response, signed, code, status, str(error))
+        except keys.UnusableKeyError as error:
+            code, status = KEY_CODES.get(signed.service, KEY_CODES["s3"])[error.kind]
             return self._refuse(environ, start_response, signed, code, status, str(error))
         except (s3.UnjudgedError, UnsupportedPolicyError) as error:
             message = f"the local cloud cannot tell who may do that: {error}"
@@ -86,7 +105,7 @@ class Judge:
         """That a principal may do something; a use that counts is written down."""
         decision = decide(principal, need)
         if not decision.allowed:
-            raise DeniedError(denial(principal, need, decision))
+            raise DeniedError(denial(principal, need, decision), need.action)
         if principal.counts and principal.role:
             self._usage.add(principal.role, decision.grants)
 
@@ -105,6 +124,8 @@ class Judge:
         context = self._context(principal)
         request = s3.read(environ, operation(environ, "s3"))
         for need in s3.needs(request, context):
+            self.check(principal, need)
+        for need in sse.of_s3(request, context):  # S3 asks for the key once it has let the caller in
             self.check(principal, need)
         if request.operation == "PutBucketPolicy":
             s3.check_policy(environ)
@@ -163,11 +184,14 @@ class Judge:
             principals.check_trust(role_arn, principal.names, context)
         except NotTrustedError:
             need = Need("sts:AssumeRole", role_arn, context)
-            raise DeniedError(denial(principal, need, Decision(False))) from None
+            raise DeniedError(denial(principal, need, Decision(False)), need.action) from None
 
 
 def decide(principal: Principal, need: Need) -> Decision:
     identity = principals.statements_of(principal.role) if principal.role else None
+    if need.action.startswith("kms:"):
+        account = frozenset([principals.ROOT, ACCOUNT_ID])
+        return keys.decide(need, identity, principal.names - account, account)
     document = s3.bucket_policy(need.resource) if need.action.startswith("s3:") else None
     resource = policies.parse("bucket", document) if document else ()
     return policies.decide(need, identity, resource, principal.names)

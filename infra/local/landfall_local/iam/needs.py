@@ -9,9 +9,12 @@ import re
 from urllib.parse import unquote
 
 from moto.athena.models import athena_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
 
 from ..account import ACCOUNT_ID, PARTITION, REGION
 from ..operations import form
+from . import keys, s3, sse
 from .policies import Need
 from .s3 import UnjudgedError
 
@@ -76,7 +79,12 @@ def needs(environ: dict, service: str, operation: str, context: Context) -> list
         return [Need(f"{service}:{operation}", "*", context)]
     if service not in find:
         raise UnjudgedError(f"{service}:{operation}")
-    return [Need(action, resource, context) for action, resource in find[service](environ, operation)]
+    found = find[service](environ, operation)
+    return [Need(action, resource, context | more_of(service, action)) for action, resource in found]
+
+
+def more_of(service: str, action: str) -> Context:
+    return keys.asked_by("s3" if service == "athena" else service) if action.startswith("kms:") else {}
 
 
 def glue(environ: dict, operation: str) -> list[tuple[str, str]]:
@@ -113,7 +121,10 @@ def athena(environ: dict, operation: str) -> list[tuple[str, str]]:
         found = [(f"athena:{operation}", arn("athena", f"workgroup/{name}"))]
         if operation == "GetQueryResults" and query and query.status == "SUCCEEDED":
             # "... must also have permissions to the Amazon S3 GetObject action for the Athena query results location"
-            found.append(("s3:GetObject", f"arn:{PARTITION}:s3:::{query.location.removeprefix('s3://')}"))
+            bucket, key = query.location.removeprefix("s3://").split("/", 1)
+            found.append(("s3:GetObject", s3.arn(bucket, key)))
+            if encrypted := sse.of_object(bucket, key, None):
+                found.append((keys.DECRYPT, encrypted.key))
         return found
     if operation in ATHENA_WORKGROUPS:
         return [(f"athena:{operation}", arn("athena", f"workgroup/{body.get('WorkGroup') or 'primary'}"))]
@@ -138,11 +149,19 @@ def topics(environ: dict, operation: str) -> list[tuple[str, str]]:
     if operation != "Publish":
         raise UnjudgedError(f"sns:{operation}")
     fields = form(environ)
-    topic = (fields.get("TopicArn") or fields.get("TargetArn") or [None])[0]
-    return [("sns:Publish", topic or "*")]  # to a telephone number: no resource to name
+    name = (fields.get("TopicArn") or fields.get("TargetArn") or ["*"])[0]  # to a telephone number: no resource
+    topic = sns_backends[ACCOUNT_ID][REGION].topics.get(name)
+    return [("sns:Publish", name), *of_key(topic and topic.kms_master_key_id)]
 
 
 def queues(environ: dict, operation: str) -> list[tuple[str, str]]:
     if operation != "SendMessage":
         raise UnjudgedError(f"sqs:{operation}")
-    return [("sqs:SendMessage", arn("sqs", str(body_of(environ).get("QueueUrl")).rstrip("/").rpartition("/")[2]))]
+    name = str(body_of(environ).get("QueueUrl")).rstrip("/").rpartition("/")[2]
+    queue = sqs_backends[ACCOUNT_ID][REGION].queues.get(name)
+    return [("sqs:SendMessage", arn("sqs", name)), *of_key(queue and queue.kms_master_key_id)]
+
+
+def of_key(name: str | None) -> list[tuple[str, str]]:
+    """What whoever sends a message to a topic or a queue that is encrypted with a key needs of the key."""
+    return [(action, keys.arn_of(name)) for action in (keys.GENERATE, keys.DECRYPT)] if name else []

@@ -52,8 +52,16 @@ def permissions(text: str) -> list[Permission]:
             policy_parts = entries(policy)
             policy_name = policy_parts["PolicyName"].value
             for number, node in enumerate(entries(policy_parts["PolicyDocument"])["Statement"].value):
-                found += of_statement(name, policy_name, number, node, lines)
+                for one in cases(node):
+                    found += of_statement(name, policy_name, number, one, lines)
     return found
+
+
+def cases(node: yaml.Node) -> list[yaml.Node]:
+    """A statement; where it is an !If, each that it may be."""
+    if node.tag != "!If":
+        return [node]
+    return [one for case in node.value[1:] if not isinstance(case, yaml.ScalarNode) for one in cases(case)]
 
 
 def of_statement(role: str, policy: str, number: int, node: yaml.Node, lines: list[str]) -> Iterator[Permission]:

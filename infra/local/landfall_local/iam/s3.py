@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, unquote_plus
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 
 from ..account import ACCOUNT_ID, PARTITION
-from . import policies
+from . import keys, policies
 from .policies import Need
 
 # Operations on a bucket whose action has another name.
@@ -121,6 +121,7 @@ HEADERS = {  # condition key -> header
     "s3:x-amz-metadata-directive": "x-amz-metadata-directive",
     "s3:x-amz-server-side-encryption": "x-amz-server-side-encryption",
     "s3:x-amz-server-side-encryption-aws-kms-key-id": "x-amz-server-side-encryption-aws-kms-key-id",
+    "s3:x-amz-server-side-encryption-customer-algorithm": "x-amz-server-side-encryption-customer-algorithm",
     "s3:x-amz-storage-class": "x-amz-storage-class",
 }
 QUERY = {"s3:prefix": "prefix", "s3:delimiter": "delimiter", "s3:max-keys": "max-keys", "s3:versionid": "versionId"}
@@ -146,6 +147,8 @@ class Request:
         for name, header in HEADERS.items():
             if header in self.headers:
                 self.context[name] = [self.headers[header]]
+        if found := self.context.get("s3:x-amz-server-side-encryption-aws-kms-key-id"):
+            found[:] = map(keys.arn_of, found)  # however the caller calls it
         names = QUERY if self.operation in LISTS else {"s3:versionid": "versionId"}
         for name, parameter in names.items():
             if parameter in self.query:
