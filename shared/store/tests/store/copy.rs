@@ -9,7 +9,7 @@ use crate::{assert_fails, store};
 /// An object that its description says is so large: S3 alone would know better.
 async fn object(aws: &Aws, bytes: u64) -> Object {
     aws.account().put("from", "k", "the bytes");
-    let found = store(aws, 1).await.head("from", "k", None).await.unwrap().unwrap();
+    let found = store(aws, 1).await.head("from", "k", None).await.expect("an answer").expect("an object");
     Object { bytes, ..found }
 }
 
