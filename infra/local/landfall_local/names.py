@@ -56,11 +56,11 @@ def names(metadata: Path) -> Names:
     if (metadata / RAW).exists():
         raw = read(metadata / RAW)
         found.said |= {"RawDatabase": raw["name"], "BaseFolder": raw["base_folder"].strip("/")}
-        raw_source = str(metadata / RAW)
+        raw_source = f"{metadata.name}/{RAW}"
     else:
         found.assumed |= {"RawDatabase": curated["name"], "BaseFolder": curated["base_folder"].strip("/")}
-        raw_source = str(metadata / CURATED)
-    found.sources = {"Database": str(metadata / CURATED), "RawDatabase": raw_source, "BaseFolder": raw_source}
+        raw_source = f"{metadata.name}/{CURATED}"
+    found.sources = {"Database": f"{metadata.name}/{CURATED}", "RawDatabase": raw_source, "BaseFolder": raw_source}
     return found
 
 
