@@ -157,9 +157,9 @@ def command_line(sam: str, folder: Path, options: dict, parameters: dict[str, st
 
 
 def quoted(parameter: tuple[str, str]) -> str:
-    """As sam wants a value that has blanks."""
+    """As sam wants a value that has blanks. It takes a backslash for itself."""
     name, value = parameter
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = value.replace('"', '\\"')
     return f'{name}="{escaped}"'
 
 

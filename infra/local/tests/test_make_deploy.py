@@ -1,4 +1,4 @@
-"""`make package` and `make deploy` with stand-ins of cargo and sam: what is built, what sam is told, what is refused."""
+"""`make package` and `make deploy`, with stand-ins of cargo and sam: what sam is told, and what is refused before."""
 
 import json
 import os
