@@ -269,6 +269,16 @@ deploy: $(if $(filter file,$(origin SAM)),.venv-build/.ready-deploy) ## Deploy t
 	@$(if $(PACKAGE),,$(MAKE) --no-print-directory package)
 	@$(DEPLOY) deploy --sam $(SAM) $(or $(PACKAGE),build/package)
 
+# Of the stack that was deleted; and logical names of what does not remain of it, e.g. WITHOUT="DeadLetters CurateLogs".
+ACCOUNT ?=
+WITHOUT ?=
+
+.PHONY: adopt
+adopt: export PARAMETERS := $(PARAMETERS)
+adopt: .venv-build/.ready-deploy ## Write the change set that takes back what remains of a deleted stack (STACK=, REGION=, ACCOUNT=, WITHOUT=)
+	@PYTHONPATH=infra/local:infra .venv-build/bin/python infra/adopt.py --stack '$(STACK)' --region '$(REGION)' \
+	  --account '$(ACCOUNT)' --without '$(WITHOUT)' build/adopt
+
 .PHONY: clean
 clean: ## Remove everything that was made here
 	rm -rf .local .venv .venv-readers .venv-build .venv-compare .venv-glue .venv-spark .venv-awscli .venv-dbt \
