@@ -26,8 +26,8 @@ INFRA = ROOT / "infra"
 BUILD = ROOT / "build"
 FUNCTIONS = ("extract", "validate", "curate", "catalog")
 MANIFEST = "package.json"
-# of every bucket's name, which has 63 characters at most
-STACK = r"[a-z][a-z0-9-]{0,38}"
+# Of the 63 characters of a bucket's name: -quarantine-<account>-<region> takes up to 39.
+STACK = r"[a-z][a-z0-9-]{0,23}"
 SWITCHES = {"confirm_changeset", "disable_rollback", "fail_on_empty_changeset"}  # what sam can also be told not to do
 
 
@@ -135,7 +135,7 @@ def wanted(asked: Callable[[str], str | None], is_terminal: bool) -> tuple[dict,
         options["confirm_changeset"] = asked("CONFIRM") != "0"
     if not re.fullmatch(STACK, options["stack_name"]):
         raise RefusedError(
-            f"STACK={options['stack_name']}: a part of every bucket's name, so at most 39 lower case letters, digits "
+            f"STACK={options['stack_name']}: a part of every bucket's name, so at most 24 lower case letters, digits "
             "and hyphens, with a letter first"
         )
     if options["confirm_changeset"] and not is_terminal:

@@ -157,7 +157,7 @@ impl Stack {
 
     /// The bucket of an area.
     pub fn bucket(&self, area: &str) -> String {
-        format!("{}-{area}-123456789012", self.name)
+        format!("{}-{area}-123456789012-eu-west-2", self.name)
     }
 
     /// A function's full name.

@@ -208,8 +208,8 @@ def test_arm_is_packaged_as_arm(checkout):
     [
         ([], "no terminal to ask on whether the changes are right: CONFIRM=0"),
         (["CONFIRM=0", "ENV=test"], "ENV=test: infra/samconfig.toml has default, dev, prod"),
-        (["CONFIRM=0", "STACK=Landfall"], "STACK=Landfall: .* at most 39 lower case letters"),
-        (["CONFIRM=0", f"STACK={'x' * 40}"], "at most 39"),
+        (["CONFIRM=0", "STACK=Landfall"], "STACK=Landfall: .* at most 24 lower case letters"),
+        (["CONFIRM=0", f"STACK={'x' * 25}"], "at most 24"),
         (
             ["CONFIRM=0", "PARAMETERS=Database=other"],
             "Database=other, but meta_data/curated/database.json says example_p",

@@ -256,7 +256,7 @@ def test_roles_are_for_this_account_where_the_service_says_so(cloudformation):
 
 def test_the_areas_are_buckets(template):
     names = {body["Properties"]["BucketName"]["Fn::Sub"] for body in of_type(template, "AWS::S3::Bucket").values()}
-    assert names == {f"${{AWS::StackName}}-{area}-${{AWS::AccountId}}" for area in AREAS}
+    assert names == {f"${{AWS::StackName}}-{area}-${{AWS::AccountId}}-${{AWS::Region}}" for area in AREAS}
 
 
 def test_buckets_are_private_encrypted_and_kept(template):
@@ -458,7 +458,7 @@ def test_there_is_an_event_for_every_function():
 def test_the_s3_event_is_one_that_land_sends():
     [record] = json.loads((INFRA / "events/validate-s3-event.json").read_text())["Records"]
     stored = record["s3"]
-    assert stored["bucket"]["name"] == "landfall-land-123456789012"
+    assert stored["bucket"]["name"] == "landfall-land-123456789012-eu-west-2"
     assert "%3D" in stored["object"]["key"]
     key = unquote_plus(stored["object"]["key"])
     folder, table = NAMES["BaseFolder"], "random_postcodes"
