@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from test_template import TEXT
 
+TIMES = "\N{MULTIPLICATION SIGN}"
 COST = (Path(__file__).resolve().parents[3] / "docs/cost.md").read_text()
 
 
@@ -26,8 +27,8 @@ def test_arithmetic_is_right():
     checked = 0
     for row in section("10,000 files a day, 100 tables").splitlines():
         cells = [cell.strip() for cell in row.strip("|").split(" | ")]
-        if len(cells) == 4 and re.fullmatch(r"[\d\s×+$.,()R]+", cells[1]):
-            term = cells[1].replace("×", "*").replace("$", "").replace(",", "")
+        if len(cells) == 4 and re.fullmatch(rf"[\d\s{TIMES}+$.,()R]+", cells[1]):
+            term = cells[1].replace(TIMES, "*").replace("$", "").replace(",", "")
             for rebuilds, said in zip((1440, 24), cells[2:], strict=True):
                 value = eval(term, {"R": rebuilds})
                 assert value == pytest.approx(float(said.replace(",", "").rstrip(" |")), abs=0.006), row
@@ -36,7 +37,7 @@ def test_arithmetic_is_right():
 
 
 def test_it_counts_the_alarms_of_the_template():
-    assert f"| alarms | {TEXT.count('Type: AWS::CloudWatch::Alarm')} × $0.10 |" in COST
+    assert f"| alarms | {TEXT.count('Type: AWS::CloudWatch::Alarm')} {TIMES} $0.10 |" in COST
 
 
 def test_it_knows_for_how_long_runs_stay():
