@@ -171,6 +171,14 @@ def test_an_environment_may_have_parameters_of_its_own(packaged):
     assert parameters(packaged.told()) == NAMES | more
 
 
+def test_an_environment_may_have_a_bucket_of_its_own_for_packages(packaged):
+    config = packaged.folder / "infra/samconfig.toml"
+    config.write_text(f'{config.read_text()}\nresolve_s3 = false\ns3_bucket = "packages"\n')
+    assert packaged.make("deploy", "PACKAGE=build/package", "ENV=prod", "CONFIRM=0").returncode == 0
+    assert after(packaged.told(), "--s3-bucket") == "packages"
+    assert not [option for option in packaged.told() if "resolve" in option]
+
+
 def test_a_package_is_deployed_again_and_again_without_a_build(packaged):
     folder = packaged.folder / "build/package"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
