@@ -259,6 +259,16 @@ def test_the_areas_are_buckets(template):
     assert names == {f"${{AWS::StackName}}-{area}-${{AWS::AccountId}}-${{AWS::Region}}" for area in AREAS}
 
 
+def test_what_regions_share_has_the_region_in_its_name(cloudformation):
+    """A stack may have the same name in two regions. Roles have names of CloudFormation's making, and no others'."""
+    shared = {"AWS::S3::Bucket": "BucketName", "AWS::CloudWatch::Dashboard": "DashboardName"}
+    named = {"AWS::IAM::Role": "RoleName", "AWS::IAM::ManagedPolicy": "ManagedPolicyName"}
+    for name, body in cloudformation["Resources"].items():
+        if body["Type"] in shared:
+            assert "${AWS::Region}" in body["Properties"][shared[body["Type"]]]["Fn::Sub"], name
+        assert named.get(body["Type"]) not in body["Properties"], name
+
+
 def test_buckets_are_private_encrypted_and_kept(template):
     for name, body in of_type(template, "AWS::S3::Bucket").items():
         properties = body["Properties"]
