@@ -224,6 +224,19 @@ golden: ## Write the golden definitions of Glue tables again, for review
 ARCH ?= x86_64
 # Of the template, e.g. PARAMETERS="AlertEmail=someone@example.org DeaVersion=v0.2.0".
 PARAMETERS ?=
+# One of infra/samconfig.toml. Only from the command line: a shell may have an ENV of its own.
+DEPLOY_ENV = $(if $(filter command line,$(origin ENV)),$(ENV))
+# In place of what infra/samconfig.toml says.
+STACK ?=
+REGION ?=
+# 0: change things without asking.
+CONFIRM ?=
+# Further options of `sam deploy`, e.g. DEPLOY_OPTIONS="--role-arn arn:aws:iam::123456789012:role/deployment".
+DEPLOY_OPTIONS ?=
+# Made by `make package`. Empty: one is made.
+PACKAGE ?=
+SAM ?= .venv-build/bin/sam
+DEPLOY := PYTHONPATH=infra/local $(PYTHON) infra/deploy.py
 
 .PHONY: build
 build: .venv-build/.ready ## Build what Lambda runs: build/functions/<name>/ and build/zips/<name>.zip (ARCH=x86_64|arm64)
@@ -239,10 +252,32 @@ build: .venv-build/.ready ## Build what Lambda runs: build/functions/<name>/ and
 	done
 	@.venv-build/bin/python infra/check_bootstrap.py --arch $(ARCH) $(FUNCTIONS:%=build/zips/%.zip)
 
+.PHONY: package
+package: build ## Build, and put all that a deployment needs into build/package (ARCH=)
+	@$(DEPLOY) package --arch $(ARCH) build/package
+
+# What is wrong is said before anything is built.
 .PHONY: deploy
-deploy: build .venv-build/.ready-deploy ## Build, then deploy to the AWS account of your credentials (ARCH=, PARAMETERS="Name=value …")
-	.venv-build/bin/sam deploy --template infra/template.yaml \
-	  --parameter-overrides Architecture=$(ARCH) $(PARAMETERS)
+deploy: export DEPLOY_ENV := $(DEPLOY_ENV)
+deploy: export STACK := $(STACK)
+deploy: export REGION := $(REGION)
+deploy: export CONFIRM := $(CONFIRM)
+deploy: export PARAMETERS := $(PARAMETERS)
+deploy: export DEPLOY_OPTIONS := $(DEPLOY_OPTIONS)
+deploy: $(if $(filter file,$(origin SAM)),.venv-build/.ready-deploy) ## Deploy to the account of your credentials (ENV=, STACK=, REGION=, PARAMETERS="Name=value …", CONFIRM=0, PACKAGE=, ARCH=)
+	@$(DEPLOY) check --arch $(ARCH) $(PACKAGE)
+	@$(if $(PACKAGE),,$(MAKE) --no-print-directory package)
+	@$(DEPLOY) deploy --sam $(SAM) $(or $(PACKAGE),build/package)
+
+# Of the stack that was deleted; and logical names of what does not remain of it, e.g. WITHOUT="DeadLetters CurateLogs".
+ACCOUNT ?=
+WITHOUT ?=
+
+.PHONY: adopt
+adopt: export PARAMETERS := $(PARAMETERS)
+adopt: .venv-build/.ready-deploy ## Write the change set that takes back what remains of a deleted stack (STACK=, REGION=, ACCOUNT=, WITHOUT=)
+	@PYTHONPATH=infra/local:infra .venv-build/bin/python infra/adopt.py --stack '$(STACK)' --region '$(REGION)' \
+	  --account '$(ACCOUNT)' --without '$(WITHOUT)' build/adopt
 
 .PHONY: clean
 clean: ## Remove everything that was made here

@@ -111,7 +111,9 @@ impl Stack {
     pub async fn deploy(name: &str, options: Options) -> Self {
         let (metadata, database, raw_database) = databases_of(name, options.metadata.as_deref());
         let functions = package(name, &metadata);
-        let mut parameters = json!({"RebuildWindowSeconds": "1", "Database": database, "RawDatabase": raw_database});
+        let base_folder = "open_data/postcodes_example";
+        let mut parameters = json!({"RebuildWindowSeconds": "1", "BaseFolder": base_folder, "Database": database,
+                                    "RawDatabase": raw_database});
         for (key, value) in options.parameters {
             parameters[key] = value.into();
         }
@@ -155,7 +157,7 @@ impl Stack {
 
     /// The bucket of an area.
     pub fn bucket(&self, area: &str) -> String {
-        format!("{}-{area}-123456789012", self.name)
+        format!("{}-{area}-123456789012-eu-west-2", self.name)
     }
 
     /// A function's full name.

@@ -7,6 +7,7 @@ The modules, along the data's way:
     postcodes        a stand-in of the postcodes API
     server           starts everything below on one port
     control          what AWS has no API for: deploy a stack, fire a schedule, look at processes, let calls fail
+    names            the names that a stack has from its metadata
     cloudformation/  deploys the same SAM template, and stops on anything it cannot honour
     scheduler        fires a schedule by hand, as EventBridge Scheduler would
     functions        the Lambda API in front of:

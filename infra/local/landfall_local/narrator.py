@@ -1,7 +1,7 @@
 """Prints what happens in the pipeline while it happens: one aligned entry a step.
 
 extract      0.21 s   10 rows, 4.9 kB
-                      s3://landfall-land-123456789012/open_data/...
+                      s3://landfall-land-123456789012-eu-west-2/open_data/...
 """
 
 import json

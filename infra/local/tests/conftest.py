@@ -96,6 +96,7 @@ def install_function(folder: Path, script: str = "fake_bootstrap.py") -> Path:
     bootstrap.write_text(f"#!{sys.executable}\n{source}")
     bootstrap.chmod(0o755)
     shutil.copy(TESTS / "fake_bootstrap.py", folder)
+    shutil.copytree(PACKAGE.parents[1] / "meta_data", folder / "meta_data")
     return folder
 
 

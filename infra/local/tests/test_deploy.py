@@ -136,6 +136,26 @@ def test_a_request_that_lacks_something_is_told(cloud):
         cloud.control("GET", "nope")
 
 
+NAMED = """
+Parameters:
+  Database: {Type: String}
+  BaseFolder: {Type: String}
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+Outputs:
+  Database: {Value: !Ref Database}
+  BaseFolder: {Value: !Ref BaseFolder}
+"""
+
+
+def test_names_are_those_of_the_metadata_in_the_packages_unless_given(deploy, functions):
+    raw = json.loads((functions / "catalog/meta_data/raw/database.json").read_text())
+    curated = json.loads((functions / "catalog/meta_data/curated/database.json").read_text())
+    said = {"Database": curated["name"], "BaseFolder": raw["base_folder"].strip("/")}
+    assert deploy(NAMED)[1]["outputs"] == said
+    assert deploy(NAMED, BaseFolder="elsewhere")[1]["outputs"] == said | {"BaseFolder": "elsewhere"}
+
+
 # -- the project's own template ----------------------------------------------------------------------------------------
 
 

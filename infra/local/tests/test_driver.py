@@ -67,8 +67,8 @@ def test_a_run_tells_each_step_in_order(run):
 
 def test_a_run_says_where_things_are(run):
     for area in ("land", "raw-hist"):
-        assert f"s3://landfall-{area}-123456789012/{FOLDER}/file_land_timestamp=" in run.stdout
-    assert "s3://landfall-curated-123456789012/" in run.stdout
+        assert f"s3://landfall-{area}-123456789012-eu-west-2/{FOLDER}/file_land_timestamp=" in run.stdout
+    assert "s3://landfall-curated-123456789012-eu-west-2/" in run.stdout
 
 
 def test_a_run_shows_the_calculated_table(run):

@@ -139,4 +139,4 @@ def test_functions_of_two_stacks_stay_apart(cloud, tmp_path):
     answer = cloud.functions.invoke(FunctionName="other-extract", Payload=b"{}")
     environment = json.loads(answer["Payload"].read())["environment"]
     assert environment["BASE_FOLDER"] == "elsewhere"
-    assert environment["LAND_BUCKET"] == outputs["LandBucketName"] == "other-land-123456789012"
+    assert environment["LAND_BUCKET"] == outputs["LandBucketName"] == "other-land-123456789012-eu-west-2"

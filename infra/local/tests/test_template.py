@@ -12,11 +12,14 @@ from botocore import xform_name
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from landfall_local.names import PATTERNS, names
+
 ROOT = Path(__file__).resolve().parents[3]
 INFRA = ROOT / "infra"
 TEXT = (INFRA / "template.yaml").read_text()
 FUNCTIONS = {"extract": "Extract", "validate": "Validate", "curate": "Curate", "catalog": "Catalog"}
 AREAS = {"land", "raw-hist", "raw", "processed", "curated", "quarantine", "reports", "athena"}
+NAMES = names(ROOT / "meta_data").with_parameters({})
 RETRIED = {"Throttled", "Unavailable", "Timeout"}
 
 
@@ -52,7 +55,7 @@ def to_cloudformation(template, machine):
         if resource["Type"] == "AWS::Serverless::StateMachine":
             del properties["DefinitionUri"]
             properties["Definition"] = machine
-    parameters = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()}
+    parameters = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()} | NAMES
     with pytest.MonkeyPatch.context() as environment:  # the transform asks boto3 for the region
         environment.setenv("AWS_DEFAULT_REGION", "eu-west-2")
         return transform(packaged, parameters, NoManagedPolicies())
@@ -255,7 +258,17 @@ def test_roles_are_for_this_account_where_the_service_says_so(cloudformation):
 
 def test_the_areas_are_buckets(template):
     names = {body["Properties"]["BucketName"]["Fn::Sub"] for body in of_type(template, "AWS::S3::Bucket").values()}
-    assert names == {f"${{AWS::StackName}}-{area}-${{AWS::AccountId}}" for area in AREAS}
+    assert names == {f"${{AWS::StackName}}-{area}-${{AWS::AccountId}}-${{AWS::Region}}" for area in AREAS}
+
+
+def test_what_regions_share_has_the_region_in_its_name(cloudformation):
+    """A stack may have the same name in two regions. Roles have names of CloudFormation's making, and no others'."""
+    shared = {"AWS::S3::Bucket": "BucketName", "AWS::CloudWatch::Dashboard": "DashboardName"}
+    named = {"AWS::IAM::Role": "RoleName", "AWS::IAM::ManagedPolicy": "ManagedPolicyName"}
+    for name, body in cloudformation["Resources"].items():
+        if body["Type"] in shared:
+            assert "${AWS::Region}" in body["Properties"][shared[body["Type"]]]["Fn::Sub"], name
+        assert named.get(body["Type"]) not in body["Properties"], name
 
 
 def test_buckets_are_private_encrypted_and_kept(template):
@@ -436,9 +449,11 @@ def test_the_outputs_name_what_a_user_needs(template):
     assert {json.dumps({"Ref": name}) for name in needed} == values
 
 
-def test_the_database_is_the_one_in_the_metadata(template):
-    database = json.loads((ROOT / "meta_data/curated/database.json").read_text())
-    assert template["Parameters"]["Database"]["Default"] == database["name"]
+def test_the_names_of_the_metadata_have_no_default(template):
+    """One that must agree with the metadata would be forgotten there."""
+    without = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
+    assert without == PATTERNS.keys()
+    assert {name: template["Parameters"][name]["AllowedPattern"] for name in without} == PATTERNS
 
 
 # ---------------------------------------------------------------------------------------------- state machine
@@ -498,11 +513,11 @@ def test_there_is_an_event_for_every_function():
     }
 
 
-def test_the_s3_event_is_one_that_land_sends(template):
+def test_the_s3_event_is_one_that_land_sends():
     [record] = json.loads((INFRA / "events/validate-s3-event.json").read_text())["Records"]
     stored = record["s3"]
-    assert stored["bucket"]["name"] == "landfall-land-123456789012"
+    assert stored["bucket"]["name"] == "landfall-land-123456789012-eu-west-2"
     assert "%3D" in stored["object"]["key"]
     key = unquote_plus(stored["object"]["key"])
-    folder, table = template["Parameters"]["BaseFolder"]["Default"], "random_postcodes"
+    folder, table = NAMES["BaseFolder"], "random_postcodes"
     assert re.fullmatch(rf"{folder}/{table}/file_land_timestamp=(\d+)/{table}_\1\.jsonl\.gz", key)

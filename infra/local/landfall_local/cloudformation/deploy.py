@@ -8,9 +8,10 @@ from moto.cloudformation.models import cloudformation_backends
 from moto.core.exceptions import ServiceException
 
 from ..account import ACCOUNT_ID, REGION
+from ..names import PATTERNS, NamesError, names
 from . import check
 from .resources import UnsupportedError
-from .sam import TemplateError, read, translate
+from .sam import TemplateError, must_be_built, read, translate
 
 _one_at_a_time = threading.Lock()
 
@@ -24,16 +25,28 @@ def deploy(stack: str, template: Path, functions: Path, parameters: dict[str, st
     parameters = {name: str(value) for name, value in parameters.items()}
     try:
         sam = read(template)
+        must_be_built(sam, functions)
+        parameters = named(sam, functions, parameters)
         problems = check.parameter_problems(sam, parameters)
         if not problems:
             translated = translate(sam, template.parent, parameters, functions)
             problems = check.problems(translated)
-    except TemplateError as error:
+    except (TemplateError, NamesError) as error:
         problems = [str(error)]
     if problems:
         raise DeployError(f"cannot deploy {template}:\n  " + "\n  ".join(problems))
     with _one_at_a_time:
         return create(stack, json.dumps(translated), parameters)
+
+
+def named(sam: dict, functions: Path, parameters: dict[str, str]) -> dict[str, str]:
+    """A stack has the names that the metadata in its packages says, unless it is given others."""
+    missing = (PATTERNS.keys() & (sam.get("Parameters") or {}).keys()) - parameters.keys()
+    if not missing:
+        return parameters
+    metadata = names(functions / "catalog" / "meta_data")
+    known = metadata.assumed | metadata.said
+    return {name: known[name] for name in sorted(missing)} | parameters
 
 
 def create(stack: str, template: str, parameters: dict[str, str]) -> dict:

@@ -34,20 +34,13 @@ def translate(template: dict, base: Path, parameters: dict, functions: Path) -> 
 
     `base` is the folder that the template's paths start from. The SAM template is changed on the way.
     """
-    not_built = []
     for name, resource in template.get("Resources", {}).items():
         properties = resource.get("Properties") or {}
         if resource["Type"] == "AWS::Serverless::Function":
-            folder = functions / function_folder(name, properties)
-            if not os.access(folder / "bootstrap", os.X_OK):
-                not_built.append(folder.name)
-            properties["CodeUri"] = code_location(folder)
+            properties["CodeUri"] = code_location(functions / function_folder(name, properties))
         if resource["Type"] == "AWS::Serverless::StateMachine" and "DefinitionUri" in properties:
             definition = base / properties.pop("DefinitionUri")
             properties["Definition"] = json.loads(definition.read_text())
-    if not_built:
-        names = ", ".join(not_built)
-        raise TemplateError(f"not built: {names} (no bootstrap in {functions}); `make functions` builds them")
     values = {name: declared.get("Default") for name, declared in template.get("Parameters", {}).items()}
     values |= parameters
     values |= {"AWS::Region": REGION, "AWS::Partition": PARTITION}
@@ -55,6 +48,18 @@ def translate(template: dict, base: Path, parameters: dict, functions: Path) -> 
         return transform(template, values, NoManagedPolicies())
     except InvalidDocumentException as error:
         raise TemplateError("; ".join(cause.message for cause in error.causes)) from error
+
+
+def must_be_built(template: dict, functions: Path) -> None:
+    not_built = []
+    for name, resource in template.get("Resources", {}).items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            folder = functions / function_folder(name, resource.get("Properties") or {})
+            if not os.access(folder / "bootstrap", os.X_OK):
+                not_built.append(folder.name)
+    if not_built:
+        names = ", ".join(not_built)
+        raise TemplateError(f"not built: {names} (no bootstrap in {functions}); `make functions` builds them")
 
 
 def function_folder(name: str, properties: dict) -> str:

@@ -1,0 +1,78 @@
+"""The names that a stack has from its metadata: said once, in meta_data/{curated,raw}/database.json."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CURATED = "curated/database.json"
+RAW = "raw/database.json"
+
+# Of the template's parameters; a test keeps them the same.
+PATTERNS = {
+    "Database": r"[a-z0-9_]{1,255}",
+    "RawDatabase": r"[a-z0-9_]{1,255}",
+    "BaseFolder": r"[A-Za-z0-9-][A-Za-z0-9_-]*(/[A-Za-z0-9_-]+)*",
+}
+
+
+class NamesError(Exception):
+    """What is wrong with the names, all of it."""
+
+
+@dataclass
+class Names:
+    """Parameters of the template."""
+
+    said: dict[str, str] = field(default_factory=dict)
+    """What the metadata says: nothing else will do."""
+    assumed: dict[str, str] = field(default_factory=dict)
+    """What holds unless something else is asked for."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Where it is said."""
+
+    def with_parameters(self, given: dict[str, str]) -> dict[str, str]:
+        """All parameters of a stack; refuses those that contradict the metadata."""
+        problems = [
+            f"{name}={given[name]}, but {self.sources[name]} says {value}"
+            for name, value in self.said.items()
+            if given.get(name, value) != value
+        ]
+        parameters = {**self.assumed, **given, **self.said}
+        for name, pattern in PATTERNS.items():
+            if not re.fullmatch(pattern, parameters[name]):
+                source = "" if name in given else f", from {self.sources[name]}"
+                problems.append(f"{name}={parameters[name]}{source}: must match {pattern}")
+        if problems:
+            raise NamesError("\n".join(problems))
+        return parameters
+
+
+def names(metadata: Path) -> Names:
+    """Without a raw database, its permissions are on the curated one, and files land in the folder of that name."""
+    found = Names()
+    curated = read(metadata / CURATED)
+    found.said["Database"] = curated["name"]
+    if (metadata / RAW).exists():
+        raw = read(metadata / RAW)
+        found.said |= {"RawDatabase": raw["name"], "BaseFolder": raw["base_folder"].strip("/")}
+        raw_source = f"{metadata.name}/{RAW}"
+    else:
+        found.assumed |= {"RawDatabase": curated["name"], "BaseFolder": curated["base_folder"].strip("/")}
+        raw_source = f"{metadata.name}/{CURATED}"
+    found.sources = {"Database": f"{metadata.name}/{CURATED}", "RawDatabase": raw_source, "BaseFolder": raw_source}
+    return found
+
+
+def read(path: Path) -> dict:
+    try:
+        database = json.loads(path.read_bytes())
+    except OSError as error:
+        raise NamesError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise NamesError(f"{path}: not JSON: {error}") from error
+    keys = ("name", "base_folder")
+    missing = [key for key in keys if not isinstance(database, dict) or not isinstance(database.get(key), str)]
+    if missing:
+        raise NamesError(f"{path}: {' and '.join(missing)} must be texts")
+    return database
