@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, Query, Select, SelectItem,
+    BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Statement as SqlStatement, TableAlias,
     TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
 };
@@ -112,6 +112,7 @@ impl VisitorMut for Reader {
         if let Err(message) = unplanned::query(query) {
             return ControlFlow::Break(message);
         }
+        order_by_place(query);
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         for cte in ctes {
             by_place(&cte.query, Some(&cte.alias))?;
@@ -139,6 +140,28 @@ fn normal(name: &Ident) -> String {
     match name.quote_style {
         Some(_) => name.value.clone(),
         None => name.value.to_ascii_lowercase(),
+    }
+}
+
+/// ORDER BY a name that the select gives a column: by the column's place. DataFusion may take it for a column of the same name
+/// below, of which a column of another name is made.
+fn order_by_place(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_ref() else { return };
+    let named = select.projection.iter().map(|item| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(Some(normal(alias))),
+        SelectItem::UnnamedExpr(_) => Some(None),
+        // as many columns as there are
+        _ => None,
+    });
+    let Some(names) = named.collect::<Option<Vec<_>>>() else { return };
+    let Some(OrderBy { kind: OrderByKind::Expressions(keys), .. }) = &mut query.order_by else { return };
+    for key in keys {
+        let Expr::Identifier(name) = &key.expr else { continue };
+        let name = normal(name);
+        let mut places = names.iter().enumerate().filter(|(_, of)| of.as_ref() == Some(&name));
+        if let (Some((place, _)), None) = (places.next(), places.next()) {
+            key.expr = Expr::value(Value::Number((place + 1).to_string(), false));
+        }
     }
 }
 

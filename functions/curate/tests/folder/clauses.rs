@@ -114,3 +114,18 @@ fn text_is_made_as_long_as_memory_holds_and_no_longer() {
     let long = "SELECT CAST(length(repeat(lpad(k, 1000, '-'), 1000)) AS STRING) AS v FROM t WHERE id = 1";
     assert_answers(&[(long.to_owned(), vec!["1000000".into()])]);
 }
+
+#[test]
+fn rows_are_in_the_order_of_the_column_that_is_named() {
+    // `id` is a column of t, and the name of one of the query
+    let mut asked = Vec::new();
+    for made in ["CAST(t.id AS INT)", "CAST(t.id AS DOUBLE)", "TRY_CAST(t.id AS INT)", "0 - t.id", "t.id + 1", "t.id"] {
+        for group in ["", " GROUP BY 1, 2", " GROUP BY t.k, t.id"] {
+            for (order, expected) in [("id DESC", "B"), ("id", "A"), ("id DESC NULLS LAST, n", "B"), ("ID DESC", "B")] {
+                let query = format!("SELECT k AS id, {made} AS n FROM t{group} ORDER BY {order} LIMIT 1");
+                asked.push((format!("SELECT id AS v FROM ({query}) AS q"), vec![expected.to_owned()]));
+            }
+        }
+    }
+    assert_answers(&asked);
+}
