@@ -10,9 +10,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Statement as SqlStatement, TableAlias,
-    TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
+    BinaryOperator, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Statement as SqlStatement,
+    TableAlias, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use crate::dialect;
@@ -112,7 +112,9 @@ impl VisitorMut for Reader {
         if let Err(message) = unplanned::query(query) {
             return ControlFlow::Break(message);
         }
-        order_by_place(query);
+        if let Err(message) = check_order(query) {
+            return ControlFlow::Break(message);
+        }
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         for cte in ctes {
             by_place(&cte.query, Some(&cte.alias))?;
@@ -143,25 +145,64 @@ fn normal(name: &Ident) -> String {
     }
 }
 
-/// ORDER BY a name that the select gives a column: by the column's place. DataFusion may take it for a column of the same name
-/// below, of which a column of another name is made.
-fn order_by_place(query: &mut Query) {
-    let SetExpr::Select(select) = query.body.as_ref() else { return };
-    let named = select.projection.iter().map(|item| match item {
-        SelectItem::ExprWithAlias { alias, .. } => Some(Some(normal(alias))),
-        SelectItem::UnnamedExpr(_) => Some(None),
-        // as many columns as there are
-        _ => None,
+/// ORDER BY a column of the select of groups, where another one is made by CAST of a column of that name: DataFusion takes the
+/// one for the other.
+fn check_order(query: &Query) -> Result<(), String> {
+    let (SetExpr::Select(select), Some(OrderBy { kind: OrderByKind::Expressions(keys), .. })) =
+        (query.body.as_ref(), &query.order_by)
+    else {
+        return Ok(());
+    };
+    // the name of each column, and the name of the column that it is a CAST of
+    let columns = select.projection.iter().map(|item| match item {
+        SelectItem::ExprWithAlias { expr, alias } => (Some(normal(alias)), cast_of(expr)),
+        SelectItem::UnnamedExpr(expr) => (column(expr), cast_of(expr)),
+        _ => (None, None),
     });
-    let Some(names) = named.collect::<Option<Vec<_>>>() else { return };
-    let Some(OrderBy { kind: OrderByKind::Expressions(keys), .. }) = &mut query.order_by else { return };
+    let columns: Vec<_> = columns.collect();
+    let groups = match &select.group_by {
+        GroupByExpr::Expressions(expressions, _) => expressions.as_slice(),
+        GroupByExpr::All(_) => &[],
+    };
+    let is_cast = |name: &String, place: Option<usize>| {
+        let others = columns.iter().enumerate().filter(|(n, _)| Some(*n) != place).map(|(_, (_, of))| of.clone());
+        others.chain(groups.iter().map(cast_of)).flatten().any(|of| of == *name)
+    };
     for key in keys {
-        let Expr::Identifier(name) = &key.expr else { continue };
-        let name = normal(name);
-        let mut places = names.iter().enumerate().filter(|(_, of)| of.as_ref() == Some(&name));
-        if let (Some((place, _)), None) = (places.next(), places.next()) {
-            key.expr = Expr::value(Value::Number((place + 1).to_string(), false));
+        let place = match &key.expr {
+            Expr::Identifier(name) => columns.iter().position(|(of, _)| of.as_ref() == Some(&normal(name))),
+            Expr::Value(value) => value.to_string().parse::<usize>().ok().and_then(|place| place.checked_sub(1)),
+            _ => None,
+        };
+        let Some((Some(name), of)) = place.and_then(|place| columns.get(place)) else { continue };
+        if of.as_ref() != Some(name)
+            && is_cast(name, place)
+            && !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
+        {
+            return Err(format!(
+                "ORDER BY {name}: it is the name of a column of the query, and of one that a CAST of the query reads: give the \
+                 query's column another name"
+            ));
         }
+    }
+    Ok(())
+}
+
+/// The name of a column, without its table's.
+fn column(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Identifier(name) => Some(normal(name)),
+        Expr::CompoundIdentifier(names) => names.last().map(normal),
+        _ => None,
+    }
+}
+
+/// The name of the column that an expression is a CAST of.
+fn cast_of(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Cast { expr, .. } => column(expr).or_else(|| cast_of(expr)),
+        Expr::Nested(expression) => cast_of(expression),
+        _ => None,
     }
 }
 
@@ -433,6 +474,19 @@ mod tests {
             assert!(refused(sql), "{sql}");
         }
         for sql in [
+            "SELECT k AS id, CAST(id AS INT) AS n FROM t GROUP BY 1, 2 ORDER BY id",
+            "SELECT k AS id, CAST(t.id AS INT) AS n FROM t GROUP BY k, CAST(t.id AS INT) ORDER BY 1 DESC",
+            "SELECT k AS id, max(s) AS n FROM t GROUP BY k, CAST(CAST(id AS INT) AS DOUBLE) ORDER BY n, ID",
+            "SELECT t.k, CAST(u.k AS INT) AS n FROM t JOIN u USING (id) GROUP BY 1, 2 ORDER BY k",
+        ] {
+            assert!(refused(sql), "{sql}");
+        }
+        for sql in [
+            "SELECT CAST(id AS INT) AS id FROM t GROUP BY CAST(id AS INT) ORDER BY id",
+            "SELECT CAST(id AS INT) AS n FROM t GROUP BY 1 ORDER BY n",
+            "SELECT k AS id, CAST(id AS INT) AS n FROM t ORDER BY id",
+            "SELECT k AS id, CAST(id AS INT) AS n FROM t GROUP BY 1, 2 ORDER BY n",
+            "SELECT k, count(*) AS n FROM t GROUP BY k ORDER BY n DESC, k",
             "SELECT * FROM t JOIN u USING (id)",
             "SELECT * FROM t JOIN u ON t.id = u.id UNION ALL SELECT * FROM v",
             "SELECT a FROM (SELECT * FROM t LEFT JOIN u USING (id)) AS z",

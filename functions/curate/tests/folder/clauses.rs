@@ -117,13 +117,14 @@ fn text_is_made_as_long_as_memory_holds_and_no_longer() {
 
 #[test]
 fn rows_are_in_the_order_of_the_column_that_is_named() {
-    // `id` is a column of t, and the name of one of the query
+    // `id` is a column of t, and the name of one of the query, which is in the opposite order; what is a CAST of the column is
+    // another query's, as both cannot be told apart
     let mut asked = Vec::new();
-    for made in ["CAST(t.id AS INT)", "CAST(t.id AS DOUBLE)", "TRY_CAST(t.id AS INT)", "0 - t.id", "t.id + 1", "t.id"] {
+    for made in ["0 - t.id", "t.id + 1", "t.id", "CAST(t.id + 0 AS INT)"] {
         for group in ["", " GROUP BY 1, 2", " GROUP BY t.k, t.id"] {
-            for (order, expected) in [("id DESC", "B"), ("id", "A"), ("id DESC NULLS LAST, n", "B"), ("ID DESC", "B")] {
-                let query = format!("SELECT k AS id, {made} AS n FROM t{group} ORDER BY {order} LIMIT 1");
-                asked.push((format!("SELECT id AS v FROM ({query}) AS q"), vec![expected.to_owned()]));
+            for (order, expected) in [("id DESC", "-1"), ("id", "-3"), ("id DESC NULLS LAST, n", "-1"), ("1", "-3")] {
+                let query = format!("SELECT 0 - t.id AS id, {made} AS n FROM t{group} ORDER BY {order} LIMIT 1");
+                asked.push((format!("SELECT CAST(id AS STRING) AS v FROM ({query}) AS q"), vec![expected.to_owned()]));
             }
         }
     }
