@@ -171,3 +171,26 @@ async fn iceberg_tables_links_and_views_are_never_replaced() {
     assert!(problems.contains("visits`: a table of others has this name"), "{answer}");
     assert_eq!(stack.count("flat").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_table_of_others_stops_no_other_table() {
+    let (stack, _metadata) = deployed("beside_others").await;
+    create(&stack, stack.database(), theirs(&stack, "flat")).await;
+    let execution = stack.start_execution("{}").await;
+    let ended = async || {
+        let execution = stack.sfn.describe_execution().execution_arn(&execution).send().await.unwrap();
+        (execution.status().as_str() != "RUNNING").then_some(execution)
+    };
+    let ended = stack.eventually("the execution has ended", ended).await;
+    assert_eq!((ended.status().as_str(), ended.error()), ("FAILED", Some("TablesFailed")));
+    let cause = ended.cause().unwrap();
+    assert!(cause.contains("`flat`: Conflict: ") && cause.contains("a table of others has this name"), "{cause}");
+    assert_eq!(stack.count("by_day").await, 1);
+    assert!(location(&found(&stack, "flat").await).contains("/theirs/"));
+    // once it is gone, the next run has both
+    stack.glue.delete_table().database_name(stack.database()).name("flat").send().await.unwrap();
+    let event = stack.invoke("curate", json!({})).await.unwrap();
+    let answer = stack.invoke("catalog", event).await.unwrap();
+    assert!(answer["failed"].is_null() && answer["failure"].is_null(), "{answer}");
+    assert_eq!((stack.count("flat").await, stack.count("by_day").await), (1, 1));
+}

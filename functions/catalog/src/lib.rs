@@ -45,8 +45,10 @@ use aws_sdk_glue::config::timeout::TimeoutConfig;
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
 use contract::message::{
-    CatalogRequest, CatalogResponse, ExpireRequest, ExpireResponse, PublishAction, PublishedTable, SyncRequest,
+    CatalogRequest, CatalogResponse, ExpireRequest, ExpireResponse, FailedTable, PublishAction, PublishedTable,
+    SyncRequest, SyncTo,
 };
+
 use contract::{Failure, FailureKind, MetaData, RunId};
 use serde_json::Value;
 use store::Store;
@@ -122,7 +124,13 @@ impl App {
     /// Decides that a run is published, and brings Glue in line with that.
     async fn sync(&self, request: SyncRequest, invocation: &Invocation) -> Result<CatalogResponse, Failure> {
         let (now, left) = (Instant::now(), invocation.time_left(RESERVE));
-        let wish = self.runs().wish(&request).await?;
+        let mut wish = self.runs().wish(&request).await?;
+        // what curate could not build, and what cannot be published here: each table's trouble is its own
+        let (mut failed, failure) = match &request.run {
+            SyncTo::Built(built) => (built.failed.clone(), built.failure.clone()),
+            _ => (Vec::new(), None),
+        };
+        let before = failed.len();
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
@@ -136,6 +144,16 @@ impl App {
                 }
                 looked => looked?,
             };
+            if let Some((_, first)) = plan.conflicts.first() {
+                let rest = wish.without(&plan.conflicts).filter(|_| matches!(request.run, SyncTo::Built(_)));
+                wish = rest.ok_or_else(|| first.clone())?;
+                failed.extend(plan.conflicts.iter().map(|(table, failure)| FailedTable {
+                    table: table.clone(),
+                    error: failure.kind.name().into(),
+                    message: failure.message.clone(),
+                }));
+                continue;
+            }
             let lines = plan.lines();
             let run = proposed.run.as_ref().map(RunId::as_str);
             lines.iter().for_each(|line| tracing::info!(run, line, "plan"));
@@ -146,6 +164,14 @@ impl App {
                 tables: Vec::new(),
                 dropped: Vec::new(),
                 raw_history: None,
+                failed: failed[before..].to_vec(),
+                failure: match failed.len() > before {
+                    true => contract::message::Outcome::of(
+                        &failed,
+                        "What was published of these stays; the others are published.",
+                    ),
+                    false => failure.clone(),
+                },
             };
             if request.plan_only {
                 return Ok(response);

@@ -23,6 +23,8 @@ pub struct Plan {
     pub recreate: bool,
     /// A part for each publication, in their order.
     pub tables: Vec<TablePlan>,
+    /// Tables that cannot be brought to what they are to be, and why: nothing is carried out of a plan with such.
+    pub conflicts: Vec<(String, Failure)>,
     /// Tables that an earlier metadata described and this one does not.
     pub obsolete: Vec<String>,
     /// Whether these go.
@@ -58,6 +60,7 @@ impl Plan {
             database_exists: all.is_some(),
             recreate,
             tables: Vec::new(),
+            conflicts: Vec::new(),
             obsolete: Vec::new(),
             drop,
             foreign: Vec::new(),
@@ -66,7 +69,13 @@ impl Plan {
             if is_ours(table) { &mut plan.obsolete } else { &mut plan.foreign }.push(table.name().to_owned());
         }
         for publication in publications {
-            plan.tables.push(TablePlan::new(glue, publication, recreate).await?);
+            match TablePlan::new(glue, publication, recreate).await {
+                Ok(table) => plan.tables.push(table),
+                Err(failure) if failure.kind == FailureKind::Conflict => {
+                    plan.conflicts.push((publication.wanted.table.clone(), failure));
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(plan)
     }
@@ -231,6 +240,7 @@ mod tests {
             database_exists: true,
             recreate: false,
             tables: Vec::new(),
+            conflicts: Vec::new(),
             obsolete: vec!["orders".into()],
             drop: false,
             foreign: vec!["other".into()],

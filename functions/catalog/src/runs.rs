@@ -37,6 +37,19 @@ pub enum Wish {
     Again,
 }
 
+impl Wish {
+    /// What is left of a run that curate has built without some of its tables; `None` where nothing is, or where another wish
+    /// asks for all of it.
+    pub fn without(&self, tables: &[(String, Failure)]) -> Option<Self> {
+        let Self::Run(manifest) = self else { return None };
+        let is_left_out = |table: &str| tables.iter().any(|(name, _)| name == table);
+        let mut rest = manifest.clone();
+        rest.tables.retain(|output| !is_left_out(&output.table));
+        let all_are_its = rest.tables.len() + tables.len() == manifest.tables.len();
+        (all_are_its && !rest.tables.is_empty()).then_some(Self::Run(rest))
+    }
+}
+
 /// What is to be decided.
 #[derive(Clone, Debug)]
 pub struct Proposed {

@@ -501,6 +501,12 @@ pub struct CatalogResponse {
     /// Tables that were dropped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<String>,
+    /// Tables of the run that could not be published: what was published of them stays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedTable>,
+    /// What the execution fails with in the end, where a table has failed, be it here or in curate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Outcome>,
 }
 
 /// What catalog deleted of runs that nobody needs any more, or with `dry_run` would delete.
