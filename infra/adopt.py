@@ -66,10 +66,17 @@ def without(value, gone: set[str]):
         return value
     if isinstance(value, list):
         return [item for item in value if not references(item) & gone] or None
-    if value.keys() & {"Ref", "Fn::GetAtt", "Fn::Sub"}:
+    if value.keys() & {"Ref", "Fn::GetAtt", "Fn::If", "Fn::Sub"}:
         return None
     kept = {key: without(item, gone) for key, item in value.items()}
     return None if None in kept.values() else kept
+
+
+def conditions_of(value) -> set[str]:
+    """The conditions that a value asks for."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    own = {value["Fn::If"][0]} if isinstance(value, dict) and "Fn::If" in value else set()
+    return own.union(*map(conditions_of, items))
 
 
 def import_template(template: dict, skipped: set[str]) -> dict:
@@ -92,11 +99,13 @@ def import_template(template: dict, skipped: set[str]) -> dict:
         }
         for name, resource in kept.items()
     }
-    used = references(resources)
+    conditions = {name: template["Conditions"][name] for name in sorted(conditions_of(resources))}
+    used = references(resources) | references(conditions)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "What remained of a deleted stack of Landfall. The next deployment adds the rest.",
         "Parameters": {name: body for name, body in template["Parameters"].items() if name in used},
+        "Conditions": conditions,
         "Resources": resources,
     }
 

@@ -37,7 +37,9 @@ def test_arithmetic_is_right():
 
 
 def test_it_counts_the_alarms_of_the_template():
-    assert f"| alarms | {TEXT.count('Type: AWS::CloudWatch::Alarm')} {TIMES} $0.10 |" in COST
+    alarms, metrics = TEXT.count("Type: AWS::CloudWatch::Alarm"), TEXT.count("MetricName: ")
+    assert f"{alarms}, which look at {metrics} metrics" in COST
+    assert f"| alarms, a metric | {metrics} {TIMES} $0.10 |" in COST
 
 
 def test_it_knows_for_how_long_runs_stay():

@@ -1,7 +1,7 @@
 """What is encrypted with a key needs the key: judged by the caller's policies and the key's."""
 
 import pytest
-from conftest import document
+from conftest import document, wait_for
 from test_iam import allow, arn, deny, refused
 
 EVERYTHING = allow("s3:*", on="*")
@@ -173,3 +173,34 @@ def test_a_key_of_the_callers_own_is_not_known_here(cloud, bucket):
     customer = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
     answer = refused(cloud.s3.put_object, Bucket=bucket, Key="a/x", Body=b"", **customer)
     assert (answer["code"], answer["status"]) == ("NotImplemented", 501)
+
+
+def test_results_of_queries_need_the_key_of_their_place(acting, bucket, key):
+    asks = [EVERYTHING, allow("athena:*", "glue:*", on="*")]
+    place = {"OutputLocation": f"s3://{bucket}/results/"}
+    encrypted = {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": key}}
+
+    def run(more: dict, *actions: str) -> tuple[dict, object, str]:
+        client = acting(*asks, *([allow(*actions, on=key)] if actions else []))("athena")
+        query = client.start_query_execution(QueryString="SELECT 1", ResultConfiguration=place | more)
+        name = query["QueryExecutionId"]
+
+        def ended() -> dict | None:
+            status = client.get_query_execution(QueryExecutionId=name)["QueryExecution"]["Status"]
+            return status if status["State"] not in ("QUEUED", "RUNNING") else None
+
+        return wait_for(ended, "the end of the query"), client, name
+
+    for more in ({}, encrypted):
+        status, _, _ = run(more, "kms:Decrypt")
+        assert status["StateChangeReason"].startswith("PERMISSION_DENIED"), status
+        assert "kms:GenerateDataKey" in status["StateChangeReason"]
+        status, client, name = run(more, "kms:GenerateDataKey")
+        assert status["State"] == "SUCCEEDED"
+        answer = refused(client.get_query_results, QueryExecutionId=name)
+        assert answer["code"] == "AccessDeniedException"
+        assert "kms:Decrypt" in answer["message"]
+        _, client, name = run(more, "kms:GenerateDataKey", "kms:Decrypt")
+        assert client.get_query_results(QueryExecutionId=name)["ResultSet"]["Rows"]
+    status, _, _ = run({"EncryptionConfiguration": {"EncryptionOption": "SSE_S3"}})
+    assert status["State"] == "SUCCEEDED"

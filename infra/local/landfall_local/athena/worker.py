@@ -4,8 +4,8 @@ It is a process of its own for two reasons. Arrow reads S3 in native code, at ti
 the server's Python: in one process the two would wait for each other for ever. And importing DuckDB, Arrow and
 sqlglot takes a second, which so passes beside the start of everything else.
 
-    {"id", "sql", "database", "output", "parameters", "access_key", "encryption": of results, as S3 is told of it} and
-    either "check": whether the workgroup enforces its output, or nothing more
+    {"id", "sql", "database", "output", "parameters", "access_key", "encryption"?: of results, as S3 is told of it}
+    and either "check": whether the workgroup enforces its output, or nothing more
     {"id", "kind", "subkind", "suffix", "of_hive"} of a check
     {"id", "columns", "rows", "location", "manifest", "update_count"}, or {"id", "error"}, or {"id", "invalid", "code"}
 """
@@ -38,7 +38,7 @@ class Worker:
 
     def _answer(self, asked: dict) -> None:
         check, access_key = asked.pop("check", None), asked.pop("access_key")
-        results = Results(self._clients.acting_as(access_key), asked.pop("encryption"))
+        results = Results(self._clients.acting_as(access_key), asked.pop("encryption", {}))
         request = Request(**asked)
         try:
             statements = self._of(access_key)

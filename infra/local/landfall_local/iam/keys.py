@@ -27,8 +27,8 @@ def find(name: str) -> Key:
     """By ARN, id or alias."""
     parts = name.split(":")
     region, account = parts[3:5] if parts[0] == "arn" and len(parts) > 5 else (REGION, ACCOUNT_ID)
-    backend = kms_backends[account][region]
     try:
+        backend = kms_backends[account][region]
         key = backend.keys[backend.any_id_to_key_id(name)]
     except Exception as error:  # moto has several
         raise UnusableKeyError("NotFound", f"Key '{name}' does not exist") from error
