@@ -23,6 +23,7 @@ ROOT = HERE.parents[1]
 STACK, DATABASE, RAW_DATABASE = "clients", "clients_db", "clients_raw_db"
 BASE_FOLDER = "open_data/postcodes_example"
 DAYS = ("2026-11-24", "2026-11-25")
+ANALYST = "alpha_user_analyst"
 # name -> what its metadata says besides
 TABLES = {
     "whole": {},
@@ -108,12 +109,22 @@ def publish(cloud: Cloud, outputs: dict) -> None:
         invoke(outputs["CatalogFunctionName"], run)
 
 
+def policy(statement: dict) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def scratch(clients: Clients) -> dict:
-    """What a client may write to: a bucket, and a workgroup that lets it say where results go."""
+    """What clients may write to, and a role: a bucket, and a workgroup that lets them say where results go."""
     bucket = "clients-scratch"
     clients.get("s3").create_bucket(
         Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": clients.get("s3").meta.region_name}
     )
+    # an analyst may do all that the account's administrator lets them
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    trusted = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT_ID}, "Action": "sts:AssumeRole"}
+    iam = clients.get("iam")
+    iam.create_role(RoleName=ANALYST, AssumeRolePolicyDocument=policy(trusted))
+    iam.put_role_policy(RoleName=ANALYST, PolicyName="all", PolicyDocument=policy(allowed))
     clients.get("athena").create_work_group(
         Name="scratch",
         Configuration={

@@ -154,9 +154,6 @@ pub fn factor(factor: &TableFactor) -> Checked {
             refuse(sample.is_some(), "TABLESAMPLE", SAMPLE)
         }
         TableFactor::Derived { sample, .. } => refuse(sample.is_some(), "TABLESAMPLE", SAMPLE),
-        TableFactor::UNNEST { with_offset, with_ordinality, .. } => {
-            refuse(*with_offset || *with_ordinality, "the place of an item in UNNEST", "unnest an array of pairs")
-        }
         _ => Ok(()),
     }
 }
