@@ -106,6 +106,9 @@ fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 /// DataFusion's rules for plans, and ours.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    // conditions are where they belong by then; this one takes columns of one name on both sides of a join for one, and no
+    // table here has a use for it
+    rules.retain(|rule| !rule.name().starts_with("FilterPushdown"));
     for rule in rules.iter_mut().filter(|rule| rule.name() == "ProjectionPushdown") {
         *rule = Arc::new(ColumnsPushdown);
     }

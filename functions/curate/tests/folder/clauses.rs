@@ -130,3 +130,29 @@ fn rows_are_in_the_order_of_the_column_that_is_named() {
     }
     assert_answers(&asked);
 }
+
+#[test]
+fn conditions_on_both_sides_of_an_outer_join_are_kept() {
+    // of t and itself by k: (1, 1), (1, 2), (2, 1), (2, 2), (3, 3)
+    let mut asked = Vec::new();
+    for join in ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"] {
+        for condition in [
+            "a.id IS NOT DISTINCT FROM b.id",
+            "b.id IS NOT DISTINCT FROM a.id",
+            "NOT (a.id IS DISTINCT FROM b.id)",
+            "coalesce(a.id = b.id, false)",
+            "a.id = b.id",
+        ] {
+            for more in
+                ["", " AND b.id > 0", " AND a.id > 0", " AND b.k IS NOT NULL", " AND a.k IS NOT NULL AND b.id < 9"]
+            {
+                let on = "a.k = b.k";
+                let query = format!(
+                    "SELECT CAST(a.id AS STRING) AS v FROM t AS a {join} t AS b ON {on} WHERE {condition}{more}"
+                );
+                asked.push((query, ["1", "2", "3"].map(str::to_owned).to_vec()));
+            }
+        }
+    }
+    assert_answers(&asked);
+}
