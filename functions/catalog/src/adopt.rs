@@ -69,7 +69,7 @@ pub async fn as_in_glue(
         partitions: Vec::new(),
     };
     let of_record = recorded.into_iter().flat_map(|recorded| &recorded.state.partitions);
-    if projection::is_enabled(parameter) {
+    if projection::is_of(found) {
         state.partitions = of_record.cloned().collect();
     } else if !found.partition_keys().is_empty() {
         let rows: HashMap<&str, u64> =

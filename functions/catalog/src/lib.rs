@@ -45,10 +45,9 @@ use aws_sdk_glue::config::timeout::TimeoutConfig;
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
 use contract::message::{
-    CatalogRequest, CatalogResponse, ExpireRequest, ExpireResponse, FailedTable, PublishAction, PublishedTable,
-    SyncRequest, SyncTo,
+    CatalogRequest, CatalogResponse, CurateResponse, ExpireRequest, ExpireResponse, FailedTable, PublishAction,
+    PublishedTable, SyncRequest, SyncTo,
 };
-
 use contract::{Failure, FailureKind, MetaData, RunId};
 use serde_json::Value;
 use store::Store;
@@ -125,12 +124,12 @@ impl App {
     async fn sync(&self, request: SyncRequest, invocation: &Invocation) -> Result<CatalogResponse, Failure> {
         let (now, left) = (Instant::now(), invocation.time_left(RESERVE));
         let mut wish = self.runs().wish(&request).await?;
-        // what curate could not build, and what cannot be published here: each table's trouble is its own
-        let (mut failed, failure) = match &request.run {
-            SyncTo::Built(built) => (built.failed.clone(), built.failure.clone()),
-            _ => (Vec::new(), None),
+        let built = match &request.run {
+            SyncTo::Built(built) => Some(built),
+            SyncTo::Asked(_) | SyncTo::Unsaid => None,
         };
-        let before = failed.len();
+        // what cannot be published, beside what curate could not build: each table's trouble is its own
+        let mut failed = Vec::new();
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
@@ -145,7 +144,7 @@ impl App {
                 looked => looked?,
             };
             if let Some((_, first)) = plan.conflicts.first() {
-                let rest = wish.without(&plan.conflicts).filter(|_| matches!(request.run, SyncTo::Built(_)));
+                let rest = wish.without(&plan.conflicts).filter(|_| built.is_some());
                 wish = rest.ok_or_else(|| first.clone())?;
                 failed.extend(plan.conflicts.iter().map(|(table, failure)| FailedTable {
                     table: table.clone(),
@@ -164,14 +163,8 @@ impl App {
                 tables: Vec::new(),
                 dropped: Vec::new(),
                 raw_history: None,
-                failed: failed[before..].to_vec(),
-                failure: match failed.len() > before {
-                    true => contract::message::Outcome::of(
-                        &failed,
-                        "What was published of these stays; the others are published.",
-                    ),
-                    false => failure.clone(),
-                },
+                failure: failure(built, &failed),
+                failed: failed.clone(),
             };
             if request.plan_only {
                 return Ok(response);
@@ -322,6 +315,16 @@ fn published(publication: &Publication, outcome: Outcome, rows: u64, proposed: &
         rows,
         partitions: written.unwrap_or(wanted.partitions.len() as u64),
     }
+}
+
+/// What an execution fails with in the end, where curate has failed with tables or they cannot be published.
+fn failure(built: Option<&CurateResponse>, failed: &[FailedTable]) -> Option<contract::message::Outcome> {
+    if failed.is_empty() {
+        return built?.failure.clone();
+    }
+    let all = built.map_or_else(Vec::new, |built| built.failed.clone());
+    let all = [all.as_slice(), failed].concat();
+    contract::message::Outcome::of(&all, "What was published of these stays; the others are published.")
 }
 
 fn failed_to_recreate(failure: Failure) -> Failure {

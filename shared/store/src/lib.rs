@@ -13,6 +13,7 @@ use aws_config::SdkConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumMode;
@@ -236,14 +237,8 @@ impl Store {
         what: &str,
     ) -> Result<Option<T>, Failure> {
         let url = url(bucket, key);
-        let body = match self.client.get_object().bucket(bucket).key(key).send().await {
-            Ok(found) => found.body,
-            Err(error) => match boot::aws::failure(&error) {
-                failure if failure.kind == FailureKind::NotFound => return Ok(None),
-                failure => return Err(failure.context(format!("reading {url}"))),
-            },
-        };
-        let reader = io::BufReader::with_capacity(JSON_BUFFER_BYTES, blocking_reader(body));
+        let Some(found) = self.newest(bucket, key).await? else { return Ok(None) };
+        let reader = io::BufReader::with_capacity(JSON_BUFFER_BYTES, blocking_reader(found.body));
         let read = tokio::task::spawn_blocking(move || serde_json::from_reader(reader)).await;
         match read.map_err(Failure::internal)? {
             Ok(value) => Ok(Some(value)),
@@ -254,16 +249,20 @@ impl Store {
 
     /// As [`Store::read_whole`], with the entity tag: for whoever is to write over exactly that.
     pub async fn read_tagged(&self, bucket: &str, key: &str) -> Result<Option<(Vec<u8>, String)>, Failure> {
+        let Some(found) = self.newest(bucket, key).await? else { return Ok(None) };
+        let etag = found.e_tag().unwrap_or_default().to_owned();
         let doing = || format!("reading {}", url(bucket, key));
+        let body = found.body.collect().await.map_err(|error| Failure::unavailable(error).context(doing()))?;
+        Ok(Some((body.to_vec(), etag)))
+    }
+
+    /// What is under a key now, its body yet to be read; `None` when there is nothing.
+    async fn newest(&self, bucket: &str, key: &str) -> Result<Option<GetObjectOutput>, Failure> {
         match self.client.get_object().bucket(bucket).key(key).send().await {
-            Ok(found) => {
-                let etag = found.e_tag().unwrap_or_default().to_owned();
-                let body = found.body.collect().await.map_err(|e| Failure::unavailable(e).context(doing()))?;
-                Ok(Some((body.to_vec(), etag)))
-            }
+            Ok(found) => Ok(Some(found)),
             Err(error) => match boot::aws::failure(&error) {
                 failure if failure.kind == FailureKind::NotFound => Ok(None),
-                failure => Err(failure.context(doing())),
+                failure => Err(failure.context(format!("reading {}", url(bucket, key)))),
             },
         }
     }
