@@ -28,6 +28,7 @@ mod projection;
 mod replacement;
 mod rewrite;
 mod rounding;
+mod scalar;
 mod settled;
 mod subquery;
 mod sum;

@@ -1,13 +1,13 @@
 //! `repeat`, `lpad` and `rpad` that fail where they would make more text than memory holds. How much is often a column's to
 //! say, and so a supplier's; DataFusion asks for all of it at once, and the process ends where there is not so much.
 
-use std::sync::Arc;
-
 use arrow::array::{Array, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::functions::{string, unicode};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+
+use crate::engine::scalar::called;
 
 /// What a batch of rows may come to, in bytes.
 const MOST_BYTES: u128 = 256 << 20;
@@ -16,41 +16,24 @@ const MOST_UTF8_BYTES: u128 = 4;
 
 /// The functions.
 pub fn functions() -> [ScalarUDF; 3] {
-    [string::repeat(), unicode::lpad(), unicode::rpad()].map(|function| ScalarUDF::from(Bounded(function)))
+    [string::repeat(), unicode::lpad(), unicode::rpad()].map(|function| called(function, bounded))
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Bounded(Arc<ScalarUDF>);
-
-impl ScalarUDFImpl for Bounded {
-    fn name(&self) -> &str {
-        self.0.name()
+fn bounded(function: &ScalarUDF, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    let (name, rows) = (function.name(), arguments.number_rows);
+    let bytes = match arguments.args.as_slice() {
+        [text, number, ..] if name == "repeat" => bytes(number, rows, &lengths(text, rows)?)?,
+        [_, number] => bytes(number, rows, &[1])?,
+        [_, number, ..] => bytes(number, rows, &[MOST_UTF8_BYTES])?,
+        _ => 0,
+    };
+    if bytes > MOST_BYTES {
+        let megabytes = MOST_BYTES >> 20;
+        return exec_err!(
+            "{name}(…) would make more than {megabytes} MiB of text of {rows} rows: bound its number, with least(n, 1000)"
+        );
     }
-
-    fn signature(&self) -> &Signature {
-        self.0.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.0.return_type(types)
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let rows = arguments.number_rows;
-        let bytes = match arguments.args.as_slice() {
-            [text, number, ..] if self.name() == "repeat" => bytes(number, rows, &lengths(text, rows)?)?,
-            [_, number] => bytes(number, rows, &[1])?,
-            [_, number, ..] => bytes(number, rows, &[MOST_UTF8_BYTES])?,
-            _ => 0,
-        };
-        if bytes > MOST_BYTES {
-            let (name, megabytes) = (self.name(), MOST_BYTES >> 20);
-            return exec_err!(
-                "{name}(…) would make more than {megabytes} MiB of text of {rows} rows: bound its number, with least(n, 1000)"
-            );
-        }
-        self.0.invoke_with_args(arguments)
-    }
+    function.invoke_with_args(arguments)
 }
 
 /// So many times the bytes of each row; of one length that of all rows.

@@ -7,35 +7,20 @@ use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err};
 use datafusion::functions::regex;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+
+use crate::engine::scalar::called;
 
 /// The function.
 pub fn function() -> ScalarUDF {
-    ScalarUDF::from(Replace(regex::regexp_replace()))
+    called(regex::regexp_replace(), replace)
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Replace(Arc<ScalarUDF>);
-
-impl ScalarUDFImpl for Replace {
-    fn name(&self) -> &str {
-        self.0.name()
+fn replace(function: &ScalarUDF, mut arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    if let Some(replacement) = arguments.args.get_mut(2) {
+        *replacement = meant(replacement)?;
     }
-
-    fn signature(&self) -> &Signature {
-        self.0.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.0.return_type(types)
-    }
-
-    fn invoke_with_args(&self, mut arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        if let Some(replacement) = arguments.args.get_mut(2) {
-            *replacement = meant(replacement)?;
-        }
-        self.0.invoke_with_args(arguments)
-    }
+    function.invoke_with_args(arguments)
 }
 
 /// The replacement in DataFusion's words.

@@ -1,58 +1,31 @@
 //! `date_trunc` of timestamps of any year: DataFusion's computes in nanoseconds, which reach from 1677 to 2262.
 
-use std::sync::Arc;
-
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use chrono::{Datelike, NaiveDate};
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::functions::datetime;
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+
+use crate::engine::scalar::called;
 
 /// The function.
 pub fn function() -> ScalarUDF {
-    ScalarUDF::from(Truncate(datetime::date_trunc()))
+    called(datetime::date_trunc(), truncate)
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Truncate(Arc<ScalarUDF>);
-
-impl ScalarUDFImpl for Truncate {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.0.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.0.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.0.return_type(types)
-    }
-
-    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
-        self.0.return_field_from_args(arguments)
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [ColumnarValue::Scalar(ScalarValue::Utf8(Some(part)) | ScalarValue::Utf8View(Some(part))), of] =
-            arguments.args.as_slice()
-        else {
-            return self.0.invoke_with_args(arguments);
-        };
-        let (Some(part), DataType::Timestamp(unit, None)) = (Part::parse(part), of.data_type()) else {
-            return self.0.invoke_with_args(arguments);
-        };
-        let of = of.to_array(arguments.number_rows)?;
-        Ok(ColumnarValue::Array(part.begins(&of, a_second(unit))?))
-    }
+fn truncate(function: &ScalarUDF, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    let [ColumnarValue::Scalar(ScalarValue::Utf8(Some(part)) | ScalarValue::Utf8View(Some(part))), of] =
+        arguments.args.as_slice()
+    else {
+        return function.invoke_with_args(arguments);
+    };
+    let (Some(part), DataType::Timestamp(unit, None)) = (Part::parse(part), of.data_type()) else {
+        return function.invoke_with_args(arguments);
+    };
+    let of = of.to_array(arguments.number_rows)?;
+    Ok(ColumnarValue::Array(part.begins(&of, a_second(unit))?))
 }
 
 fn a_second(unit: TimeUnit) -> i64 {
@@ -138,6 +111,8 @@ fn within(begin: Option<i64>) -> Result<i64> {
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, NaiveDateTime};
+
+    use std::sync::Arc;
 
     use super::*;
 

@@ -212,9 +212,6 @@ static OF_MANY_ROWS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
 /// and outside.
 fn quantified(right: &mut Expr) -> Checked {
     let Expr::Subquery(query) = right else { return Ok(()) };
-    if is_named(query) {
-        return Ok(());
-    }
     let mut around = template()?;
     if let SetExpr::Select(select) = around.body.as_mut()
         && let Some(TableFactor::Derived { subquery, .. }) = select.from.first_mut().map(|from| &mut from.relation)
@@ -237,13 +234,6 @@ fn template() -> Result<Query, String> {
         },
         _ => Err("not a query".into()),
     }
-}
-
-/// Whether it has that name already: an expression may be visited twice.
-fn is_named(query: &Query) -> bool {
-    let SetExpr::Select(select) = query.body.as_ref() else { return false };
-    matches!(select.from.as_slice(), [from]
-        if matches!(&from.relation, TableFactor::Derived { alias: Some(alias), .. } if alias.name.value == NAME))
 }
 
 #[cfg(test)]
