@@ -171,6 +171,16 @@ def made(invoke):
     return make
 
 
+@pytest.fixture(scope="module")
+def s3(cloud):
+    return cloud.s3
+
+
+@pytest.fixture(scope="module")
+def bucket(cloud) -> str:
+    return cloud.bucket()
+
+
 @pytest.fixture(scope="session")
 def athena(cloud) -> Athena:
     client = Athena(cloud)

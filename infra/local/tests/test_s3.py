@@ -23,16 +23,6 @@ def refused(code: str):
 
 
 @pytest.fixture(scope="module")
-def s3(cloud):
-    return cloud.s3
-
-
-@pytest.fixture(scope="module")
-def bucket(cloud) -> str:
-    return cloud.bucket()
-
-
-@pytest.fixture(scope="module")
 def other(cloud) -> str:
     return cloud.bucket()
 

@@ -32,16 +32,6 @@ def sha256(body: bytes) -> str:
     return base64.b64encode(hashlib.sha256(body).digest()).decode()
 
 
-@pytest.fixture(scope="module")
-def s3(cloud):
-    return cloud.s3
-
-
-@pytest.fixture(scope="module")
-def bucket(cloud) -> str:
-    return cloud.bucket()
-
-
 class Upload:
     """A multipart upload, step by step."""
 
