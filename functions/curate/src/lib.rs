@@ -159,13 +159,7 @@ impl Curate {
 /// Waits for the work as long as there is time to answer. Boxed: the compiler gives up on the layout of a future this
 /// deep.
 async fn in_time<T>(invocation: Invocation, work: BoxFuture<'_, Result<T, Failure>>) -> Result<T, Failure> {
-    let limit = invocation.time_left(RESERVE);
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        Err(Failure::timeout(format!(
-            "not done within the function's time ({} s): raise the function's timeout or memory",
-            limit.as_secs()
-        )))
-    })
+    invocation.in_time(RESERVE, work, ": raise the function's timeout or memory").await
 }
 
 fn report(manifest: &Manifest, took: Duration) {

@@ -45,6 +45,21 @@ impl Invocation {
     pub fn time_left(&self, reserve: Duration) -> Duration {
         self.deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(reserve)
     }
+
+    /// Waits for the work until that reserve. Fails with [`FailureKind::Timeout`](contract::FailureKind::Timeout) and what is to
+    /// be done about it.
+    pub async fn in_time<T>(
+        &self,
+        reserve: Duration,
+        work: impl Future<Output = Result<T, Failure>>,
+        advice: &str,
+    ) -> Result<T, Failure> {
+        let limit = self.time_left(reserve);
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let seconds = limit.as_secs();
+            Err(Failure::timeout(format!("not done within the function's time ({seconds} s){advice}")))
+        })
+    }
 }
 
 /// Kept of an invocation's time to answer, whatever else happens; at most a twentieth of it: functions that clean up before
@@ -52,15 +67,12 @@ impl Invocation {
 const TO_ANSWER: Duration = Duration::from_secs(2);
 
 /// Waits for the work until shortly before Lambda would end the process, which nobody could tell the reason of.
-async fn in_time<T>(invocation: &Invocation, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let left = invocation.time_left(Duration::ZERO);
-    let limit = left.saturating_sub(TO_ANSWER.min(left / 20));
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        let seconds = limit.as_secs();
-        Err(Failure::timeout(format!(
-            "not done within the function's time ({seconds} s); asked again it goes on from there"
-        )))
-    })
+async fn before_the_end<T>(
+    invocation: &Invocation,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let reserve = TO_ANSWER.min(invocation.time_left(Duration::ZERO) / 20);
+    invocation.in_time(reserve, work, "; asked again it goes on from there").await
 }
 
 /// A failure on its way to Lambda.
@@ -107,7 +119,7 @@ where
             let app = app.as_ref().map_err(Failure::clone)?;
             let request = serde_json::from_value(event.payload)
                 .map_err(|error| Failure::bad_input(format!("the event: {error}")))?;
-            let answered = in_time(&invocation, handler(Arc::clone(app), request, invocation.clone())).await?;
+            let answered = before_the_end(&invocation, handler(Arc::clone(app), request, invocation.clone())).await?;
             serde_json::to_value(answered).map(answer::bounded).map_err(Failure::internal)
         });
         answer.instrument(span.clone()).await.map_err(|failure| {
@@ -128,9 +140,9 @@ mod tests {
     async fn work_that_does_not_end_fails_before_lambda_ends_it() {
         let deadline = SystemTime::now() + Duration::from_millis(500);
         let invocation = Invocation { request_id: "r".into(), deadline };
-        let failure = in_time(&invocation, std::future::pending::<Result<(), Failure>>()).await.unwrap_err();
+        let failure = before_the_end(&invocation, std::future::pending::<Result<(), Failure>>()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Timeout, "{failure}");
         assert!(SystemTime::now() < deadline);
-        assert_eq!(in_time(&invocation, async { Ok(1) }).await, Ok(1));
+        assert_eq!(before_the_end(&invocation, async { Ok(1) }).await, Ok(1));
     }
 }
