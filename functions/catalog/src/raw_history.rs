@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_glue::types::{Partition, PartitionInput};
 use boot::metrics::{self, Unit};
 use contract::message::RawHistory;
-use contract::{DataFormat, Database, Failure, FileFormat, LandKey, Table, key};
+use contract::{Compression, DataFormat, Database, Failure, FileFormat, LandKey, Table, key};
 use tokio::time::Instant;
 
 use crate::partitions::Told;
@@ -136,10 +136,11 @@ impl Folders {
         if key.rsplit('/').next().is_none_or(|name| name.is_empty() || name.starts_with(['_', '.'])) {
             return;
         }
-        let Ok(LandKey { file_land_timestamp: Some(at), format, .. }) = LandKey::parse(base_folder, &key) else {
+        let Ok(LandKey { file_land_timestamp: Some(at), format, compression, .. }) = LandKey::parse(base_folder, &key)
+        else {
             return;
         };
-        if is_read_as(table, format) {
+        if is_read_as(table, format, compression) {
             self.found.insert(at);
         } else {
             self.mixed.entry(at).or_insert(key);
@@ -152,16 +153,19 @@ impl Folders {
     }
 }
 
-/// Whether the table's format reads files of this extension.
-fn is_read_as(table: &Table, file: FileFormat) -> bool {
-    match table.data_format {
-        _ if table.lines => file != FileFormat::Parquet,
-        DataFormat::Regex => file != FileFormat::Parquet,
+/// Whether the table's SerDe reads files of this extension, of which Athena takes the compression.
+/// <https://docs.aws.amazon.com/athena/latest/ug/compression-formats.html>
+fn is_read_as(table: &Table, file: FileFormat, compression: Compression) -> bool {
+    let is_text = !matches!(file, FileFormat::Parquet | FileFormat::Excel);
+    let is_read = match table.data_format {
+        _ if table.lines => is_text,
+        DataFormat::Regex => is_text,
         DataFormat::Json => file == FileFormat::JsonLines,
         DataFormat::Csv | DataFormat::CsvQuotedNodate => file == FileFormat::Csv,
         DataFormat::Parquet => file == FileFormat::Parquet,
         DataFormat::Orc | DataFormat::Avro => false,
-    }
+    };
+    is_read && compression != Compression::Zip && table.is_written_as_usual()
 }
 
 /// What is to be done about a table's partitions.

@@ -184,6 +184,9 @@ mod tests {
             sensitive: *sensitive,
             sensitivity: None,
             redacted: false,
+            source_name: None,
+            source_position: None,
+            written: Default::default(),
             earlier_types: Vec::new(),
         });
         Table {
@@ -203,6 +206,7 @@ mod tests {
             delete_raw: false,
             read_from: Default::default(),
             lines: false,
+            file_dialect: Default::default(),
             compression: Default::default(),
             mode: Mode::Rebuild,
             self_contained: false,

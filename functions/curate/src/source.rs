@@ -10,7 +10,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use boot::metrics::{self, Unit};
-use contract::{Failure, FileFormat, InputFile, LandKey, Table, key};
+use contract::{Failure, InputFile, LandKey, Table, key};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::DataFusionError;
 use datafusion::common::runtime::SpawnedTask;
@@ -250,9 +250,9 @@ impl RawTable {
 
     /// The object with its version and checksum, and its bytes: of Parquet, whose description comes last, any piece.
     async fn open(&self, file: &RawFile) -> Result<(Object, Input), Failure> {
-        match file.key.format {
-            FileFormat::Parquet => self.area.open_ranges(&file.object).await,
-            FileFormat::JsonLines | FileFormat::Csv => self.area.open(&file.object).await,
+        match rows::needs_ranges(file.key.format, file.key.compression) {
+            true => self.area.open_ranges(&file.object).await,
+            false => self.area.open(&file.object).await,
         }
     }
 

@@ -208,6 +208,7 @@ mod tests {
             delete_raw: false,
             read_from: Default::default(),
             lines: false,
+            file_dialect: Default::default(),
             compression: Default::default(),
             mode: contract::Mode::Rebuild,
             self_contained: false,

@@ -44,6 +44,9 @@ impl Dataset {
                 problems.add(&table.file, format!("datetime_format of column `{}`", column.name), message);
             }
         }
+        if let Some(Err(message)) = table.file_dialect.encoding.as_deref().map(rows::check_encoding) {
+            problems.add(&table.file, "dialect.encoding", message);
+        }
         let mut earlier = Vec::new();
         for before in table.changed_at() {
             let mut then = table.at(before.saturating_sub(1)).into_owned();
@@ -166,14 +169,16 @@ pub fn datasets(metadata: &MetaData) -> Result<BTreeMap<String, Arc<Dataset>>, P
 fn unreadable(error: ReadError) -> Result<Broken, Failure> {
     let message = error.to_string();
     match error {
-        ReadError::UnsupportedFormat { .. } => Ok(Broken::whole("format", message)),
-        ReadError::Gzip { .. } => Ok(Broken::whole("gzip", message)),
+        ReadError::Format { .. } => Ok(Broken::whole("format", message)),
+        ReadError::Compressed { format, .. } => Ok(Broken::whole(format, message)),
+        ReadError::Json { .. } => Ok(Broken::whole("json", message)),
+        ReadError::Workbook { .. } => Ok(Broken::whole("workbook", message)),
         ReadError::Header { .. } | ReadError::LineEnds { .. } => Ok(Broken::whole("header", message)),
         ReadError::Parquet { .. } => Ok(Broken::whole("parquet", message)),
         ReadError::LineTooLong { .. } => Ok(Broken::whole("line_length", message)),
         ReadError::TooLarge { .. } => Ok(Broken::whole("text_size", message)),
         ReadError::Io { .. } => Err(Failure::unavailable(message)),
-        ReadError::DatetimeFormat { .. } => Err(Failure::bad_metadata(message)),
+        ReadError::DatetimeFormat { .. } | ReadError::Encoding { .. } => Err(Failure::bad_metadata(message)),
     }
 }
 
@@ -512,7 +517,9 @@ pub mod tests {
                 "new": [
                     {"column": "new", "count": 3, "percent": 100.0,
                      "snippet": {"name": "new", "type": "long", "description": "", "nullable": false}},
-                    {"column": "Odd name", "count": 1, "percent": 33.3333},
+                    {"column": "Odd name", "count": 1, "percent": 33.3333,
+                     "snippet": {"name": "odd_name", "source_name": "Odd name", "type": "int", "description": "",
+                                 "nullable": true}},
                     {"column": "when", "count": 1, "percent": 33.3333,
                      "snippet": {"name": "when", "type": "struct<day:date,n:array<double>>", "description": "",
                                  "nullable": true}},
@@ -667,7 +674,7 @@ pub mod tests {
             {"name": "n", "type": "int"},
         ]);
         let rows = lines(&[
-            json!({"who": "secret-1", "age": 200, "country": "Narnia", "n": 1.0}),
+            json!({"who": "secret-1", "age": 200, "country": "Narnia", "n": 1.5}),
             json!({"who": "A", "age": "secret-2", "country": null, "n": 1}),
             json!({"who": "A", "age": 1, "country": "England", "n": 1}),
         ]) + "{\"who\": \"secret-3\"\n";
@@ -711,7 +718,7 @@ pub mod tests {
                     {"rule": "type", "column": "age", "count": 1, "percent": 33.3333, "examples": [{"line": 2}],
                      "expected": "int: a whole number from -2147483648 to 2147483647"},
                     {"rule": "type", "column": "n", "count": 1, "percent": 33.3333,
-                     "examples": [{"line": 1, "value": "1.0"}],
+                     "examples": [{"line": 1, "value": "1.5"}],
                      "expected": "int: a whole number from -2147483648 to 2147483647"},
                     {"rule": "enum", "column": "who", "count": 1, "percent": 33.3333, "examples": [{"line": 1}],
                      "expected": "one of `A`"},

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
 use contract::message::Verdict;
-use contract::{FileFormat, LandKey, MetaData, Table, key, visible_lines};
+use contract::{LandKey, MetaData, Table, key, visible_lines};
 use rows::{Input, Ranges};
 use store::Object;
 
@@ -121,9 +121,8 @@ fn check(request: &Request) -> Result<Report, String> {
     };
     let table = table(&metadata, request.table.as_deref().or(named), &name)?;
     let dataset = Dataset::new(table.clone()).map_err(|problems| problems.to_string())?;
-    let (format, compression) = key::extension(&name).ok_or_else(|| {
-        format!("{}: none of the extensions .jsonl, .jsonl.gz, .csv, .csv.gz, .parquet", path.display())
-    })?;
+    let (format, compression) = key::extension(&name)
+        .ok_or_else(|| format!("{}: none of the extensions {}", path.display(), key::extensions()))?;
     let cannot_read = |error: std::io::Error| format!("{}: {error}", path.display());
     let file = File::open(path).map_err(cannot_read)?;
     let about = file.metadata().map_err(cannot_read)?;
@@ -139,9 +138,9 @@ fn check(request: &Request) -> Result<Report, String> {
         None => {}
     }
     failures.extend(dataset.check_size(about.len()));
-    let input = match format {
-        FileFormat::Parquet => Input::from(Ranges::file(path).map_err(cannot_read)?),
-        FileFormat::JsonLines | FileFormat::Csv => Input::from(file),
+    let input = match rows::needs_ranges(format, compression) {
+        true => Input::from(Ranges::file(path).map_err(cannot_read)?),
+        false => Input::from(file),
     };
     let read = dataset.check_rows(input, &local).map_err(|failure| format!("{}: {failure}", path.display()))?;
     failures.extend(read.failures);
@@ -293,6 +292,6 @@ New columns, to paste among the table's columns in the metadata:
         assert_eq!(ask(&other, Some("t"), Some("base/t/..//t_8.jsonl")).unwrap().failures[0].rule, "key");
         assert!(ask(&other, Some("u"), None).unwrap_err().contains("no raw table `u`"));
         assert!(ask(&folder.path().join("t_none.jsonl"), None, None).unwrap_err().contains("t_none.jsonl"));
-        assert!(ask(&write("t.xlsx", ""), None, None).unwrap_err().contains("extensions"));
+        assert!(ask(&write("t.xls", ""), None, None).unwrap_err().contains("extensions"));
     }
 }

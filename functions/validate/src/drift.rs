@@ -1,8 +1,7 @@
 //! How the columns of a file differ from those of the metadata, whether that is allowed or not: what a person looks at
 //! when a source has changed.
 
-use contract::key::is_table_name;
-use contract::{Column, ColumnType, Dialect, Table};
+use contract::{Column, ColumnType, Dialect, Table, key};
 use rows::{Batch, MisfitKind, Summary};
 use serde::Serialize;
 
@@ -37,6 +36,8 @@ pub struct NewColumn {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Snippet {
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_name: Option<String>,
     #[serde(rename = "type")]
     type_name: String,
     description: String,
@@ -81,12 +82,19 @@ impl Drift {
         let mut drift = Self::default();
         for tally in read.tallies.iter().filter(|tally| tally.kind == MisfitKind::UnexpectedColumn) {
             let column = tally.column.as_deref().unwrap_or("(more)").to_owned();
-            // the reader finds a name in lower case then
-            let name = if table.checks.ignore_header_case { column.to_lowercase() } else { column.clone() };
-            let inferred = tally.inferred.as_ref().filter(|_| is_table_name(&name));
-            let snippet = inferred.and_then(|inferred| {
+            // one inside of another column, or of a name that is not known whole, is not a column to paste
+            let is_whole = !column.ends_with('…') && tally.column.is_some() && !is_inside(table, &column);
+            let snippet = tally.inferred.as_ref().filter(|_| is_whole).and_then(|inferred| {
+                let taken = |name: &str| {
+                    let new = drift.new.iter().filter_map(|new: &NewColumn| new.snippet.as_ref());
+                    table.column(name).is_some() || new.into_iter().any(|snippet| snippet.name == name)
+                };
+                let name = key::described_name(&column, taken);
+                // the reader finds a name in any letter case then
+                let same = name == column || table.checks.ignore_header_case && name == column.to_lowercase();
                 let nullable = inferred.saw_null() || tally.count < read.rows;
-                Some(Snippet::new(&name, &inferred.column_type()?, table.dialect, nullable))
+                let source_name = (!same).then(|| column.clone());
+                Some(Snippet::new(&name, source_name, &inferred.column_type()?, table.dialect, nullable))
             });
             drift.new.push(NewColumn { column, count: tally.count, percent: percent(tally.count, read.rows), snippet });
         }
@@ -127,9 +135,23 @@ impl Drift {
 }
 
 impl Snippet {
-    fn new(name: &str, column_type: &ColumnType, dialect: Dialect, nullable: bool) -> Self {
-        Self { name: name.into(), type_name: column_type.name(dialect), description: String::new(), nullable }
+    fn new(
+        name: &str,
+        source_name: Option<String>,
+        column_type: &ColumnType,
+        dialect: Dialect,
+        nullable: bool,
+    ) -> Self {
+        let type_name = column_type.name(dialect);
+        Self { name: name.into(), source_name, type_name, description: String::new(), nullable }
     }
+}
+
+/// Whether a name is that of a field inside of a described column.
+fn is_inside(table: &Table, name: &str) -> bool {
+    let within =
+        |column: &Column| name.strip_prefix(column.name.as_str()).is_some_and(|rest| rest.starts_with(['.', '[']));
+    table.data_columns().iter().any(within)
 }
 
 fn list(names: &[String]) -> Option<String> {

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use boot::metrics::{self, Unit};
 use boot::{Boot, Invocation, env};
 use contract::message::{ObjectName, ValidateRequest, ValidateResponse, ValidatedFile, Verdict};
-use contract::{Failure, FileFormat, LandKey, MetaData, RepeatedFiles, STAGED, key};
+use contract::{Failure, LandKey, MetaData, RepeatedFiles, STAGED, key};
 use rows::{Input, Ranges};
 use serde_json::Value;
 use store::{Object, Store};
@@ -304,7 +304,7 @@ impl App {
     fn missing_tables(&self, prefix: &str, records: &[Record]) -> Vec<String> {
         let required = self.metadata.raw.values().filter(|table| table.checks.required).filter(|table| {
             let folder = key::table_prefix(&self.base_folder, &table.name);
-            let is_file = |key: &str| key.starts_with(&folder) && !key.ends_with('/');
+            let is_file = |key: &str| key.starts_with(&folder) && key::is_no_data(key).is_none();
             let found = records.iter().any(|r| matches!(r, Record::Created(notice) if is_file(&notice.key)));
             folder.starts_with(prefix) && !found
         });
@@ -342,10 +342,9 @@ impl App {
                 "what extract has fetched, and is to land itself",
             ));
         }
-        if object.key.ends_with('/') && object.bytes == 0 {
-            // the console makes these
-            tracing::info!(key = object.key, "folder marker ignored");
-            return Ok(unread(object.key, Verdict::Ignored, 0, "the marker of a folder, not a file"));
+        if let Some(what) = key::is_no_data(&object.key).filter(|_| !object.key.ends_with('/') || object.bytes == 0) {
+            tracing::info!(key = object.key, what, "no data, ignored");
+            return Ok(unread(object.key, Verdict::Ignored, object.bytes, what));
         }
 
         let started = Instant::now();
@@ -485,10 +484,9 @@ impl App {
         if failures.iter().any(|broken| matches!(broken.rule, "size" | "maximum_bytes")) {
             return Ok(Some(Findings { failures, ..Findings::default() }));
         }
-        let input = match key.format {
-            // its description comes last
-            FileFormat::Parquet => Ok(Ranges::new(object.bytes, self.areas.store.ranges(object)).into()),
-            FileFormat::JsonLines | FileFormat::Csv => {
+        let input = match rows::needs_ranges(key.format, key.compression) {
+            true => Ok(Ranges::new(object.bytes, self.areas.store.ranges(object)).into()),
+            false => {
                 let body = self.areas.store.read(object).await.map(store::blocking_reader);
                 body.map(|body| match is_counted_once(key, dataset) {
                     true => Input::from(hashed.insert(Hashed::default()).reader(body)),

@@ -205,7 +205,10 @@ fn read(table: &Table, column: &Column, texts: &[String]) -> Result<Vec<ArrayRef
         format!("{{\"{}\":{value}}}\n", column.name)
     };
     let lines: String = texts.iter().map(line).collect();
-    let alone = Table { columns: vec![column.clone()], partitions: Vec::new(), ..table.clone() };
+    // as metadata writes it, whatever the files do
+    let column = Column { source_name: None, source_position: None, written: Default::default(), ..column.clone() };
+    let file_dialect = Default::default();
+    let alone = Table { columns: vec![column], partitions: Vec::new(), file_dialect, ..table.clone() };
     let mut reader =
         RowReader::new(Cursor::new(lines), FileFormat::JsonLines, Compression::None, &alone, Options::default())
             .map_err(|error| error.to_string())?;

@@ -1,7 +1,10 @@
 //! The grammar of object keys. A file keeps its key from land through raw-hist, raw and processed; only the bucket
 //! changes:
 //!
-//! `<base folder>/<table>/file_land_timestamp=<unix seconds>/<table>[_<chunk>]_<unix seconds>.<jsonl|csv|parquet>[.gz]`
+//! `<base folder>/<table>/file_land_timestamp=<unix seconds>/<table>[_<chunk>]_<unix seconds>.<extension>`
+//!
+//! An extension says how the rows are written ([`FileFormat`]), and by one more how the bytes are compressed
+//! ([`Compression`]), in any letter case.
 
 use std::fmt;
 
@@ -10,12 +13,20 @@ use sha2::{Digest, Sha256};
 /// How the rows of a file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileFormat {
-    /// One JSON object per line.
+    /// One JSON object per line: `.jsonl`, `.ndjson`.
     JsonLines,
-    /// Comma-separated values.
+    /// JSON in any form: an array of objects, or one object after the other: `.json`.
+    Json,
+    /// Comma-separated values: `.csv`.
     Csv,
-    /// Apache Parquet.
+    /// Tab-separated values: `.tsv`, `.tab`.
+    Tsv,
+    /// Apache Parquet: `.parquet`.
     Parquet,
+    /// A workbook of Excel (Office Open XML): `.xlsx`, `.xlsm`.
+    Excel,
+    /// The extension does not say (`.txt`, `.dat`, or none): as the table's metadata has it.
+    Described,
 }
 
 /// How the bytes of a file are compressed as a whole.
@@ -23,8 +34,37 @@ pub enum FileFormat {
 pub enum Compression {
     /// Not at all (Parquet compresses inside).
     None,
-    /// gzip, by the suffix `.gz`.
+    /// gzip: `.gz`.
     Gzip,
+    /// A ZIP archive of a single file: `.zip`.
+    Zip,
+    /// Zstandard: `.zst`.
+    Zstd,
+    /// bzip2: `.bz2`.
+    Bzip2,
+}
+
+impl Compression {
+    /// By its extension.
+    const EXTENSIONS: &[(&str, Self)] =
+        &[("gz", Self::Gzip), ("zip", Self::Zip), ("zst", Self::Zstd), ("bz2", Self::Bzip2)];
+}
+
+impl FileFormat {
+    /// By its extension.
+    const EXTENSIONS: &[(&str, Self)] = &[
+        ("jsonl", Self::JsonLines),
+        ("ndjson", Self::JsonLines),
+        ("json", Self::Json),
+        ("csv", Self::Csv),
+        ("tsv", Self::Tsv),
+        ("tab", Self::Tsv),
+        ("parquet", Self::Parquet),
+        ("xlsx", Self::Excel),
+        ("xlsm", Self::Excel),
+        ("txt", Self::Described),
+        ("dat", Self::Described),
+    ];
 }
 
 /// What a file in land is called, as far as the key alone tells.
@@ -114,9 +154,8 @@ impl LandKey {
                 })?)
             }
         };
-        let (format, compression) = extension(file_name).ok_or_else(|| {
-            fail(format!("`{file_name}` has none of the extensions .jsonl, .jsonl.gz, .csv, .csv.gz, .parquet"))
-        })?;
+        let (format, compression) = extension(file_name)
+            .ok_or_else(|| fail(format!("`{file_name}` has none of the extensions {}", extensions())))?;
         Ok(Self { table: table.into(), file_land_timestamp, file_name: file_name.into(), format, compression })
     }
 
@@ -188,13 +227,24 @@ impl DataKey {
     }
 }
 
+impl FileFormat {
+    /// The extension that says it; of one that none says, its name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::JsonLines => "jsonl",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Parquet => "parquet",
+            Self::Excel => "xlsx",
+            Self::Described => "described",
+        }
+    }
+}
+
 impl fmt::Display for FileFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::JsonLines => "jsonl",
-            Self::Csv => "csv",
-            Self::Parquet => "parquet",
-        })
+        f.write_str(self.extension())
     }
 }
 
@@ -211,25 +261,89 @@ pub fn partition_prefix(base_folder: &str, table: &str, file_land_timestamp: u64
     format!("{}{FILE_LAND_TIMESTAMP}={file_land_timestamp}/", table_prefix(base_folder, table))
 }
 
-/// Format and compression by a file name's extension.
+/// What a file name's extensions say, in any letter case; `None` where they are of something else. A name without any
+/// says nothing.
 pub fn extension(file_name: &str) -> Option<(FileFormat, Compression)> {
-    let (name, compression) = match file_name.strip_suffix(".gz") {
-        Some(name) => (name, Compression::Gzip),
-        None => (file_name, Compression::None),
+    let last = |name: &str| name.rsplit_once('.').map(|(stem, last)| (stem.len(), last.to_ascii_lowercase()));
+    let of = |stem: usize| stem > 0;
+    let Some((stem, first)) = last(file_name) else {
+        return (!file_name.is_empty()).then_some((FileFormat::Described, Compression::None));
     };
-    let (stem, extension) = name.rsplit_once('.')?;
-    match (extension, compression) {
-        _ if stem.is_empty() => None,
-        ("jsonl", _) => Some((FileFormat::JsonLines, compression)),
-        ("csv", _) => Some((FileFormat::Csv, compression)),
-        ("parquet", Compression::None) => Some((FileFormat::Parquet, compression)),
-        _ => None,
+    if !of(stem) {
+        return None;
+    }
+    let named = |name: &str| FileFormat::EXTENSIONS.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
+    if let Some(format) = named(&first) {
+        return Some((format, Compression::None));
+    }
+    let (_, compression) = Compression::EXTENSIONS.iter().find(|(known, _)| *known == first)?;
+    let format = match last(&file_name[..stem]) {
+        Some((stem, inner)) if of(stem) => named(&inner).unwrap_or(FileFormat::Described),
+        Some(_) => return None,
+        None => FileFormat::Described,
+    };
+    // these compress inside
+    (!matches!(format, FileFormat::Parquet | FileFormat::Excel)).then_some((format, *compression))
+}
+
+/// All extensions, for people.
+pub fn extensions() -> String {
+    let formats: Vec<String> = FileFormat::EXTENSIONS.iter().map(|(name, _)| format!(".{name}")).collect();
+    let compressions: Vec<String> = Compression::EXTENSIONS.iter().map(|(name, _)| format!(".{name}")).collect();
+    format!(
+        "{} (each but .parquet, .xlsx and .xlsm with {} behind it, if compressed)",
+        formats.join(", "),
+        compressions.join(", ")
+    )
+}
+
+/// Why a file that other programs leave beside data is none: it is left where it is. Spark, Hadoop and Databricks mark
+/// that they are done, file managers leave notes, and uploads under way have a name of their own.
+pub fn is_no_data(key: &str) -> Option<&'static str> {
+    let (folders, name) = key.rsplit_once('/').unwrap_or(("", key));
+    let is_one_of = |names: &[&str]| names.contains(&name);
+    let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
+    let ends = |ends: &[&str]| ends.iter().any(|end| name.len() > end.len() && name.ends_with(end));
+    if name.is_empty() || ends(&["_$folder$"]) {
+        Some("the marker of a folder, not a file")
+    } else if is_one_of(&["_SUCCESS", "_metadata", "_common_metadata"]) || begins(&["_committed_", "_started_"]) {
+        Some("what Spark writes beside its files")
+    } else if name.starts_with('.') && ends(&[".crc"]) {
+        Some("a checksum of Hadoop's")
+    } else if folders.split('/').any(|folder| matches!(folder, "_temporary" | "_spark_metadata")) {
+        Some("what Spark has under way")
+    } else if is_one_of(&[".DS_Store", "Thumbs.db", "desktop.ini"]) || begins(&["._", "~$"]) {
+        Some("a note of a file manager or an editor")
+    } else if ends(&[".filepart", ".part", ".partial", ".crdownload", ".tmp"]) {
+        Some("an upload under way")
+    } else {
+        None
     }
 }
 
 /// Whether Glue and the key grammar take this as a table or database name.
 pub fn is_table_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// A name for a column or table that is called otherwise in a file: in lower case, with `_` for all that is no letter or
+/// digit of ASCII, and a number behind it where the name is `taken`.
+pub fn described_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut described = String::new();
+    for letter in name.trim().chars() {
+        match letter.to_ascii_lowercase() {
+            letter if letter.is_ascii_alphanumeric() => described.push(letter),
+            _ if described.is_empty() || described.ends_with('_') => {}
+            _ => described.push('_'),
+        }
+    }
+    let described = described.trim_end_matches('_');
+    let described = if described.is_empty() { "column" } else { &described[..described.len().min(200)] };
+    if !taken(described) {
+        return described.into();
+    }
+    let numbered = (2_u32..).map(|n| format!("{described}_{n}"));
+    numbered.into_iter().find(|name| !taken(name)).unwrap_or_default()
 }
 
 /// `+` is a space and `%XX` a byte in the keys of S3 events.
@@ -308,7 +422,8 @@ mod tests {
             ("t/file_land_timestamp=1534978800000/t_1.csv", "Unix seconds"),
             ("t/file_land_timestamp=007/t_1.csv", "Unix seconds"),
             ("t/year=2018/t_1.csv", "expected a folder"),
-            ("t/file_land_timestamp=1/t_1.xlsx", "extensions"),
+            ("t/file_land_timestamp=1/t_1.xls", "extensions .jsonl, .ndjson, .json, .csv, "),
+            ("t/file_land_timestamp=1/t_1.cvs", "extensions"),
             ("t/file_land_timestamp=1/t_1.parquet.gz", "extensions"),
             ("t/file_land_timestamp=1/.jsonl", "extensions"),
             ("t/a/b/c.csv", "expected `"),
@@ -326,6 +441,67 @@ mod tests {
         }
         assert_eq!(parse("t/t_3_1.csv").unwrap().named(), Some((Some(3), 1)));
         assert_eq!(parse("t/export.csv").unwrap().named(), None);
+    }
+
+    #[test]
+    fn extensions_by_example() {
+        use {Compression as C, FileFormat as F};
+        for (name, expected) in [
+            ("t_1.CSV", (F::Csv, C::None)),
+            ("t_1.Csv.GZ", (F::Csv, C::Gzip)),
+            ("t_1.tsv.zst", (F::Tsv, C::Zstd)),
+            ("t_1.json.bz2", (F::Json, C::Bzip2)),
+            ("t_1.ndjson", (F::JsonLines, C::None)),
+            ("t_1.zip", (F::Described, C::Zip)),
+            ("t_1.2024.zip", (F::Described, C::Zip)),
+            ("t_1.gz", (F::Described, C::Gzip)),
+            ("t_1.txt", (F::Described, C::None)),
+            ("stream-1-2024-01-01-00-00-00-abc", (F::Described, C::None)),
+            ("part-00000-0a1b.c000.snappy.parquet", (F::Parquet, C::None)),
+            ("t_1.xlsx", (F::Excel, C::None)),
+        ] {
+            assert_eq!(extension(name), Some(expected), "{name}");
+        }
+        for name in [".csv", ".gz", ".csv.gz", "t_1.xlsx.gz", "t_1.pdf", "t_1.csv.rar", "t.", ""] {
+            assert_eq!(extension(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_programs_leave_beside_data_is_told_from_it() {
+        for key in [
+            "b/t/_SUCCESS",
+            "b/t/.part-00000-a.snappy.parquet.crc",
+            "b/t/_committed_123",
+            "b/t_$folder$",
+            "b/t/",
+            "b/t/_temporary/0/part-0.parquet",
+            "b/t/.DS_Store",
+            "b/t/._t_1.csv",
+            "b/t/~$t_1.xlsx",
+            "b/t/t_1.csv.filepart",
+        ] {
+            assert!(is_no_data(key).is_some(), "{key}");
+        }
+        for key in ["b/t/t_1.csv", "b/t/_t_1.csv", "b/t/t.crc", "b/t/_SUCCESS.csv", "b/t/.part", "b/_SUCCESS/t_1.csv"] {
+            assert_eq!(is_no_data(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn names_are_made_for_columns_that_are_called_otherwise() {
+        for (name, expected) in [
+            ("First Name", "first_name"),
+            (" Amount (£) ", "amount"),
+            ("ISO3166-1-Alpha-3", "iso3166_1_alpha_3"),
+            ("c_customer_sk:", "c_customer_sk"),
+            ("primaryLanguage.id", "primarylanguage_id"),
+            ("", "column"),
+            ("Größe", "gr_e"),
+            ("id", "id_2"),
+        ] {
+            assert_eq!(described_name(name, |name| name == "id"), expected, "{name}");
+        }
     }
 
     #[test]
@@ -350,7 +526,7 @@ mod tests {
             table in "[a-z][a-z0-9_]{0,20}",
             seconds in 0u64..=MAX_TIMESTAMP,
             chunk in proptest::option::of(0u32..5_000),
-            extension in proptest::sample::select(vec!["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]),
+            extension in proptest::sample::select(vec!["jsonl", "jsonl.gz", "csv", "CSV.zip", "parquet", "xlsx", "gz"]),
             base in proptest::sample::select(vec!["", "a", "a/b/c"]),
         ) {
             let key = DataKey::new(&table, seconds, chunk, extension);

@@ -5,6 +5,7 @@ pub mod alert;
 mod column_type;
 mod extract;
 mod failure;
+mod files;
 pub mod key;
 mod manifest;
 pub mod message;
@@ -16,6 +17,7 @@ mod visible;
 pub use column_type::{ColumnType, Dialect, TimestampUnit};
 pub use extract::{Extract, ExtractFile, STAGED};
 pub use failure::{Failure, FailureKind};
+pub use files::{FileDialect, Nan, Sheet, Written};
 pub use key::{Compression, DataKey, FileFormat, KeyError, LandKey};
 pub use manifest::{
     Appended, Completed, CopiedPartition, InputFile, Manifest, OutputFile, PartitionOutput, RUN_PARAMETER, Replaces,

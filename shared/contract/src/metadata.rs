@@ -14,10 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::column_type::{ColumnType, Dialect};
+use crate::files::Written;
+use crate::files::{FileDialect, SaidOfFiles, SaidOfValues};
 use crate::key::{FILE_LAND_TIMESTAMP, is_table_name};
 use crate::problem::{Problems, nearest, quoted, suggestion};
 use crate::table::{Checks, Column, DataFormat, EarlierType, Mode, ReadFrom, Sensitivity, Source, Table};
@@ -232,6 +235,14 @@ const COLUMN_KEYS: &[&str] = &[
     "maxLength",
     "unique",
     "datetime_format",
+    "source_name",
+    "source_position",
+    "nullValues",
+    "decimalChar",
+    "groupChar",
+    "bareNumber",
+    "trueValues",
+    "falseValues",
     "earlier_types",
 ];
 const EARLIER_KEYS: &[&str] = &["before", "type", "datetime_format"];
@@ -252,6 +263,7 @@ const TABLE_KEYS: &[&str] = &[
     "sensitive",
     "sensitivity",
     "checks",
+    "dialect",
     "source",
     "copy_to_raw",
     "delete_raw",
@@ -453,6 +465,7 @@ impl Reader<'_> {
         if !matches!(table.data_format, DataFormat::Json | DataFormat::Parquet) {
             self.problems.add(&table.file, "data_format", "processed tables are written as `json` or `parquet`");
         }
+        self.check_no_dialect(table);
         if !table.partitions.is_empty() {
             self.problems.add(&table.file, "partitions", "a processed file keeps the key of its raw file");
         }
@@ -485,6 +498,7 @@ impl Reader<'_> {
         if table.mode == Mode::Partition && table.partitions.is_empty() {
             self.problems.add(&table.file, "mode", "`partition` needs `partitions`");
         }
+        self.check_no_dialect(table);
         for column in table.columns.iter().filter(|column| !column.earlier_types.is_empty()) {
             let message = "is for columns of raw tables: a curated table has the types of now in all of its files";
             self.problems.add(&table.file, format!("earlier_types of column `{}`", column.name), message);
@@ -495,6 +509,21 @@ impl Reader<'_> {
         }
         if table.partition_projection {
             self.check_projection(table);
+        }
+    }
+
+    /// What we write ourselves is written in one way.
+    fn check_no_dialect(&mut self, table: &Table) {
+        if table.file_dialect != FileDialect::default() {
+            let message = "is for raw tables: it says how a supplier's files are written";
+            self.problems.add(&table.file, "dialect", message);
+        }
+        let foreign = |column: &&Column| {
+            column.source_name.is_some() || column.source_position.is_some() || column.written != Written::default()
+        };
+        for column in table.columns.iter().filter(foreign) {
+            let message = "how it is written or called in a supplier's file is for its raw table to say";
+            self.problems.add(&table.file, format!("column `{}`", column.name), message);
         }
     }
 
@@ -606,7 +635,8 @@ impl TableReader<'_> {
         }
         let location = self.location(object, dialect, &name);
         let data_format = self.data_format(object, dialect);
-        let mut columns = self.columns(object, dialect);
+        let (said_of_files, of_values) = self.said_of_files(object);
+        let mut columns = self.columns(object, dialect, &of_values);
         let partitions = self.names(object, "partitions", &columns);
         let primary_key = self.names(object, "primary_key", &columns);
         // partition columns go last, in the order in which they are listed: that is the order of the path
@@ -621,7 +651,8 @@ impl TableReader<'_> {
             self.problem("partitions", "every column is a partition column; Glue needs at least one other");
         }
         self.sensitive_as_a_whole(object, &mut columns);
-        let checks: Checks = self.own(object, "checks").unwrap_or_default();
+        let mut checks: Checks = self.own(object, "checks").unwrap_or_default();
+        let file_dialect = self.file_dialect(object, said_of_files, &mut checks, &columns);
         let data_columns = &columns[..columns.len() - partitions.len()];
         self.checks(&checks, data_columns, &primary_key);
         let source: Option<Source> = self.own(object, "source");
@@ -647,6 +678,7 @@ impl TableReader<'_> {
             partitions,
             primary_key,
             glue_specific: self.glue_specific(object),
+            file_dialect,
             checks,
             source,
             copy_to_raw,
@@ -782,7 +814,7 @@ impl TableReader<'_> {
         })
     }
 
-    fn columns(&mut self, object: &Map<String, Value>, dialect: Dialect) -> Vec<Column> {
+    fn columns(&mut self, object: &Map<String, Value>, dialect: Dialect, of_values: &SaidOfValues) -> Vec<Column> {
         let Some(Value::Array(items)) = object.get("columns") else {
             self.problem("columns", "expected a list of columns");
             return Vec::new();
@@ -797,7 +829,7 @@ impl TableReader<'_> {
                 self.problem(path, "expected an object");
                 continue;
             };
-            let column = self.column(item, dialect, &path);
+            let column = self.column(item, dialect, of_values, &path);
             if let Some(first) = columns.iter().position(|other| other.name == column.name) {
                 self.problem(
                     format!("{path}.name"),
@@ -809,7 +841,7 @@ impl TableReader<'_> {
         columns
     }
 
-    fn column(&mut self, item: &Map<String, Value>, dialect: Dialect, path: &str) -> Column {
+    fn column(&mut self, item: &Map<String, Value>, dialect: Dialect, of_values: &SaidOfValues, path: &str) -> Column {
         self.misspelt(item, COLUMN_KEYS, &format!("{path}."));
         let name = match item.get("name") {
             Some(Value::String(name)) if is_table_name(name) => name.clone(),
@@ -902,11 +934,122 @@ impl TableReader<'_> {
             max_length,
             unique,
             datetime_format,
+            source_name: self.source_name(item, path),
+            source_position: self.source_position(item, path),
+            written: self.written(item, of_values, path),
             earlier_types: self.earlier_types(item, dialect, path),
             sensitive: self.flag(item, "sensitive", path).unwrap_or(false) || redacted || sensitivity.is_some(),
             sensitivity,
             redacted,
         }
+    }
+
+    /// What the column is called in the files.
+    fn source_name(&mut self, item: &Map<String, Value>, path: &str) -> Option<String> {
+        match item.get("source_name")? {
+            Value::Null => None,
+            Value::String(name) => Some(name.clone()),
+            other => {
+                let message = format!("expected the column's name in the file, a text, found {other}");
+                self.problem(format!("{path}.source_name"), message);
+                None
+            }
+        }
+    }
+
+    /// Which field of a record it is.
+    fn source_position(&mut self, item: &Map<String, Value>, path: &str) -> Option<usize> {
+        match item.get("source_position")? {
+            Value::Null => None,
+            value => value.as_u64().filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok()).or_else(|| {
+                let message = format!("expected the number of the field, from 1, found {value}");
+                self.problem(format!("{path}.source_position"), message);
+                None
+            }),
+        }
+    }
+
+    /// How the column's values are written: in its own words, and for the rest in those of the table's `dialect`.
+    fn written(&mut self, item: &Map<String, Value>, of_values: &SaidOfValues, path: &str) -> Written {
+        let own: Map<String, Value> = SaidOfValues::KEYS
+            .iter()
+            .filter_map(|key| Some(((*key).to_owned(), item.get(*key).filter(|value| !value.is_null())?.clone())))
+            .collect();
+        if own.is_empty() {
+            // what is wrong with the table's is told there
+            return of_values.clone().resolve(&mut |_, _| ());
+        }
+        let mut own_values = SaidOfValues::default();
+        for (key, value) in &own {
+            let one = Map::from_iter([(key.clone(), value.clone())]);
+            match SaidOfValues::deserialize(Value::Object(one)) {
+                Ok(one) => own_values = one.over(&own_values),
+                Err(error) => self.problem(format!("{path}.{key}"), error.to_string()),
+            }
+        }
+        own_values.over(of_values).resolve(&mut |key, message| self.problem(format!("{path}.{key}"), message))
+    }
+
+    /// What the table says under `dialect`, and of that what concerns values.
+    fn said_of_files(&mut self, object: &Map<String, Value>) -> (SaidOfFiles, SaidOfValues) {
+        let said: SaidOfFiles = match object.get("dialect") {
+            Some(Value::Object(keys)) => {
+                for key in keys.keys().filter(|key| !SaidOfFiles::KEYS.contains(&key.as_str())) {
+                    self.problem(
+                        format!("dialect.{key}"),
+                        format!("unknown key{}", suggestion(key, SaidOfFiles::KEYS)),
+                    );
+                }
+                let known = |(key, _): &(&String, &Value)| SaidOfFiles::KEYS.contains(&key.as_str());
+                let known: Map<String, Value> =
+                    keys.iter().filter(known).map(|(key, value)| (key.clone(), value.clone())).collect();
+                self.own(&Map::from_iter([("dialect".to_owned(), Value::Object(known))]), "dialect")
+            }
+            _ => self.own(object, "dialect"),
+        }
+        .unwrap_or_default();
+        let of_values = said.of_values();
+        of_values.clone().resolve(&mut |key, message| self.problem(format!("dialect.{key}"), message));
+        (said, of_values)
+    }
+
+    /// How the files are written, and that the columns can be found in such.
+    fn file_dialect(
+        &mut self,
+        object: &Map<String, Value>,
+        said: SaidOfFiles,
+        checks: &mut Checks,
+        columns: &[Column],
+    ) -> FileDialect {
+        let in_checks = object.get("checks").and_then(|checks| checks.get("header")).and_then(Value::as_bool);
+        if let Some(header) = said.header {
+            if in_checks.is_some_and(|other| other != header) {
+                self.problem("dialect.header", format!("is {header}, and checks.header is {}", !header));
+            }
+            checks.header = header;
+        }
+        for (n, column) in columns.iter().enumerate() {
+            let name = column.name_in_files();
+            let same = columns[..n].iter().find(|other| other.name_in_files() == name);
+            if let Some(other) = same.filter(|other| column.name != other.name)
+                && (column.source_position.is_none() || other.source_position.is_none())
+            {
+                let message = format!(
+                    "column `{}` of the file is `{}` already; say by `source_position` which field is which",
+                    visible(name),
+                    other.name
+                );
+                self.problem(format!("source_name of column `{}`", column.name), message);
+            }
+            if let Some(other) = columns[..n]
+                .iter()
+                .find(|other| column.source_position.is_some() && other.source_position == column.source_position)
+            {
+                let message = format!("is that of column `{}` too", other.name);
+                self.problem(format!("source_position of column `{}`", column.name), message);
+            }
+        }
+        said.resolve(&mut |key, message| self.problem(format!("dialect.{key}"), message))
     }
 
     /// The types that a column had, the oldest first.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ColumnType, Dialect};
+use crate::{ColumnType, Dialect, FileDialect, Written};
 
 /// A described table, raw or curated.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Table {
     pub primary_key: Vec<String>,
     /// Merged into the table's Glue definition.
     pub glue_specific: Value,
+    /// How the program that makes a raw table's files writes them.
+    pub file_dialect: FileDialect,
     /// What a landed file must satisfy as a whole.
     pub checks: Checks,
     /// Where extract fetches the table, if it does.
@@ -87,6 +89,12 @@ pub struct Column {
     /// How dates and timestamps are written in text files, in the words of strptime (data_linter's `datetime_format`);
     /// `%Y-%m-%d` and `%Y-%m-%d %H:%M:%S` when absent.
     pub datetime_format: Option<String>,
+    /// What the column is called in the files, where that is another name.
+    pub source_name: Option<String>,
+    /// Which field of a record it is, from 1: tells two of one name apart.
+    pub source_position: Option<usize>,
+    /// How its values are written in text files.
+    pub written: Written,
     /// Types that the column had before, the oldest first: in files that landed by then.
     pub earlier_types: Vec<EarlierType>,
     /// Personal data by any of the metadata's words: values appear in no log, report, metric or payload.
@@ -150,6 +158,13 @@ pub enum Sensitivity {
     PersonalData,
     /// Of the kinds that the law protects more: health, religion, origin and so on.
     SpecialCategoryData,
+}
+
+impl Column {
+    /// What it is called in the files.
+    pub fn name_in_files(&self) -> &str {
+        self.source_name.as_deref().unwrap_or(&self.name)
+    }
 }
 
 impl Sensitivity {
@@ -385,6 +400,18 @@ impl Table {
     /// The columns that are in the path, in order.
     pub fn partition_columns(&self) -> &[Column] {
         &self.columns[self.columns.len() - self.partitions.len()..]
+    }
+
+    /// Whether Athena reads a raw table's files as they are: they are written as RFC 4180 and JSON Lines have it, and their
+    /// columns are called as the table's are.
+    pub fn is_written_as_usual(&self) -> bool {
+        let by_name = matches!(self.data_format, DataFormat::Json | DataFormat::Parquet);
+        let usual = |column: &Column| {
+            column.written == Written::default()
+                && column.source_position.is_none()
+                && (column.source_name.is_none() || !by_name)
+        };
+        self.file_dialect == FileDialect::default() && self.data_columns().iter().all(usual)
     }
 
     /// The column of a name.

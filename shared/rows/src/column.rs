@@ -1,5 +1,6 @@
 //! A column under construction: values go in as their JSON text and come out as an Arrow array.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use arrow::datatypes::{
     DataType, FieldRef, Fields, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
 use arrow::error::ArrowError;
-use contract::{ColumnType, TimestampUnit};
+use contract::{ColumnType, Nan, TimestampUnit, Written};
 use serde_json::value::RawValue;
 
 use crate::datetime::DatetimeFormat;
@@ -27,6 +28,9 @@ pub(crate) struct ColumnBuilder {
     pub(crate) column_type: ColumnType,
     /// How dates and timestamps are written, if not as always.
     pub(crate) format: Option<DatetimeFormat>,
+    /// How values are written in text, if not as always.
+    pub(crate) written: Option<Box<Written>>,
+    pub(crate) nan: Nan,
     pub(crate) values: Values,
 }
 
@@ -64,6 +68,14 @@ pub(crate) struct ListValues {
     pub(crate) items: ColumnBuilder,
     pub(crate) lengths: Vec<usize>,
     pub(crate) valid: NullBufferBuilder,
+}
+
+/// A text of a dialect.
+enum AsWritten<'a> {
+    /// Stands for no value.
+    Null,
+    /// In words that every text may be in.
+    Text(Cow<'a, str>),
 }
 
 /// Something inside a value that is not as described.
@@ -124,12 +136,45 @@ impl ColumnBuilder {
             })),
             _ => Values::String(StringBuilder::new()),
         };
-        Self { column_type: column_type.clone(), format: None, values }
+        Self { column_type: column_type.clone(), format: None, written: None, nan: Nan::Refuse, values }
     }
 
     /// Reads dates and timestamps by a format of their own.
     pub(crate) fn with_format(self, format: Option<DatetimeFormat>) -> Self {
         Self { format, ..self }
+    }
+
+    /// Reads values as they are written in a dialect of its own.
+    pub(crate) fn with_written(self, written: &Written) -> Self {
+        Self { written: (*written != Written::default()).then(|| Box::new(written.clone())), ..self }
+    }
+
+    /// Takes numbers that are none for what is said, at every depth.
+    pub(crate) fn with_nan(mut self, nan: Nan) -> Self {
+        self.nan = nan;
+        self.values = match self.values {
+            Values::Struct(mut values) => {
+                values.children = values.children.into_iter().map(|child| child.with_nan(nan)).collect();
+                Values::Struct(values)
+            }
+            Values::List(mut values) => {
+                values.items = values.items.with_nan(nan);
+                Values::List(values)
+            }
+            scalar => scalar,
+        };
+        self
+    }
+
+    /// Adds a number that is none, where they are taken for something.
+    pub(crate) fn append_nan(&mut self, number: f64) -> Option<()> {
+        match (&mut self.values, self.nan) {
+            (Values::Float32(_) | Values::Float64(_), Nan::Null) => self.append_null(),
+            (Values::Float32(values), Nan::Keep) => values.append_value(number as f32),
+            (Values::Float64(values), Nan::Keep) => values.append_value(number),
+            _ => return None,
+        }
+        Some(())
     }
 
     /// Adds the value that a JSON text stands for. Where it is none of the type, adds a null, tells, and gives false.
@@ -167,10 +212,32 @@ impl ColumnBuilder {
             Values::Struct(values) => values.append(json, place, tell),
             Values::List(values) => values.append(json, place, tell),
         };
+        let fits = fits.or_else(|| self.append_text(json));
         if fits.is_none() {
             self.append_unfit(why, json, place, tell);
         }
         fits.is_some()
+    }
+
+    /// Adds what a JSON text stands for in a dialect where a text may be a number, a truth value, or none.
+    fn append_text(&mut self, json: &str) -> Option<()> {
+        let is_one = match self.values {
+            Values::Float32(_) | Values::Float64(_) => self.written.is_some() || self.nan != Nan::Refuse,
+            Values::Int8(_) | Values::Int16(_) | Values::Int32(_) | Values::Int64(_) => self.written.is_some(),
+            Values::Decimal(_) | Values::Boolean(_) | Values::Date(_) | Values::Timestamp(..) => self.written.is_some(),
+            _ => false,
+        };
+        if !is_one {
+            return None;
+        }
+        let text = scalar::text(json)?;
+        match self.as_written(&text, true)? {
+            AsWritten::Null => {
+                self.append_null();
+                Some(())
+            }
+            AsWritten::Text(plain) => self.take_field(&plain, &mut Why::Other),
+        }
     }
 
     /// Adds a null in place of something that is no value of the type, and tells.
@@ -181,12 +248,26 @@ impl ColumnBuilder {
     }
 
     /// As [`Self::append`], from a text that is not JSON: the field of a CSV record. Values are written as in JSON, but
-    /// texts without quotes and escapes, and `true` and `false` in any letter case. A struct or an array is JSON.
+    /// texts without quotes and escapes, numbers as in [`scalar::number`], and `true` and `false` in any letter case. A
+    /// struct or an array is JSON.
     pub(crate) fn append_field(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
-        let number = || scalar::number(text);
-        let format = self.format.as_ref();
         let mut why = Why::Other;
         let fits = match &mut self.values {
+            Values::Struct(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
+            Values::List(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
+            _ => self.take_field(text, &mut why),
+        };
+        if fits.is_none() {
+            self.append_unfit(why, text, place, tell);
+        }
+        fits.is_some()
+    }
+
+    /// Adds the scalar that a field's text stands for, if it does.
+    fn take_field(&mut self, text: &str, why: &mut Why) -> Option<()> {
+        let number = || scalar::number(text);
+        let format = self.format.as_ref();
+        match &mut self.values {
             Values::String(values) => {
                 values.append_value(text);
                 Some(())
@@ -195,29 +276,93 @@ impl ColumnBuilder {
             Values::Int16(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
             Values::Int32(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
             Values::Int64(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
-            Values::Float32(values) => number().and_then(scalar::float).map(|value| values.append_value(value)),
-            Values::Float64(values) => number().and_then(scalar::double).map(|value| values.append_value(value)),
+            Values::Float32(values) => match number().and_then(scalar::float) {
+                Some(value) => Some(values.append_value(value)),
+                None => scalar::nan(text).and_then(|number| self.append_nan(number)),
+            },
+            Values::Float64(values) => match number().and_then(scalar::double) {
+                Some(value) => Some(values.append_value(value)),
+                None => scalar::nan(text).and_then(|number| self.append_nan(number)),
+            },
             Values::Decimal(values) => match self.column_type {
                 ColumnType::Decimal { precision, scale } => {
                     scalar::decimal_of(text, precision, scale).map(|value| values.append_value(value))
                 }
                 _ => None,
             },
-            Values::Date(values) => {
-                noted(scalar::date_of(text, format), &mut why).map(|value| values.append_value(value))
-            }
+            Values::Date(values) => noted(scalar::date_of(text, format), why).map(|value| values.append_value(value)),
             Values::Timestamp(values, unit) => {
-                noted(scalar::timestamp_of(text, format, *unit), &mut why).map(|value| values.append_value(value))
+                noted(scalar::timestamp_of(text, format, *unit), why).map(|value| values.append_value(value))
             }
             Values::Boolean(values) => scalar::boolean_of(text).map(|value| values.append_value(value)),
             Values::Binary(values) => scalar::binary_of(text).map(|value| values.append_value(value)),
-            Values::Struct(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
-            Values::List(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
-        };
-        if fits.is_none() {
-            self.append_unfit(why, text, place, tell);
+            Values::Struct(_) | Values::List(_) => None,
         }
-        fits.is_some()
+    }
+
+    /// As [`Self::append_field`], of values that are written in a dialect of their own.
+    pub(crate) fn append_written(
+        &mut self,
+        text: &str,
+        quoted: bool,
+        place: Place<'_>,
+        tell: &mut dyn FnMut(Fault<'_>),
+    ) -> bool {
+        match self.as_written(text, quoted) {
+            Some(AsWritten::Null) => self.append_null(),
+            Some(AsWritten::Text(plain)) => {
+                // what does not fit is told as it is in the file
+                let mut tell = |fault: Fault<'_>| match fault {
+                    Fault::WrongType { place: Place::Value, expected, .. } => {
+                        tell(Fault::WrongType { place, text, expected });
+                    }
+                    fault => tell(fault),
+                };
+                return self.append_field(&plain, place, &mut tell);
+            }
+            None => {
+                self.append_unfit(Why::Other, text, place, tell);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What a text of a dialect is in words that every text may be in; `None` where it is no value.
+    fn as_written<'a>(&self, text: &'a str, quoted: bool) -> Option<AsWritten<'a>> {
+        let Some(written) = &self.written else { return Some(AsWritten::Text(text.into())) };
+        let is_text = matches!(self.values, Values::String(_));
+        if written.null_values.iter().any(|null| null == text) && !(quoted && is_text) {
+            return Some(AsWritten::Null);
+        }
+        Some(AsWritten::Text(match &self.values {
+            Values::Int8(_)
+            | Values::Int16(_)
+            | Values::Int32(_)
+            | Values::Int64(_)
+            | Values::Float32(_)
+            | Values::Float64(_)
+            | Values::Decimal(_) => match scalar::nan(text) {
+                Some(_) => text.into(),
+                None => scalar::plain_number(text, written)?,
+            },
+            Values::Boolean(_) => {
+                let (yes, no) = (&written.true_values, &written.false_values);
+                let is_one = |values: &[String]| values.iter().any(|value| value == text);
+                if is_one(yes) {
+                    "true".into()
+                } else if is_one(no) {
+                    "false".into()
+                } else if yes.is_empty() && text.eq_ignore_ascii_case("true")
+                    || no.is_empty() && text.eq_ignore_ascii_case("false")
+                {
+                    text.into()
+                } else {
+                    return None;
+                }
+            }
+            _ => text.into(),
+        }))
     }
 
     /// Whether the empty text is a value, and not the lack of one.

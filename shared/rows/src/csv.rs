@@ -1,15 +1,17 @@
-//! Records of comma-separated values (RFC 4180) out of lines of text, each in one pass over its bytes. The parser is
-//! our own because it must know which fields were in quotes: `""` is an empty text and nothing at all is a null.
+//! Records of delimited values (RFC 4180, or as a dialect has it) out of lines of text, each in one pass over its bytes.
+//! The parser is our own because it must know which fields were in quotes: `""` is an empty text and nothing at all is a
+//! null.
 
+use std::collections::BTreeSet;
 use std::fmt;
+
+use contract::{Column, FileDialect, Table};
 
 use crate::column::{Fault, Place};
 use crate::lines::Lines;
 use crate::reader::Rows;
 use crate::{MisfitKind, ReadError};
 
-const COMMA: u8 = b',';
-const QUOTE: u8 = b'"';
 /// As much of a record as a misfit shows of it: 80 characters and one more, of at most four bytes.
 const HEAD_BYTES: usize = 324;
 
@@ -20,7 +22,48 @@ pub(crate) struct Records {
     maximum_record_bytes: usize,
     /// An empty line is a record: of one field, without a value.
     empty_lines: bool,
+    signs: Signs,
+    left_out: LeftOut,
     record: Record,
+}
+
+/// What takes a record apart. Each is an ASCII character.
+#[derive(Clone, Copy, Debug)]
+struct Signs {
+    delimiter: u8,
+    quote: Option<u8>,
+    /// A quote inside of quotes is written twice.
+    double_quote: bool,
+    escape: Option<u8>,
+    skip_initial_space: bool,
+}
+
+/// Lines that are no part of any record.
+#[derive(Debug)]
+struct LeftOut {
+    /// Those above the header.
+    before: u64,
+    rows: BTreeSet<u64>,
+    comment: Option<Box<[u8]>>,
+}
+
+impl LeftOut {
+    fn has(&self, line: u64, bytes: &[u8]) -> bool {
+        line < self.before
+            || self.comment.as_ref().is_some_and(|comment| bytes.starts_with(comment))
+            || !self.rows.is_empty() && self.rows.contains(&line)
+    }
+}
+
+/// How the end of a line leaves a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    /// It ends with it.
+    No,
+    /// It goes on within quotes.
+    Quoted,
+    /// A field without quotes goes on: the line's end is a part of it.
+    Escaped,
 }
 
 /// One record. Its buffers serve the next one too.
@@ -47,8 +90,33 @@ const MAXIMUM_RECORD_BYTES: usize = 1 << 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordFault {
     NotUtf8,
-    /// What should have been there.
-    NotCsv(&'static str),
+    NotCsv(NotCsv),
+}
+
+/// What is wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotCsv {
+    QuoteInside,
+    AfterQuotes { delimiter: u8 },
+    NotClosed,
+    Escape { escape: u8 },
+}
+
+impl fmt::Display for NotCsv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QuoteInside => f.write_str("a field with a quote in it to be in quotes"),
+            Self::AfterQuotes { delimiter: b',' } => f.write_str("a comma or the end of the line after closing quotes"),
+            Self::AfterQuotes { delimiter } => {
+                write!(f, "`{}` or the end of the line after closing quotes", char::from(*delimiter).escape_default())
+            }
+            Self::NotClosed => f.write_str("closing quotes before the end of the file"),
+            Self::Escape { escape } => {
+                let escape = char::from(*escape);
+                write!(f, "a delimiter, a quote, a line's end or `{escape}` after `{escape}`")
+            }
+        }
+    }
 }
 
 impl Record {
@@ -83,56 +151,138 @@ impl Record {
         self.fields.push(self.text.len() as u32 | quoted);
     }
 
-    /// Takes a line's fields. Gives true when the line ends within quotes, so that the record goes on.
-    fn take(&mut self, line: &str, mut within_quotes: bool) -> bool {
+    /// Takes a line's fields.
+    fn take(&mut self, line: &str, signs: &Signs, open: Open) -> Open {
         let mut rest = line;
+        let (mut within_quotes, mut begun) = (open == Open::Quoted, open == Open::Escaped);
         loop {
             if within_quotes {
-                let Some(after) = self.take_quoted(rest) else { return self.fault.is_none() };
+                let Some(after) = self.take_quoted(rest, signs) else {
+                    return if self.fault.is_none() { Open::Quoted } else { Open::No };
+                };
                 rest = after;
                 within_quotes = false;
                 self.end_field(QUOTED);
-            } else if let Some(inner) = rest.strip_prefix('"') {
-                rest = inner;
-                within_quotes = true;
-                continue;
             } else {
-                let end = memchr::memchr2(COMMA, QUOTE, rest.as_bytes()).unwrap_or(rest.len());
-                if rest.as_bytes().get(end) == Some(&QUOTE) {
-                    self.fault = Some(RecordFault::NotCsv("a field with a quote in it to be in quotes"));
-                    return false;
+                if !begun {
+                    if signs.skip_initial_space {
+                        rest = rest.trim_start_matches(' ');
+                    }
+                    if signs.quote.is_some() && rest.as_bytes().first() == signs.quote.as_ref() {
+                        rest = &rest[1..];
+                        within_quotes = true;
+                        continue;
+                    }
                 }
-                let (value, after) = rest.split_at(end);
-                self.text.push_str(if after.is_empty() { value.strip_suffix('\r').unwrap_or(value) } else { value });
+                begun = false;
+                match self.take_plain(rest, signs) {
+                    Some(after) => rest = after,
+                    None => return if self.fault.is_none() { Open::Escaped } else { Open::No },
+                }
                 self.end_field(0);
-                rest = after;
             }
-            // here a field has ended: with the line, or with a comma that another one follows
-            match rest.strip_prefix(',') {
-                Some(next) => rest = next,
-                None => return false,
+            // here a field has ended: with the line, or with a delimiter that another one follows
+            match rest.as_bytes() {
+                [first, ..] if *first == signs.delimiter => rest = &rest[1..],
+                _ => return Open::No,
+            }
+        }
+    }
+
+    /// Takes a field that is not in quotes and gives what comes after it; None where it goes on, or is not as it should
+    /// be.
+    fn take_plain<'a>(&mut self, mut rest: &'a str, signs: &Signs) -> Option<&'a str> {
+        let quote = signs.quote.unwrap_or(signs.delimiter);
+        if let Some(after) = self.null_of_databases(rest, signs) {
+            self.text.push_str(&rest[..2]);
+            return Some(after);
+        }
+        loop {
+            let end = match signs.escape {
+                None => memchr::memchr2(signs.delimiter, quote, rest.as_bytes()),
+                Some(escape) => memchr::memchr3(signs.delimiter, quote, escape, rest.as_bytes()),
+            };
+            let end = end.unwrap_or(rest.len());
+            let (value, after) = rest.split_at(end);
+            match after.as_bytes() {
+                [] => {
+                    self.text.push_str(value.strip_suffix('\r').unwrap_or(value));
+                    return Some(after);
+                }
+                [sign, ..] if *sign == signs.delimiter => {
+                    self.text.push_str(value);
+                    return Some(after);
+                }
+                [sign, escaped @ ..] if Some(*sign) == signs.escape => {
+                    self.text.push_str(value);
+                    rest = self.take_escaped(&after[1..], escaped, *sign, signs)?;
+                }
+                _ => {
+                    self.fault = Some(RecordFault::NotCsv(NotCsv::QuoteInside));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// What comes after a field that is `\N` and nothing else: databases that escape by `\` write so that there is no value.
+    fn null_of_databases<'a>(&self, rest: &'a str, signs: &Signs) -> Option<&'a str> {
+        let begins = self.fields.last().map_or(0, |end| (end & !QUOTED) as usize) == self.text.len();
+        match rest.as_bytes() {
+            [escape, b'N'] if begins && Some(*escape) == signs.escape => Some(""),
+            [escape, b'N', b'\r'] if begins && Some(*escape) == signs.escape => Some(""),
+            [escape, b'N', next, ..] if begins && Some(*escape) == signs.escape && *next == signs.delimiter => {
+                Some(&rest[2..])
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes what stands behind an escape character; None where that is the line's end, or what has no need of it.
+    fn take_escaped<'a>(&mut self, rest: &'a str, bytes: &[u8], escape: u8, signs: &Signs) -> Option<&'a str> {
+        match bytes {
+            [] | b"\r" => None,
+            [sign, ..] if [Some(signs.delimiter), signs.quote, signs.escape].contains(&Some(*sign)) => {
+                self.text.push(char::from(*sign));
+                Some(&rest[1..])
+            }
+            _ => {
+                self.fault = Some(RecordFault::NotCsv(NotCsv::Escape { escape }));
+                None
             }
         }
     }
 
     /// Takes what is in quotes and gives what comes after them; None where they do not end, or not as they should.
-    fn take_quoted<'a>(&mut self, mut rest: &'a str) -> Option<&'a str> {
+    fn take_quoted<'a>(&mut self, mut rest: &'a str, signs: &Signs) -> Option<&'a str> {
+        let quote = signs.quote?;
         loop {
-            let Some(quote) = memchr::memchr(QUOTE, rest.as_bytes()) else {
+            let found = match signs.escape {
+                None => memchr::memchr(quote, rest.as_bytes()),
+                Some(escape) => memchr::memchr2(quote, escape, rest.as_bytes()),
+            };
+            let Some(at) = found else {
                 self.text.push_str(rest);
                 return None;
             };
-            self.text.push_str(&rest[..quote]);
-            rest = &rest[quote + 1..];
+            self.text.push_str(&rest[..at]);
+            let sign = rest.as_bytes()[at];
+            rest = &rest[at + 1..];
+            if sign != quote {
+                rest = self.take_escaped(rest, rest.as_bytes(), sign, signs)?;
+                continue;
+            }
             match rest.as_bytes() {
-                [] | [COMMA, ..] => return Some(rest),
+                [] => return Some(rest),
+                [next, ..] if *next == signs.delimiter => return Some(rest),
                 b"\r" => return Some(""),
-                [QUOTE, ..] => {
-                    self.text.push('"');
+                [next, ..] if *next == quote && signs.double_quote => {
+                    self.text.push(char::from(quote));
                     rest = &rest[1..];
                 }
                 _ => {
-                    self.fault = Some(RecordFault::NotCsv("a comma or the end of the line after closing quotes"));
+                    let delimiter = signs.delimiter;
+                    self.fault = Some(RecordFault::NotCsv(NotCsv::AfterQuotes { delimiter }));
                     return None;
                 }
             }
@@ -141,27 +291,44 @@ impl Record {
 }
 
 impl Records {
-    pub(crate) fn new(lines: Lines, maximum_record_bytes: usize) -> Self {
+    pub(crate) fn new(lines: Lines, maximum_record_bytes: usize, dialect: &FileDialect, delimiter: u8) -> Self {
+        let signs = Signs {
+            delimiter: dialect.delimiter.unwrap_or(delimiter),
+            quote: dialect.quote,
+            double_quote: dialect.double_quote,
+            escape: dialect.escape,
+            skip_initial_space: dialect.skip_initial_space,
+        };
+        let left_out = LeftOut {
+            before: dialect.header_rows.first().copied().unwrap_or(0),
+            rows: dialect.comment_rows.clone(),
+            comment: dialect.comment.as_ref().map(|comment| comment.as_bytes().into()),
+        };
         let maximum_record_bytes = maximum_record_bytes.min(MAXIMUM_RECORD_BYTES);
-        Self { lines, maximum_record_bytes, empty_lines: false, record: Record::default() }
+        Self { lines, maximum_record_bytes, empty_lines: false, signs, left_out, record: Record::default() }
     }
 
     /// The next record. One that is at fault ends with the line of the fault.
     pub(crate) fn next(&mut self) -> Result<Option<&Record>, ReadError> {
         let mut byte = self.lines.bytes();
-        let (mut within_quotes, mut bytes, mut utf8) = (false, 0, true);
+        let (mut open, mut bytes, mut utf8) = (Open::No, 0, true);
         let record = &mut self.record;
         loop {
             let Some(line) = self.lines.next()? else {
-                if !within_quotes {
-                    return Ok(None);
+                match open {
+                    Open::No => return Ok(None),
+                    Open::Quoted => record.fault = Some(RecordFault::NotCsv(NotCsv::NotClosed)),
+                    Open::Escaped => {
+                        let escape = self.signs.escape.unwrap_or_default();
+                        record.fault = Some(RecordFault::NotCsv(NotCsv::Escape { escape }));
+                    }
                 }
-                record.fault = Some(RecordFault::NotCsv("closing quotes before the end of the file"));
                 break;
             };
             let first = bytes == 0;
             if first {
-                if !self.empty_lines && matches!(line.bytes, b"" | b"\r") {
+                let blank = !self.empty_lines && matches!(line.bytes, b"" | b"\r");
+                if blank || self.left_out.has(line.number, line.bytes) {
                     byte = self.lines.bytes();
                     continue;
                 }
@@ -178,15 +345,15 @@ impl Records {
             let lossy;
             let text = match std::str::from_utf8(line.bytes) {
                 Ok(text) => text,
-                // commas and quotes are where they are, whatever is between them
+                // delimiters and quotes are where they are, whatever is between them
                 Err(_) => {
                     utf8 = false;
                     lossy = String::from_utf8_lossy(line.bytes);
                     &lossy
                 }
             };
-            within_quotes = record.take(text, within_quotes);
-            if !within_quotes {
+            open = record.take(text, &self.signs, open);
+            if open == Open::No {
                 break;
             }
             record.text.push('\n');
@@ -211,6 +378,12 @@ pub(crate) struct Csv {
     header: Option<Header>,
     /// The first record is still to come.
     first: bool,
+    /// How many records name the columns, and what joins their names.
+    header_rows: usize,
+    header_join: String,
+    /// The column of each field whose place is described.
+    positions: Vec<Option<usize>>,
+    charset: &'static str,
 }
 
 /// Which field is which column.
@@ -241,11 +414,20 @@ impl Use {
 }
 
 impl Csv {
-    pub(crate) fn new(records: Records, with_header: bool, columns: usize) -> Self {
+    pub(crate) fn new(records: Records, table: &Table, charset: &'static str) -> Self {
+        let (columns, with_header) = (table.data_columns(), table.checks.header);
         let in_order =
-            || Header { fields: (0..columns as u32).map(Use).collect(), missing: Vec::new(), twice: Vec::new() };
-        let mut csv = Self { records, header: (!with_header).then(in_order), first: true };
-        csv.records.empty_lines = !with_header && columns == 1;
+            || Header { fields: (0..columns.len() as u32).map(Use).collect(), missing: Vec::new(), twice: Vec::new() };
+        let mut csv = Self {
+            records,
+            header: (!with_header).then(in_order),
+            first: true,
+            header_rows: table.file_dialect.header_rows.len().max(1),
+            header_join: table.file_dialect.header_join.clone(),
+            positions: positions(columns),
+            charset,
+        };
+        csv.records.empty_lines = !with_header && columns.len() == 1;
         csv
     }
 
@@ -266,7 +448,8 @@ impl Csv {
             return Err(ReadError::LineEnds { line: record.line });
         }
         let Some(header) = &self.header else {
-            let header = Header::read(record, rows)?;
+            let names = self.names()?;
+            let header = Header::read(&names, &self.positions, rows);
             // where there is but one field, nothing at all is a null of it
             self.records.empty_lines = header.fields.len() == 1;
             self.header = Some(header);
@@ -274,7 +457,7 @@ impl Csv {
         };
         match record.fault {
             Some(RecordFault::NotUtf8) => {
-                rows.tallies.line(MisfitKind::NotUtf8, record.line, &record.head, "UTF-8");
+                rows.tallies.line(MisfitKind::NotUtf8, record.line, &record.head, self.charset);
             }
             Some(RecordFault::NotCsv(expected)) => {
                 rows.tallies.line(MisfitKind::NotCsv, record.line, &record.head, format_args!("CSV: {expected}"));
@@ -289,7 +472,48 @@ impl Csv {
     }
 }
 
+/// The column of each field whose place is described.
+fn positions(columns: &[Column]) -> Vec<Option<usize>> {
+    let described = columns.iter().enumerate().filter_map(|(n, column)| Some((n, column.source_position?)));
+    let mut positions = Vec::new();
+    for (column, position) in described {
+        if positions.len() < position {
+            positions.resize(position, None);
+        }
+        positions[position - 1] = Some(column);
+    }
+    positions
+}
+
 impl Csv {
+    /// The names of the fields, as the record under way has them, and those that follow it if they are of several.
+    fn names(&mut self) -> Result<Vec<String>, ReadError> {
+        let mut names: Vec<String> = Vec::new();
+        for n in 0..self.header_rows {
+            if n > 0 && self.records.next()?.is_none() {
+                break;
+            }
+            let record = &self.records.record;
+            let expected = match record.fault {
+                None => None,
+                Some(RecordFault::NotUtf8) => Some(self.charset.to_owned()),
+                Some(RecordFault::NotCsv(expected)) => Some(expected.to_string()),
+            };
+            if let Some(expected) = expected {
+                return Err(ReadError::Header { line: record.line, expected });
+            }
+            for (nth, (part, _)) in record.fields().enumerate() {
+                match names.get_mut(nth) {
+                    None => names.push(part.to_owned()),
+                    Some(_) if part.is_empty() => {}
+                    Some(name) if name.is_empty() => *name = part.to_owned(),
+                    Some(name) => *name = format!("{name}{}{part}", self.header_join),
+                }
+            }
+        }
+        Ok(names)
+    }
+
     /// A file without rows: what is wrong with its header.
     pub(crate) fn without_rows(&self, rows: &mut Rows) {
         if let Some(header) = &self.header {
@@ -301,21 +525,17 @@ impl Csv {
 }
 
 impl Header {
-    fn read(record: &Record, rows: &mut Rows) -> Result<Self, ReadError> {
-        let expected = match record.fault {
-            None => None,
-            Some(RecordFault::NotUtf8) => Some("UTF-8".to_owned()),
-            Some(RecordFault::NotCsv(expected)) => Some(expected.to_owned()),
-        };
-        if let Some(expected) = expected {
-            return Err(ReadError::Header { line: record.line, expected });
-        }
-        let mut fields = Vec::with_capacity(record.len());
+    fn read(names: &[String], positions: &[Option<usize>], rows: &mut Rows) -> Self {
+        let mut fields = Vec::with_capacity(names.len());
         let mut places = vec![None; rows.columns.len()];
         let mut twice = Vec::new();
-        let names_shown = rows.tallies.shows_names(record.fields().map(|(name, _)| name));
-        for (nth, (name, _)) in record.fields().enumerate() {
-            let found = rows.names.find(nth, name);
+        let names_shown = rows.tallies.shows_names(names.iter().map(String::as_str));
+        for (nth, name) in names.iter().enumerate() {
+            let found = match positions.get(nth).copied().flatten() {
+                Some(column) => rows.names.is(column, name).then_some(column),
+                // one that has a place of its own is nowhere else
+                None => rows.names.find(nth, name).filter(|column| !positions.contains(&Some(*column))),
+            };
             fields.push(match found {
                 None => {
                     let place = match names_shown && !name.contains(char::is_control) || rows.tallies.shows_lines() {
@@ -341,7 +561,7 @@ impl Header {
             }
         }
         let missing = places.iter().enumerate().filter(|(_, place)| place.is_none()).map(|(n, _)| n).collect();
-        Ok(Self { fields, missing, twice })
+        Self { fields, missing, twice }
     }
 
     fn append(&self, record: &Record, rows: &mut Rows) {
@@ -359,7 +579,11 @@ impl Header {
                 continue;
             }
             let mut tell = |fault: Fault<'_>| tallies.fault(line, n, fault);
-            if !column.append_field(text, Place::Value, &mut tell) {
+            let fits = match column.written.is_some() {
+                false => column.append_field(text, Place::Value, &mut tell),
+                true => column.append_written(text, quoted, Place::Value, &mut tell),
+            };
+            if !fits {
                 rows.gap(n, false);
             }
         }

@@ -1,17 +1,35 @@
-//! Dates and timestamps as `datetime_format` describes them: in the words of strptime, read as Python reads them.
+//! Dates and timestamps as `datetime_format` describes them: in the words of strptime, read as Python reads them, or by
+//! one word of our own. One with a zone is turned into UTC.
 
 use std::fmt;
 
 use chrono::{Datelike, NaiveDate, Weekday};
 
 use crate::points::Point;
+use crate::scalar;
 
 /// A checked `datetime_format`.
 #[derive(Clone, Debug)]
 pub(crate) struct DatetimeFormat {
     text: Box<str>,
-    parts: Vec<Part>,
+    form: Form,
 }
+
+#[derive(Clone, Debug)]
+enum Form {
+    Parts(Vec<Part>),
+    /// `iso8601`: RFC 3339's profile, with seconds and the fraction left out where a program does.
+    Iso8601,
+    /// `epoch_seconds` and finer ones: a number of units since 1970-01-01 00:00:00 UTC, by how many decimals of a second a
+    /// unit is.
+    Epoch(u8),
+}
+
+/// Those of [`Form::Epoch`].
+const EPOCHS: [(&str, u8); 4] =
+    [("epoch_seconds", 0), ("epoch_milliseconds", 3), ("epoch_microseconds", 6), ("epoch_nanoseconds", 9)];
+const ISO_8601: &str = "iso8601";
+const NANOSECONDS: i128 = 1_000_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
@@ -35,6 +53,8 @@ enum Part {
     Fraction,
     /// A point and a fraction, or neither: Python's `isoformat` leaves out a fraction of zero.
     PointFraction,
+    /// `Z`, or the hours and minutes that local time is ahead of UTC.
+    Zone,
 }
 
 const MONTHS: [&str; 12] = [
@@ -60,7 +80,8 @@ const WEEKDAYS: [(&str, Weekday); 7] = [
     ("saturday", Weekday::Sat),
     ("sunday", Weekday::Sun),
 ];
-const KNOWN: &str = "%Y %y %m %b %B %d %j %a %A %H %I %p %M %S %f %F %T %R %%";
+const KNOWN: &str = "%Y %y %m %b %B %d %j %a %A %H %I %p %M %S %f %z %F %T %R %%, and the words \
+                     iso8601, epoch_seconds, epoch_milliseconds, epoch_microseconds and epoch_nanoseconds";
 
 /// Whether a column's `datetime_format` is one that the reader can read by; if not, why.
 pub fn check_datetime_format(format: &str) -> Result<(), String> {
@@ -69,12 +90,20 @@ pub fn check_datetime_format(format: &str) -> Result<(), String> {
 
 impl fmt::Display for DatetimeFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        match self.form {
+            Form::Parts(_) => write!(f, "`{}`", self.text),
+            Form::Iso8601 => write!(f, "`YYYY-MM-DDTHH:MM:SS[.f]` with `Z` or an offset such as `+01:00`"),
+            Form::Epoch(_) => write!(f, "`{}`, a number", self.text),
+        }
     }
 }
 
 impl DatetimeFormat {
     pub(crate) fn new(format: &str) -> Result<Self, String> {
+        let word = EPOCHS.iter().find(|(word, _)| *word == format).map(|(_, decimals)| Form::Epoch(*decimals));
+        if let Some(form) = word.or_else(|| (format == ISO_8601).then_some(Form::Iso8601)) {
+            return Ok(Self { text: format.into(), form });
+        }
         let mut parts = Vec::new();
         let mut letters = format.chars();
         while let Some(letter) = letters.next() {
@@ -115,33 +144,86 @@ impl DatetimeFormat {
                 Some('T') => {
                     parts.extend([Part::Hour, Part::Letter(':'), Part::Minute, Part::Letter(':'), Part::Second]);
                 }
-                Some(zone @ ('z' | 'Z')) => {
-                    return Err(format!("`%{zone}` is a time zone, and timestamps here have none"));
+                Some('z') => parts.push(Part::Zone),
+                Some('Z') => {
+                    let what = "`%Z` is a time zone's name, which may be that of several: where it is always the same, \
+                                write it as it is";
+                    return Err(what.into());
                 }
                 Some(other) => return Err(format!("`%{other}` is not known; known are {KNOWN}")),
                 None => return Err("ends with a single `%`".into()),
             }
         }
         complete(&parts)?;
-        Ok(Self { text: format.into(), parts })
+        Ok(Self { text: format.into(), form: Form::Parts(parts) })
+    }
+
+    /// Whether values are numbers.
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self.form, Form::Epoch(_))
     }
 
     /// The point in time that a text stands for.
     pub(crate) fn read(&self, text: &str) -> Option<Point> {
+        let parts = match &self.form {
+            Form::Parts(parts) => parts,
+            Form::Iso8601 => return iso_8601(text),
+            Form::Epoch(decimals) => return epoch(text, *decimals),
+        };
         let mut found = Found::default();
         let mut rest = text;
-        for part in &self.parts {
+        for part in parts {
             rest = found.take(*part, rest)?;
         }
         if rest.is_empty() { found.point() } else { None }
     }
 }
 
+/// `YYYY-MM-DDTHH:MM[:SS[.f]]` and a zone.
+fn iso_8601(text: &str) -> Option<Point> {
+    let (day, rest) = text.split_at_checked(10)?;
+    let rest = rest.strip_prefix(['T', 't', ' '])?;
+    let (clock, zone) = rest.split_at(rest.find(['Z', 'z', '+', '-'])?);
+    let offset = offset_of(zone)?;
+    let seconds = if clock.len() == 5 { ":00" } else { "" };
+    let local = format!("{day} {clock}{seconds}");
+    scalar::point_of(&local).map(|point| Point { seconds: point.seconds - offset, ..point })
+}
+
+/// A number of units since 1970 began in UTC.
+fn epoch(text: &str, decimals: u8) -> Option<Point> {
+    let nanoseconds = scalar::decimal_of(scalar::number(text)?, 38, 9 - decimals)?;
+    let seconds = i64::try_from(nanoseconds.div_euclid(NANOSECONDS)).ok()?;
+    Some(Point { seconds, nanoseconds: nanoseconds.rem_euclid(NANOSECONDS) as u32 })
+}
+
+/// The seconds that local time is ahead of UTC: of `Z`, `+HH:MM`, `+HHMM` or `+HH`.
+fn offset_of(zone: &str) -> Option<i64> {
+    if zone.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let (sign, rest) = match zone.as_bytes().first()? {
+        b'+' => (1, &zone[1..]),
+        b'-' => (-1, &zone[1..]),
+        _ => return None,
+    };
+    let number = |digits: &str, limit: i64| {
+        let is_number = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit());
+        is_number.then(|| digits.parse::<i64>().ok())?.filter(|number| *number < limit)
+    };
+    let (hours, minutes) = match rest.len() {
+        2 => (rest, "00"),
+        4 => rest.split_at_checked(2)?,
+        _ => rest.split_once(':')?,
+    };
+    Some(sign * (number(hours, 24)? * 3600 + number(minutes, 60)? * 60))
+}
+
 /// Every part at most once, and together a day.
 fn complete(parts: &[Part]) -> Result<(), String> {
     use Part::{
         Day, DayOfYear, Fraction, HalfDay, Hour, Hour12, Minute, Month, MonthName, MonthShort, PointFraction, Second,
-        ShortYear, WeekdayName, WeekdayShort, Year,
+        ShortYear, WeekdayName, WeekdayShort, Year, Zone,
     };
     let count = |some: &[Part]| parts.iter().filter(|part| some.contains(part)).count();
     let day = (count(&[Month, MonthName, MonthShort]), count(&[Day]), count(&[DayOfYear]));
@@ -155,6 +237,7 @@ fn complete(parts: &[Part]) -> Result<(), String> {
         ("the minute", &[Minute]),
         ("the second", &[Second]),
         ("the fraction of a second", &[Fraction, PointFraction]),
+        ("the zone", &[Zone]),
     ] {
         if count(some) > 1 {
             return Err(format!("says {what} twice"));
@@ -184,6 +267,8 @@ struct Found {
     minute: u32,
     second: u32,
     nanoseconds: u32,
+    /// Seconds ahead of UTC.
+    offset: i64,
 }
 
 impl Default for Found {
@@ -199,6 +284,7 @@ impl Default for Found {
             minute: 0,
             second: 0,
             nanoseconds: 0,
+            offset: 0,
         }
     }
 }
@@ -253,6 +339,13 @@ impl Found {
                 let written = (text.len() - rest.len()) as u32;
                 (&mut self.nanoseconds, (fraction * 10_u32.pow(9 - written), rest))
             }
+            Part::Zone => {
+                let digits = text.bytes().skip(1).take_while(|byte| byte.is_ascii_digit() || *byte == b':').count();
+                let is_offset = text.starts_with(['+', '-']);
+                let (zone, rest) = text.split_at_checked(if is_offset { 1 + digits } else { 1 })?;
+                self.offset = offset_of(zone)?;
+                return Some(rest);
+            }
             Part::Month => (&mut self.month, number(1, 12)?),
             Part::Day => (&mut self.day, number(1, 31)?),
             Part::Hour => (&mut self.hour, number(0, 23)?),
@@ -275,7 +368,7 @@ impl Found {
         }
         let hour = self.half_day.map_or(self.hour, |half| self.hour % 12 + 12 * half);
         let point = day.and_hms_opt(hour, self.minute, self.second)?.and_utc();
-        Some(Point { seconds: point.timestamp(), nanoseconds: self.nanoseconds })
+        Some(Point { seconds: point.timestamp() - self.offset, nanoseconds: self.nanoseconds })
     }
 }
 
@@ -340,6 +433,19 @@ mod tests {
             ("%F %T", "2024-02-29 23:59:59", "2024-02-29 23:59:59.000"),
             ("%F %H%M", "2024-02-29 930", "2024-02-29 09:30:00.000"),
             ("%F 100%%", "2024-02-29 100%", "2024-02-29 00:00:00.000"),
+            ("%FT%T%z", "2024-02-29T23:30:00Z", "2024-02-29 23:30:00.000"),
+            ("%FT%T.%f%z", "2024-02-29T23:30:00.5-0130", "2024-03-01 01:00:00.500"),
+            ("%F %H:%M %z", "2024-02-29 23:30 +05:45", "2024-02-29 17:45:00.000"),
+            ("iso8601", "2024-02-29T23:30:00Z", "2024-02-29 23:30:00.000"),
+            ("iso8601", "2024-02-29t23:30:00.123456z", "2024-02-29 23:30:00.123456000"),
+            ("iso8601", "2024-01-01 00:30+01", "2023-12-31 23:30:00.000"),
+            ("iso8601", "2024-02-29T23:30:00.000000000+00:00", "2024-02-29 23:30:00.000"),
+            ("epoch_seconds", "1709249400", "2024-02-29 23:30:00.000"),
+            ("epoch_seconds", "-0.5", "1969-12-31 23:59:59.500"),
+            ("epoch_seconds", "1.7092494e9", "2024-02-29 23:30:00.000"),
+            ("epoch_milliseconds", "1709249400001", "2024-02-29 23:30:00.001"),
+            ("epoch_microseconds", "1709249400000001", "2024-02-29 23:30:00.000001000"),
+            ("epoch_nanoseconds", "1", "1970-01-01 00:00:00.000000001"),
         ] {
             assert_eq!(read(format, text).as_deref(), Some(expected), "{format}: {text}");
         }
@@ -363,6 +469,19 @@ mod tests {
             ("%F %T,%f", "2024-02-29 23:59:59"),
             ("%F %I:%M %p", "2024-02-29 13:30 PM"),
             ("%Y %j", "2023 366"),
+            ("%FT%T%z", "2024-02-29T23:30:00"),
+            ("%FT%T%z", "2024-02-29T23:30:00+1:00"),
+            ("%FT%T%z", "2024-02-29T23:30:00+24:00"),
+            ("%FT%T%z", "2024-02-29T23:30:00 UTC"),
+            ("iso8601", "2024-02-29T23:30:00"),
+            ("iso8601", "2024-02-29"),
+            ("iso8601", "2024-02-30T23:30:00Z"),
+            ("iso8601", "2024-02-29T23:30:00.Z"),
+            ("iso8601", "2024-02-29T23:30:00+01:00:00"),
+            ("epoch_seconds", "2024-02-29"),
+            ("epoch_seconds", ""),
+            ("epoch_seconds", "1e40"),
+            ("epoch_nanoseconds", "0.5"),
         ] {
             assert_eq!(read(format, text), None, "{format}: {text}");
         }
@@ -371,8 +490,9 @@ mod tests {
     #[test]
     fn a_format_that_cannot_be_read_by_is_refused() {
         for (format, reason) in [
-            ("%F %T%z", "`%z` is a time zone"),
+            ("%F %T%z%z", "says the zone twice"),
             ("%F %Z", "`%Z` is a time zone"),
+            ("epoch", "says no year"),
             ("%F %Q", "`%Q` is not known; known are %Y %y"),
             ("%F %", "ends with a single `%`"),
             ("%d/%m", "says no year"),

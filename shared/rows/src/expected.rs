@@ -80,7 +80,8 @@ impl Expected<'_> {
                 precision - scale
             ),
             ColumnType::Date | ColumnType::Timestamp(_) if let Some(format) = self.format => {
-                write!(f, "{column_type}: a text as `{format}`")
+                let a = if format.is_number() { "" } else { "a text as " };
+                write!(f, "{column_type}: {a}{format}")
             }
             ColumnType::Date => write!(f, "date: a text YYYY-MM-DD"),
             ColumnType::Timestamp(unit) => {

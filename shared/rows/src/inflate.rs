@@ -1,12 +1,18 @@
-//! Inflates on a thread of its own, unless there is little, a few chunks ahead of whoever reads the text: fetching and inflating go on beside
-//! the reading where there is more than one core.
+//! Decompresses, and decodes text of other encodings, on a thread of its own, unless there is little, a few chunks ahead
+//! of whoever reads the text: fetching and inflating go on beside the reading where there is more than one core.
 
 use std::fmt;
 use std::io::{self, BufReader, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use bzip2::bufread::MultiBzDecoder;
+use contract::Compression;
 use flate2::bufread::MultiGzDecoder;
+
+use crate::encoding::{Charset, Decoding};
 
 /// Bytes that are fetched, and inflated, at once.
 pub(crate) const CHUNK_BYTES: usize = 512 << 10;
@@ -20,8 +26,8 @@ pub(crate) const HEADROOM: usize = 16 << 10;
 const AHEAD: usize = 4;
 /// A stream that has given [`BOMB_BYTES`] of text, and this many times its own size, is a decompression bomb: DEFLATE
 /// packs up to 1,032 bytes into one, JSON rows that differ at all come to 10 or 50.
-const BOMB_RATIO: u64 = 500;
-const BOMB_BYTES: u64 = 1 << 30;
+pub(crate) const BOMB_RATIO: u64 = 500;
+pub(crate) const BOMB_BYTES: u64 = 1 << 30;
 
 /// A source that has come to its end before so many bytes is not worth a thread.
 const SMALL_BYTES: usize = 64 << 10;
@@ -57,19 +63,24 @@ pub(crate) struct Torn {
 impl Inflating {
     /// Fetches the first bytes and, if there are more, starts the thread. It stops when this is dropped, or with the
     /// source.
-    pub(crate) fn start(mut source: Box<dyn Read + Send>) -> io::Result<Self> {
+    pub(crate) fn start(
+        mut source: Box<dyn Read + Send>,
+        compression: Compression,
+        charset: Option<Charset>,
+    ) -> io::Result<Self> {
         let mut first = Vec::new();
         let fetched = source.by_ref().take(SMALL_BYTES as u64).read_to_end(&mut first);
         let whole = fetched.as_ref().is_ok_and(|bytes| *bytes < SMALL_BYTES);
         let first = Cursor::new(first);
         if whole {
-            return Ok(Self::Here(Box::new(Inflater::new(Box::new(first), SMALL_BYTES))));
+            let inflater = Inflater::new(Box::new(first), SMALL_BYTES, compression, charset)?;
+            return Ok(Self::Here(Box::new(inflater)));
         }
         let source: Box<dyn Read + Send> = match fetched {
             Ok(_) => Box::new(first.chain(source)),
             Err(error) => Box::new(first.chain(Failed(Some(error)))),
         };
-        let mut inflater = Inflater::new(source, CHUNK_BYTES);
+        let mut inflater = Inflater::new(source, CHUNK_BYTES, compression, charset)?;
         let (filled, pieces) = sync_channel(AHEAD);
         // room for all chunks that there ever are: those that wait, the one being filled and the one being read
         let (spent, empty) = sync_channel(AHEAD + 2);
@@ -120,7 +131,8 @@ impl Inflating {
 
 /// Inflates chunk by chunk.
 pub(crate) struct Inflater {
-    decoder: MultiGzDecoder<BufReader<Source>>,
+    decoder: Decoding<Box<dyn Read + Send>>,
+    fetched: Arc<Fetched>,
     bytes: u64,
     /// Of the next chunk.
     size: usize,
@@ -135,10 +147,16 @@ impl fmt::Debug for Inflater {
 }
 
 impl Inflater {
-    fn new(reader: Box<dyn Read + Send>, fetch_bytes: usize) -> Self {
-        let source = Source { reader, bytes: 0, failed: false };
-        let decoder = MultiGzDecoder::new(BufReader::with_capacity(fetch_bytes, source));
-        Self { decoder, bytes: 0, size: FIRST_CHUNK_BYTES, end: None }
+    fn new(
+        reader: Box<dyn Read + Send>,
+        fetch_bytes: usize,
+        compression: Compression,
+        charset: Option<Charset>,
+    ) -> io::Result<Self> {
+        let fetched = Arc::new(Fetched::default());
+        let source = Source { reader, fetched: Arc::clone(&fetched), inflated: compression == Compression::Zip };
+        let decoder = decoder(compression, BufReader::with_capacity(fetch_bytes, source))?;
+        Ok(Self { decoder: Decoding::new(decoder, charset), fetched, bytes: 0, size: FIRST_CHUNK_BYTES, end: None })
     }
 
     /// The next text, in a chunk that was spent or is new.
@@ -148,7 +166,7 @@ impl Inflater {
             self.size = (self.size * GROWTH).min(CHUNK_BYTES);
             let (length, mut end) = fill(&mut self.decoder, &mut chunk[HEADROOM..]);
             self.bytes += length as u64;
-            if self.bytes > BOMB_BYTES && self.bytes / self.source().bytes.max(1) > BOMB_RATIO {
+            if self.bytes > BOMB_BYTES && self.bytes / self.fetched.bytes.load(Ordering::Relaxed).max(1) > BOMB_RATIO {
                 let what = format!("it inflates to more than {BOMB_RATIO} times its size: a decompression bomb");
                 end = Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, what)));
             }
@@ -160,13 +178,20 @@ impl Inflater {
         }
         match self.end.take() {
             None | Some(Ok(())) => Ok(None),
-            Some(Err(error)) => Err(Torn { error, source_failed: self.source().failed }),
+            Some(Err(error)) => Err(Torn { error, source_failed: self.fetched.failed.load(Ordering::Relaxed) }),
         }
     }
+}
 
-    fn source(&self) -> &Source {
-        self.decoder.get_ref().get_ref()
-    }
+/// What turns compressed bytes into text. A stream may be of several members, one after the other.
+fn decoder(compression: Compression, source: BufReader<Source>) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match compression {
+        Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(source)?),
+        Compression::Bzip2 => Box::new(MultiBzDecoder::new(source)),
+        // a member of an archive comes inflated
+        Compression::None | Compression::Zip => Box::new(source),
+    })
 }
 
 /// Fills a chunk as far as the stream goes, and tells how it ends, if it does.
@@ -183,20 +208,38 @@ fn fill(decoder: &mut impl Read, chunk: &mut [u8]) -> (usize, Option<io::Result<
     (length, None)
 }
 
-/// Remembers whether it was the source that failed: a decoder's errors look the same.
+/// Remembers how much came, and whether it was the source that failed: a decoder's errors look the same.
 struct Source {
     reader: Box<dyn Read + Send>,
-    bytes: u64,
-    failed: bool,
+    fetched: Arc<Fetched>,
+    /// What comes was inflated before: its errors are those of the stream too.
+    inflated: bool,
+}
+
+#[derive(Default)]
+struct Fetched {
+    bytes: AtomicU64,
+    failed: AtomicBool,
 }
 
 impl Read for Source {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(into);
-        self.bytes += *read.as_ref().unwrap_or(&0) as u64;
-        self.failed |= read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);
+        match &read {
+            Ok(bytes) => {
+                self.fetched.bytes.fetch_add(*bytes as u64, Ordering::Relaxed);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if self.inflated && is_damage(error) => {}
+            Err(_) => self.fetched.failed.store(true, Ordering::Relaxed),
+        }
         read
     }
+}
+
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), FileTooLarge | InvalidData | InvalidInput | UnexpectedEof)
 }
 
 /// A source that has failed, to say so where its bytes end.

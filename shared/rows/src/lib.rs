@@ -59,16 +59,20 @@
 //! %f %F %T %R %%`. English names, in any letter case. A weekday must be the right one. A fraction (`%f`) has
 //! up to nine digits, and is left out together with a point before it; one finer than the column is a misfit, and a time of day other than midnight is one in a date column.
 
+mod archive;
 mod column;
 mod convert;
 mod csv;
 mod datetime;
+mod documents;
+mod encoding;
 mod expected;
 mod found;
 mod inferred;
 mod inflate;
 mod layout;
 mod lines;
+mod magic;
 mod misfit;
 mod pages;
 mod parquet;
@@ -93,10 +97,11 @@ mod tests_types;
 mod thrift;
 
 pub use datetime::check_datetime_format;
+pub use encoding::check_encoding;
 pub use inferred::Inferred;
 pub use misfit::{Misfit, MisfitKind, Tally};
 pub use ranges::{Input, Ranges};
 pub use read_error::ReadError;
-pub use reader::{Batch, Gap, Options, RowReader, Summary};
+pub use reader::{Batch, Gap, Options, RowReader, Summary, needs_ranges};
 pub use schema::{arrow_type, schema};
 pub use shown::{is_in_range, shown_value};

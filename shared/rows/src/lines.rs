@@ -6,12 +6,17 @@ use std::io::{self, Read};
 use contract::Compression;
 
 use crate::ReadError;
+use crate::encoding::{Charset, Decoding};
 use crate::inflate::{CHUNK_BYTES, FIRST_CHUNK_BYTES, GROWTH, HEADROOM, Inflating};
+use crate::magic::{MAGIC_BYTES, Magic};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 pub(crate) struct Lines {
     input: Input,
+    form: Form,
+    /// The first bytes are still to be looked at.
+    unseen: bool,
     maximum_line_bytes: usize,
     maximum_bytes: u64,
     buffer: Vec<u8>,
@@ -34,9 +39,22 @@ pub(crate) struct Line<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+/// How the text is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    /// Ends a line. Before `\n` a `\r` is a part of the end.
+    pub(crate) newline: u8,
+    /// What the metadata says; `None` for UTF-8.
+    pub(crate) charset: Option<Charset>,
+    /// What the text should be, as an extension.
+    pub(crate) extension: &'static str,
+    /// Whether text in tags may be it too.
+    pub(crate) any_text: bool,
+}
+
 enum Input {
-    Plain(Box<dyn Read + Send>),
-    Gzip(Inflating),
+    Plain(Decoding<Box<dyn Read + Send>>),
+    Compressed(Inflating, Compression),
 }
 
 impl fmt::Debug for Lines {
@@ -49,15 +67,21 @@ impl Lines {
     pub(crate) fn new(
         reader: Box<dyn Read + Send>,
         compression: Compression,
+        form: Form,
         maximum_line_bytes: usize,
         maximum_bytes: u64,
     ) -> Result<Self, ReadError> {
         let input = match compression {
-            Compression::None => Input::Plain(reader),
-            Compression::Gzip => Input::Gzip(Inflating::start(reader).map_err(|error| not_fetched(1, 0, &error))?),
+            Compression::None => Input::Plain(Decoding::new(reader, form.charset)),
+            compression => {
+                let inflating = Inflating::start(reader, compression, form.charset);
+                Input::Compressed(inflating.map_err(|error| not_fetched(1, 0, &error))?, compression)
+            }
         };
         Ok(Self {
             input,
+            form,
+            unseen: true,
             maximum_line_bytes,
             maximum_bytes,
             buffer: Vec::new(),
@@ -74,7 +98,7 @@ impl Lines {
     pub(crate) fn next(&mut self) -> Result<Option<Line<'_>>, ReadError> {
         let mut searched = self.start;
         let (from, to) = loop {
-            if let Some(newline) = memchr::memchr(b'\n', &self.buffer[searched..self.end]) {
+            if let Some(newline) = memchr::memchr(self.form.newline, &self.buffer[searched..self.end]) {
                 let line = (self.start, searched + newline);
                 self.start = line.1 + 1;
                 break line;
@@ -138,7 +162,7 @@ impl Lines {
             self.buffer.extend_from_slice(&chunk[HEADROOM..]);
             (self.start, self.end) = (0, pending);
         }
-        if let Input::Gzip(inflating) = &mut self.input {
+        if let Input::Compressed(inflating, _) = &mut self.input {
             inflating.give_back(chunk);
         }
         length
@@ -158,12 +182,14 @@ impl Lines {
                 }
                 read_some(reader, &mut self.buffer[self.end..]).map_err(|error| not_fetched(line, byte, &error))?
             }
-            Input::Gzip(inflating) => {
+            Input::Compressed(inflating, compression) => {
+                let compression = *compression;
                 let chunk = inflating.next().map_err(|torn| {
                     if torn.source_failed {
                         not_fetched(line, byte, &torn.error)
                     } else {
-                        ReadError::Gzip { line, byte, reason: damage(&torn.error, byte) }
+                        let format = name(compression);
+                        ReadError::Compressed { format, line, byte, reason: damage(&torn.error, format, byte) }
                     }
                 })?;
                 chunk.map_or(0, |chunk| self.append(chunk))
@@ -179,7 +205,49 @@ impl Lines {
         if self.bytes > self.maximum_bytes {
             return Err(ReadError::TooLarge { line: self.lines + 1, limit: self.maximum_bytes });
         }
+        if self.unseen {
+            self.unseen = false;
+            self.look()?;
+        }
         Ok(())
+    }
+
+    /// Looks whether what comes first is text at all.
+    fn look(&mut self) -> Result<(), ReadError> {
+        let first = &self.buffer[self.start..self.end.min(self.start + MAGIC_BYTES)];
+        let found = if self.form.any_text { Magic::of(first) } else { Magic::of_text(first) };
+        found.map_or(Ok(()), |found| Err(ReadError::Format { reason: found.inside(self.form.extension) }))
+    }
+
+    /// The text that is there and not given out, at least so much of it as is asked for, or all that there is.
+    pub(crate) fn peek(&mut self, bytes: usize) -> Result<&[u8], ReadError> {
+        while self.end - self.start < bytes && !self.ended {
+            self.fill()?;
+        }
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    /// Whether nothing comes after what [`Self::peek`] gives.
+    pub(crate) fn is_all(&self) -> bool {
+        self.ended
+    }
+
+    /// Takes what was looked at.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        let taken = &self.buffer[self.start..self.start + bytes];
+        self.lines += memchr::memchr_iter(self.form.newline, taken).count() as u64;
+        self.start += bytes;
+    }
+}
+
+/// The name of a compression that is one.
+fn name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "plain",
+        Compression::Gzip => "gzip",
+        Compression::Zip => "zip",
+        Compression::Zstd => "zstd",
+        Compression::Bzip2 => "bzip2",
     }
 }
 
@@ -196,15 +264,15 @@ fn not_fetched(line: u64, byte: u64, error: &io::Error) -> ReadError {
     ReadError::Io { line, byte, kind: error.kind(), message: error.to_string() }
 }
 
-fn damage(error: &io::Error, byte: u64) -> String {
+fn damage(error: &io::Error, format: &str, byte: u64) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            "the gzip stream does not come to its end: the file is cut off or damaged".into()
+            format!("the {format} stream does not come to its end: the file is cut off or damaged")
         }
         io::ErrorKind::InvalidInput if error.to_string() == "invalid gzip header" && byte > 0 => {
             "something that is not gzip follows the end of the gzip stream".into()
         }
         io::ErrorKind::FileTooLarge => error.to_string(),
-        _ => format!("the gzip stream is damaged: {error}"),
+        _ => format!("the {format} stream is damaged: {error}"),
     }
 }

@@ -128,7 +128,19 @@ pub(crate) struct Tallies {
 #[derive(Debug)]
 struct Known {
     name: Arc<str>,
+    /// What it is called in the files.
+    in_files: Box<str>,
     sensitive: bool,
+}
+
+impl Known {
+    /// What is expected of a row that lacks it.
+    fn missing(&self, when: &str) -> String {
+        match *self.name == *self.in_files {
+            true => format!("the column {when}"),
+            false => format!("the column, which is `{}` there, {when}", self.in_files),
+        }
+    }
 }
 
 impl Tally {
@@ -140,8 +152,11 @@ impl Tally {
 impl Tallies {
     pub(crate) fn new(columns: &[Column], examples: usize) -> Self {
         use MisfitKind::{DuplicateColumn, MissingColumn, NotAnObject, NotCsv, NotJson, NotUtf8, RaggedRow, WrongType};
-        let names =
-            columns.iter().map(|column| Known { name: column.name.as_str().into(), sensitive: column.sensitive });
+        let names = columns.iter().map(|column| Known {
+            name: column.name.as_str().into(),
+            in_files: column.name_in_files().into(),
+            sensitive: column.sensitive,
+        });
         let names: Vec<Known> = names.collect();
         let tallies = |column: &Known| {
             [MissingColumn, DuplicateColumn, WrongType].map(|kind| Tally::new(kind, Some(Arc::clone(&column.name))))
@@ -169,7 +184,10 @@ impl Tallies {
     /// Whether the names of a header may be seen. Where there are sensitive columns, a header that names none of the
     /// columns is taken for a row of a file without one.
     pub(crate) fn shows_names<'a>(&self, mut header: impl Iterator<Item = &'a str>) -> bool {
-        let is_described = |name: &str| self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name.trim()));
+        let is_described = |name: &str| {
+            let name = name.trim();
+            !name.is_empty() && self.columns.iter().any(|column| column.in_files.trim().eq_ignore_ascii_case(name))
+        };
         self.lines_shown || header.any(is_described)
     }
 
@@ -197,14 +215,14 @@ impl Tallies {
 
     /// A column that a row lacks.
     pub(crate) fn missing(&mut self, line: u64, column: usize) {
-        let name = &self.columns[column].name;
+        let known = &self.columns[column];
         self.known[column][0].add(line, self.examples, &mut self.fresh, || Misfit {
             kind: MisfitKind::MissingColumn,
             line,
-            column: Some(Arc::clone(name)),
+            column: Some(Arc::clone(&known.name)),
             path: String::new(),
             text: None,
-            expected: "the column to be in every row".into(),
+            expected: known.missing("to be in every row"),
         });
     }
 
@@ -218,7 +236,7 @@ impl Tallies {
         text: &str,
         expected: &dyn fmt::Display,
     ) {
-        let Known { name, sensitive } = &self.columns[column];
+        let Known { name, sensitive, .. } = &self.columns[column];
         let tally = match kind {
             MisfitKind::DuplicateColumn => &mut self.known[column][1],
             _ => &mut self.known[column][2],
@@ -255,7 +273,7 @@ impl Tallies {
 
     /// A column that a file without rows lacks.
     pub(crate) fn missing_without_rows(&mut self, column: usize) {
-        self.known[column][0].note(IN_NO_ROW);
+        self.known[column][0].note(&self.columns[column].missing("to be there; no row follows"));
     }
 
     /// A column that a file without rows has twice.
@@ -340,7 +358,7 @@ impl Tallies {
     /// A field that is not described, inside a column's value. The names of fields may be data: those of a sensitive
     /// column are not told.
     pub(crate) fn unexpected_inside(&mut self, line: u64, column: usize, place: &dyn fmt::Display) {
-        let Known { name, sensitive } = &self.columns[column];
+        let Known { name, sensitive, .. } = &self.columns[column];
         let name = if *sensitive { format!("{name}.…") } else { format!("{name}{place}") };
         self.unexpected(line, &name);
     }
@@ -389,8 +407,6 @@ impl Tallies {
             .filter(|tally| !tally.examples.is_empty() || tally.count > 0)
     }
 }
-
-const IN_NO_ROW: &str = "the column to be there; no row follows";
 
 impl Tally {
     /// Something of a file without rows.

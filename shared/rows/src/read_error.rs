@@ -5,19 +5,35 @@ use std::io;
 /// Ends the reading. Lines count from 1; bytes are those of the inflated text before the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// Not a format that the reader knows.
-    #[error("unsupported format: {format}; supported are jsonl, jsonl.gz, csv, csv.gz and parquet")]
-    UnsupportedFormat {
-        /// As in the extension.
-        format: String,
+    /// The file is not of the format that its name says, or the format cannot be read so.
+    #[error("{reason}")]
+    Format {
+        /// What it is, and what to do.
+        reason: String,
     },
-    /// The gzip stream is torn, damaged, or followed by something else.
+    /// A compressed stream is torn, damaged, or followed by something else.
     #[error("line {line}, byte {byte}: {reason}")]
-    Gzip {
+    Compressed {
+        /// How it is compressed.
+        format: &'static str,
         /// The line that would have come next, or was under way.
         line: u64,
         /// Inflated bytes that came before.
         byte: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A JSON document is none from a place on.
+    #[error("line {line}: {reason}")]
+    Json {
+        /// Where.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A workbook is damaged, or has not what is asked of it.
+    #[error("{reason}")]
+    Workbook {
         /// What is wrong.
         reason: String,
     },
@@ -70,6 +86,12 @@ pub enum ReadError {
         line: u64,
         /// The limit.
         limit: u64,
+    },
+    /// The metadata names an encoding that is none.
+    #[error("dialect.encoding: {reason}")]
+    Encoding {
+        /// What is wrong.
+        reason: String,
     },
     /// The bytes could not be fetched. Says nothing about the file.
     #[error("line {line}, byte {byte}: {message}")]

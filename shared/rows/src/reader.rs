@@ -3,16 +3,20 @@
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use contract::{Column, Compression, FileFormat, Table};
+use contract::{Column, Compression, DataFormat, FileFormat, Nan, Table};
 
+use crate::archive;
 use crate::column::{ColumnBuilder, Fault, Place};
 use crate::csv::{Csv, Records};
 use crate::datetime::DatetimeFormat;
+use crate::documents::Documents;
+use crate::encoding::Charset;
 use crate::layout::Layout;
-use crate::lines::{Line, Lines};
+use crate::lines::{Form, Line, Lines};
+use crate::magic::{MAGIC_BYTES, Magic};
 use crate::misfit::Tallies;
 use crate::parquet::Parquet;
-use crate::split::{Names, Slot, Unexpected, split};
+use crate::split::{Names, Slot, Unexpected, split, with_nan_as_text};
 use crate::{Input, Misfit, MisfitKind, ReadError, Tally, schema};
 
 /// The limits of a reader.
@@ -56,8 +60,10 @@ pub struct RowReader {
 }
 
 #[derive(Debug)]
-enum Source {
+pub(crate) enum Source {
     Json(Lines),
+    /// JSON that is not one object a line.
+    Documents(Documents),
     Csv(Csv),
     /// Each line as it is.
     Text(Lines),
@@ -121,27 +127,43 @@ impl RowReader {
         table: &Table,
         options: Options,
     ) -> Result<Self, ReadError> {
-        let lines = |input: Input| {
-            Lines::new(input.into_reader(), compression, options.maximum_line_bytes, options.maximum_bytes)
-        };
+        let (input, format, compression) = resolve(input.into(), format, compression, table)?;
+        let charset = table.file_dialect.encoding.as_deref().map(Charset::named).transpose();
+        let charset = charset.map_err(|reason| ReadError::Encoding { reason })?;
         let mut rows = Rows::new(table, options.examples)?;
+        rows.charset = charset.map_or("UTF-8", Charset::name);
+        let lines = |input: Input| {
+            let extension = if format == FileFormat::Described { "txt" } else { format.extension() };
+            let newline = table.file_dialect.line_terminator;
+            let form = Form { newline, charset, extension, any_text: table.lines };
+            let reader = match (compression, input) {
+                (Compression::Zip, Input::Ranges(ranges)) => archive::single(ranges)?,
+                (Compression::Zip, Input::Stream(_)) => return Err(as_ranges("zip")),
+                (_, input) => input.into_reader(),
+            };
+            Lines::new(reader, compression, form, options.maximum_line_bytes, options.maximum_bytes)
+        };
         let source = match format {
-            FileFormat::JsonLines | FileFormat::Csv if table.lines => Source::Text(lines(input.into())?),
-            FileFormat::JsonLines => Source::Json(lines(input.into())?),
-            FileFormat::Csv => {
-                let records = Records::new(lines(input.into())?, options.maximum_line_bytes);
-                Source::Csv(Csv::new(records, table.checks.header, rows.columns.len()))
-            }
-            FileFormat::Parquet if compression != Compression::None => {
-                return Err(ReadError::UnsupportedFormat { format: format!("{format}.gz") });
+            FileFormat::Parquet | FileFormat::Excel if compression != Compression::None => {
+                let reason = format!("{format} compresses inside: land it without a compression around it");
+                return Err(ReadError::Format { reason });
             }
             FileFormat::Parquet => {
-                let Input::Ranges(ranges) = input.into() else {
-                    let reason = "its description is at its end: it must come as ranges, not as a stream".into();
-                    return Err(ReadError::Parquet { row: 1, reason });
-                };
+                let Input::Ranges(ranges) = input else { return Err(as_ranges("parquet")) };
                 let most_rows = most_rows(&options, &rows);
                 Source::Parquet(Box::new(Parquet::open(ranges, table, &mut rows, &options, most_rows)?))
+            }
+            FileFormat::Excel => {
+                return Err(ReadError::Format { reason: "no workbooks yet".into() });
+            }
+            _ if table.lines => Source::Text(lines(input)?),
+            FileFormat::JsonLines => Source::Json(lines(input)?),
+            FileFormat::Json => Documents::open(lines(input)?, table, options.maximum_line_bytes)?,
+            FileFormat::Csv | FileFormat::Tsv | FileFormat::Described => {
+                let delimiter = if format == FileFormat::Tsv { b'\t' } else { b',' };
+                let maximum = options.maximum_line_bytes;
+                let records = Records::new(lines(input)?, maximum, &table.file_dialect, delimiter);
+                Source::Csv(Csv::new(records, table, rows.charset))
             }
         };
         Ok(Self { source, rows, options, failed: None, told_without_rows: false })
@@ -205,6 +227,59 @@ impl RowReader {
     }
 }
 
+/// How a file whose name does not say it is written: by what it begins with, and for text as the metadata has it.
+fn resolve(
+    input: Input,
+    format: FileFormat,
+    compression: Compression,
+    table: &Table,
+) -> Result<(Input, FileFormat, Compression), ReadError> {
+    if format != FileFormat::Described {
+        return Ok((input, format, compression));
+    }
+    let described = match table.data_format {
+        DataFormat::Json => FileFormat::Json,
+        DataFormat::Parquet if compression == Compression::None => FileFormat::Parquet,
+        _ => FileFormat::Csv,
+    };
+    let (Input::Ranges(ranges), Compression::None) = (&input, compression) else {
+        return Ok((input, described, compression));
+    };
+    let length = usize::try_from(ranges.length()).unwrap_or(usize::MAX).min(MAGIC_BYTES);
+    let first = ranges.get(0, length).map_err(|error| ReadError::Io {
+        line: 1,
+        byte: 0,
+        kind: error.kind(),
+        message: error.to_string(),
+    })?;
+    let (format, compression) = match Magic::of(&first) {
+        Some(Magic::Gzip) => (described, Compression::Gzip),
+        Some(Magic::Zip) => (described, Compression::Zip),
+        Some(Magic::Zstd) => (described, Compression::Zstd),
+        Some(Magic::Bzip2) => (described, Compression::Bzip2),
+        Some(Magic::Parquet) => (FileFormat::Parquet, Compression::None),
+        Some(Magic::Excel) => (FileFormat::Excel, Compression::None),
+        // it is text then, whatever the table's usual files are
+        _ if described == FileFormat::Parquet && !first.is_empty() => {
+            let reason = "expected a Parquet file, as the table's data_format has it: it does not begin like one";
+            return Err(ReadError::Format { reason: reason.into() });
+        }
+        Some(Magic::OldExcel | Magic::Other(_)) | None => (described, Compression::None),
+    };
+    Ok((input, format, compression))
+}
+
+/// Whether a file must be readable at any place, as its description comes last or its name does not say what it is.
+pub fn needs_ranges(format: FileFormat, compression: Compression) -> bool {
+    let anywhere = matches!(format, FileFormat::Parquet | FileFormat::Excel | FileFormat::Described);
+    anywhere || compression == Compression::Zip
+}
+
+fn as_ranges(format: &str) -> ReadError {
+    let reason = format!("{format}: its description is at its end: it must come as ranges, not as a stream");
+    ReadError::Format { reason }
+}
+
 /// Rows in a batch at most.
 fn most_rows(options: &Options, rows: &Rows) -> usize {
     options.batch_rows.min(MAXIMUM_CELLS / rows.columns.len().max(1)).max(1)
@@ -223,6 +298,7 @@ impl Source {
     fn take(&mut self, rows: &mut Rows, options: &Options) -> Result<More, ReadError> {
         let taken = match self {
             Self::Json(lines) => lines.next()?.map(|line| rows.take(line)).is_some(),
+            Self::Documents(documents) => documents.next()?.map(|line| rows.take(line)).is_some(),
             Self::Csv(csv) => csv.take(rows)?,
             Self::Text(lines) => lines.next()?.map(|line| rows.take_text(line)).is_some(),
             Self::Parquet(parquet) => {
@@ -237,13 +313,14 @@ impl Source {
         match self {
             Self::Csv(csv) => csv.without_rows(rows),
             Self::Parquet(parquet) => parquet.without_rows(rows),
-            Self::Json(_) | Self::Text(_) => {}
+            Self::Json(_) | Self::Documents(_) | Self::Text(_) => {}
         }
     }
 
     fn lines(&self) -> u64 {
         match self {
             Self::Json(lines) | Self::Text(lines) => lines.lines(),
+            Self::Documents(documents) => documents.lines(),
             Self::Csv(csv) => csv.lines().lines(),
             Self::Parquet(parquet) => parquet.rows(),
         }
@@ -252,6 +329,7 @@ impl Source {
     fn bytes(&self) -> u64 {
         match self {
             Self::Json(lines) | Self::Text(lines) => lines.bytes(),
+            Self::Documents(documents) => documents.bytes(),
             Self::Csv(csv) => csv.lines().bytes(),
             Self::Parquet(parquet) => parquet.bytes(),
         }
@@ -269,6 +347,10 @@ pub(crate) struct Rows {
     /// The columns that came as they are, in place of what was built.
     pub(crate) ready: Vec<Option<ArrayRef>>,
     pub(crate) tallies: Tallies,
+    /// The name of the encoding that text is expected in.
+    charset: &'static str,
+    /// Whether JSON may have numbers that are none.
+    nan: Nan,
     /// The line of each row.
     lines: Vec<u64>,
     gaps: Vec<Vec<Gap>>,
@@ -278,11 +360,12 @@ pub(crate) struct Rows {
 impl Rows {
     fn new(table: &Table, examples: usize) -> Result<Self, ReadError> {
         let columns = table.data_columns();
-        let names = Names::new(columns.iter().map(|column| column.name.as_str()));
+        let names = Names::new(columns.iter().map(Column::name_in_files));
         let builder = |column: &Column| {
             let wrong = |reason| ReadError::DatetimeFormat { column: column.name.clone(), reason };
             let format = column.datetime_format.as_deref().map(DatetimeFormat::new).transpose().map_err(wrong)?;
-            Ok(ColumnBuilder::new(&column.column_type).with_format(format))
+            let builder = ColumnBuilder::new(&column.column_type).with_format(format);
+            Ok(builder.with_written(&column.written).with_nan(table.file_dialect.nan))
         };
         Ok(Self {
             schema: schema(table),
@@ -292,6 +375,8 @@ impl Rows {
             columns: columns.iter().map(builder).collect::<Result<_, _>>()?,
             ready: vec![None; columns.len()],
             tallies: Tallies::new(columns, examples),
+            charset: "UTF-8",
+            nan: table.file_dialect.nan,
             lines: Vec::new(),
             gaps: vec![Vec::new(); columns.len()],
             count: 0,
@@ -305,18 +390,28 @@ impl Rows {
             return;
         }
         let Ok(text) = std::str::from_utf8(line.bytes) else {
-            self.tallies.line(MisfitKind::NotUtf8, number, line.bytes, "UTF-8");
+            self.tallies.line(MisfitKind::NotUtf8, number, line.bytes, self.charset);
             return;
         };
         if self.layout.follow(text, &mut self.slots) {
             self.append(number, text);
             return;
         }
+        if self.nan != Nan::Refuse
+            && let Some(text) = with_nan_as_text(text)
+        {
+            return self.take_object(number, &text, line.bytes);
+        }
+        self.take_object(number, text, line.bytes);
+    }
+
+    /// Makes a row of a line's text, or a misfit, of which the line as it is is shown.
+    fn take_object(&mut self, number: u64, text: &str, bytes: &[u8]) {
         match text.trim_ascii_start().as_bytes().first() {
             None => return,
             Some(b'{') => {}
             Some(_) => {
-                self.tallies.line(MisfitKind::NotAnObject, number, line.bytes, "a JSON object on every line");
+                self.tallies.line(MisfitKind::NotAnObject, number, bytes, "a JSON object on every line");
                 return;
             }
         }
@@ -330,7 +425,7 @@ impl Rows {
             Unexpected::Value(json) => tallies.unexpected_value(text, json),
         };
         if let Err(error) = split(text, &mut self.names, &mut self.slots, &mut unexpected) {
-            self.tallies.line(MisfitKind::NotJson, number, line.bytes, JsonError(&error));
+            self.tallies.line(MisfitKind::NotJson, number, bytes, JsonError(&error));
             return;
         }
         if !surprise {
@@ -343,7 +438,7 @@ impl Rows {
     fn take_text(&mut self, line: Line<'_>) {
         let bytes = line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes);
         let Ok(text) = std::str::from_utf8(bytes) else {
-            self.tallies.line(MisfitKind::NotUtf8, line.number, line.bytes, "UTF-8");
+            self.tallies.line(MisfitKind::NotUtf8, line.number, line.bytes, self.charset);
             return;
         };
         let mut columns = self.columns.iter_mut();

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{Datelike, NaiveDate};
-use contract::TimestampUnit;
+use contract::{TimestampUnit, Written};
 use serde_json::value::RawValue;
 
 use crate::datetime::DatetimeFormat;
@@ -24,9 +24,104 @@ pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A text that is a number by JSON's grammar.
+/// A text that is a number: by JSON's grammar, and without the zero before or the digits after the point as programs
+/// leave them out (`.5`, `-.25`, `5.`).
 pub(crate) fn number(text: &str) -> Option<&str> {
+    json_number(text).or_else(|| parts(text).map(|_| text))
+}
+
+/// A text that is a number by JSON's grammar.
+pub(crate) fn json_number(text: &str) -> Option<&str> {
     (!text.is_empty() && number_end(text.as_bytes(), 0)? == text.len()).then_some(text)
+}
+
+/// The parts of a number.
+struct Parts<'a> {
+    negative: bool,
+    whole: &'a str,
+    fraction: &'a str,
+    exponent: Option<&'a str>,
+}
+
+fn parts(text: &str) -> Option<Parts<'_>> {
+    let (negative, rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (mantissa, exponent) = match rest.find(['e', 'E']) {
+        Some(e) => (&rest[..e], Some(&rest[e + 1..])),
+        None => (rest, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let leading_zero = whole.len() > 1 && whole.starts_with('0');
+    let exponent_digits = exponent.map(|e| e.strip_prefix(['+', '-']).unwrap_or(e));
+    let fits = digits(whole)
+        && digits(fraction)
+        && !(whole.is_empty() && fraction.is_empty())
+        && !leading_zero
+        && exponent_digits.is_none_or(|e| !e.is_empty() && digits(e));
+    fits.then_some(Parts { negative, whole, fraction, exponent })
+}
+
+/// A number as another dialect writes it, as JSON and the like do: with a point, and without what parts its thousands or
+/// stands around it.
+pub(crate) fn plain_number<'a>(text: &'a str, written: &Written) -> Option<Cow<'a, str>> {
+    let text = if written.bare_number { Cow::Borrowed(text) } else { bare(text)? };
+    if written.decimal == '.' && written.group.is_none() {
+        return Some(text);
+    }
+    let text = &*text;
+    let (mantissa, exponent) = text.find(['e', 'E']).map_or((text, ""), |e| text.split_at(e));
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let (whole, fraction) = match mantissa.split_once(written.decimal) {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let whole: Cow<'_, str> = match written.group.filter(|group| whole.contains(*group)) {
+        None => whole.into(),
+        Some(group) => {
+            // the last group has three digits; those before have two in India
+            let groups: Vec<&str> = whole.split(group).collect();
+            let (first, rest) = groups.split_first()?;
+            let (last, middle) = rest.split_last()?;
+            let length = |group: &str, lengths: &[usize]| lengths.contains(&group.len());
+            if !length(first, &[1, 2, 3]) || !length(last, &[3]) || !middle.iter().all(|group| length(group, &[2, 3])) {
+                return None;
+            }
+            groups.concat().into()
+        }
+    };
+    // a point that is not the decimal sign is nothing that a number has
+    if whole.contains('.') || fraction.is_some_and(|fraction| fraction.contains('.')) {
+        return None;
+    }
+    Some(match fraction {
+        Some(fraction) => format!("{sign}{whole}.{fraction}{exponent}").into(),
+        None => format!("{sign}{whole}{exponent}").into(),
+    })
+}
+
+/// A number without the currency, or the percent sign, that stands before or after it. A sign comes before both, or
+/// right before the number: `-£5`, `£-5`, `5 %`, `EUR 5`.
+fn bare(text: &str) -> Option<Cow<'_, str>> {
+    let is_unit = |unit: &str| {
+        let mut letters = unit.chars();
+        let sign =
+            letters.next().is_some_and(|letter| "%$£€¥₹₽₩₺₪₫₴₦₱฿¢₿¤".contains(letter)) && letters.next().is_none();
+        sign || unit.len() == 3 && unit.bytes().all(|b| b.is_ascii_uppercase())
+    };
+    let text = text.trim();
+    let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let begins = |letter: char| letter.is_ascii_digit() || matches!(letter, '-' | '.' | ',');
+    let start = rest.find(begins)?;
+    let end = rest.rfind(|letter: char| letter.is_ascii_digit() || letter == '.')? + 1;
+    let (before, number, after) = (rest[..start].trim(), rest.get(start..end)?, rest[end..].trim());
+    let units = [before, after].into_iter().filter(|unit| !unit.is_empty());
+    if units.clone().count() > 1 || !units.into_iter().all(is_unit) || !sign.is_empty() && number.starts_with('-') {
+        return None;
+    }
+    Some(if sign.is_empty() { number.into() } else { format!("{sign}{number}").into() })
 }
 
 /// A text that is an object or an array as JSON, with nothing around it.
@@ -35,9 +130,13 @@ pub(crate) fn nested(text: &str) -> Option<&str> {
     (json.get().len() == text.len()).then_some(text)
 }
 
-/// A whole number. JSON's own grammar has excluded what Rust would accept besides (`+1`, `007`).
-pub(crate) fn integer<T: FromStr>(json: &str) -> Option<T> {
-    json.parse().ok()
+/// A whole number, however it is written: `10`, `10.0` and `1e1` are the same one.
+pub(crate) fn integer<T: FromStr + TryFrom<i128>>(json: &str) -> Option<T> {
+    match json.as_bytes() {
+        // Rust takes a plus sign and zeros before the number, which may mean something: the number is a code then
+        [b'+', ..] | [b'0', _, ..] | [b'-', b'0', _, ..] => T::try_from(decimal_of(json, 38, 0)?).ok(),
+        _ => json.parse().ok().or_else(|| T::try_from(decimal_of(json, 38, 0)?).ok()),
+    }
 }
 
 /// A number, rounded to the nearest that the type has.
@@ -48,6 +147,23 @@ pub(crate) fn double(json: &str) -> Option<f64> {
 /// As [`double`], rounded once.
 pub(crate) fn float(json: &str) -> Option<f32> {
     json.parse().ok().filter(|number: &f32| number.is_finite())
+}
+
+/// A number that is none, as programs write it: Python, JavaScript, R, databases and spreadsheets.
+pub(crate) fn nan(text: &str) -> Option<f64> {
+    let (negative, name) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let is = |names: &[&str]| names.iter().any(|one| name.eq_ignore_ascii_case(one));
+    if is(&["nan"]) {
+        Some(f64::NAN)
+    } else if is(&["inf", "infinity"]) {
+        Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY })
+    } else {
+        None
+    }
 }
 
 pub(crate) fn boolean(json: &str) -> Option<bool> {
@@ -83,26 +199,7 @@ pub(crate) fn decimal(json: &str, precision: u8, scale: u8) -> Option<i128> {
 
 /// As [`decimal`], from a text that is not JSON but just the number.
 pub(crate) fn decimal_of(text: &str, precision: u8, scale: u8) -> Option<i128> {
-    let (negative, rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (mantissa, exponent) = match rest.find(['e', 'E']) {
-        Some(e) => (&rest[..e], Some(&rest[e + 1..])),
-        None => (rest, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let leading_zero = whole.len() > 1 && whole.starts_with('0');
-    let exponent_digits = exponent.map(|e| e.strip_prefix(['+', '-']).unwrap_or(e));
-    if !digits(whole) || leading_zero || !fraction.is_none_or(digits) || !exponent_digits.is_none_or(digits) {
-        return None;
-    }
-
-    let fraction = fraction.unwrap_or_default();
+    let Parts { negative, whole, fraction, exponent } = parts(text)?;
     // the digits that count, as one text: without zeros before, and with those after as part of the exponent
     let significant: Cow<'_, str> = match fraction.trim_end_matches('0') {
         "" => Cow::Borrowed(whole),
@@ -130,7 +227,13 @@ pub(crate) fn decimal_of(text: &str, precision: u8, scale: u8) -> Option<i128> {
 
 /// Days since 1970-01-01.
 pub(crate) fn date(json: &str, format: Option<&DatetimeFormat>) -> Result<i32, Why> {
-    date_of(&text(json).ok_or(Why::Other)?, format)
+    date_of(&time_text(json, format).ok_or(Why::Other)?, format)
+}
+
+/// The text of a date or timestamp; by some formats it is a number.
+fn time_text<'a>(json: &'a str, format: Option<&DatetimeFormat>) -> Option<Cow<'a, str>> {
+    let is_number = format.is_some_and(DatetimeFormat::is_number) && !json.starts_with('"');
+    if is_number { Some(Cow::Borrowed(json)) } else { text(json) }
 }
 
 /// As [`date`], from a text that is not JSON. A time of day must be midnight.
@@ -157,7 +260,7 @@ pub(crate) fn is_day(text: &str) -> bool {
 
 /// Units of a second since 1970-01-01 00:00:00.
 pub(crate) fn timestamp(json: &str, format: Option<&DatetimeFormat>, unit: TimestampUnit) -> Result<i64, Why> {
-    timestamp_of(&text(json).ok_or(Why::Other)?, format, unit)
+    timestamp_of(&time_text(json, format).ok_or(Why::Other)?, format, unit)
 }
 
 /// As [`timestamp`], from a text that is not JSON. Zeros beyond the unit's last digit are no loss.
@@ -170,6 +273,14 @@ pub(crate) fn timestamp_of(text: &str, format: Option<&DatetimeFormat>, unit: Ti
     let seconds = i64::from(days_of(day)?) * 86_400 + i64::from(second);
     let value = Point { seconds, nanoseconds }.in_unit(unit)?;
     if finer { Err(Why::TooFine) } else { Ok(value) }
+}
+
+/// A day and a time of it as [`timestamp_of`] reads them, to the nanosecond.
+pub(crate) fn point_of(text: &str) -> Option<Point> {
+    let (day, time) = text.as_bytes().split_at_checked(10)?;
+    let (second, Fraction { nanoseconds, finer }) = time_of_day(time)?;
+    let seconds = i64::from(days_of(day).ok()?) * 86_400 + i64::from(second);
+    (!finer).then_some(Point { seconds, nanoseconds })
 }
 
 /// `YYYY-MM-DD` to the letter. There was no year 0.
@@ -238,8 +349,12 @@ mod tests {
             ("1e99999999999999999999", None),
             ("0.1e-9223372036854775808", None),
             ("\"\"", None),
-            ("\"1.\"", None),
-            ("\".5\"", None),
+            ("\"1.\"", Some(100)),
+            ("\".5\"", Some(50)),
+            ("\"-.25\"", Some(-25)),
+            ("\".\"", None),
+            ("\"-\"", None),
+            ("\".e1\"", None),
             ("\"01\"", None),
             ("\"+1\"", None),
             ("\" 1\"", None),
@@ -323,7 +438,12 @@ mod tests {
         assert_eq!(integer::<i32>("2147483647"), Some(i32::MAX));
         assert_eq!(integer::<i32>("2147483648"), None);
         assert_eq!(integer::<i32>("-0"), Some(0));
-        for wrong in ["1.0", "1e0", "\"1\"", "true", "null", "[]"] {
+        for (written, number) in [("1.0", 1), ("1e0", 1), ("-20e-1", -2), ("1.50e2", 150), ("0.0", 0), ("-0.00", 0)] {
+            assert_eq!(integer::<i64>(written), Some(number), "{written}");
+        }
+        assert_eq!(integer::<i8>("128.0"), None);
+        assert_eq!(integer::<i64>("9223372036854775807.0"), Some(i64::MAX));
+        for wrong in ["1.5", "1e-1", "1e99", "007", "-01", "+1", "00", "\"1\"", "true", "null", "[]", "", "-"] {
             assert_eq!(integer::<i64>(wrong), None, "{wrong}");
         }
         assert_eq!(double("1"), Some(1.0));

@@ -1,4 +1,4 @@
-//! Values from their texts alone, in the spellings that a field of a CSV file may have. `None` where a text is no value of
+//! Values from their texts alone, in the spellings of JSON, and of dates and times in files. `None` where a text is no value of
 //! the type: nothing is trimmed, cut or rounded but what a floating-point number can't hold.
 
 use std::str::FromStr;
@@ -9,22 +9,22 @@ use crate::scalar;
 
 /// A whole number: `7`, not `007`, `+7`, `7.0` or `7e0`.
 pub fn integer<T: FromStr>(text: &str) -> Option<T> {
-    scalar::integer(scalar::number(text)?)
+    scalar::json_number(text)?.parse().ok()
 }
 
 /// A number that is finite in 64 bits.
 pub fn double(text: &str) -> Option<f64> {
-    scalar::double(scalar::number(text)?)
+    scalar::double(scalar::json_number(text)?)
 }
 
 /// A number that is finite in 32 bits.
 pub fn float(text: &str) -> Option<f32> {
-    scalar::float(scalar::number(text)?)
+    scalar::float(scalar::json_number(text)?)
 }
 
 /// A number as units of the last digit, if it needs no rounding.
 pub fn decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
-    scalar::decimal_of(text, precision, scale)
+    scalar::decimal_of(scalar::json_number(text)?, precision, scale)
 }
 
 /// `true` or `false`, in any letter case.

@@ -53,6 +53,12 @@ impl Names {
         self.names.len()
     }
 
+    /// Whether a name is that of a place.
+    pub(crate) fn is(&self, place: usize, name: &str) -> bool {
+        let known = &self.names[place];
+        **known == *name || self.any_case && known.to_lowercase() == name.to_lowercase()
+    }
+
     /// The place of a name, given as how many-th key of its object it comes.
     pub(crate) fn find(&mut self, nth: usize, name: &str) -> Option<usize> {
         if let Some(expected) = self.order.get(nth)
@@ -92,6 +98,37 @@ pub(crate) fn split(
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Object { text, names, slots, unexpected })?;
     json.end()
+}
+
+/// A line whose only fault may be numbers that JSON has not (`NaN`, `Infinity`, `-Infinity`), as Python and others write
+/// them: each as a text. `None` where there is none.
+pub(crate) fn with_nan_as_text(text: &str) -> Option<String> {
+    let mut quoted = String::new();
+    let (mut rest, mut found) = (text, false);
+    while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
+        let (before, from) = rest.split_at(at);
+        quoted.push_str(before);
+        let length = if from.starts_with('"') {
+            let mut escaped = false;
+            let end = from.bytes().skip(1).position(|byte| {
+                let ends = byte == b'"' && !escaped;
+                escaped = byte == b'\\' && !escaped;
+                ends
+            });
+            end? + 2
+        } else if let Some(token) = ["NaN", "Infinity", "-Infinity"].into_iter().find(|token| from.starts_with(token)) {
+            found = true;
+            quoted.push_str(&format!("\"{token}\""));
+            rest = &from[token.len()..];
+            continue;
+        } else {
+            1
+        };
+        quoted.push_str(&from[..length]);
+        rest = &from[length..];
+    }
+    quoted.push_str(rest);
+    found.then_some(quoted)
 }
 
 struct Object<'a> {

@@ -10,7 +10,9 @@ use arrow::datatypes::{
 };
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use contract::{Checks, Column, ColumnType, Compression, DataFormat, FileFormat, Mode, Table, TimestampUnit};
+use contract::{
+    Checks, Column, ColumnType, Compression, DataFormat, FileDialect, FileFormat, Mode, Table, TimestampUnit, Written,
+};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
@@ -33,6 +35,9 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
         sensitive: false,
         sensitivity: None,
         redacted: false,
+        source_name: None,
+        source_position: None,
+        written: Written::default(),
         earlier_types: Vec::new(),
     });
     Table {
@@ -52,6 +57,7 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
         delete_raw: false,
         read_from: Default::default(),
         lines: false,
+        file_dialect: FileDialect::default(),
         compression: Default::default(),
         mode: Mode::Rebuild,
         self_contained: false,
@@ -122,10 +128,14 @@ fn each_type_takes_its_own_json_and_no_other() {
     let structure = ColumnType::Struct(vec![("x".into(), ColumnType::Int32)]);
     for (column_type, fitting, unfitting) in [
         (ColumnType::String, vec![r#""""#, r#""1""#, r#""\u0000\n""#], vec!["1", "true", "{}", "[]", r#""\ud800""#]),
-        (ColumnType::Int8, vec!["127", "-128", "-0"], vec!["128", "1.0", "1e0", "\"1\"", "true", "[1]"]),
+        (
+            ColumnType::Int8,
+            vec!["127", "-128", "-0", "1.0", "1e0", "12.70e1"],
+            vec!["128", "1.5", "1e-1", "\"1\"", "true", "[1]"],
+        ),
         (ColumnType::Int16, vec!["32767"], vec!["32768"]),
         (ColumnType::Int32, vec!["2147483647"], vec!["2147483648", "-2147483649"]),
-        (ColumnType::Int64, vec!["9223372036854775807"], vec!["9223372036854775808", "1e1"]),
+        (ColumnType::Int64, vec!["9223372036854775807"], vec!["9223372036854775808", "1e19"]),
         (ColumnType::Float32, vec!["1", "3.4e38"], vec!["3.5e38", "\"1\""]),
         (ColumnType::Float64, vec!["1", "-0.5", "1e308", "1e-999"], vec!["1e400", "\"NaN\"", "\"1\"", "false"]),
         (decimal, vec!["1", "999.9", "\"1.5\"", "1.50"], vec!["1000", "0.05", "\"x\"", "true"]),
@@ -278,7 +288,7 @@ fn gzip_is_whole_or_an_error() {
     assert_eq!(read_gzip(&members, &table).rows(), 2);
 
     let reason = |bytes: &[u8]| match read_gzip(bytes, &table).error {
-        Some(ReadError::Gzip { reason, .. }) => reason,
+        Some(ReadError::Compressed { reason, .. }) => reason,
         other => panic!("{other:?}"),
     };
     for cut in [0, 1, 9, 10, 11, whole.len() / 2, whole.len() - 8, whole.len() - 1] {
@@ -355,7 +365,7 @@ fn limits_hold() {
     let bomb = member.finish().unwrap().repeat(40);
     let reading = read_from(Cursor::new(bomb), Compression::Gzip, &table, Options::default());
     assert!(
-        matches!(&reading.error, Some(ReadError::Gzip { reason, .. }) if reason.contains("500 times")),
+        matches!(&reading.error, Some(ReadError::Compressed { reason, .. }) if reason.contains("500 times")),
         "{:?}",
         reading.error
     );

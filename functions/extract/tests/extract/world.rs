@@ -143,6 +143,7 @@ fn metadata(source: contract::Source) -> MetaData {
         delete_raw: false,
         read_from: Default::default(),
         lines: false,
+        file_dialect: Default::default(),
         compression: Default::default(),
         mode: Mode::Rebuild,
         self_contained: false,

@@ -143,7 +143,7 @@ async fn bad_files_go_to_quarantine_with_a_report_and_keep_nobody_waiting() {
     let records = vec![
         world.land(&file(0), gzip("{\"n\":1}\n{\"n\":101}\n")),
         world.land(&file(1), "no gzip"),
-        world.land("base/t/readme.txt", "x"),
+        world.land("base/t/readme.pdf", "x"),
         world.land("base/u/file_land_timestamp=7/u_7.jsonl", "{}"),
         world.land("base/t/../t_7.jsonl", "{}"),
         world.land(&file(2), ""),
@@ -160,7 +160,7 @@ async fn bad_files_go_to_quarantine_with_a_report_and_keep_nobody_waiting() {
     for (key, rule) in [
         (file(0), "maximum"),
         (file(1), "gzip"),
-        ("base/t/readme.txt".into(), "key"),
+        ("base/t/readme.pdf".into(), "key"),
         ("base/u/file_land_timestamp=7/u_7.jsonl".into(), "table"),
         ("base/t/../t_7.jsonl".into(), "key"),
         (file(2), "size"),
@@ -428,7 +428,7 @@ async fn a_process_may_die_at_any_point() {
                 world.land(&file(1), gzip("{\"n\":101}\n")),
                 world.land(messy, "{\"n\":1}\n"),
                 world.land(&file(3), gzip("{\"n\":1}\n")),
-                world.land("base/t/readme.txt", "x"),
+                world.land("base/t/readme.pdf", "x"),
             ];
             {
                 let mut account = world.aws.account();
@@ -447,7 +447,7 @@ async fn a_process_may_die_at_any_point() {
             assert_eq!(world.keys("land"), [""; 0], "after {requests} requests");
             assert_eq!(world.keys("raw"), [messy]);
             assert_eq!(world.keys("raw-hist"), [messy.to_owned(), file(0), file(3)]);
-            let rejected = [file(1), file(3), "base/t/readme.txt".to_owned()];
+            let rejected = [file(1), file(3), "base/t/readme.pdf".to_owned()];
             let expected: BTreeSet<String> =
                 rejected.iter().flat_map(|key| [key.clone(), format!("{key}.report.json")]).collect();
             assert_eq!(world.keys("quarantine").into_iter().collect::<BTreeSet<_>>(), expected);
