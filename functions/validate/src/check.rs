@@ -701,7 +701,7 @@ pub mod tests {
                 "summary": "quarantined: 8 rules are broken in a file of 3 rows: `json` in 1 line (25%): expected JSON: \
                     EOF while parsing an object at character 18, first on line 4; `type` of `age` in 1 row (33.3333%): \
                     expected int: a whole number from -2147483648 to 2147483647, first on line 2; `type` of `n` in \
-                    1 row (33.3333%): expected int: a whole number from -2147483648 to 2147483647, found `1.0` on \
+                    1 row (33.3333%): expected int: a whole number from -2147483648 to 2147483647, found `1.5` on \
                     line 1; and 5 more, see the report",
                 "table": "t",
                 "object": {
@@ -750,7 +750,7 @@ pub mod tests {
 
     /// The rows of all tables in the documents that have this heading, by cell.
     fn documented(heading: &str) -> Vec<Vec<Vec<String>>> {
-        let text = include_str!("../../../docs/rules.md");
+        let text = concat!(include_str!("../../../docs/rules.md"), include_str!("../../../docs/files.md"));
         let tables = text.split(heading).skip(1);
         let rows = tables.flat_map(|table| table.lines().skip(2).take_while(|line| line.starts_with('|')));
         rows.map(|row| row.trim_matches('|').split(" | ").map(spans).collect()).collect()
@@ -802,7 +802,7 @@ pub mod tests {
                     let digit = |n: usize| u8::from_str_radix(&hexadecimal[n..n + 2], 16).unwrap();
                     (name.as_str(), (2..hexadecimal.len()).step_by(2).map(digit).collect::<Vec<u8>>())
                 }
-                [name, lines @ ..] if name.starts_with("t_7.") => (name.as_str(), lines.join("\n").into_bytes()),
+                [name, lines @ ..] if name.starts_with("t_7.") => (name.as_str(), bytes_of(&lines.join("\n"))),
                 lines => ("t_7.jsonl", lines.iter().flat_map(|line| [line, "\n"].concat().into_bytes()).collect()),
             };
             let findings = dataset.check_rows(Ranges::from(bytes), &key(name)).unwrap();
@@ -811,6 +811,68 @@ pub mod tests {
             assert!(is_named, "{row:?}: {:?}", findings.failures);
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// What a text stands for that has a tab as `\t`, a carriage return as `\r`, and bytes as `\x..`.
+    fn bytes_of(text: &str) -> Vec<u8> {
+        let (mut bytes, mut rest) = (Vec::new(), text);
+        while let Some(at) = rest.find('\\') {
+            bytes.extend_from_slice(&rest.as_bytes()[..at]);
+            let (escaped, length) = match &rest[at..] {
+                tail if tail.starts_with("\\t") && !tail.starts_with("\\te") => (b'\t', 2),
+                tail if tail.starts_with("\\r") => (b'\r', 2),
+                tail if tail.starts_with("\\x") => (u8::from_str_radix(&tail[2..4], 16).unwrap(), 4),
+                _ => (b'\\', 1),
+            };
+            bytes.push(escaped);
+            rest = &rest[at + length..];
+        }
+        bytes.extend_from_slice(rest.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn every_dialect_of_the_documents_is_read_as_they_say() {
+        let rows = documented("| dialect | columns | file | rows |");
+        assert!(rows.len() > 30, "{}", rows.len());
+        let mut wrong = Vec::new();
+        for row in rows {
+            let [dialect, columns, file, expected] = &row[..] else { panic!("{row:?}") };
+            let value =
+                |json: &str| serde_json::from_str::<Value>(json).unwrap_or_else(|error| panic!("{json}: {error}"));
+            let format = if file[0].contains("json") { "json" } else { "csv" };
+            let checks = json!({"minimum_rows": 0});
+            let described = json!({"columns": value(&columns[0]), "dialect": value(&dialect[0]), "checks": checks,
+                                   "data_format": format, "location": "t"});
+            let dataset = dataset_of(&described).unwrap_or_else(|failure| panic!("{row:?}: {failure}"));
+            let (name, bytes) = (&file[0], bytes_of(&file[1..].join("\n")));
+            let found = shown_rows(&dataset, name, &bytes);
+            if found != *expected {
+                wrong.push(format!("{row:?}\n  should say {found:?}"));
+            }
+            // the checks say so too
+            let findings = dataset.check_rows(Ranges::from(bytes), &key(name)).unwrap();
+            wrong.extend(difference(&row, &["passed".into()], &findings.failures));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// The rows that a file is read as, each with its values.
+    fn shown_rows(dataset: &Dataset, name: &str, bytes: &[u8]) -> Vec<String> {
+        let key = key(name);
+        let (input, options) = (Ranges::from(bytes.to_vec()), Options::default());
+        let mut reader = RowReader::new(input, key.format, key.compression, &dataset.table, options).unwrap();
+        let mut rows = Vec::new();
+        while let Some(batch) = reader.next_batch().unwrap() {
+            for row in 0..batch.batch.num_rows() {
+                let value = |column: &arrow::array::ArrayRef| match column.is_null(row) {
+                    true => "null".to_owned(),
+                    false => rows::shown_value(column, row).replace('\n', "⏎"),
+                };
+                rows.push(batch.batch.columns().iter().map(value).collect::<Vec<_>>().join(", "));
+            }
+        }
+        rows
     }
 
     #[test]

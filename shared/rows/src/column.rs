@@ -31,6 +31,8 @@ pub(crate) struct ColumnBuilder {
     /// How values are written in text, if not as always.
     pub(crate) written: Option<Box<Written>>,
     pub(crate) nan: Nan,
+    /// Values are cells of a workbook: dates that are no texts come without their format.
+    pub(crate) of_cells: bool,
     pub(crate) values: Values,
 }
 
@@ -136,7 +138,14 @@ impl ColumnBuilder {
             })),
             _ => Values::String(StringBuilder::new()),
         };
-        Self { column_type: column_type.clone(), format: None, written: None, nan: Nan::Refuse, values }
+        Self {
+            column_type: column_type.clone(),
+            format: None,
+            written: None,
+            nan: Nan::Refuse,
+            of_cells: false,
+            values,
+        }
     }
 
     /// Reads dates and timestamps by a format of their own.
@@ -276,28 +285,54 @@ impl ColumnBuilder {
             Values::Int16(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
             Values::Int32(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
             Values::Int64(values) => number().and_then(scalar::integer).map(|value| values.append_value(value)),
-            Values::Float32(values) => match number().and_then(scalar::float) {
-                Some(value) => Some(values.append_value(value)),
-                None => scalar::nan(text).and_then(|number| self.append_nan(number)),
-            },
-            Values::Float64(values) => match number().and_then(scalar::double) {
-                Some(value) => Some(values.append_value(value)),
-                None => scalar::nan(text).and_then(|number| self.append_nan(number)),
-            },
+            Values::Float32(values) => {
+                if let Some(value) = number().and_then(scalar::float) {
+                    values.append_value(value);
+                    return Some(());
+                }
+                scalar::nan(text).and_then(|number| self.append_nan(number))
+            }
+            Values::Float64(values) => {
+                if let Some(value) = number().and_then(scalar::double) {
+                    values.append_value(value);
+                    return Some(());
+                }
+                scalar::nan(text).and_then(|number| self.append_nan(number))
+            }
             Values::Decimal(values) => match self.column_type {
                 ColumnType::Decimal { precision, scale } => {
                     scalar::decimal_of(text, precision, scale).map(|value| values.append_value(value))
                 }
                 _ => None,
             },
-            Values::Date(values) => noted(scalar::date_of(text, format), why).map(|value| values.append_value(value)),
+            Values::Date(values) => {
+                let day = match scalar::date_of(text, format) {
+                    Err(_) if self.of_cells => scalar::date_of(text, None),
+                    day => day,
+                };
+                noted(day, why).map(|value| values.append_value(value))
+            }
             Values::Timestamp(values, unit) => {
-                noted(scalar::timestamp_of(text, format, *unit), why).map(|value| values.append_value(value))
+                let point = match scalar::timestamp_of(text, format, *unit) {
+                    Err(_) if self.of_cells => scalar::timestamp_of(text, None, *unit),
+                    point => point,
+                };
+                noted(point, why).map(|value| values.append_value(value))
             }
             Values::Boolean(values) => scalar::boolean_of(text).map(|value| values.append_value(value)),
             Values::Binary(values) => scalar::binary_of(text).map(|value| values.append_value(value)),
             Values::Struct(_) | Values::List(_) => None,
         }
+    }
+
+    /// Adds a cell of a workbook that holds an error: a null where the dialect takes it for one.
+    pub(crate) fn append_error(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
+        if matches!(self.as_written(text, false), Some(AsWritten::Null)) {
+            self.append_null();
+            return true;
+        }
+        self.append_unfit(Why::CellError, text, place, tell);
+        false
     }
 
     /// As [`Self::append_field`], of values that are written in a dialect of their own.

@@ -10,6 +10,7 @@ use contract::{Column, FileDialect, Table};
 use crate::column::{Fault, Place};
 use crate::lines::Lines;
 use crate::reader::Rows;
+use crate::workbook::{SheetRow, SheetRows};
 use crate::{MisfitKind, ReadError};
 
 /// As much of a record as a misfit shows of it: 80 characters and one more, of at most four bytes.
@@ -48,6 +49,14 @@ struct LeftOut {
 }
 
 impl LeftOut {
+    fn new(dialect: &FileDialect) -> Self {
+        Self {
+            before: dialect.header_rows.first().copied().unwrap_or(0),
+            rows: dialect.comment_rows.clone(),
+            comment: dialect.comment.as_ref().map(|comment| comment.as_bytes().into()),
+        }
+    }
+
     fn has(&self, line: u64, bytes: &[u8]) -> bool {
         line < self.before
             || self.comment.as_ref().is_some_and(|comment| bytes.starts_with(comment))
@@ -80,6 +89,8 @@ pub(crate) struct Record {
     /// Where each field ends in the text, and in the highest bit whether it was in quotes. It begins where the one
     /// before ends. Small, as a hostile record is nothing but commas.
     fields: Vec<u32>,
+    /// The fields that are cells with an error.
+    errors: Vec<usize>,
 }
 
 const QUOTED: u32 = 1 << 31;
@@ -145,6 +156,7 @@ impl Record {
         self.fault = None;
         self.text.clear();
         self.fields.clear();
+        self.errors.clear();
     }
 
     fn end_field(&mut self, quoted: u32) {
@@ -299,11 +311,7 @@ impl Records {
             escape: dialect.escape,
             skip_initial_space: dialect.skip_initial_space,
         };
-        let left_out = LeftOut {
-            before: dialect.header_rows.first().copied().unwrap_or(0),
-            rows: dialect.comment_rows.clone(),
-            comment: dialect.comment.as_ref().map(|comment| comment.as_bytes().into()),
-        };
+        let left_out = LeftOut::new(dialect);
         let maximum_record_bytes = maximum_record_bytes.min(MAXIMUM_RECORD_BYTES);
         Self { lines, maximum_record_bytes, empty_lines: false, signs, left_out, record: Record::default() }
     }
@@ -370,10 +378,96 @@ fn push_head(head: &mut Vec<u8>, bytes: &[u8]) {
     head.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
+/// The rows of a sheet, as records.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    cells: SheetRows,
+    left_out: LeftOut,
+    record: Record,
+    /// How many fields a record has: cells at the end that are empty are as if they were not there.
+    width: Option<usize>,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Sheet {
+    pub(crate) fn new(cells: SheetRows, dialect: &FileDialect) -> Self {
+        Self { cells, left_out: LeftOut::new(dialect), record: Record::default(), width: None, rows: 0, bytes: 0 }
+    }
+
+    fn next(&mut self) -> Result<Option<&Record>, ReadError> {
+        while let Some(SheetRow { number, cells }) = self.cells.next()? {
+            self.rows = number;
+            let first = cells.first().map(|cell| cell.text.as_bytes()).unwrap_or_default();
+            if cells.is_empty() || self.left_out.has(number, first) {
+                continue;
+            }
+            let record = &mut self.record;
+            record.start(number);
+            for (nth, cell) in cells.iter().enumerate() {
+                push_head(&mut record.head, if nth > 0 { b" | " } else { b"" });
+                push_head(&mut record.head, cell.text.as_bytes());
+                record.text.push_str(&cell.text);
+                record.end_field(0);
+                if cell.is_error {
+                    record.errors.push(nth);
+                }
+            }
+            for _ in cells.len()..self.width.unwrap_or(0) {
+                record.end_field(0);
+            }
+            self.bytes += record.text.len() as u64;
+            return Ok(Some(&self.record));
+        }
+        Ok(None)
+    }
+}
+
+/// Where records come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Text(Records),
+    Sheet(Sheet),
+}
+
+impl Source {
+    fn next(&mut self) -> Result<Option<&Record>, ReadError> {
+        match self {
+            Self::Text(records) => records.next(),
+            Self::Sheet(sheet) => sheet.next(),
+        }
+    }
+
+    /// The record that [`Self::next`] gave last.
+    fn record(&self) -> &Record {
+        match self {
+            Self::Text(records) => &records.record,
+            Self::Sheet(sheet) => &sheet.record,
+        }
+    }
+
+    /// How many fields a record has, from now on.
+    fn set_width(&mut self, fields: usize) {
+        match self {
+            // where there is but one field, nothing at all is a null of it
+            Self::Text(records) => records.empty_lines = fields == 1,
+            Self::Sheet(sheet) => sheet.width = Some(fields),
+        }
+    }
+
+    /// Whether the record under way is the whole file, and its line has no end.
+    fn is_whole_file(&self) -> bool {
+        match self {
+            Self::Text(records) => records.lines.is_unended() && records.record.line == records.lines.lines(),
+            Self::Sheet(_) => false,
+        }
+    }
+}
+
 /// A CSV file under way: what its header says of the fields, and its records.
 #[derive(Debug)]
 pub(crate) struct Csv {
-    records: Records,
+    records: Source,
     /// Absent until the first record has said it.
     header: Option<Header>,
     /// The first record is still to come.
@@ -414,11 +508,14 @@ impl Use {
 }
 
 impl Csv {
-    pub(crate) fn new(records: Records, table: &Table, charset: &'static str) -> Self {
+    pub(crate) fn new(mut records: Source, table: &Table, charset: &'static str) -> Self {
         let (columns, with_header) = (table.data_columns(), table.checks.header);
         let in_order =
             || Header { fields: (0..columns.len() as u32).map(Use).collect(), missing: Vec::new(), twice: Vec::new() };
-        let mut csv = Self {
+        if !with_header {
+            records.set_width(columns.len());
+        }
+        Self {
             records,
             header: (!with_header).then(in_order),
             first: true,
@@ -426,32 +523,41 @@ impl Csv {
             header_join: table.file_dialect.header_join.clone(),
             positions: positions(columns),
             charset,
-        };
-        csv.records.empty_lines = !with_header && columns.len() == 1;
-        csv
+        }
     }
 
-    pub(crate) fn lines(&self) -> &Lines {
-        &self.records.lines
+    /// Lines, or rows of a sheet, read so far.
+    pub(crate) fn lines(&self) -> u64 {
+        match &self.records {
+            Source::Text(records) => records.lines.lines(),
+            Source::Sheet(sheet) => sheet.rows,
+        }
+    }
+
+    /// Bytes of text read so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        match &self.records {
+            Source::Text(records) => records.lines.bytes(),
+            Source::Sheet(sheet) => sheet.bytes,
+        }
     }
 
     /// Makes a row, a misfit or the header of the next record. Gives false when there is none.
     pub(crate) fn take(&mut self, rows: &mut Rows) -> Result<bool, ReadError> {
         let first = std::mem::replace(&mut self.first, false);
-        let whole_file = |records: &Records| records.lines.is_unended() && records.record.line == records.lines.lines();
         if self.records.next()?.is_none() {
             return Ok(false);
         }
-        let record = &self.records.record;
+        let record = self.records.record();
         // a file of old Macs is a single line
-        if first && (self.header.is_none() || whole_file(&self.records)) && record.has_carriage_return() {
+        if first && (self.header.is_none() || self.records.is_whole_file()) && record.has_carriage_return() {
             return Err(ReadError::LineEnds { line: record.line });
         }
         let Some(header) = &self.header else {
             let names = self.names()?;
+            self.check_delimiter(&names, rows)?;
             let header = Header::read(&names, &self.positions, rows);
-            // where there is but one field, nothing at all is a null of it
-            self.records.empty_lines = header.fields.len() == 1;
+            self.records.set_width(header.fields.len());
             self.header = Some(header);
             return Ok(true);
         };
@@ -486,6 +592,22 @@ fn positions(columns: &[Column]) -> Vec<Option<usize>> {
 }
 
 impl Csv {
+    /// A header that is one field, and would be several by another delimiter: nothing of the file would be found.
+    fn check_delimiter(&self, names: &[String], rows: &mut Rows) -> Result<(), ReadError> {
+        let [name] = names else { return Ok(()) };
+        if rows.columns.len() < 2 || rows.names.find(0, name).is_some() {
+            return Ok(());
+        }
+        let parts = |sign: &char| name.split(*sign).filter(|part| rows.names.has(part.trim_matches('"'))).count();
+        let Some(sign) = [';', '\t', '|', ','].into_iter().find(|sign| parts(sign) > 1) else { return Ok(()) };
+        let expected = format!(
+            "{} fields, found one: `{sign}` is what parts them, which the table's dialect says by \"delimiter\": \"{sign}\"",
+            rows.columns.len(),
+            sign = sign.escape_default()
+        );
+        Err(ReadError::Header { line: self.records.record().line, expected })
+    }
+
     /// The names of the fields, as the record under way has them, and those that follow it if they are of several.
     fn names(&mut self) -> Result<Vec<String>, ReadError> {
         let mut names: Vec<String> = Vec::new();
@@ -493,7 +615,7 @@ impl Csv {
             if n > 0 && self.records.next()?.is_none() {
                 break;
             }
-            let record = &self.records.record;
+            let record = self.records.record();
             let expected = match record.fault {
                 None => None,
                 Some(RecordFault::NotUtf8) => Some(self.charset.to_owned()),
@@ -566,7 +688,7 @@ impl Header {
 
     fn append(&self, record: &Record, rows: &mut Rows) {
         let line = record.line;
-        for ((text, quoted), field) in record.fields().zip(&self.fields) {
+        for (nth, ((text, quoted), field)) in record.fields().zip(&self.fields).enumerate() {
             let Some(n) = field.column() else {
                 if let Some(place) = field.unexpected() {
                     rows.tallies.unexpected_field(place, text, quoted);
@@ -580,6 +702,9 @@ impl Header {
             }
             let mut tell = |fault: Fault<'_>| tallies.fault(line, n, fault);
             let fits = match column.written.is_some() {
+                _ if !record.errors.is_empty() && record.errors.contains(&nth) => {
+                    column.append_error(text, Place::Value, &mut tell)
+                }
                 false => column.append_field(text, Place::Value, &mut tell),
                 true => column.append_written(text, quoted, Place::Value, &mut tell),
             };

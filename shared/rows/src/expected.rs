@@ -21,6 +21,8 @@ pub(crate) enum Why {
     Interval,
     /// A map where no list of its entries is described.
     Map,
+    /// A cell of a workbook that has an error for a value.
+    CellError,
 }
 
 /// Gives the value, or notes why there is none.
@@ -55,6 +57,10 @@ impl fmt::Display for Expected<'_> {
             (Why::Map, _) => {
                 self.usual(f)?;
                 write!(f, "; a MAP is described as a list of its entries, of a struct of `key` and `value`")
+            }
+            (Why::CellError, _) => {
+                self.usual(f)?;
+                write!(f, ", not a cell whose formula failed; `nullValues` of the dialect can say that it is no value")
             }
             _ => self.usual(f),
         }

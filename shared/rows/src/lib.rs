@@ -91,10 +91,13 @@ mod tests;
 #[cfg(test)]
 mod tests_csv;
 #[cfg(test)]
+mod tests_files;
+#[cfg(test)]
 mod tests_parquet;
 #[cfg(test)]
 mod tests_types;
 mod thrift;
+mod workbook;
 
 pub use datetime::check_datetime_format;
 pub use encoding::check_encoding;

@@ -17,6 +17,8 @@ pub(crate) struct Lines {
     form: Form,
     /// The first bytes are still to be looked at.
     unseen: bool,
+    /// Why there are no more bytes: for whoever has taken those that there are.
+    failed: Option<ReadError>,
     maximum_line_bytes: usize,
     maximum_bytes: u64,
     buffer: Vec<u8>,
@@ -82,6 +84,7 @@ impl Lines {
             input,
             form,
             unseen: true,
+            failed: None,
             maximum_line_bytes,
             maximum_bytes,
             buffer: Vec::new(),
@@ -96,6 +99,9 @@ impl Lines {
 
     /// The next line, blank ones too.
     pub(crate) fn next(&mut self) -> Result<Option<Line<'_>>, ReadError> {
+        if self.unseen {
+            self.look()?;
+        }
         let mut searched = self.start;
         let (from, to) = loop {
             if let Some(newline) = memchr::memchr(self.form.newline, &self.buffer[searched..self.end]) {
@@ -170,6 +176,9 @@ impl Lines {
 
     /// Adds a chunk after what is pending.
     fn fill(&mut self) -> Result<(), ReadError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let (line, byte) = (self.lines + 1, self.bytes);
         let length = match &mut self.input {
             Input::Plain(reader) => {
@@ -205,15 +214,15 @@ impl Lines {
         if self.bytes > self.maximum_bytes {
             return Err(ReadError::TooLarge { line: self.lines + 1, limit: self.maximum_bytes });
         }
-        if self.unseen {
-            self.unseen = false;
-            self.look()?;
-        }
         Ok(())
     }
 
     /// Looks whether what comes first is text at all.
     fn look(&mut self) -> Result<(), ReadError> {
+        while self.end - self.start < MAGIC_BYTES && !self.ended && self.failed.is_none() {
+            self.failed = self.fill().err();
+        }
+        self.unseen = false;
         let first = &self.buffer[self.start..self.end.min(self.start + MAGIC_BYTES)];
         let found = if self.form.any_text { Magic::of(first) } else { Magic::of_text(first) };
         found.map_or(Ok(()), |found| Err(ReadError::Format { reason: found.inside(self.form.extension) }))
@@ -221,6 +230,9 @@ impl Lines {
 
     /// The text that is there and not given out, at least so much of it as is asked for, or all that there is.
     pub(crate) fn peek(&mut self, bytes: usize) -> Result<&[u8], ReadError> {
+        if self.unseen {
+            self.look()?;
+        }
         while self.end - self.start < bytes && !self.ended {
             self.fill()?;
         }

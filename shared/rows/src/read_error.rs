@@ -47,7 +47,8 @@ pub enum ReadError {
     },
     /// Lines end with a carriage return alone.
     #[error(
-        "line {line}: carriage returns (CR, \\r) alone end its lines, as on old Macs: expected LF (\\n) or CRLF (\\r\\n)"
+        "line {line}: carriage returns (CR, \\r) alone end its lines, as on old Macs: expected LF (\\n) or CRLF (\\r\\n); if it is always so, \
+         the table's dialect says \"lineTerminator\": \"\\r\""
     )]
     LineEnds {
         /// Where it was seen.

@@ -7,7 +7,7 @@ use contract::{Column, Compression, DataFormat, FileFormat, Nan, Table};
 
 use crate::archive;
 use crate::column::{ColumnBuilder, Fault, Place};
-use crate::csv::{Csv, Records};
+use crate::csv::{self, Csv, Records, Sheet};
 use crate::datetime::DatetimeFormat;
 use crate::documents::Documents;
 use crate::encoding::Charset;
@@ -17,6 +17,7 @@ use crate::magic::{MAGIC_BYTES, Magic};
 use crate::misfit::Tallies;
 use crate::parquet::Parquet;
 use crate::split::{Names, Slot, Unexpected, split, with_nan_as_text};
+use crate::workbook::SheetRows;
 use crate::{Input, Misfit, MisfitKind, ReadError, Tally, schema};
 
 /// The limits of a reader.
@@ -64,7 +65,7 @@ pub(crate) enum Source {
     Json(Lines),
     /// JSON that is not one object a line.
     Documents(Documents),
-    Csv(Csv),
+    Csv(Box<Csv>),
     /// Each line as it is.
     Text(Lines),
     Parquet(Box<Parquet>),
@@ -154,7 +155,11 @@ impl RowReader {
                 Source::Parquet(Box::new(Parquet::open(ranges, table, &mut rows, &options, most_rows)?))
             }
             FileFormat::Excel => {
-                return Err(ReadError::Format { reason: "no workbooks yet".into() });
+                let Input::Ranges(ranges) = input else { return Err(as_ranges("xlsx")) };
+                let sheet =
+                    Sheet::new(SheetRows::open(ranges, &table.file_dialect.sheet, &options)?, &table.file_dialect);
+                rows.columns.iter_mut().for_each(|column| column.of_cells = true);
+                Source::Csv(Box::new(Csv::new(csv::Source::Sheet(sheet), table, rows.charset)))
             }
             _ if table.lines => Source::Text(lines(input)?),
             FileFormat::JsonLines => Source::Json(lines(input)?),
@@ -163,7 +168,7 @@ impl RowReader {
                 let delimiter = if format == FileFormat::Tsv { b'\t' } else { b',' };
                 let maximum = options.maximum_line_bytes;
                 let records = Records::new(lines(input)?, maximum, &table.file_dialect, delimiter);
-                Source::Csv(Csv::new(records, table, rows.charset))
+                Source::Csv(Box::new(Csv::new(csv::Source::Text(records), table, rows.charset)))
             }
         };
         Ok(Self { source, rows, options, failed: None, told_without_rows: false })
@@ -321,7 +326,7 @@ impl Source {
         match self {
             Self::Json(lines) | Self::Text(lines) => lines.lines(),
             Self::Documents(documents) => documents.lines(),
-            Self::Csv(csv) => csv.lines().lines(),
+            Self::Csv(csv) => csv.lines(),
             Self::Parquet(parquet) => parquet.rows(),
         }
     }
@@ -330,7 +335,7 @@ impl Source {
         match self {
             Self::Json(lines) | Self::Text(lines) => lines.bytes(),
             Self::Documents(documents) => documents.bytes(),
-            Self::Csv(csv) => csv.lines().bytes(),
+            Self::Csv(csv) => csv.bytes(),
             Self::Parquet(parquet) => parquet.bytes(),
         }
     }

@@ -53,6 +53,11 @@ impl Names {
         self.names.len()
     }
 
+    /// Whether a name is known.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name) || self.any_case && self.places.contains_key(&*name.to_lowercase())
+    }
+
     /// Whether a name is that of a place.
     pub(crate) fn is(&self, place: usize, name: &str) -> bool {
         let known = &self.names[place];

@@ -66,6 +66,7 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
     }
 }
 
+#[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) batches: Vec<Batch>,
     pub(crate) summary: Summary,
