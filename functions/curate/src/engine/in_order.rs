@@ -1,7 +1,7 @@
 //! A plan in one piece: the branches of a UNION ALL one after another, each from its first row to its last. In
 //! DataFusion they run side by side and give their rows as these come, so that every run would have another order, and
-//! below a LIMIT other rows. What is said of the order of rows must hold: DataFusion's claims do not after grouping sets,
-//! for what a window gives, and for columns of which a filter is said to leave one value: of `CAST(ts AS DATE) = DATE
+//! below a LIMIT other rows. What is said of the order of rows must hold: DataFusion's claims do not after grouping sets and
+//! outer joins, for what a window gives, and for columns of which a filter is said to leave one value: of `CAST(ts AS DATE) = DATE
 //! '2026-11-27'` it takes `ts` for one value, and then leaves `ORDER BY ts` out.
 
 use std::fmt;
@@ -15,6 +15,7 @@ use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExp
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
+use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
@@ -26,7 +27,7 @@ use futures::stream::{self, TryStreamExt};
 
 use crate::engine::unclaimed::Unclaimed;
 
-/// Puts an [`InOrder`] over each union, each aggregate of grouping sets and each window, and keeps what a filter asks to
+/// Puts an [`InOrder`] over each union, each aggregate of grouping sets, each outer join and each window, and keeps what a filter asks to
 /// itself. To run before all other rules: then every step of a plan has one partition, nothing is there that could be
 /// merged in the order in which it comes, and no sort has been left out yet.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl PhysicalOptimizerRule for OneAfterAnother {
 enum Claims {
     /// What is sorted in each branch of a union is not so in all of them.
     OfBranches,
-    /// What is one value below grouping sets, or equal to another, may be null above.
+    /// What is one value below grouping sets or an outer join, or equal to another, may be null above.
     None,
     /// A window passes its rows on as they come. Of the columns that it adds nothing is known.
     OfInput,
@@ -72,7 +73,7 @@ impl Claims {
     fn of(plan: &Arc<dyn ExecutionPlan>) -> Option<Self> {
         match () {
             () if plan.is::<UnionExec>() => Some(Self::OfBranches),
-            () if has_grouping_sets(plan) => Some(Self::None),
+            () if has_grouping_sets(plan) || is_outer_join(plan) => Some(Self::None),
             () if is_window(plan) => Some(Self::OfInput),
             () => None,
         }
@@ -103,6 +104,13 @@ fn is_window(plan: &Arc<dyn ExecutionPlan>) -> bool {
 
 fn has_grouping_sets(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.downcast_ref::<AggregateExec>().is_some_and(|aggregate| !aggregate.group_expr().is_single())
+}
+
+fn is_outer_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let hash = plan.downcast_ref::<HashJoinExec>().map(|join| *join.join_type());
+    let merge = || plan.downcast_ref::<SortMergeJoinExec>().map(SortMergeJoinExec::join_type);
+    let nested = || plan.downcast_ref::<NestedLoopJoinExec>().map(|join| *join.join_type());
+    hash.or_else(merge).or_else(nested).is_some_and(|join| join.is_outer())
 }
 
 /// Refuses a plan of which some step has several partitions, other than a union (which is below an [`InOrder`]): its rows

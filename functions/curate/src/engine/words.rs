@@ -70,7 +70,7 @@ fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             Ok(Transformed::no(Expr::Case(Case { expr: None, when_then_expr, else_expr })))
         }
         Expr::WindowFunction(mut call) => {
-            check_neighbour(&call)?;
+            check_neighbour(&call, schema)?;
             check_frame(&call)?;
             let by_peers = frame_of_peers(&mut call, schema)?;
             let call = Expr::WindowFunction(call);
@@ -102,7 +102,7 @@ fn anything(of: Expr) -> Expr {
 
 /// `lag` and `lead` whose default is a column are none of DataFusion's, and `lead(x, 2) IGNORE NULLS` misses rows behind
 /// a null.
-fn check_neighbour(call: &WindowFunction) -> Result<()> {
+fn check_neighbour(call: &WindowFunction, schema: &DFSchema) -> Result<()> {
     let name = call.fun.name();
     let WindowFunctionParams { args, null_treatment, .. } = &call.params;
     if !matches!(name, "lag" | "lead") {
@@ -127,6 +127,15 @@ fn check_neighbour(call: &WindowFunction) -> Result<()> {
             ),
         };
     }
+    if let (Some(of), Some(default)) = (args.first(), args.get(2).and_then(value)) {
+        let of = of.get_type(schema)?;
+        if !is_kept(&default, &of) {
+            return plan_err!(
+                "{name}(x, n, y) makes y what x is, {of}, and here it would lose something: cast x to a type that has \
+                 the values of both"
+            );
+        }
+    }
     let ahead = if name == "lead" { offset } else { -offset };
     if *null_treatment == Some(NullTreatment::IgnoreNulls) && ahead > 1 {
         return plan_err!(
@@ -146,6 +155,26 @@ fn number(of: &Expr) -> Option<i64> {
         Expr::Negative(of) => number(of).and_then(i64::checked_neg),
         _ => None,
     }
+}
+
+/// What a literal stands for.
+fn value(of: &Expr) -> Option<ScalarValue> {
+    match of {
+        Expr::Literal(literal, _) => Some(literal.clone()),
+        Expr::Negative(of) => value(of)?.arithmetic_negate().ok(),
+        Expr::Cast(cast) => value(&cast.expr)?.cast_to(cast.field.data_type()).ok(),
+        _ => None,
+    }
+}
+
+/// Whether a value is the same as one of a type. What a text stands for is for its cast to say.
+fn is_kept(value: &ScalarValue, of: &DataType) -> bool {
+    let from = value.data_type();
+    if value.is_null() || from.is_string() && !of.is_string() {
+        return true;
+    }
+    let back = value.cast_to(of).and_then(|of| of.cast_to(&from));
+    back.is_ok_and(|back| back == *value)
 }
 
 fn is_literal(of: &Expr) -> bool {

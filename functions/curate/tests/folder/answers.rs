@@ -298,6 +298,19 @@ fn what_would_be_wrong_is_refused_with_the_way() {
         ("SELECT lead(i, 2) IGNORE NULLS OVER (ORDER BY id) AS value FROM t", "nth_value"),
         ("SELECT lag(i, 1, id) OVER (ORDER BY id) AS value FROM t", "row_number()"),
         ("SELECT lead(i, 1, id) OVER (ORDER BY id) AS value FROM t", "row_number()"),
+        // y would be cut to what x is
+        ("SELECT lag(i, 1, 0.5) OVER (ORDER BY id) AS value FROM t", "would lose something"),
+        ("SELECT lead(i, 1, -0.5e0) OVER (ORDER BY id) AS value FROM t", "would lose something"),
+        ("SELECT lag(i, 1, 3000000000) OVER (ORDER BY id) AS value FROM t", "would lose something"),
+        ("SELECT lag(CAST(i AS DECIMAL(4, 1)), 1, 0.55) OVER (ORDER BY id) AS value FROM t", "would lose something"),
+        (
+            "SELECT lag(to_timestamp_seconds(i), 1, TIMESTAMP '2024-01-01 00:00:00.5') OVER (ORDER BY id) AS value FROM t",
+            "would lose something",
+        ),
+        (
+            "SELECT lag(DATE '2024-01-01', 1, TIMESTAMP '2024-01-01 12:00:00') OVER (ORDER BY id) AS value FROM t",
+            "would lose something",
+        ),
         ("SELECT string_agg(s, ',') OVER (ORDER BY id ROWS 1 PRECEDING) AS value FROM t", "array_agg"),
         (
             "SELECT count(*) OVER (ORDER BY CAST('2024-01-01' AS DATE) RANGE BETWEEN INTERVAL '-1' DAY PRECEDING AND \

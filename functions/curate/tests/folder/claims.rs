@@ -80,6 +80,40 @@ fn a_condition_that_many_values_meet_leaves_no_single_one() {
 }
 
 #[test]
+fn what_is_one_value_below_an_outer_join_is_null_beside_it() {
+    let one = "(SELECT 6 AS c, id FROM t) AS a";
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    // which rows have a partner, by id: none, the first, both
+    for (condition, matched) in [("CAST(NULL AS BOOLEAN)", 0), ("a.id = b.id AND a.id = 1", 1), ("a.id = b.id", 2)] {
+        for (join, left, right) in [("LEFT", true, false), ("RIGHT", false, true), ("FULL", true, true)] {
+            let alone = 2 - matched;
+            let sixes = matched + if left { alone } else { 0 };
+            let nulls = if right { alone } else { 0 };
+            for (order, nulls_first) in
+                [("c NULLS FIRST", true), ("c DESC NULLS LAST", false), ("c DESC NULLS FIRST", true)]
+            {
+                let from = format!("{one} {join} JOIN t AS b ON {condition}");
+                let text = "coalesce(CAST(c AS STRING), 'null') AS v";
+                queries.push(format!("SELECT {text} FROM {from} ORDER BY {order} LIMIT 1"));
+                let null_is_first = nulls > 0 && (nulls_first || sixes == 0);
+                expected.push(vec![if null_is_first { "null" } else { "6" }.to_owned()]);
+                let row = "CAST(row_number() OVER (ORDER BY {order}) AS STRING)".replace("{order}", order);
+                queries.push(format!("SELECT coalesce(CAST(c AS STRING), 'null') || ' ' || {row} AS v FROM {from}"));
+                let (first, second) =
+                    if nulls_first { (("null", nulls), ("6", sixes)) } else { (("6", sixes), ("null", nulls)) };
+                let all = std::iter::repeat_n(first.0, first.1).chain(std::iter::repeat_n(second.0, second.1));
+                expected.push(all.enumerate().map(|(n, text)| format!("{text} {}", n + 1)).collect());
+            }
+        }
+    }
+    for ((query, mut found), mut expected) in queries.iter().zip(answers(&queries)).zip(expected) {
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{query}");
+    }
+}
+
+#[test]
 fn what_a_window_gives_is_sorted_where_it_is_asked_for() {
     let frames = [
         "ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING",
