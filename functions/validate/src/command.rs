@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bootstrap check FILE [--table NAME] [--meta-data FOLDER] [--key KEY] [--json]
+//! bootstrap describe FILE [--table NAME] [--meta-data FOLDER] [--dry-run]
 //! ```
 //!
 //! Ends with 0 for a file that passes, 1 for one that does not, and 2 where that could not be found out.
@@ -19,18 +20,22 @@ use rows::{Input, Ranges};
 use store::Object;
 
 use crate::check::Dataset;
+use crate::describe;
 use crate::report::{Broken, Findings, Report};
 
 const USAGE: &str = "\
 usage: bootstrap check FILE [--table NAME] [--meta-data FOLDER] [--key KEY] [--json]
+       bootstrap describe FILE [--table NAME] [--meta-data FOLDER] [--dry-run]
 
-Checks a file of this machine exactly as the function checks one that lands.
+`check` checks a file of this machine exactly as the function checks one that lands; `describe` writes the metadata of a new
+table that reads it.
 
-  FILE                .jsonl, .jsonl.gz, .csv, .csv.gz or .parquet
+  FILE                of any format in docs/files.md
   --table NAME        the raw table; may be left out when the file's name begins with one's name
   --meta-data FOLDER  the metadata; meta_data when left out
   --key KEY           the key under which the file is to land: its name is checked too
   --json              the report as the function writes it, in place of a table
+  --dry-run           shows what was found, and writes nothing
 
 Ends with 0 if the file passes, 1 if it does not, 2 if it cannot be checked.
 ";
@@ -50,6 +55,19 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") || arguments == ["help"] {
         print!("{USAGE}");
         return ExitCode::SUCCESS;
+    }
+    if arguments.first().is_some_and(|word| word == "describe") {
+        let answer = describe_request(arguments).and_then(|request| describe::run(&request));
+        return match answer {
+            Ok((text, verdict)) => {
+                print!("{}", visible_lines(&text));
+                if verdict == Verdict::Passed { ExitCode::SUCCESS } else { ExitCode::from(1) }
+            }
+            Err(message) => {
+                eprintln!("{}", visible_lines(&message));
+                ExitCode::from(2)
+            }
+        };
     }
     let answer = Request::read(arguments).and_then(|request| Ok((check(&request)?, request.json)));
     let printed = answer.and_then(|(report, json)| {
@@ -74,7 +92,7 @@ impl Request {
         let mut rest = arguments.iter();
         match rest.next().and_then(|word| word.to_str()) {
             Some("check") => {}
-            _ => return Err(fail("the first argument must be `check`".into())),
+            _ => return Err(fail("the first argument must be `check` or `describe`".into())),
         }
         let (mut file, mut table, mut meta_data, mut key, mut json) = (None, None, None, None, false);
         while let Some(argument) = rest.next() {
@@ -108,6 +126,52 @@ impl Request {
             json,
         })
     }
+}
+
+fn describe_request(arguments: &[OsString]) -> Result<describe::Request, String> {
+    let is_dry_run = |argument: &&OsString| *argument == "--dry-run";
+    let dry_run = arguments.iter().any(|argument| is_dry_run(&argument));
+    // the others are those of `check`
+    let mut others = vec![OsString::from("check")];
+    others.extend(arguments[1..].iter().filter(|argument| !is_dry_run(argument)).cloned());
+    let Request { file, table, meta_data, key, json } = Request::read(&others)?;
+    if key.is_some() || json {
+        return Err(format!("--key and --json are for `check`\n\n{USAGE}"));
+    }
+    Ok(describe::Request { file, table, meta_data, dry_run })
+}
+
+/// What `check` says of a file, by a description of its table.
+///
+/// # Errors
+/// Where it cannot be found out.
+pub fn report(table: &Table, name: &str, ranges: Ranges) -> Result<Report, String> {
+    let dataset = Dataset::new(table.clone()).map_err(|problems| problems.to_string())?;
+    let (format, compression) =
+        key::extension(name).ok_or_else(|| format!("{name}: none of the extensions {}", key::extensions()))?;
+    let land = LandKey {
+        table: table.name.clone(),
+        file_land_timestamp: None,
+        file_name: name.to_owned(),
+        format,
+        compression,
+    };
+    let bytes = ranges.length();
+    let mut failures: Vec<Broken> = dataset.check_name(&land).into_iter().collect();
+    failures.extend(dataset.check_size(bytes));
+    let read = dataset.check_rows(ranges, &land).map_err(|failure| format!("{name}: {failure}"))?;
+    failures.extend(read.failures);
+    let findings = Findings { failures, ..read };
+    let object = Object {
+        bucket: String::new(),
+        key: name.to_owned(),
+        version_id: None,
+        etag: String::new(),
+        bytes,
+        last_modified: 0,
+        checksum: None,
+    };
+    Ok(Report::new(&object, Some(&table.name), &findings, Verdict::Failed, None, ""))
 }
 
 fn check(request: &Request) -> Result<Report, String> {
@@ -212,7 +276,7 @@ mod tests {
         let read = request(&["check", "a"]).unwrap();
         assert_eq!((read.meta_data, read.table, read.json), ("meta_data".into(), None, false));
         for (arguments, message) in [
-            (&["chek"][..], "must be `check`"),
+            (&["chek"][..], "must be `check` or `describe`"),
             (&["check"], "no file"),
             (&["check", "a", "b"], "more than one file: b"),
             (&["check", "a", "--table"], "--table needs a value"),

@@ -10,6 +10,7 @@
 mod areas;
 mod check;
 pub mod command;
+pub mod describe;
 mod drift;
 mod event;
 mod extracts;

@@ -120,6 +120,26 @@ impl MetaData {
         }
     }
 
+    /// A raw table as a file would describe it, with all that is wrong with it by itself.
+    ///
+    /// # Errors
+    /// Every problem of the description.
+    pub fn parse_raw_table(file: &Path, text: &str) -> Result<Table, Problems> {
+        let mut problems = Problems::default();
+        let table = match serde_json::from_str(text) {
+            Ok(Value::Object(object)) => (TableReader { file, problems: &mut problems }).table(&object),
+            Ok(_) => {
+                problems.add(file, "", "expected a JSON object");
+                None
+            }
+            Err(error) => {
+                problems.add(file, "", format!("is not JSON: {error}"));
+                None
+            }
+        };
+        table.ok_or(problems)
+    }
+
     /// A raw table, or a message that names the nearest.
     pub fn raw_table(&self, name: &str) -> Result<&Table, String> {
         find(&self.raw, name, "raw table")
@@ -243,6 +263,7 @@ const COLUMN_KEYS: &[&str] = &[
     "bareNumber",
     "trueValues",
     "falseValues",
+    "proposed",
     "earlier_types",
 ];
 const EARLIER_KEYS: &[&str] = &["before", "type", "datetime_format"];

@@ -431,7 +431,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    fn next(&mut self) -> Result<Option<&Record>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<&Record>, ReadError> {
         match self {
             Self::Text(records) => records.next(),
             Self::Sheet(sheet) => sheet.next(),

@@ -129,21 +129,10 @@ impl RowReader {
         options: Options,
     ) -> Result<Self, ReadError> {
         let (input, format, compression) = resolve(input.into(), format, compression, table)?;
-        let charset = table.file_dialect.encoding.as_deref().map(Charset::named).transpose();
-        let charset = charset.map_err(|reason| ReadError::Encoding { reason })?;
+        let charset = charset_of(table)?;
         let mut rows = Rows::new(table, options.examples)?;
         rows.charset = charset.map_or("UTF-8", Charset::name);
-        let lines = |input: Input| {
-            let extension = if format == FileFormat::Described { "txt" } else { format.extension() };
-            let newline = table.file_dialect.line_terminator;
-            let form = Form { newline, charset, extension, any_text: table.lines };
-            let reader = match (compression, input) {
-                (Compression::Zip, Input::Ranges(ranges)) => archive::single(ranges)?,
-                (Compression::Zip, Input::Stream(_)) => return Err(as_ranges("zip")),
-                (_, input) => input.into_reader(),
-            };
-            Lines::new(reader, compression, form, options.maximum_line_bytes, options.maximum_bytes)
-        };
+        let lines = |input: Input| text(input, format, compression, table, charset, &options);
         let source = match format {
             FileFormat::Parquet | FileFormat::Excel if compression != Compression::None => {
                 let reason = format!("{format} compresses inside: land it without a compression around it");
@@ -154,21 +143,14 @@ impl RowReader {
                 let most_rows = most_rows(&options, &rows);
                 Source::Parquet(Box::new(Parquet::open(ranges, table, &mut rows, &options, most_rows)?))
             }
-            FileFormat::Excel => {
-                let Input::Ranges(ranges) = input else { return Err(as_ranges("xlsx")) };
-                let sheet =
-                    Sheet::new(SheetRows::open(ranges, &table.file_dialect.sheet, &options)?, &table.file_dialect);
-                rows.columns.iter_mut().for_each(|column| column.of_cells = true);
-                Source::Csv(Box::new(Csv::new(csv::Source::Sheet(sheet), table, rows.charset)))
-            }
-            _ if table.lines => Source::Text(lines(input)?),
+            _ if table.lines && format != FileFormat::Excel => Source::Text(lines(input)?),
             FileFormat::JsonLines => Source::Json(lines(input)?),
             FileFormat::Json => Documents::open(lines(input)?, table, options.maximum_line_bytes)?,
-            FileFormat::Csv | FileFormat::Tsv | FileFormat::Described => {
-                let delimiter = if format == FileFormat::Tsv { b'\t' } else { b',' };
-                let maximum = options.maximum_line_bytes;
-                let records = Records::new(lines(input)?, maximum, &table.file_dialect, delimiter);
-                Source::Csv(Box::new(Csv::new(csv::Source::Text(records), table, rows.charset)))
+            FileFormat::Csv | FileFormat::Tsv | FileFormat::Excel | FileFormat::Described => {
+                let records = records(input, format, compression, table, &options)?;
+                let of_cells = format == FileFormat::Excel;
+                rows.columns.iter_mut().for_each(|column| column.of_cells = of_cells);
+                Source::Csv(Box::new(Csv::new(records, table, rows.charset)))
             }
         };
         Ok(Self { source, rows, options, failed: None, told_without_rows: false })
@@ -232,8 +214,51 @@ impl RowReader {
     }
 }
 
+/// The text of a file.
+pub(crate) fn text(
+    input: Input,
+    format: FileFormat,
+    compression: Compression,
+    table: &Table,
+    charset: Option<Charset>,
+    options: &Options,
+) -> Result<Lines, ReadError> {
+    let extension = if format == FileFormat::Described { "txt" } else { format.extension() };
+    let newline = table.file_dialect.line_terminator;
+    let form = Form { newline, charset, extension, any_text: table.lines };
+    let reader = match (compression, input) {
+        (Compression::Zip, Input::Ranges(ranges)) => archive::single(ranges)?,
+        (Compression::Zip, Input::Stream(_)) => return Err(as_ranges("zip")),
+        (_, input) => input.into_reader(),
+    };
+    Lines::new(reader, compression, form, options.maximum_line_bytes, options.maximum_bytes)
+}
+
+/// The records of a file of delimited values, or of a sheet.
+pub(crate) fn records(
+    input: Input,
+    format: FileFormat,
+    compression: Compression,
+    table: &Table,
+    options: &Options,
+) -> Result<csv::Source, ReadError> {
+    let dialect = &table.file_dialect;
+    if format == FileFormat::Excel {
+        let Input::Ranges(ranges) = input else { return Err(as_ranges("xlsx")) };
+        return Ok(csv::Source::Sheet(Sheet::new(SheetRows::open(ranges, &dialect.sheet, options)?, dialect)));
+    }
+    let delimiter = if format == FileFormat::Tsv { b'\t' } else { b',' };
+    let lines = text(input, format, compression, table, charset_of(table)?, options)?;
+    Ok(csv::Source::Text(Records::new(lines, options.maximum_line_bytes, dialect, delimiter)))
+}
+
+fn charset_of(table: &Table) -> Result<Option<Charset>, ReadError> {
+    let charset = table.file_dialect.encoding.as_deref().map(Charset::named).transpose();
+    charset.map_err(|reason| ReadError::Encoding { reason })
+}
+
 /// How a file whose name does not say it is written: by what it begins with, and for text as the metadata has it.
-fn resolve(
+pub(crate) fn resolve(
     input: Input,
     format: FileFormat,
     compression: Compression,

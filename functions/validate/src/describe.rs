@@ -1,0 +1,154 @@
+//! A new table out of a sample: how the file is written, what its columns are called and of which types they are, as
+//! metadata that reads it.
+//!
+//! ```text
+//! bootstrap describe FILE [--table NAME] [--meta-data FOLDER] [--dry-run]
+//! ```
+
+mod columns;
+mod sniffed;
+mod written;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contract::message::Verdict;
+use contract::{DataFormat, FileFormat, MetaData, Table, key};
+use rows::Ranges;
+
+use crate::describe::columns::Found;
+use crate::describe::sniffed::Sniffed;
+
+/// What is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The sample.
+    pub file: PathBuf,
+    /// The table's name; made of the file's where it is left out.
+    pub table: Option<String>,
+    /// Where metadata is written to.
+    pub meta_data: PathBuf,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+}
+
+/// A sample and what its name says.
+struct Sample<'a> {
+    path: &'a Path,
+    name: String,
+    ranges: Ranges,
+    format: FileFormat,
+    compression: contract::Compression,
+}
+
+/// Describes the sample, writes the metadata, and says what was found and what is still to do. Gives what people read, and
+/// whether the sample passes.
+///
+/// # Errors
+/// Where the sample cannot be read, or a table of the name is there.
+pub fn run(request: &Request) -> Result<(String, Verdict), String> {
+    let sample = Sample::open(&request.file)?;
+    let table = match &request.table {
+        Some(table) if key::is_table_name(table) => table.clone(),
+        Some(table) => return Err(format!("`{table}` is not a table name: lower-case letters, digits and `_`")),
+        None => table_name(&sample.name),
+    };
+    let files = written::Files::of(&request.meta_data, &table);
+    if !request.dry_run {
+        files.check_free()?;
+    }
+    let mut sniffed = Sniffed::of(&sample)?;
+    let mut found = columns::find(&sample, &sniffed)?;
+    // some byte behind what was looked at is not of UTF-8
+    if found.not_utf8 && !sniffed.has_encoding() {
+        sniffed.set_encoding("windows-1252");
+        found = columns::find(&sample, &sniffed)?;
+    }
+    let raw = written::raw(&table, &sample.name, &sniffed, &found);
+    let described = MetaData::parse_raw_table(&files.raw, &raw).map_err(|problems| problems.to_string())?;
+    let mut said = written::shown(&sample, &table, &sniffed, &found);
+    let report = crate::command::report(&described, &sample.name, sample.ranges.clone())?;
+    let verdict = report.verdict;
+    said.push_str(&match verdict {
+        Verdict::Passed => format!("\nThe sample passes: {} rows.\n", report.rows),
+        _ => format!("\nThe sample does not pass yet:\n\n{report}"),
+    });
+    if !request.dry_run {
+        files.write(&raw, &written::curated(&table, &found), &written::sql(&table, &found))?;
+        said.push_str(&files.next_steps(&table, &request.file));
+    }
+    Ok((said, verdict))
+}
+
+impl<'a> Sample<'a> {
+    fn open(path: &'a Path) -> Result<Self, String> {
+        let cannot_read = |error: std::io::Error| format!("{}: {error}", path.display());
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (format, compression) = key::extension(&name)
+            .ok_or_else(|| format!("{}: none of the extensions {}", path.display(), key::extensions()))?;
+        if !fs::metadata(path).map_err(cannot_read)?.is_file() {
+            return Err(format!("{} is not a file", path.display()));
+        }
+        let ranges = Ranges::file(path).map_err(cannot_read)?;
+        Ok(Self { path, name, ranges, format, compression })
+    }
+
+    fn cannot(&self, error: &rows::ReadError) -> String {
+        format!("{}: {error}", self.path.display())
+    }
+}
+
+/// A table to look at a file by, whose columns are all texts.
+fn looking(data_format: DataFormat, dialect: &str, columns: &str, checks: &str) -> Result<Table, String> {
+    let format = match data_format {
+        DataFormat::Json => "json",
+        DataFormat::Parquet => "parquet",
+        _ => "csv",
+    };
+    let text = format!(
+        "{{\"name\": \"t\", \"data_format\": \"{format}\", \"location\": \"t\", \"dialect\": {dialect}, \"checks\": \
+         {checks}, \"columns\": [{columns}]}}"
+    );
+    MetaData::parse_raw_table(Path::new("t.json"), &text).map_err(|problems| problems.to_string())
+}
+
+/// Of a file's name, without the numbers and dates that each file of a table has of its own.
+fn table_name(file: &str) -> String {
+    let stem = file.split('.').next().unwrap_or_default();
+    let words: Vec<&str> = stem.split(|c: char| !c.is_alphanumeric()).collect();
+    let numbered = |word: &&&str| word.is_empty() || word.bytes().all(|byte| byte.is_ascii_digit());
+    let own = words.iter().rev().take_while(numbered).count();
+    let kept = if own < words.len() { words[..words.len() - own].join("_") } else { stem.to_owned() };
+    key::described_name(&kept, |_| false)
+}
+
+/// Of a name that is no `<table>_<unix seconds>`: the pattern of it and of its like.
+fn name_pattern(table: &str, file: &str) -> Option<String> {
+    let (format, compression) = key::extension(file)?;
+    let land =
+        key::LandKey { table: table.into(), file_land_timestamp: None, file_name: file.into(), format, compression };
+    if land.check_name().is_ok() {
+        return None;
+    }
+    let mut pattern = String::new();
+    let mut in_digits = false;
+    for letter in file.chars() {
+        if letter.is_ascii_digit() {
+            if !std::mem::replace(&mut in_digits, true) {
+                pattern.push_str("[0-9]+");
+            }
+            continue;
+        }
+        in_digits = false;
+        pattern.push_str(&regex::escape(&letter.to_string()));
+    }
+    Some(pattern)
+}
+
+/// What was found of all columns, in words.
+fn has_notes(found: &Found) -> bool {
+    !found.notes.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

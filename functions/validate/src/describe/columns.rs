@@ -1,0 +1,202 @@
+//! The columns of a sample: their names, and the types of all their values.
+
+use arrow::array::{Array, AsArray};
+use contract::{ColumnType, DataFormat, FileFormat, Table, key};
+use rows::{Described, MisfitKind, Options, Profile, RowReader, Summary};
+
+use crate::describe::sniffed::Sniffed;
+use crate::describe::{Sample, looking};
+
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    pub columns: Vec<FoundColumn>,
+    /// What a person has to know, or to decide.
+    pub notes: Vec<String>,
+    /// Something in the file cannot be described, and is left out.
+    pub leaves_out: bool,
+    /// Some rows lack a column that others have.
+    pub lacks: bool,
+    /// Some line is not UTF-8.
+    pub not_utf8: bool,
+    pub rows: u64,
+}
+
+/// A column of the sample.
+#[derive(Debug)]
+pub struct FoundColumn {
+    pub name: String,
+    /// What the file calls it, if it does, and otherwise.
+    pub source_name: Option<String>,
+    /// Its place, where another has its name.
+    pub source_position: Option<usize>,
+    pub described: Described,
+}
+
+/// Reads the sample to its end.
+pub fn find(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
+    match &sniffed.header {
+        Some(header) => in_records(sample, sniffed, header),
+        None => by_name(sample, sniffed),
+    }
+}
+
+/// Columns of delimited values, or of a sheet.
+fn in_records(sample: &Sample<'_>, sniffed: &Sniffed, header: &[String]) -> Result<Found, String> {
+    let mut columns: Vec<FoundColumn> = Vec::with_capacity(header.len());
+    for (n, source) in header.iter().enumerate() {
+        let called = if source.is_empty() { format!("column_{}", n + 1) } else { source.clone() };
+        let name = key::described_name(&called, |name| columns.iter().any(|column| column.name == name));
+        let twice = header.iter().filter(|other| *other == source).count() > 1;
+        columns.push(FoundColumn {
+            source_name: (sniffed.has_header && name != *source).then(|| source.clone()),
+            source_position: (sniffed.has_header && twice).then_some(n + 1),
+            described: Profile::new(false).conclude(),
+            name,
+        });
+    }
+    let table = as_texts(sniffed, &columns)?;
+    let (mut profiles, summary) = profiles(sample, sniffed, &table, false)?;
+    for (column, profile) in columns.iter_mut().zip(profiles.drain(..)) {
+        column.described = profile.conclude();
+    }
+    let notes = notes(&columns);
+    Ok(Found { columns, notes, leaves_out: false, lacks: false, not_utf8: is_not_utf8(&summary), rows: summary.rows })
+}
+
+/// Columns of a format that has names and types of its own.
+fn by_name(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
+    let mut found =
+        Found { columns: Vec::new(), notes: Vec::new(), leaves_out: false, lacks: false, not_utf8: false, rows: 0 };
+    // what is not described is told with its type, so many names at a time
+    loop {
+        let table = as_found(sniffed, &found.columns)?;
+        let summary = read(sample, sniffed, &table, &mut |_| ())?;
+        (found.rows, found.not_utf8) = (summary.rows, is_not_utf8(&summary));
+        let new = summary.tallies.iter().filter(|tally| tally.kind == MisfitKind::UnexpectedColumn);
+        let before = (found.columns.len(), found.notes.len());
+        for tally in new {
+            let Some(source) = tally.column.as_deref() else { continue };
+            let column_type = tally.inferred.as_ref().and_then(rows::Inferred::column_type);
+            let Some(column_type) = column_type.filter(|_| !source.ends_with('…')) else {
+                found.leaves_out = true;
+                let note = format!(
+                    "`{}` is left out: its values are of several types, or of one that no column has",
+                    contract::visible(source)
+                );
+                if !found.notes.contains(&note) {
+                    found.notes.push(note);
+                }
+                continue;
+            };
+            let name = key::described_name(source, |name| found.columns.iter().any(|column| column.name == name));
+            let nullable = tally.inferred.as_ref().is_some_and(rows::Inferred::saw_null) || tally.count < summary.rows;
+            found.lacks |= tally.count < summary.rows;
+            let mut described = Profile::new(true).conclude();
+            (described.column_type, described.nullable) = (column_type, nullable);
+            let source_name = (name != source).then(|| source.to_owned());
+            found.columns.push(FoundColumn { name, source_name, source_position: None, described });
+        }
+        if (found.columns.len(), found.notes.len()) == before {
+            break;
+        }
+    }
+    if found.columns.is_empty() {
+        return Err(format!("{}: no row of it has a column that can be described", sample.path.display()));
+    }
+    if sniffed.data_format == DataFormat::Json {
+        let table = as_found(sniffed, &found.columns)?;
+        let (profiles, _) = profiles(sample, sniffed, &table, true)?;
+        for (column, profile) in found.columns.iter_mut().zip(profiles) {
+            if column.described.column_type == ColumnType::String {
+                let nullable = column.described.nullable;
+                column.described = profile.conclude();
+                column.described.nullable |= nullable;
+            }
+        }
+        found.notes.extend(notes(&found.columns));
+    }
+    Ok(found)
+}
+
+fn is_not_utf8(summary: &Summary) -> bool {
+    summary.tallies.iter().any(|tally| tally.kind == MisfitKind::NotUtf8)
+}
+
+fn notes(columns: &[FoundColumn]) -> Vec<String> {
+    let ambiguous = columns.iter().filter(|column| !column.described.ambiguous.is_empty());
+    ambiguous
+        .map(|column| {
+            format!(
+                "`{}` may be written as {}: it is described as text; say which by a `datetime_format`",
+                column.name,
+                column.described.ambiguous.join(" or as ")
+            )
+        })
+        .collect()
+}
+
+/// The sample's table with every column as text.
+fn as_texts(sniffed: &Sniffed, columns: &[FoundColumn]) -> Result<Table, String> {
+    let columns: Vec<String> = columns.iter().map(|column| described(column, "character")).collect();
+    looking(sniffed.data_format, &sniffed.dialect_json(), &columns.join(", "), LENIENT)
+}
+
+/// The sample's table with the columns that are known, and any other allowed.
+fn as_found(sniffed: &Sniffed, columns: &[FoundColumn]) -> Result<Table, String> {
+    let name = |column: &FoundColumn| column.described.column_type.name(contract::Dialect::EtlManager);
+    let columns: Vec<String> = columns.iter().map(|column| described(column, &name(column))).collect();
+    // a table has one column at least
+    let columns = if columns.is_empty() {
+        "{\"name\": \"a\", \"source_name\": \"\\u0000\", \"type\": \"character\"}".to_owned()
+    } else {
+        columns.join(", ")
+    };
+    looking(sniffed.data_format, &sniffed.dialect_json(), &columns, LENIENT)
+}
+
+const LENIENT: &str = "{\"allow_missing_columns\": true, \"allow_unexpected_columns\": true}";
+
+fn described(column: &FoundColumn, type_name: &str) -> String {
+    let mut keys = vec![format!("\"name\": {}", quoted(&column.name))];
+    keys.extend(column.source_name.as_ref().map(|name| format!("\"source_name\": {}", quoted(name))));
+    keys.extend(column.source_position.map(|position| format!("\"source_position\": {position}")));
+    keys.push(format!("\"type\": {}", quoted(type_name)));
+    format!("{{{}}}", keys.join(", "))
+}
+
+pub fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// What the texts of each column look like.
+fn profiles(
+    sample: &Sample<'_>,
+    sniffed: &Sniffed,
+    table: &Table,
+    typed: bool,
+) -> Result<(Vec<Profile>, Summary), String> {
+    let mut profiles: Vec<Profile> = table.data_columns().iter().map(|_| Profile::new(typed)).collect();
+    let summary = read(sample, sniffed, table, &mut |batch| {
+        for (profile, column) in profiles.iter_mut().zip(batch.batch.columns()) {
+            let Some(texts) = column.as_string_opt::<i32>() else { continue };
+            (0..texts.len()).for_each(|row| profile.see(texts.is_valid(row).then(|| texts.value(row))));
+        }
+    })?;
+    Ok((profiles, summary))
+}
+
+fn read(
+    sample: &Sample<'_>,
+    sniffed: &Sniffed,
+    table: &Table,
+    take: &mut dyn FnMut(&rows::Batch),
+) -> Result<Summary, String> {
+    let format = if sniffed.format == FileFormat::Described { FileFormat::Csv } else { sniffed.format };
+    let reader = RowReader::new(sample.ranges.clone(), format, sniffed.compression, table, Options::default());
+    let mut reader = reader.map_err(|error| sample.cannot(&error))?;
+    while let Some(batch) = reader.next_batch().map_err(|error| sample.cannot(&error))? {
+        take(&batch);
+    }
+    Ok(reader.summary())
+}

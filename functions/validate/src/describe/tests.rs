@@ -1,0 +1,169 @@
+//! Samples as programs write them, and what becomes of them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use contract::message::Verdict;
+use serde_json::Value;
+
+use super::*;
+
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn describe(&self, name: &str, bytes: &[u8]) -> (String, Verdict) {
+        let file = self.folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let meta_data = self.meta_data();
+        run(&Request { file, table: None, meta_data, dry_run: false }).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn meta_data(&self) -> PathBuf {
+        self.folder.path().join("meta_data")
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.meta_data().join(file)).unwrap()
+    }
+
+    /// The keys of a column as text.
+    fn column(&self, table: &str, n: usize) -> String {
+        let raw: Value = serde_json::from_str(&self.read(&format!("raw/{table}.json"))).unwrap();
+        raw["columns"][n].to_string()
+    }
+}
+
+#[test]
+fn a_csv_of_german_excel_becomes_a_table() {
+    let desk = Desk::new();
+    let text = "Bestell-Nr.;Kunde;Datum;Betrag (€);Bezahlt\r\nA-0001;Müller;29.02.2024;1.234,50;J\r\n\
+                A-0002;Käßbohrer;01.03.2024;0,5;N\r\nA-0003;;02.03.2024;-;J\r\n";
+    let (bytes, _, _) = encoding(text);
+    let (said, verdict) = desk.describe("bestellungen_2024-03.csv", &bytes);
+    assert_eq!(verdict, Verdict::Passed, "{said}");
+    let expected = r#"{
+  "name": "bestellungen",
+  "description": "",
+  "data_format": "csv",
+  "location": "bestellungen/",
+  "dialect": {"encoding": "windows-1252", "delimiter": ";", "decimalChar": ",", "groupChar": "."},
+  "checks": {"file_name_pattern": "bestellungen_[0-9]+\\-[0-9]+\\.csv"},
+  "columns": [
+    {"name": "bestell_nr", "source_name": "Bestell-Nr.", "type": "character", "description": "", "nullable": false},
+    {"name": "kunde", "source_name": "Kunde", "type": "character", "description": ""},
+    {"name": "datum", "source_name": "Datum", "type": "date", "datetime_format": "%d.%m.%Y", "description": "", "nullable": false},
+    {"name": "betrag", "source_name": "Betrag (€)", "type": "double", "nullValues": ["-"], "description": ""},
+    {"name": "bezahlt", "source_name": "Bezahlt", "type": "boolean", "trueValues": ["J"], "falseValues": ["N"], "description": "", "nullable": false}
+  ]
+}
+"#;
+    assert_eq!(desk.read("raw/bestellungen.json"), expected);
+    let sql = "SELECT\n  bestell_nr,\n  kunde,\n  datum,\n  betrag,\n  bezahlt,\n  '${dea_version}' AS dea_version\n\
+               FROM bestellungen\n";
+    assert_eq!(desk.read("curated/bestellungen.sql"), sql);
+    assert!(said.contains("The sample passes: 3 rows."), "{said}");
+    // nothing is written over
+    let again = Request {
+        file: desk.folder.path().join("bestellungen_2024-03.csv"),
+        table: None,
+        meta_data: desk.meta_data(),
+        dry_run: false,
+    };
+    assert!(run(&again).unwrap_err().contains("is there already"));
+    assert!(run(&Request { dry_run: true, ..again }).is_ok());
+}
+
+/// In windows-1252.
+fn encoding(text: &str) -> (Vec<u8>, (), ()) {
+    let byte = |letter: char| match letter {
+        '€' => 0x80,
+        letter => u8::try_from(letter).unwrap(),
+    };
+    (text.chars().map(byte).collect(), (), ())
+}
+
+#[test]
+fn samples_of_other_programs_pass_as_they_are_described() {
+    let many: String = (0..30).map(|n| format!("{n},AB-{n:04},{}\n", ["red", "green"][n % 2])).collect();
+    for (name, bytes, column, expected) in [
+        ("r_1.csv", &b"\"a\",\"b\"\n1,NA\nNA,\"x\"\n"[..], 0, r#""nullValues":["NA"]"#),
+        ("tabs_1.tsv", b"a\tb\n1\t2\n", 0, r#""type":"int""#),
+        ("wide_1.txt", b"a|b\n1|2\n", 1, r#""type":"int""#),
+        ("title_1.csv", b"Sales report\n\nid,name\n1,x\n2,y\n", 0, r#""name":"id""#),
+        ("noheader_1.csv", b"1,2024-01-01\n2,2024-01-02\n", 1, r#""name":"column_2""#),
+        ("twice_1.csv", b"a,x,x\n1,2,3\n", 2, r#""source_position":3"#),
+        ("index_1.csv", b",a\n0,1.5\n1,2.5\n", 0, r#""source_name":"""#),
+        ("macs_1.csv", b"a,b\r1,2\r3,4\r", 0, r#""type":"int""#),
+        ("iso_1.jsonl", b"{\"at\": \"2024-01-01T10:00:00Z\"}\n", 0, r#""datetime_format":"iso8601""#),
+        (
+            "array_1.json",
+            b"[{\"First Name\": \"x\", \"n\": {\"a\": 1}}, {\"n\": null}]",
+            1,
+            r#""type":"struct<a:int>""#,
+        ),
+        ("mixed_1.jsonl", b"{\"a\": 1, \"b\": 1}\n{\"a\": \"x\", \"b\": 2}\n", 0, r#""name":"b""#),
+        ("one_1.csv", b"a\n1\n2\n", 0, r#""type":"int""#),
+        ("utf16_1.csv", b"a\0,\0b\0\n\x001\0,\x002\0\n\0", 1, r#""type":"int""#),
+        ("mysql_1.csv", b"a,b\n1,\"say \\\"no\\\"\"\n2,\"x\"\n", 1, r#""type":"character""#),
+        ("quoted_1.csv", b"a, b\n1, \"x, y\"\n2, \"z\"\n", 1, r#""name":"b""#),
+        ("rules_1.csv", format!("id,code,colour\n{many}").as_bytes(), 1, r#""pattern":"^[A-Z]{2}-[0-9]{4}$""#),
+        ("enum_1.csv", format!("id,code,colour\n{many}").as_bytes(), 2, r#""enum":["green","red"]"#),
+        ("ambiguous_1.csv", b"d\n01/02/2024\n03/04/2024\n", 0, r#""type":"character""#),
+        ("percent_1.csv", b"p,q\n\"5 %\",x\n\"7 %\",y\n", 0, r#""type":"int""#),
+    ] {
+        let desk = Desk::new();
+        let (said, verdict) = desk.describe(name, bytes);
+        let table = name.split_once("_1").unwrap().0;
+        let raw = desk.read(&format!("raw/{table}.json"));
+        assert_eq!(verdict, Verdict::Passed, "{name}: {said}\n{raw}");
+        let found = desk.column(table, column);
+        assert!(found.contains(expected), "{name}: {found}\n{raw}");
+        // what is written is metadata as a whole
+        let database = r#"{"name": "d", "bucket": "b", "base_folder": "f", "description": "d"}"#;
+        fs::write(desk.meta_data().join("curated/database.json"), database).unwrap();
+        let read = MetaData::read(&desk.meta_data()).unwrap_or_else(|problems| panic!("{name}: {problems}"));
+        assert_eq!(read.curated[table].columns.len(), read.raw[table].columns.len() + 1, "{name}");
+    }
+    let desk = Desk::new();
+    let (said, _) = desk.describe("ambiguous_1.csv", b"d\n01/02/2024\n03/04/2024\n");
+    assert!(said.contains("`d` may be written as %d/%m/%Y or as %m/%d/%Y"), "{said}");
+    let (said, _) = desk.describe("mixed_1.jsonl", b"{\"a\": 1, \"b\": 1}\n{\"a\": \"x\", \"b\": 2}\n");
+    assert!(said.contains("`a` is left out"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_described_says_why() {
+    let desk = Desk::new();
+    for (name, bytes, expected) in [
+        ("t.pdf", &b"x"[..], "none of the extensions"),
+        ("t.csv", b"", "there is no record"),
+        ("t.jsonl", b"", "no row of it has a column"),
+        ("t.parquet", b"PAR1", "too short"),
+        ("t.csv", b"\x1f\x8b\x08\0", "gzip inside .csv"),
+        (
+            "t.csv",
+            b"dear all\nplease, find\nattached, our, numbers, of\n\nlast, year\n",
+            "no number of fields in common",
+        ),
+    ] {
+        let file = desk.folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let error = run(&Request { file, table: None, meta_data: desk.meta_data(), dry_run: false }).unwrap_err();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+    for (file, expected) in [
+        ("orders_2024-03-01.csv", "orders"),
+        ("Orders Export (2).csv", "orders_export"),
+        ("2024.csv", "2024"),
+        ("customers.jsonl.gz", "customers"),
+        ("part-00000-ab.snappy.parquet", "part_00000_ab"),
+    ] {
+        assert_eq!(table_name(file), expected, "{file}");
+    }
+}

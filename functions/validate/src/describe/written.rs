@@ -1,0 +1,375 @@
+//! What was found, as metadata files and as a table for people.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contract::{ColumnType, DataFormat, Dialect, Written};
+use serde_json::{Value, json};
+
+use crate::describe::columns::{Found, FoundColumn, quoted};
+use crate::describe::sniffed::Sniffed;
+use crate::describe::{Sample, has_notes, name_pattern};
+
+/// Values of a column of which a few are told as all that there may be.
+const FEW_VALUES: usize = 12;
+/// So many rows make something clear.
+const CLEAR_ROWS: u64 = 20;
+
+/// The files of a table.
+pub struct Files {
+    pub raw: PathBuf,
+    curated: PathBuf,
+    sql: PathBuf,
+}
+
+impl Files {
+    pub fn of(meta_data: &Path, table: &str) -> Self {
+        Self {
+            raw: meta_data.join(format!("raw/{table}.json")),
+            curated: meta_data.join(format!("curated/{table}.json")),
+            sql: meta_data.join(format!("curated/{table}.sql")),
+        }
+    }
+
+    fn all(&self) -> [&Path; 3] {
+        [&self.raw, &self.curated, &self.sql]
+    }
+
+    /// Nothing that somebody has written is written over.
+    pub fn check_free(&self) -> Result<(), String> {
+        match self.all().into_iter().find(|file| file.exists()) {
+            Some(file) => Err(format!("{} is there already: name another table by --table", file.display())),
+            None => Ok(()),
+        }
+    }
+
+    pub fn write(&self, raw: &str, curated: &str, sql: &str) -> Result<(), String> {
+        for (file, text) in self.all().into_iter().zip([raw, curated, sql]) {
+            let folder = file.parent().unwrap_or_else(|| Path::new("."));
+            let written = fs::create_dir_all(folder).and_then(|()| {
+                let mut new = fs::OpenOptions::new().write(true).create_new(true).open(file)?;
+                std::io::Write::write_all(&mut new, text.as_bytes())
+            });
+            written.map_err(|error| format!("{}: {error}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    pub fn next_steps(&self, table: &str, sample: &Path) -> String {
+        format!(
+            "\nWritten: {}, {} and {}\nLook at them; what stands under `proposed` counts once it stands beside it. \
+             Then:\n  make validate FILE='{}' TABLE={table}\n",
+            self.raw.display(),
+            self.curated.display(),
+            self.sql.display(),
+            sample.display()
+        )
+    }
+}
+
+/// `raw/<table>.json`.
+pub fn raw(table: &str, file_name: &str, sniffed: &Sniffed, found: &Found) -> String {
+    let format = match sniffed.data_format {
+        DataFormat::Json => "json",
+        DataFormat::Parquet => "parquet",
+        _ => "csv",
+    };
+    let shared = shared(found);
+    let mut dialect = sniffed.dialect.clone();
+    dialect.extend(of_values(&shared));
+    let mut checks: Vec<(&str, Value)> = Vec::new();
+    checks.extend(name_pattern(table, file_name).map(|pattern| ("file_name_pattern", json!(pattern))));
+    if found.lacks {
+        checks.push(("allow_missing_columns", json!(true)));
+    }
+    if found.leaves_out {
+        checks.push(("allow_unexpected_columns", json!(true)));
+    }
+    let columns = found.columns.iter().map(|column| {
+        let found = &column.described;
+        let mut keys = vec![("name", json!(column.name))];
+        keys.extend(column.source_name.as_ref().map(|name| ("source_name", json!(name))));
+        keys.extend(column.source_position.map(|position| ("source_position", json!(position))));
+        keys.push(("type", json!(found.column_type.name(Dialect::EtlManager))));
+        keys.extend(found.datetime_format.as_ref().map(|format| ("datetime_format", json!(format))));
+        let own = Written { decimal: '.', group: None, bare_number: true, ..found.written.clone() };
+        let written = if numbers_as(&found.written) == numbers_as(&shared) { own } else { found.written.clone() };
+        keys.extend(of_values(&written));
+        keys.push(("description", json!("")));
+        if !found.nullable {
+            keys.push(("nullable", json!(false)));
+        }
+        let proposed = proposed(column);
+        let mut line = object(&keys);
+        if !proposed.is_empty() {
+            line.truncate(line.len() - 1);
+            let _ = write!(line, ", \"proposed\": {}}}", object(&proposed));
+        }
+        line
+    });
+    let mut text = format!(
+        "{{\n  \"name\": {},\n  \"description\": \"\",\n  \"data_format\": \"{format}\",\n  \"location\": \"{table}/\",\n",
+        quoted(table)
+    );
+    for (key, keys) in [("dialect", &dialect), ("checks", &checks)] {
+        if !keys.is_empty() {
+            let _ = writeln!(text, "  \"{key}\": {},", object(keys));
+        }
+    }
+    let columns: Vec<String> = columns.map(|column| format!("    {column}")).collect();
+    let _ = write!(text, "  \"columns\": [\n{}\n  ]\n}}\n", columns.join(",\n"));
+    text
+}
+
+/// `curated/<table>.json`.
+pub fn curated(table: &str, found: &Found) -> String {
+    let mut columns: Vec<String> = found
+        .columns
+        .iter()
+        .map(|column| {
+            let name = column.described.column_type.name(Dialect::EtlManager);
+            let mut keys = vec![("name", json!(column.name)), ("type", json!(name)), ("description", json!(""))];
+            if !column.described.nullable {
+                keys.push(("nullable", json!(false)));
+            }
+            format!("    {}", object(&keys))
+        })
+        .collect();
+    if !has_version(found) {
+        let version = object(&[
+            ("name", json!(VERSION)),
+            ("type", json!("character")),
+            ("description", json!("Version of the pipeline that made the row")),
+        ]);
+        columns.push(format!("    {version}"));
+    }
+    format!(
+        "{{\n  \"name\": {},\n  \"description\": \"\",\n  \"data_format\": \"parquet\",\n  \"location\": \
+         \"{table}/\",\n  \"columns\": [\n{}\n  ]\n}}\n",
+        quoted(table),
+        columns.join(",\n")
+    )
+}
+
+/// `curated/<table>.sql`.
+pub fn sql(table: &str, found: &Found) -> String {
+    let mut columns: Vec<String> =
+        found.columns.iter().map(|column| format!("  {}", name_in_sql(&column.name))).collect();
+    if !has_version(found) {
+        columns.push(format!("  '${{dea_version}}' AS {VERSION}"));
+    }
+    format!("SELECT\n{}\nFROM {}\n", columns.join(",\n"), name_in_sql(table))
+}
+
+const VERSION: &str = "dea_version";
+
+fn has_version(found: &Found) -> bool {
+    found.columns.iter().any(|column| column.name == VERSION)
+}
+
+/// In quotes, but for a plain word: one that begins with a digit or is one of SQL's own needs them.
+fn name_in_sql(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase()) && !WORDS.contains(&name);
+    if plain { name.to_owned() } else { format!("\"{name}\"") }
+}
+
+/// Words of SQL that columns are often called by.
+const WORDS: &[&str] = &[
+    "all",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "between",
+    "by",
+    "case",
+    "cast",
+    "cross",
+    "current",
+    "date",
+    "default",
+    "desc",
+    "distinct",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "extract",
+    "false",
+    "filter",
+    "following",
+    "for",
+    "from",
+    "full",
+    "group",
+    "grouping",
+    "having",
+    "if",
+    "in",
+    "inner",
+    "intersect",
+    "interval",
+    "into",
+    "is",
+    "join",
+    "lateral",
+    "left",
+    "like",
+    "limit",
+    "natural",
+    "not",
+    "null",
+    "of",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "outer",
+    "over",
+    "partition",
+    "position",
+    "primary",
+    "range",
+    "replace",
+    "right",
+    "row",
+    "rows",
+    "select",
+    "set",
+    "some",
+    "table",
+    "then",
+    "time",
+    "timestamp",
+    "to",
+    "true",
+    "union",
+    "unique",
+    "unnest",
+    "user",
+    "using",
+    "values",
+    "when",
+    "where",
+    "window",
+    "with",
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+];
+
+/// How numbers are written in all columns that have them, if it is in one way.
+fn shared(found: &Found) -> Written {
+    let numbers = found.columns.iter().filter(|column| column.described.column_type.is_number());
+    // a whole number without thousands is the same in every way
+    let said = numbers.filter(|column| numbers_as(&column.described.written) != numbers_as(&Written::default()));
+    let mut said: Vec<_> = said.map(|column| numbers_as(&column.described.written)).collect();
+    said.dedup();
+    let plain_fractions = found.columns.iter().any(|column| {
+        let is_fraction = matches!(column.described.column_type, ColumnType::Float64 | ColumnType::Decimal { .. });
+        is_fraction && column.described.written.decimal == '.'
+    });
+    match said[..] {
+        [(decimal, group, bare_number)] if decimal == '.' || !plain_fractions => {
+            Written { decimal, group, bare_number, ..Written::default() }
+        }
+        _ => Written::default(),
+    }
+}
+
+fn numbers_as(written: &Written) -> (char, Option<char>, bool) {
+    (written.decimal, written.group, written.bare_number)
+}
+
+/// The keys that say how values are written, if not as usual.
+fn of_values(written: &Written) -> Vec<(&'static str, Value)> {
+    let usual = Written::default();
+    let mut keys = Vec::new();
+    let mut differs = |key, is: bool, value: Value| {
+        if is {
+            keys.push((key, value));
+        }
+    };
+    differs("decimalChar", written.decimal != usual.decimal, json!(written.decimal));
+    differs("groupChar", written.group.is_some(), json!(written.group));
+    differs("bareNumber", !written.bare_number, json!(false));
+    differs("nullValues", !written.null_values.is_empty(), json!(written.null_values));
+    differs("trueValues", !written.true_values.is_empty(), json!(written.true_values));
+    differs("falseValues", !written.false_values.is_empty(), json!(written.false_values));
+    keys
+}
+
+/// Rules that the sample keeps, where it is clear.
+fn proposed(column: &FoundColumn) -> Vec<(&'static str, Value)> {
+    let found = &column.described;
+    let mut rules = Vec::new();
+    if found.values < CLEAR_ROWS {
+        return rules;
+    }
+    let is_text = found.column_type == ColumnType::String;
+    if let Some(distinct) = &found.distinct
+        && is_text
+        && !distinct.is_empty()
+        && distinct.len() <= FEW_VALUES
+        && found.values >= 5 * distinct.len() as u64
+    {
+        rules.push(("enum", json!(distinct)));
+    } else if is_text {
+        rules.extend(found.pattern.as_ref().map(|pattern| ("pattern", json!(pattern))));
+    }
+    let may_be_key = matches!(found.column_type, ColumnType::String | ColumnType::Int32 | ColumnType::Int64);
+    if found.unique && may_be_key && !found.nullable {
+        rules.push(("unique", json!(true)));
+    }
+    if found.not_negative && found.column_type.is_number() {
+        rules.push(("minimum", json!(0)));
+    }
+    rules
+}
+
+/// On one line, in the order given.
+fn object(keys: &[(&str, Value)]) -> String {
+    let keys: Vec<String> = keys.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
+    format!("{{{}}}", keys.join(", "))
+}
+
+/// What was found, for people.
+pub fn shown(sample: &Sample<'_>, table: &str, sniffed: &Sniffed, found: &Found) -> String {
+    let mut text = format!("{} as table `{table}`\n", sample.path.display());
+    let mut written = vec![sniffed.format.to_string()];
+    written.extend(sniffed.dialect.iter().map(|(key, value)| format!("{key} {value}")));
+    let _ = writeln!(text, "  {}", contract::visible(&written.join(", ")));
+    let mut lines = vec![["COLUMN", "IN THE FILE", "TYPE", "WRITTEN", "NULLS"].map(str::to_owned)];
+    for column in &found.columns {
+        let place = column.source_position.map(|position| format!(" (field {position})")).unwrap_or_default();
+        let source = column.source_name.as_ref().map(|name| format!("`{}`{place}", contract::visible(name)));
+        let mut how: Vec<String> = column.described.datetime_format.iter().cloned().collect();
+        how.extend(of_values(&column.described.written).iter().map(|(key, value)| format!("{key} {value}")));
+        lines.push([
+            column.name.clone(),
+            source.unwrap_or_default(),
+            column.described.column_type.name(Dialect::EtlManager),
+            contract::visible(&how.join(", ")).into_owned(),
+            if column.described.nullable { "yes".into() } else { String::new() },
+        ]);
+    }
+    let width = |n: usize| lines.iter().map(|line| line[n].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 5] = std::array::from_fn(width);
+    text.push('\n');
+    for line in &lines {
+        let cells: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
+    if has_notes(found) {
+        text.push('\n');
+        for note in &found.notes {
+            let _ = writeln!(text, "Note: {note}");
+        }
+    }
+    text
+}
