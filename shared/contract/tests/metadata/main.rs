@@ -1,0 +1,7 @@
+//! The reader of metadata, seen from outside.
+//!
+//! - `folder`: a metadata folder to read
+//! - `other_programs`: what etl_manager and mojap-metadata write, or show their readers, is read as it is
+
+mod folder;
+mod other_programs;
