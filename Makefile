@@ -73,6 +73,10 @@ definition: ## Show what Glue is told about a table (TABLE=random_postcodes; RAW
 
 RUN ?= latest
 
+.PHONY: reference
+reference: ## Write the tables of docs/metadata.md anew, as docs/schema has the keys
+	$(CARGO) run --quiet -p contract --example reference
+
 .PHONY: verify
 verify: $(VENV)/.ready ## Build a run of the running `make up` again and compare the bytes (RUN=latest)
 	@$(LANDFALL_LOCAL) invoke curate '{"verify": "$(RUN)"}' --must-have same

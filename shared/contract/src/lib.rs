@@ -10,6 +10,7 @@ mod manifest;
 pub mod message;
 mod metadata;
 mod problem;
+pub mod reference;
 mod table;
 mod visible;
 

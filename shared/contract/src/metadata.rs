@@ -219,7 +219,9 @@ fn unknown_files(files: &[PathBuf], with_sql: bool, problems: &mut Problems) {
     }
 }
 
-const COLUMN_KEYS: &[&str] = &[
+/// Every key that is read, or known as another program's. docs/schema says of each what it holds.
+pub(crate) const DATABASE_KEYS: &[&str] = &["$schema", "name", "bucket", "base_folder", "description"];
+pub(crate) const COLUMN_KEYS: &[&str] = &[
     "name",
     "type",
     "type_category",
@@ -238,8 +240,8 @@ const COLUMN_KEYS: &[&str] = &[
     "datetime_format",
     "earlier_types",
 ];
-const EARLIER_KEYS: &[&str] = &["before", "type", "type_category", "datetime_format"];
-const TABLE_KEYS: &[&str] = &[
+pub(crate) const EARLIER_KEYS: &[&str] = &["before", "type", "type_category", "datetime_format"];
+pub(crate) const TABLE_KEYS: &[&str] = &[
     "$schema",
     "name",
     "description",
@@ -399,6 +401,7 @@ impl Reader<'_> {
     fn database(&mut self, file: &Path) -> Option<Database> {
         let object = self.object(file)?;
         let mut reader = self.inside(file, Area::Built);
+        reader.misspelt(&object, DATABASE_KEYS, "");
         let name = reader.required_text(&object, "name");
         let bucket = reader.required_text(&object, "bucket");
         // etl_manager has both, empty where there is nothing to say

@@ -237,3 +237,48 @@ fn a_value_of_another_kind_is_a_problem() {
         ["raw/t.json: columns[0].description: expected a text, found [\"x\"]"]
     );
 }
+
+/// What is listed in docs/metadata.md as not taken.
+#[test]
+fn what_is_not_taken_is_told_with_what_to_write() {
+    let typed = |column: Value| json!({"name": "t", "file_format": "csv", "columns": [column]});
+    let a = |kind: &str| typed(json!({"name": "a", "type": kind}));
+    let etl_manager = |kind: &str| {
+        let columns = json!([{"name": "a", "type": kind}]);
+        json!({"name": "t", "location": "t", "data_format": "csv", "columns": columns})
+    };
+    for (table, problem) in [
+        (typed(json!({"name": "First Name", "type": "string"})), "lower-case letters, digits and `_`"),
+        (etl_manager("decimal(0,-127)"), "a number was expected in `decimal(…)`"),
+        (etl_manager("decimal<precision:int,scale:int>"), "`(` was expected after `decimal`, found `<`"),
+        (etl_manager("struct<a:int>x"), "`x` after the end of the type"),
+        (a("decimal128(0,38)"), "precision is 1 to 38 and scale at most the precision"),
+        (a("uint64"), "does not fit Glue's bigint; use `int64` or `decimal128(20,0)`"),
+        (a("time32(s)"), "`time32` has no Glue type; use `string`"),
+        (a("time64(us)"), "`time64` has no Glue type; use `string`"),
+        (a("null"), "`null` has no Glue type; use `string`"),
+        (a("map_<string>"), "unknown type `map_`"),
+        (typed(json!({"name": "a", "type_category": "list"})), "its fields cannot be guessed"),
+        (typed(json!({"name": "a", "type_category": "struct"})), "its fields cannot be guessed"),
+        (typed(json!({"name": "a", "type_category": "null"})), "unknown type_category `null`; valid are `integer`"),
+        (typed(json!({"name": "a", "type": "string", "minimum": 1})), "bounds are for numbers, dates and timestamps"),
+        (typed(json!({"name": "a", "type": "list<int8>", "unique": true})), "whose values are not compared"),
+        (typed(json!({"name": "a", "type": "list<int8>", "enum": [1]})), "whose values are not compared"),
+        (typed(json!({"name": "a", "type": "string", "datetime_format": "%Y"})), "is for dates and timestamps"),
+        (typed(json!({"name": "a", "type": "string", "pattern": "(?=x)"})), "look-around"),
+        (
+            json!({"name": "t", "file_format": "textfile", "columns": [{"name": "a", "type": "int8"}]}),
+            "unknown format `textfile`",
+        ),
+        (
+            json!({"name": "t", "location": "t", "data_format": "par", "columns": [{"name": "a", "type": "int"}]}),
+            "did you mean `parquet`?",
+        ),
+        (json!({"name": "t", "columns": []}), "expected at least one column"),
+    ] {
+        let problems = read_table("raw", &table).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].contains(problem), "{table}: {problems:?}");
+    }
+    // seconds are read to the millisecond
+    assert_eq!(glue(&read_table("raw", &a("timestamp(s)")).unwrap().0), ["timestamp"]);
+}
