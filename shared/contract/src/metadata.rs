@@ -844,13 +844,16 @@ impl TableReader<'_> {
         Value::Object(specific)
     }
 
+    /// mojap-metadata's word comes first, if it says anything: it writes "" where nobody has said it.
     fn data_format(&mut self, object: &Map<String, Value>, dialect: Dialect) -> DataFormat {
-        // mojap-metadata writes "" where nobody has said it
-        let unsaid = object.get("file_format").is_none_or(|said| said == "");
-        let key = if unsaid { "data_format" } else { "file_format" };
-        if dialect == Dialect::Mojap && unsaid && !object.contains_key("data_format") {
-            return DataFormat::Parquet;
-        }
+        let said = |key: &str| object.get(key).is_some_and(|said| key != "file_format" || said != "");
+        let file_format = said("file_format").then(|| self.format(object, "file_format"));
+        let is_needed = said("data_format") || dialect == Dialect::EtlManager;
+        let data_format = is_needed.then(|| self.format(object, "data_format"));
+        file_format.or(data_format).unwrap_or(DataFormat::Parquet)
+    }
+
+    fn format(&mut self, object: &Map<String, Value>, key: &str) -> DataFormat {
         let name = self.required_text(object, key).unwrap_or_default();
         DataFormat::parse(&name).unwrap_or_else(|| {
             if name == "par" {
