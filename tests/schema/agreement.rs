@@ -105,6 +105,42 @@ fn the_example_names_its_schemas() {
     assert_eq!(found.len(), 2);
 }
 
+/// Every value of the two examples that have every key, and every object and list, is once something else of each kind.
+#[test]
+fn they_agree_on_values_of_every_kind_in_every_place() {
+    let kinds =
+        json!([null, true, 0, -1, 1, 2.5, 3.0, 5000000000_u64, "", "x", "int", "float", [], [1], ["a"], {}, {"x": 1}]);
+    let mut judged = 0;
+    for good in [etl_manager(), mojap()] {
+        let mut places = Vec::new();
+        places_of(&good, String::new(), &mut places);
+        for place in places {
+            for kind in kinds.as_array().unwrap() {
+                let mut file = good.clone();
+                *file.pointer_mut(&place).unwrap() = kind.clone();
+                judge(Kind::Raw, &file).unwrap();
+                judged += 1;
+            }
+        }
+    }
+    assert!(judged > 2_000, "{judged}");
+}
+
+fn places_of(value: &Value, place: String, places: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            object.iter().for_each(|(key, value)| places_of(value, format!("{place}/{key}"), places))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(n, value)| places_of(value, format!("{place}/{n}"), places));
+        }
+        _ => {}
+    }
+    if !place.is_empty() {
+        places.push(place);
+    }
+}
+
 /// Values of every kind, fitting or not.
 fn values() -> Vec<Value> {
     let texts = [

@@ -54,7 +54,8 @@ pub fn etl_manager() -> Value {
             "unique_primary_key": true, "file_name_pattern": "x", "repeated_files": "keep", "pattern_anchor": "whole", "examples": 100},
         "source": {"url": "https://x", "requests": 2, "records": "/r", "flatten_separator": "_", "index_column": "b",
             "concurrency": 1, "requests_per_second": 1, "attempts": 1, "timeout_seconds": 1, "maximum_file_bytes": 1},
-        "copy_to_raw": true, "read_from": "raw", "delete_raw": false, "lines": false, "compression": "snappy",
+        "copy_to_raw": true, "read_from": "raw", "delete_raw": false, "lines": false, "compression": "snappy", "mode": "rebuild",
+        "self_contained": false, "partition_projection": false,
         "columns": [
             {"name": "a", "type": "character", "description": "", "pattern": "x", "minLength": 1, "maxLength": 2.0, "unique": true},
             {"name": "b", "type": "int", "nullable": false, "minimum": 1, "maximum": 2.5, "pattern": "x"},
