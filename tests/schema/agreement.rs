@@ -8,7 +8,7 @@ use contract::{ColumnType, Dialect};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use crate::examples::{bad, etl_manager, good, mojap, unsaid};
+use crate::examples::{bad, etl_manager, good, mojap, typed, unsaid};
 use crate::judge::{Kind, Verdict, database, json_file, judge, repository, schema};
 use crate::unsaid::RULES;
 
@@ -30,6 +30,19 @@ fn bad_files_are_refused_by_both_and_at_the_same_place() {
             value => drop(parent.insert(key.to_owned(), value.clone())),
         }
         assert_eq!(judge(kind, &file), Ok(Verdict::Refused), "{value} at {place}");
+    }
+}
+
+#[test]
+fn the_type_decides_which_rules_there_may_be() {
+    for (is_good, mut column) in typed() {
+        column["name"] = json!("a");
+        let expected = if is_good { Verdict::Taken } else { Verdict::Refused };
+        assert_eq!(
+            judge(Kind::Raw, &json!({"name": "t", "file_format": "csv", "columns": [column]})),
+            Ok(expected),
+            "{column}"
+        );
     }
 }
 
@@ -103,6 +116,30 @@ fn the_example_names_its_schemas() {
         }
     }
     assert_eq!(found.len(), 2);
+}
+
+/// What is in no example, nothing is tried with.
+#[test]
+fn the_two_examples_have_every_key() {
+    let table = json_file(&repository("docs/schema/table.json"));
+    let both = [etl_manager(), mojap()];
+    for (schema, pointers) in [
+        (&table, vec![""]),
+        (
+            &table["$defs"]["column"],
+            vec!["/columns/0", "/columns/1", "/columns/2", "/columns/3", "/columns/4", "/columns/5"],
+        ),
+        (&table["$defs"]["checks"], vec!["/checks"]),
+        (&table["$defs"]["source"], vec!["/source"]),
+        (&table["$defs"]["earlier_type"], vec!["/columns/4/earlier_types/0", "/columns/5/earlier_types/0"]),
+    ] {
+        for (key, _) in properties(schema) {
+            let has = |file: &Value| {
+                pointers.iter().any(|at| file.pointer(at).is_some_and(|object| object.get(key).is_some()))
+            };
+            assert!(both.iter().any(has), "`{key}`");
+        }
+    }
 }
 
 /// Every value of the two examples that have every key, and every object and list, is once something else of each kind.

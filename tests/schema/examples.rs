@@ -75,8 +75,36 @@ pub fn mojap() -> Value {
             {"name": "b", "type": "timestamp(s)", "datetime_format": "%Y", "maximum": "2020"},
             {"name": "c", "type": "large_string", "minLength": 2, "maxLength": 3, "pattern": "^x"},
             {"name": "d", "type": "list_<decimal128(38,0)>"},
-            {"name": "e", "type_category": "timestamp", "datetime_format": null, "earlier_types": [{"before": 1, "type": "date32"}]},
+            {"name": "e", "type_category": "timestamp", "datetime_format": null, "earlier_types": [{"before": 1, "type_category": "integer"}]},
             {"name": "f", "type": "decimal128(3,2)", "type_category": "float", "maximum": "9.99"}]})
+}
+
+/// Columns whose type, or category, decides whether a rule may stand beside it.
+pub fn typed() -> Vec<(bool, Value)> {
+    vec![
+        (true, json!({"type_category": "integer", "minimum": 1, "unique": true, "enum": [1]})),
+        (true, json!({"type_category": "float", "maximum": 1.5})),
+        (true, json!({"type_category": "timestamp", "minimum": "2020", "datetime_format": "%Y"})),
+        (true, json!({"type_category": "datetime", "maximum": "2020", "datetime_format": "%Y"})),
+        (true, json!({"type": "int8", "type_category": "string", "minimum": 1})),
+        (true, json!({"type": "decimal128(3,1)", "type_category": "string", "minimum": "1.5", "maximum": 2})),
+        (true, json!({"type": "date32", "type_category": "no such", "minimum": "2020", "datetime_format": "%Y"})),
+        (false, json!({"type_category": "integer", "minimum": "1"})),
+        (false, json!({"type_category": "float", "maximum": "x"})),
+        (false, json!({"type_category": "integer", "datetime_format": "%Y"})),
+        (false, json!({"type_category": "timestamp", "minimum": 1})),
+        (false, json!({"type_category": "datetime", "minimum": 1})),
+        (false, json!({"type_category": "string", "minimum": 1})),
+        (false, json!({"type_category": "string", "minimum": "x"})),
+        (false, json!({"type_category": "string", "datetime_format": "%Y"})),
+        (false, json!({"type_category": "boolean", "maximum": 1})),
+        (false, json!({"type": "string", "type_category": "integer", "minimum": 1})),
+        (false, json!({"type": "string", "type_category": "timestamp", "maximum": "2020"})),
+        (false, json!({"type": "string", "type_category": "timestamp", "datetime_format": "%Y"})),
+        (false, json!({"type": "int8", "type_category": "timestamp", "datetime_format": "%Y"})),
+        (false, json!({"type": "list<int8>", "type_category": "integer", "unique": true})),
+        (false, json!({"type": "binary", "enum": [1], "minimum": 1})),
+    ]
 }
 
 /// Files that break one rule that only the reader knows, each with the rule's number in [`RULES`].
@@ -209,6 +237,7 @@ pub fn bad() -> Vec<(Kind, &'static str, Value)> {
         ("/columns/0/enum", vec![json!("x"), json!({})]),
         ("/columns/0/pattern", vec![json!(7), json!(["x"])]),
         ("/columns/0/minimum", vec![json!(1), json!("x")]),
+        ("/columns/0/maximum", vec![json!(1), json!("x")]),
         ("/columns/1/minimum", vec![json!("1"), json!(true)]),
         ("/columns/2/minimum", vec![json!(true), json!([1])]),
         ("/columns/3/minimum", vec![json!(1), json!(false)]),

@@ -219,7 +219,8 @@ fn unknown_files(files: &[PathBuf], with_sql: bool, problems: &mut Problems) {
     }
 }
 
-/// Every key that is read, or known as another program's. docs/schema says of each what it holds.
+// Every key that is read, or known as another program's. docs/schema says of each what it holds, and has to have the same;
+// `make reference` makes docs/metadata.md of that; tests/schema/examples.rs has a table with all of them.
 pub(crate) const DATABASE_KEYS: &[&str] = &["$schema", "name", "bucket", "base_folder", "description"];
 pub(crate) const COLUMN_KEYS: &[&str] = &[
     "name",
@@ -300,8 +301,10 @@ const PROTECTED_PROPERTIES: &[&str] = &[
     "primary_key",
 ];
 
-/// The keys of ours that hold objects of plain values.
+/// The keys of ours that hold an object of plain values.
 const OBJECTS: &[&str] = &["checks", "source"];
+/// The keys of ours that hold one of several words.
+const WORDS: &[&str] = &["mode", "read_from", "compression"];
 
 /// A report that shows more examples of a broken rule is no help to anybody.
 const MAXIMUM_EXAMPLES: usize = 100;
@@ -771,18 +774,8 @@ impl TableReader<'_> {
     /// An object of ours, where every key counts.
     fn own<T: serde::de::DeserializeOwned>(&mut self, object: &Map<String, Value>, key: &str) -> Option<T> {
         let value = object.get(key)?;
-        // serde would take a list for an object, and an object of one key for a word
-        let is_object = OBJECTS.contains(&key);
-        let values: Vec<(String, &Value)> = match value {
-            Value::Object(inner) if is_object => inner.iter().map(|(name, one)| (inside(key, name), one)).collect(),
-            other if is_object => {
-                self.problem(key, format!("expected an object, found {other}"));
-                return None;
-            }
-            other => vec![(key.to_owned(), other)],
-        };
-        if let Some((path, found)) = values.into_iter().find(|(_, one)| one.is_object() || one.is_array()) {
-            self.problem(path, format!("expected a plain value, found {found}"));
+        if let Some((path, message)) = not_plain(key, value) {
+            self.problem(path, message);
             return None;
         }
         match T::deserialize(value) {
@@ -1212,6 +1205,22 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// Where and why a value of ours is not what its key takes, though serde would have it: a list in place of an object, or
+/// an object of one key in place of a word.
+fn not_plain(key: &str, value: &Value) -> Option<(String, String)> {
+    let is_plain = |value: &Value| !value.is_object() && !value.is_array();
+    let expected = |value: &Value| format!("expected a plain value, found {value}");
+    match value {
+        Value::Object(inner) if OBJECTS.contains(&key) => {
+            let (name, odd) = inner.iter().find(|(_, value)| !is_plain(value))?;
+            Some((inside(key, name), expected(odd)))
+        }
+        other if OBJECTS.contains(&key) => Some((key.to_owned(), format!("expected an object, found {other}"))),
+        other if WORDS.contains(&key) && !is_plain(other) => Some((key.to_owned(), expected(other))),
+        _ => None,
     }
 }
 
