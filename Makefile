@@ -73,6 +73,10 @@ definition: ## Show what Glue is told about a table (TABLE=random_postcodes; RAW
 
 RUN ?= latest
 
+.PHONY: reference
+reference: ## Write the tables of docs/metadata.md anew, as docs/schema has the keys
+	$(CARGO) run --quiet -p contract --example reference
+
 .PHONY: verify
 verify: $(VENV)/.ready ## Build a run of the running `make up` again and compare the bytes (RUN=latest)
 	@$(LANDFALL_LOCAL) invoke curate '{"verify": "$(RUN)"}' --must-have same
@@ -95,11 +99,15 @@ expire: $(VENV)/.ready ## Say which runs of the running `make up` nobody needs a
 
 # --------------------------------------------------------------------------------------------------------- to work on it
 
+# A workspace of its own: see its Cargo.toml.
+SCHEMA := --manifest-path tests/schema/Cargo.toml --target-dir $(TARGET)/schema
+
 .PHONY: test
 test: $(VENV)/.ready-dev .venv-readers/.ready functions ## Run every test: unit, property, end to end, local cloud, template
 	@set -uo pipefail; mkdir -p .local; rm -rf .local/iam; failed=0; \
 	LANDFALL_IAM_USAGE=$(CURDIR)/.local/iam $(CARGO) test --workspace --no-fail-fast 2>&1 \
 	  | tee .local/test-rust.log || failed=1; \
+	$(CARGO) test $(SCHEMA) --locked 2>&1 | tee -a .local/test-rust.log || failed=1; \
 	PYTHONPATH=infra/local $(VENV)/bin/python -m landfall_local.iam.report .local/iam || failed=1; \
 	PYTHONPATH=infra/local $(VENV)/bin/python -m pytest infra/local/tests 2>&1 | tee .local/test-python.log || failed=1; \
 	awk -v broken=$$failed ' \
@@ -120,6 +128,8 @@ permissions: $(VENV)/.ready ## List the permissions of the template that the las
 check: $(VENV)/.ready-dev ## Check format, lints, what each function links, the local cloud's Python and the template
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) fmt --manifest-path tests/schema/Cargo.toml --check
+	$(CARGO) clippy $(SCHEMA) --all-targets --locked -- -D warnings
 	@$(call must_not_link,extract,arrow|parquet|datafusion)
 	@$(call must_not_link,catalog,arrow|parquet|datafusion)
 	@$(call must_not_link,validate,datafusion)

@@ -100,6 +100,9 @@ impl Request {
 
 fn define(request: &Request) -> Result<String, String> {
     let metadata = MetaData::read(&request.meta_data).map_err(|problems| problems.to_string())?;
+    for warning in &metadata.warnings.0 {
+        eprintln!("warning: {warning}");
+    }
     let no_raw_database =
         || format!("there is no raw/database.json in {}: raw tables are not in Glue", request.meta_data.display());
     let (database, tables) = match request.raw {

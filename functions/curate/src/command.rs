@@ -160,6 +160,9 @@ impl Command {
     /// Gives the answer, and whether it is good news.
     fn run(&self) -> Result<(bool, Value), Failure> {
         let metadata = MetaData::read(&self.meta_data)?;
+        for warning in &metadata.warnings.0 {
+            eprintln!("warning: {warning}");
+        }
         let runtime = stack::runtime(Some(self.settings.cores))?;
         let now = Utc::now();
         let (well, answer) = match &self.verb {

@@ -185,7 +185,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use contract::{Database, FailureKind};
+    use contract::{Database, FailureKind, Problems};
     use proptest::prelude::*;
 
     use super::*;
@@ -219,7 +219,8 @@ mod tests {
         let database =
             Database { name: "d".into(), bucket: "b".into(), base_folder: "f".into(), description: String::new() };
         let (processed, curated) = (BTreeMap::new(), BTreeMap::new());
-        MetaData { database, raw_database: None, raw, processed, curated, sha256: String::new() }
+        let (sha256, warnings) = (String::new(), Problems::default());
+        MetaData { database, raw_database: None, raw, processed, curated, sha256, warnings }
     }
 
     fn plan(tables: &[(&str, Option<&str>)], origin: Option<&str>, request: ExtractRequest) -> Result<Plan, Failure> {

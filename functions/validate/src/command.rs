@@ -177,6 +177,9 @@ pub fn report(table: &Table, name: &str, ranges: Ranges) -> Result<Report, Strin
 fn check(request: &Request) -> Result<Report, String> {
     let path = &request.file;
     let metadata = MetaData::read(&request.meta_data).map_err(|problems| problems.to_string())?;
+    for warning in &metadata.warnings.0 {
+        eprintln!("{}", visible_lines(&format!("warning: {warning}")));
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let key = request.key.as_deref().map(|key| LandKey::parse(base_folder(key), key));
     let named = match &key {

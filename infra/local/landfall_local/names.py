@@ -49,7 +49,7 @@ class Names:
 
 
 def names(metadata: Path) -> Names:
-    """Without a raw database, its permissions are on the curated one, and files land in the folder of that name."""
+    """Without a raw database, its permissions are on the curated one, and files land in a folder as its tables'."""
     found = Names()
     curated = read(metadata / CURATED)
     found.said["Database"] = curated["name"]
@@ -58,7 +58,9 @@ def names(metadata: Path) -> Names:
         found.said |= {"RawDatabase": raw["name"], "BaseFolder": raw["base_folder"].strip("/")}
         raw_source = f"{metadata.name}/{RAW}"
     else:
-        found.assumed |= {"RawDatabase": curated["name"], "BaseFolder": curated["base_folder"].strip("/")}
+        # the tables may lie at the top of their bucket; what lands may not: what is the pipeline's own is beside it
+        folder = curated["base_folder"].strip("/") or curated["name"]
+        found.assumed |= {"RawDatabase": curated["name"], "BaseFolder": folder}
         raw_source = f"{metadata.name}/{CURATED}"
     found.sources = {"Database": f"{metadata.name}/{CURATED}", "RawDatabase": raw_source, "BaseFolder": raw_source}
     return found

@@ -48,9 +48,16 @@ def test_without_a_raw_database_its_folder_may_be_chosen(metadata):
     assert found.with_parameters({"BaseFolder": "sales"})["BaseFolder"] == "sales"
 
 
+@pytest.mark.parametrize("nothing", ["", "/"])
+def test_tables_without_a_base_folder_land_in_that_of_their_database(metadata, nothing):
+    found = names(metadata(curated={"name": "shop", "base_folder": nothing}))
+    assert found.with_parameters({})["BaseFolder"] == "shop"
+    assert found.with_parameters({"BaseFolder": "sales"})["BaseFolder"] == "sales"
+
+
 def test_a_name_that_the_template_refuses_is_refused_before(metadata):
-    found = names(metadata(curated={"name": "shop", "base_folder": "/"}))
-    with pytest.raises(NamesError, match=r"BaseFolder=, from .*curated/database.json: must match"):
+    found = names(metadata(curated={"name": "shop", "base_folder": "a b"}))
+    with pytest.raises(NamesError, match=r"BaseFolder=a b, from .*curated/database.json: must match"):
         found.with_parameters({})
     with pytest.raises(NamesError, match=r"^BaseFolder=_x: must match"):
         found.with_parameters({"BaseFolder": "_x"})

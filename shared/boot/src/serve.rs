@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
-use contract::{Failure, MetaData};
+use contract::{Failure, MetaData, Problem};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +27,11 @@ impl Boot {
     pub fn metadata(&mut self) -> Result<MetaData, Failure> {
         let folder = self.env.metadata_folder();
         self.env.check()?;
-        Ok(MetaData::read(&folder)?)
+        let metadata = MetaData::read(&folder)?;
+        for Problem { file, path, message } in &metadata.warnings.0 {
+            tracing::warn!(file = %file.display(), path, reason = message, "metadata may not say what was meant");
+        }
+        Ok(metadata)
     }
 }
 

@@ -88,7 +88,7 @@ impl TimestampUnit {
     }
 }
 
-const ETL_MANAGER: &[&str] = &[
+pub(crate) const ETL_MANAGER: &[&str] = &[
     "character",
     "int",
     "long",
@@ -104,7 +104,7 @@ const ETL_MANAGER: &[&str] = &[
     "struct<name:type,…>",
     "array<type>",
 ];
-const MOJAP: &[&str] = &[
+pub(crate) const MOJAP: &[&str] = &[
     "string",
     "int8",
     "int16",

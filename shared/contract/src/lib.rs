@@ -11,6 +11,7 @@ mod manifest;
 pub mod message;
 mod metadata;
 mod problem;
+pub mod reference;
 mod table;
 mod visible;
 

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Both formats are read, etl_manager's and mojap-metadata's, told apart by their own keys. The reader is strict: it
-//! reports every problem of every file at once, each with its file and JSON path.
+//! reports every problem of every file at once, each with its file and JSON path. Keys of other programs are theirs: one
+//! that looks like a slip is a warning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -41,6 +42,8 @@ pub struct MetaData {
     pub curated: BTreeMap<String, Table>,
     /// SHA-256 over all files, hexadecimal: which description a run went by.
     pub sha256: String,
+    /// What is read as it is, and may not be what was meant.
+    pub warnings: Problems,
 }
 
 /// `curated/database.json` or `raw/database.json`.
@@ -91,9 +94,10 @@ impl MetaData {
             unknown_files(files, with_sql, &mut problems);
         }
         let raw_names = names(&raw_files);
-        let mut reader = Reader { problems: &mut problems, digest: &mut digest };
+        let mut warnings = Problems::default();
+        let mut reader = Reader { problems: &mut problems, warnings: &mut warnings, digest: &mut digest };
 
-        let mut raw = reader.tables(&raw_files);
+        let mut raw = reader.tables(&raw_files, Area::Raw);
         let processed = reader.tables_with_sql(&processed_files);
         let curated = reader.tables_with_sql(&curated_files);
         let database = reader.database(&folder.join("curated/database.json"));
@@ -114,7 +118,7 @@ impl MetaData {
         match database {
             Some(database) if problems.is_empty() => {
                 let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-                Ok(Self { database, raw_database, raw, processed, curated, sha256 })
+                Ok(Self { database, raw_database, raw, processed, curated, sha256, warnings })
             }
             _ => Err(problems),
         }
@@ -238,7 +242,10 @@ fn unknown_files(files: &[PathBuf], with_sql: bool, problems: &mut Problems) {
     }
 }
 
-const COLUMN_KEYS: &[&str] = &[
+// Every key that is read, or known as another program's. docs/schema says of each what it holds, and has to have the same;
+// `make reference` makes docs/metadata.md of that; tests/schema/examples.rs has a table with all of them.
+pub(crate) const DATABASE_KEYS: &[&str] = &["$schema", "name", "bucket", "base_folder", "description"];
+pub(crate) const COLUMN_KEYS: &[&str] = &[
     "name",
     "type",
     "type_category",
@@ -266,8 +273,8 @@ const COLUMN_KEYS: &[&str] = &[
     "proposed",
     "earlier_types",
 ];
-const EARLIER_KEYS: &[&str] = &["before", "type", "datetime_format"];
-const TABLE_KEYS: &[&str] = &[
+pub(crate) const EARLIER_KEYS: &[&str] = &["before", "type", "type_category", "datetime_format"];
+pub(crate) const TABLE_KEYS: &[&str] = &[
     "$schema",
     "name",
     "description",
@@ -327,6 +334,11 @@ const PROTECTED_PROPERTIES: &[&str] = &[
     "primary_key",
 ];
 
+/// The keys of ours that hold an object of plain values.
+const OBJECTS: &[&str] = &["checks", "source"];
+/// The keys of ours that hold one of several words.
+const WORDS: &[&str] = &["mode", "read_from", "compression"];
+
 /// A report that shows more examples of a broken rule is no help to anybody.
 const MAXIMUM_EXAMPLES: usize = 100;
 
@@ -341,6 +353,7 @@ fn not_utf8(bytes: &[u8], at: usize) -> String {
 
 struct Reader<'a> {
     problems: &'a mut Problems,
+    warnings: &'a mut Problems,
     digest: &'a mut Sha256,
 }
 
@@ -381,11 +394,15 @@ impl Reader<'_> {
         }
     }
 
-    fn tables(&mut self, files: &[PathBuf]) -> BTreeMap<String, Table> {
+    fn inside<'a>(&'a mut self, file: &'a Path, area: Area) -> TableReader<'a> {
+        TableReader { file, area, problems: self.problems, warnings: self.warnings }
+    }
+
+    fn tables(&mut self, files: &[PathBuf], area: Area) -> BTreeMap<String, Table> {
         let mut tables = BTreeMap::new();
         for file in files.iter().filter(|f| has_extension(f, "json") && !f.ends_with("database.json")) {
             let Some(object) = self.object(file) else { continue };
-            if let Some(table) = (TableReader { file, problems: self.problems }).table(&object) {
+            if let Some(table) = self.inside(file, area).table(&object) {
                 tables.insert(table.name.clone(), table);
             }
         }
@@ -393,7 +410,7 @@ impl Reader<'_> {
     }
 
     fn tables_with_sql(&mut self, files: &[PathBuf]) -> BTreeMap<String, Table> {
-        let mut tables = self.tables(files);
+        let mut tables = self.tables(files, Area::Built);
         let described = names(files);
         for sql in files.iter().filter(|file| has_extension(file, "sql")) {
             self.sql(sql, &mut tables, &described);
@@ -419,11 +436,13 @@ impl Reader<'_> {
 
     fn database(&mut self, file: &Path) -> Option<Database> {
         let object = self.object(file)?;
-        let mut reader = TableReader { file, problems: self.problems };
+        let mut reader = self.inside(file, Area::Built);
+        reader.misspelt(&object, DATABASE_KEYS, "");
         let name = reader.required_text(&object, "name");
         let bucket = reader.required_text(&object, "bucket");
-        let base_folder = reader.required_text(&object, "base_folder");
-        let description = reader.required_text(&object, "description");
+        // etl_manager has both, empty where there is nothing to say
+        let base_folder = reader.text(&object, "base_folder");
+        let description = reader.text(&object, "description");
         if let Some(name) = name.as_deref().filter(|name| !is_table_name(name)) {
             reader.problem("name", format!("`{name}` is not a Glue name: lower-case letters, digits and `_`"));
         }
@@ -473,6 +492,13 @@ impl Reader<'_> {
                 self.problems.add(&table.file, "read_from", message);
             }
             ReadFrom::Processed => {}
+        }
+        for name in table.partitions.iter().filter(|name| *name != FILE_LAND_TIMESTAMP) {
+            let message = format!(
+                "`{name}`: of a raw table only `{FILE_LAND_TIMESTAMP}` is in the folders' names; if the files hold the \
+                 column, take it out of `partitions` (the curated table may list it there), else out of `columns` too"
+            );
+            self.problems.add(&table.file, "partitions", message);
         }
         let types: Vec<&ColumnType> = table.columns.iter().map(|column| &column.column_type).collect();
         if table.lines && !matches!(types[..], [ColumnType::String] | [ColumnType::String, ColumnType::Int64]) {
@@ -595,15 +621,45 @@ impl Reader<'_> {
     }
 }
 
+/// Where a table's files come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Area {
+    /// They land, and are checked.
+    Raw,
+    /// They are made.
+    Built,
+}
+
 /// Reads one table and notes what is wrong on the way; gives a table only when nothing is.
 struct TableReader<'a> {
     file: &'a Path,
+    area: Area,
     problems: &'a mut Problems,
+    warnings: &'a mut Problems,
 }
 
 impl TableReader<'_> {
     fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.problems.add(self.file, path, message);
+    }
+
+    fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.warnings.add(self.file, path, message);
+    }
+
+    /// A text that must be there, and may be empty.
+    fn text(&mut self, object: &Map<String, Value>, key: &str) -> Option<String> {
+        match object.get(key) {
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(other) => {
+                self.problem(key, format!("expected a text, found {other}"));
+                None
+            }
+            None => {
+                self.problem(key, "is missing");
+                None
+            }
+        }
     }
 
     fn required_text(&mut self, object: &Map<String, Value>, key: &str) -> Option<String> {
@@ -692,7 +748,7 @@ impl TableReader<'_> {
             file: self.file.to_owned(),
             dialect,
             name,
-            description: text_of(object, "description"),
+            description: self.description(object, ""),
             location,
             data_format,
             columns,
@@ -746,13 +802,24 @@ impl TableReader<'_> {
         }
     }
 
-    /// Unknown keys are other programs' business, except one that is all but one of ours.
+    fn description(&mut self, object: &Map<String, Value>, path: &str) -> String {
+        match object.get("description") {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => {
+                self.problem(inside(path, "description"), format!("expected a text, found {other}"));
+                String::new()
+            }
+        }
+    }
+
+    /// Unknown keys are other programs' business; that one is all but one of ours is told.
     fn misspelt(&mut self, object: &Map<String, Value>, known: &[&str], path: &str) {
         for key in object.keys().filter(|key| !known.contains(&key.as_str())) {
             if let Some(meant) =
                 nearest(key, known.iter().copied()).filter(|meant| strsim::osa_distance(key, meant) <= 2)
             {
-                self.problem(format!("{path}{key}"), format!("unknown key; did you mean `{meant}`?"));
+                self.warning(format!("{path}{key}"), format!("is not read; did you mean `{meant}`?"));
             }
         }
     }
@@ -760,6 +827,10 @@ impl TableReader<'_> {
     /// An object of ours, where every key counts.
     fn own<T: serde::de::DeserializeOwned>(&mut self, object: &Map<String, Value>, key: &str) -> Option<T> {
         let value = object.get(key)?;
+        if let Some((path, message)) = not_plain(key, value) {
+            self.problem(path, message);
+            return None;
+        }
         match T::deserialize(value) {
             Ok(read) => Some(read),
             Err(error) => {
@@ -770,7 +841,7 @@ impl TableReader<'_> {
     }
 
     fn location(&mut self, object: &Map<String, Value>, dialect: Dialect, name: &str) -> String {
-        if dialect == Dialect::Mojap {
+        if dialect == Dialect::Mojap && !object.contains_key("location") {
             return name.to_owned();
         }
         let location = self.required_text(object, "location").unwrap_or_default();
@@ -819,11 +890,16 @@ impl TableReader<'_> {
         Value::Object(specific)
     }
 
+    /// mojap-metadata's word comes first, if it says anything: it writes "" where nobody has said it.
     fn data_format(&mut self, object: &Map<String, Value>, dialect: Dialect) -> DataFormat {
-        let key = if dialect == Dialect::Mojap { "file_format" } else { "data_format" };
-        if dialect == Dialect::Mojap && !object.contains_key(key) {
-            return DataFormat::Parquet;
-        }
+        let said = |key: &str| object.get(key).is_some_and(|said| key != "file_format" || said != "");
+        let file_format = said("file_format").then(|| self.format(object, "file_format"));
+        let is_needed = said("data_format") || dialect == Dialect::EtlManager;
+        let data_format = is_needed.then(|| self.format(object, "data_format"));
+        file_format.or(data_format).unwrap_or(DataFormat::Parquet)
+    }
+
+    fn format(&mut self, object: &Map<String, Value>, key: &str) -> DataFormat {
         let name = self.required_text(object, key).unwrap_or_default();
         DataFormat::parse(&name).unwrap_or_else(|| {
             if name == "par" {
@@ -925,13 +1001,21 @@ impl TableReader<'_> {
             self.problem(format!("{path}.minLength"), message);
         }
         let unique = self.flag(item, "unique", path).unwrap_or(false);
-        for (key, given) in
-            [("pattern", pattern.is_some()), ("minLength", min_length.is_some()), ("maxLength", max_length.is_some())]
-        {
-            if given && is_read && column_type != ColumnType::String {
-                self.problem(format!("{path}.{key}"), format!("is for texts; the column's type is {column_type}"));
-            }
+        let rules =
+            [("pattern", pattern.is_some()), ("minLength", min_length.is_some()), ("maxLength", max_length.is_some())];
+        let is_text = column_type == ColumnType::String;
+        let is_unchecked = self.area == Area::Raw && is_read && !is_text;
+        for (key, _) in rules.iter().filter(|(_, given)| *given && is_unchecked) {
+            let what = if *key == "pattern" { "pattern" } else { "length" };
+            let message = format!(
+                "is not checked: the column's type is {column_type}, and only texts have a {what}; for numbers and times \
+                 there are `minimum`, `maximum` and `enum`"
+            );
+            self.warning(format!("{path}.{key}"), message);
         }
+        // a value of another type has no text of its own: one number may be written in several ways, and in Parquet in none
+        let (pattern, min_length, max_length) =
+            if is_text { (pattern, min_length, max_length) } else { (None, None, None) };
         if !column_type.is_scalar() {
             for (key, given) in [("unique", unique), ("enum", enumeration.is_some())] {
                 if given {
@@ -945,7 +1029,7 @@ impl TableReader<'_> {
         Column {
             name,
             column_type,
-            description: text_of(item, "description"),
+            description: self.description(item, path),
             nullable: self.flag(item, "nullable", path).unwrap_or(true),
             pattern,
             enumeration,
@@ -1086,7 +1170,10 @@ impl TableReader<'_> {
             let path = format!("{path}[{n}]");
             match (one, one.get("before").and_then(Value::as_u64)) {
                 (Value::Object(one), Some(before)) => {
-                    self.misspelt(one, EARLIER_KEYS, &format!("{path}."));
+                    for key in one.keys().filter(|key| !EARLIER_KEYS.contains(&key.as_str())) {
+                        let message = format!("unknown key; valid are {}", quoted(EARLIER_KEYS));
+                        self.problem(format!("{path}.{key}"), message);
+                    }
                     let column_type = self.column_type(one, dialect, &path);
                     let datetime_format = self.datetime_format(one, &path, &column_type);
                     found.push(EarlierType { before, column_type, datetime_format });
@@ -1277,15 +1364,27 @@ fn has_type_category(object: &Map<String, Value>) -> bool {
     object.get("columns").and_then(Value::as_array).is_some_and(|c| c.iter().any(|c| c.get("type_category").is_some()))
 }
 
-fn text_of(object: &Map<String, Value>, key: &str) -> String {
-    object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
 /// A value of an `enum` as a file would hold it.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// Where and why a value of ours is not what its key takes, though serde would have it: a list in place of an object, or
+/// an object of one key in place of a word.
+fn not_plain(key: &str, value: &Value) -> Option<(String, String)> {
+    let is_plain = |value: &Value| !value.is_object() && !value.is_array();
+    let expected = |value: &Value| format!("expected a plain value, found {value}");
+    match value {
+        Value::Object(inner) if OBJECTS.contains(&key) => {
+            let (name, odd) = inner.iter().find(|(_, value)| !is_plain(value))?;
+            Some((inside(key, name), expected(odd)))
+        }
+        other if OBJECTS.contains(&key) => Some((key.to_owned(), format!("expected an object, found {other}"))),
+        other if WORDS.contains(&key) && !is_plain(other) => Some((key.to_owned(), expected(other))),
+        _ => None,
     }
 }
 
@@ -1324,6 +1423,11 @@ mod tests {
         read(&files).map(|metadata| metadata.raw["t"].clone())
     }
 
+    fn one_curated(table: &str) -> Result<Table, Vec<String>> {
+        let files = [("curated/database.json", DATABASE), ("curated/t.json", table), ("curated/t.sql", "SELECT 1")];
+        read(&files).map(|metadata| metadata.curated["t"].clone())
+    }
+
     #[test]
     fn the_example_reads() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../meta_data");
@@ -1342,8 +1446,8 @@ mod tests {
 
     #[test]
     fn etl_manager_tables_read_and_partitions_go_last() {
-        let table = one_raw(
-            r#"{"$schema": "https://x", "name": "t", "location": "t/", "data_format": "csv", "description": "d",
+        let table = one_curated(
+            r#"{"$schema": "https://x", "name": "t", "location": "t/", "data_format": "parquet", "description": "d",
                 "columns": [
                     {"name": "p2", "type": "character", "description": "", "sensitivity": "personal_data"},
                     {"name": "a", "type": "struct<longitude:double>", "description": "", "nullable": false},
@@ -1604,7 +1708,6 @@ mod tests {
             "raw/s.json: columns[1].nullable: expected true or false, found \"yes\"",
             "raw/s.json: columns[2].maximum: bounds are for numbers, dates and timestamps; the column's type is string",
             "raw/s.json: columns[3].minimum: expected a number, found \"1\"",
-            "raw/s.json: columns[3].maxLength: is for texts; the column's type is int",
             "raw/s.json: columns[4].minLength: is 3, more than the maxLength of 2: no value can pass",
             "raw/s.json: columns[4].datetime_format: is for dates and timestamps; the column's type is string",
             "raw/s.json: columns[5].unique: the column's type is array<int>, whose values are not compared",
@@ -1619,7 +1722,6 @@ mod tests {
             "raw/s.json: source.requests: must be at least 1",
             "raw/s.json: source.index_column: there is no column `indx`; did you mean `index`?",
             "raw/s.json: source.records: `result` is not a JSON pointer",
-            "curated/c.json: columns[0].nulable: unknown key; did you mean `nullable`?",
             "curated/c.json: columns[0].type: unknown type `string`; did you mean `character`?",
             "curated/c.json: location: must not begin with `/`",
             "curated/c.json: data_format: unknown format `parquett`; did you mean `parquet`?",

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use boot::Invocation;
 use contract::message::{ExtractRequest, ExtractResponse};
-use contract::{Checks, DataFormat, Database, Failure, MetaData, Mode, Table};
+use contract::{Checks, DataFormat, Database, Failure, MetaData, Mode, Problems, Table};
 use extract::App;
 use extract::api::Api;
 use extract::config::Settings;
@@ -154,7 +154,8 @@ fn metadata(source: contract::Source) -> MetaData {
         Database { name: "d".into(), bucket: "b".into(), base_folder: "f".into(), description: String::new() };
     let raw = [("t".into(), table)].into();
     let (processed, curated) = (BTreeMap::new(), BTreeMap::new());
-    MetaData { database, raw_database: None, raw, processed, curated, sha256: String::new() }
+    let (sha256, warnings) = (String::new(), Problems::default());
+    MetaData { database, raw_database: None, raw, processed, curated, sha256, warnings }
 }
 
 /// A record whose text gzip makes little of: about 3/4 of `bytes` remain.

@@ -1,0 +1,83 @@
+//! The rules that no schema says. Each is listed in docs/metadata.md, in these words.
+
+use std::sync::LazyLock;
+
+use contract::Problem;
+use regex::Regex;
+use serde_json::Value;
+
+/// Each with what the reader's messages say where it is broken.
+pub const RULES: &[(&str, &[&str])] = &[
+    ("the `name` of a table is that of its file", &["the two must agree"]),
+    ("no two columns have one name", &["is already the name of columns"]),
+    ("`partitions`, `primary_key` and `source.index_column` name columns", &["there is no column"]),
+    (
+        "a partition column is of a type that may partition, and at least one column is none",
+        &["which cannot partition a table", "every column is a partition column"],
+    ),
+    (
+        "`pattern` and `file_name_pattern` are [regular expressions](https://docs.rs/regex/latest/regex/#syntax) without \
+         look-around and back-references",
+        &["is not a regular expression that the checks can use"],
+    ),
+    (
+        "the scale of a decimal is its precision at most, and what stands in `<…>` is of types",
+        &["scale at most the precision"],
+    ),
+    ("a least length, number of rows or size is not above the greatest", &["no value can pass", "no file can pass"]),
+    (
+        "`unique_primary_key` needs a `primary_key` of columns that are in the files and can be compared",
+        &["needs a `primary_key` of columns", ") are not compared"],
+    ),
+    ("no two `earlier_types` end at one time", &["two types before the same time"]),
+    (
+        "a whole number of Landfall's own keys is written without a point: `3`, not `3.0`",
+        &["invalid type: floating point"],
+    ),
+    (
+        "beyond ASCII a `location` has letters and digits only, and a `base_folder` nothing that cannot be seen",
+        &["letters, digits, `_`, `-` and single `/` only", "nothing that cannot be seen"],
+    ),
+    (
+        "what is for raw, processed or curated tables alone, and what two files must agree in",
+        &[
+            "is in the folders' names",
+            "needs one column, a text: the line",
+            "where nothing comes without `copy_to_raw`",
+            "is `processed`, but there is no",
+            "curated tables are written as `parquet`",
+            "`partition` needs `partitions`",
+            "is for columns of raw tables",
+            "is for the modes `partition` and `append`",
+            "needs `partitions`, and the mode",
+            "cannot be projected",
+        ],
+    ),
+];
+
+/// The rule that only the reader knows, if the problem is of one.
+pub fn rule(problem: &Problem, file: &Value) -> Option<&'static str> {
+    let message = &problem.message;
+    if is_nested(problem, file) {
+        return Some(RULES[5].0);
+    }
+    // 3.0 is a whole number to a schema
+    if message.starts_with("expected `before`") {
+        let before = value(file, &problem.path)?.get("before")?.as_f64()?;
+        return (before >= 0.0 && before.fract() == 0.0).then_some(RULES[9].0);
+    }
+    RULES.iter().find(|(_, messages)| messages.iter().any(|part| message.contains(part))).map(|(rule, _)| *rule)
+}
+
+/// Whether it is about the inside of a type.
+fn is_nested(problem: &Problem, file: &Value) -> bool {
+    static OUTSIDE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^\s*(?:struct|array|list_?|large_list)\s*<[\s\S]+>\s*$").unwrap());
+    problem.path.ends_with(".type")
+        && value(file, &problem.path).and_then(Value::as_str).is_some_and(|kind| OUTSIDE.is_match(kind))
+}
+
+/// What is at a place such as `columns[0].type`.
+fn value<'a>(file: &'a Value, path: &str) -> Option<&'a Value> {
+    file.pointer(&format!("/{}", path.replace("].", "/").replace(['.', '['], "/").replace(']', "")))
+}
