@@ -24,6 +24,7 @@ mod moment;
 mod nan;
 mod null_safe;
 mod padding;
+mod percentile;
 mod projection;
 mod replacement;
 mod rewrite;
@@ -80,6 +81,7 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     context.add_analyzer_rule(Arc::new(Guard));
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
     context.register_udaf(AggregateUDF::from(Average::default()));
+    context.register_udaf(percentile::function());
     frame::functions().chain(extreme::functions()).for_each(|function| context.register_udaf(function));
     moment::functions().for_each(|function| context.register_udf(function));
     rounding::functions().into_iter().for_each(|function| context.register_udf(function));

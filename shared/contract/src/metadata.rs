@@ -131,7 +131,10 @@ impl MetaData {
     pub fn parse_raw_table(file: &Path, text: &str) -> Result<Table, Problems> {
         let mut problems = Problems::default();
         let table = match serde_json::from_str(text) {
-            Ok(Value::Object(object)) => (TableReader { file, problems: &mut problems }).table(&object),
+            Ok(Value::Object(object)) => {
+                let (area, mut warnings) = (Area::Raw, Problems::default());
+                TableReader { file, area, problems: &mut problems, warnings: &mut warnings }.table(&object)
+            }
             Ok(_) => {
                 problems.add(file, "", "expected a JSON object");
                 None
