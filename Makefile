@@ -51,6 +51,18 @@ TABLE ?=
 validate: functions ## Check a file of yours as validate checks one that lands (FILE=orders.jsonl.gz TABLE=orders; JSON=1 for the report)
 	@.local/functions/validate/bootstrap check $(if $(FILE),'$(FILE)') $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json)
 
+# The sample of a new table.
+FROM ?=
+
+.PHONY: new-table
+new-table: functions ## Write the metadata of a new table that reads a file of yours (FROM=orders.csv TABLE=orders)
+	@.local/functions/validate/bootstrap describe $(if $(FROM),'$(FROM)') $(if $(TABLE),--table '$(TABLE)')
+
+.PHONY: metadata
+metadata: functions ## Check all metadata, every rule of it and all SQL, without any file
+	@.local/functions/validate/bootstrap metadata
+	@.local/functions/curate/bootstrap check
+
 RAW_HIST ?=
 CURATED ?= .local/tables
 # Further options of the command, e.g. OPTIONS="--snapshot-date 2026-11-24 --memory 512".

@@ -2,19 +2,22 @@
 //!
 //! ```text
 //! bootstrap build --raw-hist FOLDER --curated FOLDER [--table NAME]… [--meta-data FOLDER] …
+//! bootstrap check [--meta-data FOLDER]
 //! ```
 //!
 //! Ends with 0 when all went well, 1 when it did not, and 2 for a wrong command.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use chrono::Utc;
-use contract::message::RebuildRequest;
-use contract::{Failure, MetaData};
+use chrono::{DateTime, Utc};
+use contract::message::{FailedTable, RebuildRequest};
+use contract::{DataFormat, DataKey, Failure, MetaData};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 use crate::area::{Area, Areas};
 use crate::published::Published;
@@ -26,9 +29,11 @@ const USAGE: &str = "\
 usage: bootstrap build   --raw-hist FOLDER --curated FOLDER [OPTION]…
        bootstrap process --raw FOLDER --processed FOLDER [OPTION]…
        bootstrap verify  --raw-hist FOLDER --curated FOLDER [--run RUN] [OPTION]…
+       bootstrap check   [--meta-data FOLDER] [--table NAME]…
 
 Works on files of this machine exactly as the function does on those in S3: `build` makes the curated tables, `process`
-the processed files of raw ones, and `verify` builds a run again and compares the two.
+the processed files of raw ones, and `verify` builds a run again and compares the two. `check` needs no files: it reads the
+metadata, plans all SQL against it, and says all that is wrong at once.
 
   --raw-hist FOLDER       holds <table>/file_land_timestamp=<unix seconds>/<file>
   --curated FOLDER        where the tables go, each run into folders of its own
@@ -62,6 +67,7 @@ enum Verb {
     Build,
     Process,
     Verify(String),
+    Check,
 }
 
 /// Does what the arguments ask, which come after the program's name.
@@ -78,6 +84,9 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
         }
     };
     let printed = command.run().and_then(|(well, answer)| {
+        if answer.is_null() {
+            return Ok(well);
+        }
         let text = serde_json::to_string_pretty(&answer).map_err(Failure::internal)?;
         let printed = writeln!(std::io::stdout(), "{text}");
         printed.map_err(|error| Failure::unavailable(format!("the answer cannot be printed: {error}")))?;
@@ -100,7 +109,8 @@ impl Command {
             Some("build") => Verb::Build,
             Some("process") => Verb::Process,
             Some("verify") => Verb::Verify("latest".into()),
-            _ => return Err("the first argument must be `build`, `process` or `verify`".into()),
+            Some("check") => Verb::Check,
+            _ => return Err("the first argument must be `build`, `process`, `verify` or `check`".into()),
         };
         let (mut raw_hist, mut raw, mut processed, mut curated) = (None, None, None, None);
         let mut meta_data = PathBuf::from("meta_data");
@@ -140,8 +150,10 @@ impl Command {
         let needed = match verb {
             Verb::Build | Verb::Verify(_) => [("--raw-hist", &raw_hist), ("--curated", &curated)],
             Verb::Process => [("--raw", &raw), ("--processed", &processed)],
+            Verb::Check => [("", &None), ("", &None)],
         };
-        if let Some((option, _)) = needed.iter().find(|(_, folder)| folder.is_none()) {
+        let missing = needed.iter().find(|(_, folder)| folder.is_none()).filter(|_| verb != Verb::Check);
+        if let Some((option, _)) = missing {
             return Err(format!("{option} is missing"));
         }
         // an area that is not named has nothing in it
@@ -186,7 +198,79 @@ impl Command {
                 let verified = runtime.block_on(verified)?;
                 (verified.same, serde_json::to_value(verified))
             }
+            Verb::Check => {
+                let checked = check(metadata, &self.settings, &self.request, &runtime, now)?;
+                for failed in &checked.failed {
+                    eprintln!("table `{}`: {}", failed.table, failed.message);
+                }
+                println!("{} tables: the SQL gives what the metadata describes", checked.tables.len());
+                (checked.failed.is_empty(), Ok(Value::Null))
+            }
         };
         Ok((well, answer.map_err(Failure::internal)?))
     }
+}
+
+/// What [`check`] says.
+#[derive(Debug, Default)]
+struct Checked {
+    /// Tables whose SQL gives what their metadata describes.
+    tables: Vec<String>,
+    /// The others.
+    failed: Vec<FailedTable>,
+}
+
+/// Plans and runs all SQL over raw tables that have no rows: what is wrong with it whatever the rows is wrong then.
+fn check(
+    mut metadata: MetaData,
+    settings: &Settings,
+    request: &RebuildRequest,
+    runtime: &Runtime,
+    now: DateTime<Utc>,
+) -> Result<Checked, Failure> {
+    // that no file is there is no fault here
+    metadata.raw.values_mut().for_each(|table| table.checks.required = false);
+    let folder = tempfile::tempdir().map_err(|error| Failure::unavailable(format!("a folder for a while: {error}")))?;
+    let area = |name: &str| Area::Folder(folder.path().join(name));
+    let areas = Areas {
+        raw_hist: area("raw-hist"),
+        raw: area("raw"),
+        processed: area("processed"),
+        curated: area("curated"),
+        quarantine: None,
+        published: Published::LastRun,
+    };
+    // SQL that makes files clean runs once for each
+    for table in metadata.processed.keys() {
+        let format = match metadata.raw.get(table).map(|raw| raw.data_format) {
+            Some(DataFormat::Json) => "jsonl",
+            _ => "csv",
+        };
+        let file = folder.path().join("raw").join(DataKey::new(table, 1, None, format).format(""));
+        let written = file.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&file, ""));
+        written.map_err(|error| Failure::unavailable(format!("{}: {error}", file.display())))?;
+    }
+    let today = now.format("%Y-%m-%d").to_string();
+    let variables = Variables::new(&settings.dea_version, &today, now.timestamp())?;
+    let mut checked = Checked::default();
+    match runtime.block_on(process::process(&metadata, settings, &areas, &variables)) {
+        Ok(processed) => {
+            checked.tables.extend(processed.files.into_iter().map(|file| format!("processed/{}", file.table)));
+            checked.failed.extend(processed.failed);
+        }
+        Err(failure) => checked.failed.push(failed("processed", &failure)),
+    }
+    let run = Run::plan(&metadata, settings, request, "check", now)?;
+    match runtime.block_on(run.build(&areas)) {
+        Ok(built) => {
+            checked.tables.extend(built.manifest.tables.iter().map(|table| table.table.clone()));
+            checked.failed.extend(built.failed);
+        }
+        Err(failure) => checked.failed.push(failed("curated", &failure)),
+    }
+    Ok(checked)
+}
+
+fn failed(table: &str, failure: &Failure) -> FailedTable {
+    FailedTable { table: table.into(), error: failure.kind.name().into(), message: failure.message.clone() }
 }

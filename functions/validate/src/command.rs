@@ -3,6 +3,7 @@
 //! ```text
 //! bootstrap check FILE [--table NAME] [--meta-data FOLDER] [--key KEY] [--json]
 //! bootstrap describe FILE [--table NAME] [--meta-data FOLDER] [--dry-run]
+//! bootstrap metadata [--meta-data FOLDER]
 //! ```
 //!
 //! Ends with 0 for a file that passes, 1 for one that does not, and 2 where that could not be found out.
@@ -19,15 +20,16 @@ use contract::{LandKey, MetaData, Table, key, visible_lines};
 use rows::{Input, Ranges};
 use store::Object;
 
-use crate::check::Dataset;
+use crate::check::{Dataset, datasets};
 use crate::describe;
 use crate::report::{Broken, Findings, Report};
 
 const USAGE: &str = "\
 usage: bootstrap check FILE [--table NAME] [--meta-data FOLDER] [--key KEY] [--json]
        bootstrap describe FILE [--table NAME] [--meta-data FOLDER] [--dry-run]
+       bootstrap metadata [--meta-data FOLDER]
 
-`check` checks a file of this machine exactly as the function checks one that lands; `describe` writes the metadata of a new
+`metadata` checks all metadata by itself; `check` checks a file of this machine exactly as the function checks one that lands; `describe` writes the metadata of a new
 table that reads it.
 
   FILE                of any format in docs/files.md
@@ -55,6 +57,18 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") || arguments == ["help"] {
         print!("{USAGE}");
         return ExitCode::SUCCESS;
+    }
+    if arguments.first().is_some_and(|word| word == "metadata") {
+        return match check_metadata(&arguments[1..]) {
+            Ok(text) => {
+                println!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err((code, message)) => {
+                eprintln!("{}", visible_lines(&message));
+                ExitCode::from(code)
+            }
+        };
     }
     if arguments.first().is_some_and(|word| word == "describe") {
         let answer = describe_request(arguments).and_then(|request| describe::run(&request));
@@ -92,7 +106,7 @@ impl Request {
         let mut rest = arguments.iter();
         match rest.next().and_then(|word| word.to_str()) {
             Some("check") => {}
-            _ => return Err(fail("the first argument must be `check` or `describe`".into())),
+            _ => return Err(fail("the first argument must be `check`, `describe` or `metadata`".into())),
         }
         let (mut file, mut table, mut meta_data, mut key, mut json) = (None, None, None, None, false);
         while let Some(argument) = rest.next() {
@@ -126,6 +140,22 @@ impl Request {
             json,
         })
     }
+}
+
+/// Reads all metadata, and tries every rule of it. Fails with the exit status and all that is wrong.
+fn check_metadata(arguments: &[OsString]) -> Result<String, (u8, String)> {
+    let folder = match arguments {
+        [] => PathBuf::from("meta_data"),
+        [option, folder] if option == "--meta-data" => PathBuf::from(folder),
+        _ => return Err((2, format!("expected no more than --meta-data FOLDER\n\n{USAGE}"))),
+    };
+    let metadata = MetaData::read(&folder).map_err(|problems| (1, problems.to_string()))?;
+    for warning in &metadata.warnings.0 {
+        eprintln!("warning: {}", visible_lines(&warning.to_string()));
+    }
+    datasets(&metadata).map_err(|problems| (1, problems.to_string()))?;
+    let (raw, processed, curated) = (metadata.raw.len(), metadata.processed.len(), metadata.curated.len());
+    Ok(format!("{raw} raw, {processed} processed and {curated} curated tables: the metadata is right by itself"))
 }
 
 fn describe_request(arguments: &[OsString]) -> Result<describe::Request, String> {
@@ -279,7 +309,7 @@ mod tests {
         let read = request(&["check", "a"]).unwrap();
         assert_eq!((read.meta_data, read.table, read.json), ("meta_data".into(), None, false));
         for (arguments, message) in [
-            (&["chek"][..], "must be `check` or `describe`"),
+            (&["chek"][..], "must be `check`, `describe` or `metadata`"),
             (&["check"], "no file"),
             (&["check", "a", "b"], "more than one file: b"),
             (&["check", "a", "--table"], "--table needs a value"),
