@@ -7,15 +7,19 @@
 //!
 //! Ends with 0 when all went well, 1 when it did not, and 2 for a wrong command.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use contract::message::{FailedTable, RebuildRequest};
-use contract::{DataFormat, DataKey, Failure, MetaData};
+use contract::{DataKey, Failure, MetaData, Table};
+use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -240,15 +244,11 @@ fn check(
         quarantine: None,
         published: Published::LastRun,
     };
-    // SQL that makes files clean runs once for each
-    for table in metadata.processed.keys() {
-        let format = match metadata.raw.get(table).map(|raw| raw.data_format) {
-            Some(DataFormat::Json) => "jsonl",
-            _ => "csv",
-        };
-        let file = folder.path().join("raw").join(DataKey::new(table, 1, None, format).format(""));
-        let written = file.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&file, ""));
-        written.map_err(|error| Failure::unavailable(format!("{}: {error}", file.display())))?;
+    // a file without rows in each: SQL that makes files clean runs once for each, and something must have landed
+    for table in metadata.raw.values() {
+        let area = if metadata.processed.contains_key(&table.name) { "raw" } else { "raw-hist" };
+        let written = without_rows(table, &folder.path().join(area));
+        written.map_err(|error| Failure::internal(format!("table `{}`: a file without rows: {error}", table.name)))?;
     }
     let today = now.format("%Y-%m-%d").to_string();
     let variables = Variables::new(&settings.dea_version, &today, now.timestamp())?;
@@ -273,4 +273,21 @@ fn check(
 
 fn failed(table: &str, failure: &Failure) -> FailedTable {
     FailedTable { table: table.into(), error: failure.kind.name().into(), message: failure.message.clone() }
+}
+
+/// Lands a file of a table that has its columns and no rows.
+fn without_rows(table: &Table, area: &Path) -> Result<(), Box<dyn Error>> {
+    // two columns of one name are told apart by their place in a record
+    let in_records = table.columns.iter().any(|column| column.source_position.is_some());
+    let file = area.join(DataKey::new(&table.name, 1, None, if in_records { "csv" } else { "parquet" }).format(""));
+    fs::create_dir_all(file.parent().unwrap_or(area))?;
+    let file = fs::File::create(&file)?;
+    if !in_records {
+        let named = rows::schema(table);
+        let fields = named.fields().iter().zip(table.data_columns());
+        let fields: Vec<Field> =
+            fields.map(|(field, column)| field.as_ref().clone().with_name(column.name_in_files())).collect();
+        ArrowWriter::try_new(file, Arc::new(Schema::new(fields)), None)?.close()?;
+    }
+    Ok(())
 }
