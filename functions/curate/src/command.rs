@@ -18,7 +18,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema};
 use chrono::{DateTime, Utc};
 use contract::message::{FailedTable, RebuildRequest};
-use contract::{DataKey, Failure, MetaData, Table};
+use contract::{DataKey, Failure, MetaData, ReadFrom, Table};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -246,7 +246,7 @@ fn check(
     };
     // a file without rows in each: SQL that makes files clean runs once for each, and something must have landed
     for table in metadata.raw.values() {
-        let area = if metadata.processed.contains_key(&table.name) { "raw" } else { "raw-hist" };
+        let area = if table.read_from == ReadFrom::RawHist { "raw-hist" } else { "raw" };
         let written = without_rows(table, &folder.path().join(area));
         written.map_err(|error| Failure::internal(format!("table `{}`: a file without rows: {error}", table.name)))?;
     }

@@ -1,4 +1,4 @@
-"""The commands: `python -m landfall_local serve | deploy | run | up | invoke`."""
+"""The commands: `python -m landfall_local serve | deploy | run | up | invoke | land | replay`."""
 
 import argparse
 import json
@@ -55,6 +55,16 @@ def parser() -> argparse.ArgumentParser:
     invoke.add_argument("--state", type=Path, default=DEFAULT_STATE)
     invoke.add_argument("--must-have", metavar="FIELD", help="fail unless this field of the answer is true")
     invoke.add_argument("--show-lines", metavar="FIELD", help="show the lines in this field of the answer only")
+
+    land = commands.add_parser("land", help="land a file, and wait for its verdict and its rows (make land)")
+    land.add_argument("file", type=Path)
+    land.add_argument("--table", help="the raw table; may be left out when the file's name begins with one's name")
+    replay = commands.add_parser("replay", help="put a file back from quarantine into land (make replay)")
+    replay.add_argument("key", help="the file's key in quarantine, or its s3:// address")
+    for command in (land, replay):
+        command.add_argument("--stack", help="one of the account of your credentials, in place of `make up`'s")
+        command.add_argument("--state", type=Path, default=DEFAULT_STATE)
+        command.add_argument("--meta-data", type=Path, default=REPOSITORY / "meta_data")
     return main
 
 
@@ -66,6 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
         leave(serve(options))
     if options.command == "invoke":
         return invoke(options)
+    if options.command in ("land", "replay"):
+        return land_or_replay(options)
     return leave(run_or_up(options))
 
 
@@ -143,6 +155,17 @@ def invoke(options: argparse.Namespace) -> int:
 
     try:
         return invoke(options.function, options.event, options.state, options.must_have, options.show_lines)
+    except Refusal as error:
+        return complain(str(error))
+
+
+def land_or_replay(options: argparse.Namespace) -> int:
+    from . import landing
+
+    try:
+        if options.command == "land":
+            return landing.land(options.file, options.table, options.state, options.stack, options.meta_data)
+        return landing.replay(options.key, options.state, options.stack, options.meta_data)
     except Refusal as error:
         return complain(str(error))
 

@@ -13,6 +13,7 @@ mod append;
 mod arithmetic;
 mod assignment;
 mod between;
+mod check;
 mod claims;
 mod clauses;
 mod constants;

@@ -1,0 +1,49 @@
+//! All SQL is checked without a file: what is wrong is told at once, table by table.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::place::Place;
+
+fn check(place: &Place) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_curate"));
+    let output = command.arg("check").arg("--meta-data").arg(place.path("meta_data")).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn sql_is_checked_without_a_file() {
+    let place = Place::new();
+    place.table("raw", "t", &["id long not null", "s character"], json!({"checks": {"required": true}}));
+    let source = json!({"columns": [{"name": "first_name", "source_name": "First Name", "type": "character"},
+        {"name": "net", "source_name": "A", "source_position": 2, "type": "int"},
+        {"name": "gross", "source_name": "A", "source_position": 3, "type": "int"}], "data_format": "csv"});
+    place.table("raw", "odd", &["a int"], source);
+    place.table("raw", "messy", &["line character"], json!({"lines": true, "copy_to_raw": true, "data_format": "csv"}));
+    place.table("processed", "messy", &["n int"], json!({}));
+    place.sql("processed", "messy", "SELECT CAST(line AS INT) AS n FROM messy");
+    place.table("curated", "good", &["id long", "first_name character"], json!({}));
+    place.sql("curated", "good", "SELECT t.id, odd.first_name FROM t JOIN odd ON t.id = odd.net");
+    place.table("curated", "clean", &["n int"], json!({}));
+    place.sql("curated", "clean", "SELECT n FROM messy");
+    let (status, said, wrong) = check(&place);
+    assert_eq!((status, wrong.as_str()), (Some(0), ""), "{said}");
+    assert!(said.starts_with("3 tables"), "{said}");
+
+    place.table("curated", "misspelt", &["id long"], json!({}));
+    place.sql("curated", "misspelt", "SELECT idd AS id FROM t");
+    place.table("curated", "another_type", &["s date"], json!({}));
+    place.sql("curated", "another_type", "SELECT id AS s FROM t");
+    place.table("curated", "reader", &["id long"], json!({}));
+    place.sql("curated", "reader", "SELECT id FROM misspelt");
+    place.sql("processed", "messy", "SELECT nope AS n FROM messy");
+    let (status, said, wrong) = check(&place);
+    assert_eq!(status, Some(1), "{said} {wrong}");
+    for (table, part) in [("misspelt", "idd"), ("another_type", "date"), ("reader", "misspelt"), ("messy", "nope")] {
+        let told = wrong.lines().find(|line| line.starts_with(&format!("table `{table}`: ")));
+        assert!(told.is_some_and(|line| line.contains(part)), "{table}: {wrong}");
+    }
+    assert!(!wrong.contains("table `good`"), "{wrong}");
+}

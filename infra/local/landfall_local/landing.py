@@ -1,0 +1,201 @@
+"""What `make land` and `make replay` do: put a file under its right key in land, wait, and say what became of it.
+
+In the cloud that `make up` keeps or, with --stack, in one of the account whose credentials are in the environment.
+"""
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .account import Clients
+from .names import names
+from .running import Refusal, running_cloud
+
+POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 120  # for the verdict; a rebuild may take longer, and is not waited for any longer than this
+
+
+@dataclass
+class Place:
+    """A stack, and what is needed to talk to it."""
+
+    clients: object
+    outputs: dict[str, str]
+    base_folder: str
+
+    def get(self, service: str):
+        return self.clients.get(service)
+
+    def key(self, table: str, name: str) -> str:
+        return "/".join(part for part in (self.base_folder, table, name) if part)
+
+
+def place(state: Path, stack: str | None, metadata: Path) -> Place:
+    if stack is None:
+        cloud = running_cloud(state)
+        if cloud is None:
+            raise Refusal("no local cloud is running: `make up` starts one (STACK=… for one of your account)")
+        base_folder = names(metadata).with_parameters({})["BaseFolder"]
+        return Place(Clients(cloud["endpoint"]), cloud["outputs"], base_folder)
+    import boto3
+
+    class Account:
+        def __init__(self) -> None:
+            self.session = boto3.Session()
+
+        def get(self, service: str):
+            return self.session.client(service)
+
+    account = Account()
+    found = account.get("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+    parameters = {entry["ParameterKey"]: entry["ParameterValue"] for entry in found.get("Parameters", [])}
+    return Place(account, outputs, parameters.get("BaseFolder", ""))
+
+
+def land(file: Path, table: str | None, state: Path, stack: str | None, metadata: Path) -> int:
+    """Lands a file; 0 if it passes and its rows are published, 1 if it does not pass."""
+    if not file.is_file():
+        raise Refusal(f"{file} is no file")
+    where = place(state, stack, metadata)
+    name = table or table_of(file.name, metadata)
+    landed = int(time.time())
+    key = where.key(name, f"file_land_timestamp={landed}/{file_name(name, file.name, landed, metadata)}")
+    bucket = where.outputs["LandBucketName"]
+    wait = Waiting(where, key, name, metadata)
+    where.get("s3").upload_file(str(file), bucket, key)
+    print(f"landed    s3://{bucket}/{key}", flush=True)
+    return wait.follow()
+
+
+def replay(key: str, state: Path, stack: str | None, metadata: Path) -> int:
+    """Puts a file back from quarantine into land. The copy is whole before anything is deleted."""
+    where = place(state, stack, metadata)
+    s3 = where.get("s3")
+    quarantine, land_bucket = where.outputs["QuarantineBucketName"], where.outputs["LandBucketName"]
+    key = key.removeprefix(f"s3://{quarantine}/")
+    if key.endswith(".report.json"):
+        raise Refusal(f"{key} is a report: name the file that it is about, {key.removesuffix('.report.json')}")
+    try:
+        there = s3.head_object(Bucket=quarantine, Key=key)
+    except s3.exceptions.ClientError as error:
+        raise Refusal(f"there is no s3://{quarantine}/{key}: {error.response['Error']['Code']}") from error
+    inside = key.removeprefix(f"{where.base_folder}/" if where.base_folder else "")
+    table = inside.split("/", 1)[0]
+    wait = Waiting(where, key, table, metadata)
+    source = {"Bucket": quarantine, "Key": key}
+    if version := there.get("VersionId"):
+        source["VersionId"] = version
+    s3.copy(source, land_bucket, key)
+    print(f"replayed  s3://{quarantine}/{key} to s3://{land_bucket}/", flush=True)
+    status = wait.follow()
+    if status == 0 and s3.head_object(Bucket=quarantine, Key=key)["ETag"] == there["ETag"]:
+        # what has passed is in history; that it was in quarantine is known by the first report, which stays
+        s3.delete_object(Bucket=quarantine, Key=key)
+        s3.delete_object(Bucket=quarantine, Key=f"{key}.report.json")
+    return status
+
+
+class Waiting:
+    """For what becomes of a file; made before it lands."""
+
+    def __init__(self, where: Place, key: str, table: str, metadata: Path):
+        self._where, self._key, self._table, self._metadata = where, key, table, metadata
+        self._reports = self._all_reports()
+        self._before = counts(where, table, metadata)
+
+    def follow(self) -> int:
+        """Waits for the verdict, then for the tables that are made of the file; 1 if it does not pass."""
+        report = self._verdict()
+        print(f"verdict   {report['verdict']}: {report['summary']}", flush=True)
+        if report["verdict"] != "passed":
+            print(f"          s3://{self._where.outputs['QuarantineBucketName']}/{self._key} and its .report.json")
+            return 1
+        before, after = self._before, self._before
+        if not report.get("repeats"):
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while after == before and readers(self._table, self._metadata) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+                after = counts(self._where, self._table, self._metadata)
+            if after == before and after:
+                print(f"          no count has changed within {PATIENCE_SECONDS} s: see the state machine's executions")
+        for name, rows in sorted(after.items()):
+            print(f"table     {name}: {rows:,} rows (before: {before.get(name, 0):,})")
+        if not after:
+            print("table     none is made of it: describe one in meta_data/curated")
+        return 0
+
+    def _verdict(self) -> dict:
+        s3, bucket = self._where.get("s3"), self._where.outputs["ReportsBucketName"]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            for key, _ in self._all_reports() - self._reports:
+                report = json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+                if report["object"]["key"] == self._key:
+                    return report
+            time.sleep(POLL_SECONDS)
+        raise Refusal(
+            f"no verdict within {PATIENCE_SECONDS} s: is s3://{self._where.outputs['LandBucketName']}/{self._key} still "
+            "there? Then see the log of validate, and its dead letters"
+        )
+
+    def _all_reports(self) -> set:
+        """On files of this key, and of those that begin with it."""
+        s3, bucket = self._where.get("s3"), self._where.outputs["ReportsBucketName"]
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=f"validation/{self._key}").get("Contents", [])
+        return {(entry["Key"], entry["LastModified"]) for entry in found}
+
+
+def readers(table: str, metadata: Path) -> set[str]:
+    """The curated tables that are made of a raw one, as far as their SQL names it."""
+    found = {path.stem for path in (metadata / "curated").glob("*.sql") if reads(path.read_text(), table)}
+    if (metadata / f"curated/{table}.json").exists() and not (metadata / f"curated/{table}.sql").exists():
+        found.add(table)
+    return found
+
+
+def counts(where: Place, table: str, metadata: Path) -> dict[str, int]:
+    """The rows of the curated tables that read a raw table, as published."""
+    s3, bucket = where.get("s3"), where.outputs["CuratedBucketName"]
+    database = json.loads((metadata / "curated/database.json").read_text())
+    base = database["base_folder"].strip("/")
+    current = "/".join(part for part in (base, "_publications/current.json") if part)
+    try:
+        decision = json.load(s3.get_object(Bucket=bucket, Key=current)["Body"])
+    except s3.exceptions.ClientError:
+        return {}
+    of_table = readers(table, metadata)
+    return {name: rows_of(entry) for name, entry in decision.get("tables", {}).items() if name in of_table}
+
+
+def rows_of(entry: dict) -> int:
+    partitions = entry.get("partitions") or []
+    return entry["rows"] if "rows" in entry else sum(partition.get("rows", 0) for partition in partitions)
+
+
+def reads(sql: str, table: str) -> bool:
+    return re.search(rf"\b{re.escape(table)}\b", sql, re.IGNORECASE) is not None
+
+
+def table_of(name: str, metadata: Path) -> str:
+    """The raw table whose name the file's begins with, the longest."""
+    tables = sorted(path.stem for path in (metadata / "raw").glob("*.json") if path.stem != "database")
+    lower = name.lower()
+    fitting = [table for table in tables if re.match(rf"{re.escape(table)}(?![a-z0-9])", lower)]
+    if not fitting:
+        raise Refusal(f"{name} begins with no table's name: say TABLE=, one of {', '.join(tables)}")
+    return max(fitting, key=len)
+
+
+def file_name(table: str, name: str, landed: int, metadata: Path) -> str:
+    """The name under which the file lands: its own where the table has a pattern for names, else as all are called."""
+    try:
+        checks = json.loads((metadata / f"raw/{table}.json").read_text()).get("checks", {})
+    except (OSError, ValueError) as error:
+        raise Refusal(f"meta_data/raw/{table}.json: {error}") from error
+    if "file_name_pattern" in checks:
+        return name
+    extension = ".".join(name.split(".")[1:])
+    return f"{table}_{landed}.{extension}" if extension else f"{table}_{landed}"

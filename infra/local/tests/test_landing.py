@@ -1,0 +1,127 @@
+"""`make land` and `make replay`, over the pipeline itself: a supplier's file becomes a table."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import LocalCloud
+
+from landfall_local import landing
+from landfall_local.running import Refusal
+
+ROOT = Path(__file__).resolve().parents[3]
+FUNCTIONS = ROOT / ".local" / "functions"
+NAMES = ("extract", "validate", "curate", "catalog")
+GERMAN = "Bestell-Nr.;Kunde;Datum;Betrag (€)\r\nA-1;Müller;29.02.2024;1.234,50\r\nA-2;Käßbohrer;01.03.2024;0,50\r\n"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A cloud with functions whose metadata is a copy of the repository's, which a user then changes."""
+    folder = tmp_path_factory.mktemp("desk")
+    shutil.copytree(ROOT / "meta_data", folder / "meta_data")
+    for name in NAMES:
+        (folder / "functions" / name).mkdir(parents=True)
+        os.link(FUNCTIONS / name / "bootstrap", folder / "functions" / name / "bootstrap")
+        (folder / "functions" / name / "meta_data").symlink_to(folder / "meta_data")
+    cloud = LocalCloud(folder / "state")
+    parameters = {"RebuildWindowSeconds": "1", "SourceOrigin": "http://127.0.0.1:9"}
+    body = {"stack": "desk", "functions": str(folder / "functions"), "parameters": parameters}
+    outputs = cloud.control("POST", "stacks", body)["outputs"]
+    health = cloud.control("GET", "health")
+    description = {"endpoint": cloud.endpoint, "pid": health["pid"], "stack": "desk", "outputs": outputs, "api": ""}
+    (folder / "state" / "cloud.json").write_text(json.dumps(description))
+    yield folder, cloud, outputs
+    cloud.stop()
+
+
+def command(desk, *arguments: str) -> subprocess.CompletedProcess:
+    folder, _, _ = desk
+    words = [sys.executable, "-m", "landfall_local", *arguments]
+    words += ["--state", str(folder / "state"), "--meta-data", str(folder / "meta_data")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "infra" / "local")}
+    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=300)
+
+
+def test_a_csv_of_german_excel_becomes_a_table_and_a_bad_one_comes_back(desk, tmp_path):
+    folder, cloud, outputs = desk
+    sample = tmp_path / "bestellungen_2024-02.csv"
+    sample.write_bytes(GERMAN.encode("windows-1252"))
+    described = subprocess.run(
+        [FUNCTIONS / "validate" / "bootstrap", "describe", sample, "--meta-data", folder / "meta_data"],
+        capture_output=True,
+        text=True,
+    )
+    assert described.returncode == 0, described.stderr + described.stdout
+
+    landed = command(desk, "land", str(sample))
+    assert landed.returncode == 0, landed.stdout + landed.stderr
+    assert "verdict   passed" in landed.stdout
+    assert "table     bestellungen: 2 rows (before: 0)" in landed.stdout
+    database = outputs["DatabaseName"]
+    sql = f"SELECT betrag, datum, kunde FROM {database}.bestellungen ORDER BY betrag"
+    assert query(cloud, outputs, sql) == [["0.5", "2024-03-01", "Käßbohrer"], ["1234.5", "2024-02-29", "Müller"]]
+
+    bad = tmp_path / "bestellungen_2024-03.csv"
+    bad.write_bytes((GERMAN + "A-3;?;31.03.2024;gratis\r\n").encode("windows-1252"))
+    refused = command(desk, "land", str(bad))
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    assert "`type` of `betrag`" in refused.stdout
+    found = cloud.s3.list_objects_v2(Bucket=outputs["QuarantineBucketName"])["Contents"]
+    [key] = [entry["Key"] for entry in found if not entry["Key"].endswith(".report.json")]
+
+    # still wrong: nothing is lost, and it stays where it was
+    again = command(desk, "replay", key)
+    assert again.returncode == 1, again.stdout + again.stderr
+    raw = folder / "meta_data" / "raw" / "bestellungen.json"
+    table = json.loads(raw.read_text())
+    table["columns"][3]["nullValues"] = ["gratis"]
+    table["columns"][3].pop("nullable", None)
+    raw.write_text(json.dumps(table))
+    curated = folder / "meta_data" / "curated" / "bestellungen.json"
+    curated.write_text(curated.read_text().replace('"double", "description": "", "nullable": false', '"double"'))
+    back = command(desk, "replay", f"s3://{outputs['QuarantineBucketName']}/{key}")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert "table     bestellungen: 5 rows (before: 2)" in back.stdout
+    assert "Contents" not in cloud.s3.list_objects_v2(Bucket=outputs["QuarantineBucketName"])
+
+
+def query(cloud, outputs, sql: str) -> list[list[str]]:
+    started = cloud.athena.start_query_execution(QueryString=sql, WorkGroup=outputs["WorkGroupName"])
+    identifier = started["QueryExecutionId"]
+    while True:
+        status = cloud.athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]["Status"]
+        if status["State"] not in ("QUEUED", "RUNNING"):
+            break
+    assert status["State"] == "SUCCEEDED", status
+    rows = cloud.athena.get_query_results(QueryExecutionId=identifier)["ResultSet"]["Rows"]
+    return [[cell.get("VarCharValue") for cell in row["Data"]] for row in rows[1:]]
+
+
+def test_what_cannot_be_landed_says_why(desk, tmp_path):
+    (tmp_path / "unknown.csv").write_text("a\n1\n")
+    for arguments, expected in [
+        (("land", str(tmp_path / "none.csv")), "is no file"),
+        (("land", str(tmp_path / "unknown.csv")), "begins with no table's name: say TABLE=, one of "),
+        (("replay", "a/b.csv"), "there is no s3://"),
+        (("replay", "a/b.csv.report.json"), "is a report"),
+    ]:
+        refused = command(desk, *arguments)
+        assert refused.returncode == 1
+        assert expected in refused.stderr, refused.stderr
+    with pytest.raises(Refusal, match="no local cloud is running"):
+        landing.land(tmp_path / "unknown.csv", "t", tmp_path, None, ROOT / "meta_data")
+
+
+def test_a_file_keeps_its_name_where_the_table_says_how_files_are_called(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "t.json").write_text("{}")
+    (tmp_path / "raw" / "t_long.json").write_text('{"checks": {"file_name_pattern": ".*"}}')
+    assert landing.table_of("t_long-1.csv", tmp_path) == "t_long"
+    assert landing.table_of("T 2024.csv", tmp_path) == "t"
+    assert landing.file_name("t", "T 2024.csv.gz", 7, tmp_path) == "t_7.csv.gz"
+    assert landing.file_name("t_long", "t_long 1.csv", 7, tmp_path) == "t_long 1.csv"
