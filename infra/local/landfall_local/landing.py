@@ -116,13 +116,15 @@ class Waiting:
         before, after = self._before, self._before
         if not report.get("repeats"):
             deadline = time.monotonic() + PATIENCE_SECONDS
-            while after == before and readers(self._table, self._metadata) and time.monotonic() < deadline:
+            while (
+                (after == before or not after) and readers(self._table, self._metadata) and time.monotonic() < deadline
+            ):
                 time.sleep(POLL_SECONDS)
                 after = counts(self._where, self._table, self._metadata)
             if after == before and after:
-                print(f"          no count has changed within {PATIENCE_SECONDS} s: see the state machine's executions")
-        for name, rows in sorted(after.items()):
-            print(f"table     {name}: {rows:,} rows (before: {before.get(name, 0):,})")
+                print(f"          no table is new within {PATIENCE_SECONDS} s: see the state machine's executions")
+        for name, (rows, _) in sorted(after.items()):
+            print(f"table     {name}: {rows:,} rows (before: {before.get(name, (0, ''))[0]:,})")
         if not after:
             print("table     none is made of it: describe one in meta_data/curated")
         return 0
@@ -136,9 +138,10 @@ class Waiting:
                 if report["object"]["key"] == self._key:
                     return report
             time.sleep(POLL_SECONDS)
+        land_bucket = self._where.outputs["LandBucketName"]
         raise Refusal(
-            f"no verdict within {PATIENCE_SECONDS} s: is s3://{self._where.outputs['LandBucketName']}/{self._key} still "
-            "there? Then see the log of validate, and its dead letters"
+            f"no verdict within {PATIENCE_SECONDS} s: if s3://{land_bucket}/{self._key} is still there, see the log of "
+            "validate, and its dead letters"
         )
 
     def _all_reports(self) -> set:
@@ -156,8 +159,8 @@ def readers(table: str, metadata: Path) -> set[str]:
     return found
 
 
-def counts(where: Place, table: str, metadata: Path) -> dict[str, int]:
-    """The rows of the curated tables that read a raw table, as published."""
+def counts(where: Place, table: str, metadata: Path) -> dict[str, tuple[int, str]]:
+    """The rows and the place of the curated tables that read a raw table, as published."""
     s3, bucket = where.get("s3"), where.outputs["CuratedBucketName"]
     database = json.loads((metadata / "curated/database.json").read_text())
     base = database["base_folder"].strip("/")
@@ -166,13 +169,14 @@ def counts(where: Place, table: str, metadata: Path) -> dict[str, int]:
         decision = json.load(s3.get_object(Bucket=bucket, Key=current)["Body"])
     except s3.exceptions.ClientError:
         return {}
+    if not decision.get("settled"):
+        return {}  # Glue is still being brought in line with it
     of_table = readers(table, metadata)
-    return {name: rows_of(entry) for name, entry in decision.get("tables", {}).items() if name in of_table}
-
-
-def rows_of(entry: dict) -> int:
-    partitions = entry.get("partitions") or []
-    return entry["rows"] if "rows" in entry else sum(partition.get("rows", 0) for partition in partitions)
+    return {
+        entry["table"]: (entry["rows"] or 0, entry["location"])
+        for entry in decision["tables"]
+        if entry["table"] in of_table
+    }
 
 
 def reads(sql: str, table: str) -> bool:
