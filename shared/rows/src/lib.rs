@@ -16,8 +16,8 @@
 //! | type | JSON | a CSV field | Parquet |
 //! |---|---|---|---|
 //! | string | a text | its text | UTF-8, or bytes without a type that are UTF-8; DATE, TIMESTAMP and TIME as ISO 8601 text; UUID |
-//! | tinyint … bigint | a number without fraction or exponent, in range: `1`, not `1.0`, `1e0` or `"1"` | the same, without zeros before it: not `007` or `+1` | integers of any width, in range; decimals of scale 0 |
-//! | float, double | any number that is finite in the type: `1` and `1.5`, not `1e400` | the same: not `NaN`, `.5` or `1,5` | any number; NaN and infinities are misfits |
+//! | tinyint … bigint | a whole number in range, in any way that loses nothing: `1`, `1.0`, `1e0`, not `1.5` or `"1"` | the same, without zeros before it: not `007` or `+1` | numbers that are whole, in range |
+//! | float, double | any number that is finite in the type: `1` and `1.5`, not `1e400` | the same, and `.5`, `5.`: not `NaN` or `1,5` | any number; NaN and infinities are misfits |
 //! | decimal(p,s) | a number, or a text that holds one, that needs no rounding: `1.50`, `"1.50"`, `15e-1` | the same | any number (a float by its shortest text), or a text, that needs no rounding |
 //! | date | a text `YYYY-MM-DD`, or as the column's `datetime_format`; a time of day of midnight is no loss | the same | DATE, a timestamp at midnight, or a text as in JSON |
 //! | timestamp | a text `YYYY-MM-DD HH:MM:SS`, with `T` in place of the space if you like, and a fraction with nothing but zeros below the column's unit; no zone; or as the column's `datetime_format` | the same | TIMESTAMP in any unit, or INT96, that has nothing below the column's unit; one in UTC is taken as it is, without its zone; or a text as in JSON |
@@ -31,6 +31,8 @@
 //! Whether a column may be null is for the caller to check. A key that a row has twice has no value that could be
 //! trusted: it reads as null and is a misfit. Where `checks.ignore_header_case` says so, the names of columns are found
 //! in any letter case; those of fields inside of structs never are. NUL is a character of a text like any other.
+//!
+//! What a table's metadata says of its files (a dialect, an encoding, other names) is in docs/files.md, with an example each.
 //!
 //! **JSON Lines**: one object per line, UTF-8. A byte order mark at the start, `\r\n`, blank lines, and a last line
 //! without its newline are fine. `null` is null.
@@ -56,7 +58,7 @@
 //! too, its text without `\n` or `\r\n`. A second column, if described, is the line's number, from 1.
 //!
 //! **`datetime_format`** is in the words of strptime, as Python reads them: `%Y %y %m %b %B %d %j %a %A %H %I %p %M %S
-//! %f %F %T %R %%`. English names, in any letter case. A weekday must be the right one. A fraction (`%f`) has
+//! %f %z %F %T %R %%`, or a word: `iso8601`, `epoch_seconds` and finer ones. English names, in any letter case. A weekday must be the right one. A fraction (`%f`) has
 //! up to nine digits, and is left out together with a point before it; one finer than the column is a misfit, and a time of day other than midnight is one in a date column.
 
 mod archive;
