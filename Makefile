@@ -28,12 +28,17 @@ N ?= 10
 # Origin of the API, e.g. https://api.postcodes.io. Empty: a stand-in on this machine.
 API ?=
 
+# A folder of files of yours, <table>/<file> or by their names; or the sample of a new table.
+FROM ?=
+
 .PHONY: run
-run: ready ## Run the whole pipeline once on this machine (N=10 rows; API=https://api.postcodes.io for the real source)
-	@$(LANDFALL_LOCAL) run --functions .local/functions --requests $(N) $(if $(API),--api $(API))
+run: ready ## Run the whole pipeline once on this machine (N=10 rows; API=https://api.postcodes.io for the real source; FROM=folder of files)
+	@$(check_metadata)
+	@$(LANDFALL_LOCAL) run --functions .local/functions $(if $(FROM),--from '$(FROM)',--requests $(N)) $(if $(API),--api $(API))
 
 .PHONY: up
 up: ready ## Start the local cloud with the pipeline in it, and keep it running until Ctrl-C
+	@$(check_metadata)
 	@$(LANDFALL_LOCAL) up --functions .local/functions $(if $(API),--api $(API))
 
 FUNCTION ?= extract
@@ -51,9 +56,6 @@ TABLE ?=
 validate: functions ## Check a file of yours as validate checks one that lands (FILE=orders.jsonl.gz TABLE=orders; JSON=1 for the report)
 	@.local/functions/validate/bootstrap check $(if $(FILE),'$(FILE)') $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json)
 
-# The sample of a new table.
-FROM ?=
-
 .PHONY: new-table
 new-table: functions ## Write the metadata of a new table that reads a file of yours (FROM=orders.csv TABLE=orders)
 	@.local/functions/validate/bootstrap describe $(if $(FROM),'$(FROM)') $(if $(TABLE),--table '$(TABLE)')
@@ -62,6 +64,9 @@ new-table: functions ## Write the metadata of a new table that reads a file of y
 metadata: functions ## Check all metadata, every rule of it and all SQL, without any file
 	@.local/functions/validate/bootstrap metadata
 	@.local/functions/curate/bootstrap check
+
+# What is wrong is said before anything starts.
+check_metadata = .local/functions/validate/bootstrap metadata >/dev/null && .local/functions/curate/bootstrap check >/dev/null
 
 RAW_HIST ?=
 CURATED ?= .local/tables

@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the whole pipeline once (make run)")
     run.add_argument("--requests", type=int, default=10, help="requests of the extract, one row each")
     run.add_argument("--api", help="origin of the API (default: a stand-in on this machine)")
+    run.add_argument("--from", dest="folder", type=Path, help="a folder of files that land in place of an extract")
     run.add_argument("--functions", type=Path, default=DEFAULT_FUNCTIONS)
     run.add_argument("--state", type=Path, default=DEFAULT_STATE / "run", help="where logs go")
 
@@ -142,12 +143,26 @@ def run_or_up(options: argparse.Namespace) -> int:
 
     try:
         if options.command == "run":
-            return driver.run(options.requests, options.api, options.functions, options.state, started)
+            files = files_of(options)
+            return driver.run(options.requests, options.api, options.functions, options.state, started, files)
         return driver.up(options.port, options.api, options.functions, options.state, started)
     except KeyboardInterrupt:
         return complain("interrupted")
+    except Refusal as error:
+        return complain(str(error))
     except SystemExit as end:  # a signal
         return int(end.code or 0)
+
+
+def files_of(options: argparse.Namespace) -> dict[Path, str] | None:
+    from . import landing
+
+    return landing.keys_of(options.folder, functions_metadata(options.functions)) if options.folder else None
+
+
+def functions_metadata(functions: Path) -> Path:
+    """The metadata that the functions read."""
+    return functions / "validate" / "meta_data"
 
 
 def invoke(options: argparse.Namespace) -> int:

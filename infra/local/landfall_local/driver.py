@@ -103,17 +103,25 @@ class Pipeline:
 # -- run ---------------------------------------------------------------------------------------------------------------
 
 
-def run(requests: int, api: str | None, functions: Path, state: Path, started: float) -> int:
+def run(
+    requests: int, api: str | None, functions: Path, state: Path, started: float, files: dict[Path, str] | None = None
+) -> int:
+    """`files`: what lands in place of an extract, each with its key."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by the `finally` below
     try:
         pipeline = Pipeline(0, state, functions, api, started)
     except Exception as error:
         return failed(error)
     try:
-        narrator = Narrator(pipeline.cloud, STACK, strict=True)
-        extract(pipeline, requests)
-        follow(pipeline, narrator)
-        review(pipeline, narrator)
+        narrator = Narrator(pipeline.cloud, STACK, strict=files is None)
+        if files is None:
+            extract(pipeline, requests)
+            follow(pipeline, narrator)
+            review(pipeline, narrator)
+        else:
+            land(pipeline, files)
+            follow(pipeline, narrator, set(files.values()))
+            review_files(pipeline, narrator)
     except Exception as error:
         return failed(error)
     finally:
@@ -144,14 +152,38 @@ def extract(pipeline: Pipeline, requests: int) -> None:
     say("schedule", None, f"{name} fires: {sent}")
 
 
-def follow(pipeline: Pipeline, narrator: Narrator) -> None:
-    """Prints what happens until everything that was extracted is published."""
+def land(pipeline: Pipeline, files: dict[Path, str]) -> None:
+    bucket = pipeline.outputs["LandBucketName"]
+    for file, key in files.items():
+        pipeline.cloud.clients.get("s3").upload_file(str(file), bucket, key)
+        say("land", None, f"{shown(file)} as s3://{bucket}/{key}")
+
+
+def review_files(pipeline: Pipeline, narrator: Narrator) -> None:
+    """The counts of all tables that were published; fails if a file or an execution did."""
+    seen, database = narrator.seen, pipeline.outputs["DatabaseName"]
+    for name in sorted({entry["table"] for entry in seen.tables}):
+        _, rows = pipeline.query(f"SELECT COUNT(*) FROM {database}.{name}")
+        say("review", None, f"{name}: {counted(int(rows[0][0] or 0), 'row')}")
+    executions = pipeline.cloud.clients.get("stepfunctions")
+    ended = {arn: executions.describe_execution(executionArn=arn) for arn in sorted(seen.asked)}
+    failed_ones = [found for found in ended.values() if found["status"] != "SUCCEEDED"]
+    if failed_ones:
+        cause = failed_ones[-1].get("cause") or failed_ones[-1]["status"]
+        raise StageFailedError("pipeline", cause)
+    if seen.rejected:
+        names = ", ".join(file["key"].rsplit("/", 1)[1] for file in seen.rejected)
+        raise StageFailedError("validate", f"{counted(len(seen.rejected), 'file')} did not pass: {names}")
+
+
+def follow(pipeline: Pipeline, narrator: Narrator, landed: set[str] | None = None) -> None:
+    """Prints what happens until everything that was extracted, or has landed, is published."""
     quiet_since = time.monotonic()
-    while not complete(narrator):
+    while not (complete(narrator) if landed is None else settled(narrator, landed)):
         if narrator.follow(timeout_seconds=0.2) or not narrator.idle:
             quiet_since = time.monotonic()
         elif time.monotonic() - quiet_since > PATIENCE_SECONDS:
-            raise StageFailedError(*what_is_missing(pipeline, narrator))
+            raise StageFailedError(*what_is_missing(pipeline, narrator, landed))
 
 
 def extracted_keys(narrator: Narrator) -> set[str]:
@@ -169,15 +201,22 @@ def complete(narrator: Narrator) -> bool:
     )
 
 
-def what_is_missing(pipeline: Pipeline, narrator: Narrator) -> tuple[str, str, Path | None]:
+def settled(narrator: Narrator, landed: set[str]) -> bool:
+    """Where every file is in quarantine, nobody asks for a rebuild."""
+    seen = narrator.seen
+    all_rejected = landed <= {file["key"] for file in seen.rejected}
+    return landed <= seen.handled and (bool(seen.asked) or all_rejected) and seen.asked <= seen.ended and narrator.idle
+
+
+def what_is_missing(pipeline: Pipeline, narrator: Narrator, landed: set[str] | None) -> tuple[str, str, Path | None]:
     seen = narrator.seen
 
     def log(stage: str) -> Path:
         return pipeline.cloud.host.log_file(f"{STACK}-{stage}")
 
-    if seen.extracted is None:
+    if seen.extracted is None and landed is None:
         return "extract", "did not answer", log("extract")
-    unhandled = sorted(extracted_keys(narrator) - seen.handled)
+    unhandled = sorted((extracted_keys(narrator) if landed is None else landed) - seen.handled)
     if unhandled:
         return "validate", f"nothing was heard of {unhandled[0]}", log("validate")
     return "validate", "asked for no rebuild", log("validate")

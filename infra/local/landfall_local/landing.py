@@ -203,3 +203,23 @@ def file_name(table: str, name: str, landed: int, metadata: Path) -> str:
         return name
     extension = ".".join(name.split(".")[1:])
     return f"{table}_{landed}.{extension}" if extension else f"{table}_{landed}"
+
+
+def keys_of(folder: Path, metadata: Path) -> dict[Path, str]:
+    """The files of a folder, each with the key under which it lands: `<table>/<file>`, or `<file>` by its name."""
+    base = names(metadata).with_parameters({})["BaseFolder"]
+    known = {path.stem for path in (metadata / "raw").glob("*.json")}
+    landed, found = int(time.time()), {}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
+        table = file.parent.name if file.parent.name in known else table_of(file.name, metadata)
+        name = file_name(table, file.name, landed, metadata)
+        key = "/".join(part for part in (base, table, f"file_land_timestamp={landed}", name) if part)
+        if key in found.values():
+            # two files of a table may not have one name: the next one is a second younger
+            landed += 1
+            name = file_name(table, file.name, landed, metadata)
+            key = "/".join(part for part in (base, table, f"file_land_timestamp={landed}", name) if part)
+        found[file] = key
+    if not found:
+        raise Refusal(f"{folder} has no file")
+    return found

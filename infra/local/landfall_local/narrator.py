@@ -119,6 +119,7 @@ class Seen:
     running: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     tables: list[dict] = field(default_factory=list)  # what catalog has published
+    rejected: list[dict] = field(default_factory=list)  # files that went to quarantine
 
 
 class Narrator:
@@ -221,6 +222,7 @@ class Narrator:
                 self.seen.handled.add(file["key"])
             if verdict == "quarantined":
                 rejected.append(file)
+        self.seen.rejected += rejected
         self._release()
         if answer.get("execution"):
             self.seen.asked.add(answer["execution"])

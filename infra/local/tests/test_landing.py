@@ -125,3 +125,38 @@ def test_a_file_keeps_its_name_where_the_table_says_how_files_are_called(tmp_pat
     assert landing.table_of("T 2024.csv", tmp_path) == "t"
     assert landing.file_name("t", "T 2024.csv.gz", 7, tmp_path) == "t_7.csv.gz"
     assert landing.file_name("t_long", "t_long 1.csv", 7, tmp_path) == "t_long 1.csv"
+
+
+def test_a_folder_of_files_goes_through_the_whole_pipeline(tmp_path):
+    """As a user's CI runs it: 0 if every file passes, 1 if one does not."""
+    files = tmp_path / "files"
+    (files / "random_postcodes").mkdir(parents=True)
+    metadata = tmp_path / "functions" / "validate" / "meta_data"
+    for name in NAMES:
+        (tmp_path / "functions" / name).mkdir(parents=True)
+        os.link(FUNCTIONS / name / "bootstrap", tmp_path / "functions" / name / "bootstrap")
+        (tmp_path / "functions" / name / "meta_data").symlink_to(tmp_path / "meta_data")
+    shutil.copytree(ROOT / "meta_data", tmp_path / "meta_data")
+    (files / "zoo_1.csv").write_text("id,name\n1,ape\n2,bear\n")
+    describe = [FUNCTIONS / "validate" / "bootstrap", "describe", files / "zoo_1.csv", "--meta-data", metadata]
+    assert subprocess.run(describe, capture_output=True).returncode == 0
+    run = [
+        sys.executable,
+        "-m",
+        "landfall_local",
+        "run",
+        "--from",
+        str(files),
+        "--functions",
+        str(tmp_path / "functions"),
+    ]
+    run += ["--state", str(tmp_path / "state")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "infra" / "local")}
+    (files / "random_postcodes").rmdir()
+    good = subprocess.run(run, capture_output=True, text=True, env=environment, timeout=300)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "zoo: 2 rows" in good.stdout
+    (files / "zoo_2.csv").write_text("id,name\nx,ape\n")
+    bad = subprocess.run(run, capture_output=True, text=True, env=environment, timeout=300)
+    assert bad.returncode == 1, bad.stdout + bad.stderr
+    assert "1 file did not pass" in bad.stderr
