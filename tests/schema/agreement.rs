@@ -130,6 +130,7 @@ fn the_two_examples_have_every_key() {
             vec!["/columns/0", "/columns/1", "/columns/2", "/columns/3", "/columns/4", "/columns/5"],
         ),
         (&table["$defs"]["checks"], vec!["/checks"]),
+        (&table["$defs"]["dialect"], vec!["/dialect"]),
         (&table["$defs"]["source"], vec!["/source"]),
         (&table["$defs"]["earlier_type"], vec!["/columns/4/earlier_types/0", "/columns/5/earlier_types/0"]),
     ] {
@@ -252,10 +253,16 @@ fn values() -> Vec<Value> {
         "list<int8>",
         "large_list<string>",
         "null",
+        ";",
+        "\"",
+        "\r",
+        "\u{a0}",
+        "٣",
+        "true",
     ];
     let mut values: Vec<Value> = texts.iter().map(|text| json!(text)).collect();
     let others = json!([null, true, false, 0, 1, -1, 3, 3.0, 2.5, 200, 5000000000_u64, [], ["a"], ["a", "a"], ["x"], [1, "1", null],
-        [null], ["personal_data"], ["file_land_timestamp"], {}, {"a": "b"}, {"a": 1}, {"url": "https://x"}, {"name": "z", "type": "int"},
+        [null], [2], [1, 2], [2, 1], ["true"], ["personal_data"], ["file_land_timestamp"], {}, {"a": "b"}, {"a": 1}, {"url": "https://x"}, {"name": "z", "type": "int"},
         [{"name": "a", "type": "int"}], [{"name": "a", "type": "int8"}], [{"name": "a", "type_category": "string"}],
         [{"before": 1, "type": "date"}], [{"before": 1, "type": "int64"}, {"before": 1.0, "type": "int64"}], {"before": 7}]);
     values.extend(others.as_array().unwrap().iter().cloned());
@@ -310,7 +317,7 @@ fn change_object(rng: &mut Rng, object: &mut Map<String, Value>, keys: &[String]
 #[test]
 fn they_agree_on_files_that_nobody_has_thought_of() {
     let table = json_file(&repository("docs/schema/table.json"));
-    let objects = ["column", "earlier_type", "checks", "source"].map(|name| &table["$defs"][name]);
+    let objects = ["column", "earlier_type", "checks", "dialect", "source"].map(|name| &table["$defs"][name]);
     let of = |schema: &Value| properties(schema).map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
     let keys: Vec<String> = objects.into_iter().chain([&table]).flat_map(of).collect();
     let values = values();

@@ -54,12 +54,19 @@ pub fn etl_manager() -> Value {
             "unique_primary_key": true, "file_name_pattern": "x", "repeated_files": "keep", "pattern_anchor": "whole", "examples": 100},
         "source": {"url": "https://x", "requests": 2, "records": "/r", "flatten_separator": "_", "index_column": "b",
             "concurrency": 1, "requests_per_second": 1, "attempts": 1, "timeout_seconds": 1, "maximum_file_bytes": 1},
+        "dialect": {"delimiter": ";", "quoteChar": "'", "doubleQuote": false, "escapeChar": "\\", "skipInitialSpace": true,
+            "header": true, "headerRows": [2, 3], "headerJoin": "/", "commentChar": "#", "commentRows": [7, 1],
+            "lineTerminator": "\r", "encoding": "latin-1", "nan": "null", "sheetName": "Sales", "nullValues": ["-"],
+            "decimalChar": ",", "groupChar": ".", "bareNumber": false, "trueValues": ["Y"], "falseValues": ["N"]},
         "copy_to_raw": true, "read_from": "raw", "delete_raw": false, "lines": false, "compression": "snappy", "mode": "rebuild",
         "self_contained": false, "partition_projection": false,
         "columns": [
-            {"name": "a", "type": "character", "description": "", "pattern": "x", "minLength": 1, "maxLength": 2.0, "unique": true},
-            {"name": "b", "type": "int", "nullable": false, "minimum": 1, "maximum": 2.5, "pattern": "x"},
-            {"name": "c", "type": " decimal( 10 , 2 ) ", "minimum": "1.5", "maximum": 2},
+            {"name": "a", "type": "character", "description": "", "pattern": "x", "minLength": 1, "maxLength": 2.0, "unique": true,
+                "source_name": "A (old)", "proposed": {"enum": ["x"]}},
+            {"name": "b", "type": "int", "nullable": false, "minimum": 1, "maximum": 2.5, "pattern": "x",
+                "source_name": "B", "source_position": 2, "nullValues": ["?"], "decimalChar": ".", "groupChar": "\u{a0}"},
+            {"name": "c", "type": " decimal( 10 , 2 ) ", "minimum": "1.5", "maximum": 2,
+                "source_name": "B", "source_position": 3, "bareNumber": true, "trueValues": [], "falseValues": ["x"]},
             {"name": "d", "type": "datetime", "datetime_format": "%Y", "minimum": "2020", "sensitivity": "personal_data", "redacted": true},
             {"name": "e", "type": "struct<x:array<long>, y:date>", "enum": null, "unique": false, "alias": 7},
             {"name": "f", "type": "timestamp(us)", "earlier_types": [
@@ -70,6 +77,7 @@ pub fn etl_manager() -> Value {
 /// Every key of mojap-metadata's words.
 pub fn mojap() -> Value {
     json!({"name": "t", "file_format": "jsonl", "sensitive": true, "primary_key": [], "partitions": [],
+        "dialect": {"property": "rows", "sheetNumber": 2, "groupChar": ""},
         "database_name": "d", "table_location": "s3://b/t/", "glue_table_properties": {"team": "x"}, "columns": [
             {"name": "a", "type_category": "integer", "minimum": 1, "maximum": null, "sensitive": false},
             {"name": "b", "type": "timestamp(s)", "datetime_format": "%Y", "maximum": "2020"},
@@ -116,6 +124,13 @@ pub fn unsaid() -> Vec<(usize, Kind, Value)> {
         table
     };
     let column = |column: Value| with(json!({"columns": [column]}));
+    let two = |one: Value, other: Value| {
+        let mut columns = json!([{"name": "a", "type": "int"}, {"name": "b", "type": "int"}]);
+        for (n, more) in [one, other].iter().enumerate() {
+            columns[n].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        }
+        with(json!({"columns": columns}))
+    };
     let curated = |more: Value| {
         let mut table = with(json!({"data_format": "parquet"}));
         table.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -166,6 +181,44 @@ pub fn unsaid() -> Vec<(usize, Kind, Value)> {
                 json!({"columns": [{"name": "a", "type": "int", "earlier_types": [{"before": 1, "type": "long"}]}]}),
             ),
         ),
+        (9, Kind::Raw, column(json!({"name": "a", "type": "int", "source_position": 3.0}))),
+        (9, Kind::Raw, with(json!({"dialect": {"headerRows": [3.0]}}))),
+        (10, Kind::Raw, with(json!({"dialect": {"decimalChar": "é"}}))),
+        (10, Kind::Raw, with(json!({"dialect": {"groupChar": "٣"}}))),
+        (11, Kind::Curated, curated(json!({"dialect": {"delimiter": ";"}}))),
+        (11, Kind::Curated, curated(json!({"columns": [{"name": "a", "type": "int", "source_name": "A"}]}))),
+        (12, Kind::Raw, with(json!({"dialect": {"delimiter": "\""}}))),
+        (12, Kind::Raw, with(json!({"dialect": {"commentChar": "\t"}}))),
+        (12, Kind::Raw, with(json!({"dialect": {"groupChar": "."}}))),
+        (12, Kind::Raw, with(json!({"dialect": {"nullValues": ["N"], "falseValues": ["N"]}}))),
+        (12, Kind::Raw, with(json!({"dialect": {"trueValues": ["False"]}}))),
+        (12, Kind::Raw, with(json!({"dialect": {"falseValues": ["TRUE"]}}))),
+        (12, Kind::Raw, column(json!({"name": "a", "type": "double", "decimalChar": "'", "groupChar": "'"}))),
+        (13, Kind::Raw, with(json!({"dialect": {"headerRows": [1, 3]}}))),
+        (13, Kind::Raw, with(json!({"dialect": {"headerRows": [2], "commentRows": [1, 2]}}))),
+        (13, Kind::Raw, with(json!({"dialect": {"headerRows": [2]}, "checks": {"header": false}}))),
+        (13, Kind::Raw, with(json!({"dialect": {"header": true}, "checks": {"header": false}}))),
+        (14, Kind::Raw, two(json!({"source_name": "x"}), json!({"source_name": "x"}))),
+        (14, Kind::Raw, two(json!({"source_name": "b"}), json!({}))),
+        (14, Kind::Raw, two(json!({"source_position": 1}), json!({"source_position": 1}))),
+        (
+            14,
+            Kind::Raw,
+            with(
+                json!({"dialect": {"header": false}, "columns": [{"name": "a", "type": "int", "source_position": 1}]}),
+            ),
+        ),
+        (
+            14,
+            Kind::Raw,
+            with(json!({"checks": {"header": false}, "columns": [{"name": "a", "type": "int", "source_position": 1}]})),
+        ),
+        (
+            14,
+            Kind::Raw,
+            with(json!({"checks": {"ignore_header_case": true},
+                "columns": [{"name": "a", "type": "int", "source_name": "Ä"}, {"name": "b", "type": "int", "source_name": "ä"}]})),
+        ),
     ];
     assert!((0..RULES.len()).all(|rule| files.iter().any(|(broken, ..)| *broken == rule)), "a rule without an example");
     files
@@ -206,6 +259,49 @@ pub fn bad() -> Vec<(Kind, &'static str, Value)> {
         ("/checks/examples", vec![json!(101), json!(-1)]),
         ("/checks/repeated_files", vec![json!("kept"), json!({"keep": null}), json!(1)]),
         ("/checks/file_name_pattern", vec![json!(7)]),
+        ("/dialect", vec![json!([]), json!(";"), json!(true)]),
+        (
+            "/dialect/delimiter",
+            vec![json!(";;"), json!(""), json!("a"), json!("\n"), json!("é"), json!(7), json!([";"])],
+        ),
+        ("/dialect/quoteChar", vec![json!("\r"), json!("''"), json!("q"), json!(false)]),
+        ("/dialect/escapeChar", vec![json!("\\\\"), json!("0"), json!("\u{a0}")]),
+        ("/dialect/doubleQuote", vec![json!("yes"), json!(1)]),
+        ("/dialect/skipInitialSpace", vec![json!("yes"), json!([true])]),
+        ("/dialect/header", vec![json!("yes"), json!(0)]),
+        (
+            "/dialect/headerRows",
+            vec![json!([]), json!([0]), json!([-1]), json!([1.5]), json!([5000000000_u64]), json!(3), json!(["3"])],
+        ),
+        ("/dialect/headerJoin", vec![json!(7), json!([])]),
+        ("/dialect/commentChar", vec![json!("#\n"), json!("\r"), json!(["#"])]),
+        ("/dialect/commentRows", vec![json!([0]), json!([5000000000_u64]), json!(3), json!({})]),
+        ("/dialect/lineTerminator", vec![json!(""), json!("\n\r"), json!("x"), json!("é"), json!("\r\n\r\n")]),
+        ("/dialect/encoding", vec![json!(""), json!(1252)]),
+        ("/dialect/nan", vec![json!("drop"), json!({"keep": null}), json!(["keep"]), json!(true)]),
+        ("/dialect/property", vec![json!(""), json!(7), json!(["a"])]),
+        ("/dialect/sheetName", vec![json!(""), json!(2)]),
+        ("/dialect/sheetNumber", vec![json!(2), json!(0), json!("2")]),
+        ("/dialect/nullValues", vec![json!("-"), json!([7]), json!([null]), json!({"a": "b"})]),
+        (
+            "/dialect/decimalChar",
+            vec![
+                json!(""),
+                json!("x"),
+                json!("7"),
+                json!("+"),
+                json!("-"),
+                json!("\""),
+                json!("\t"),
+                json!(",,"),
+                json!(1),
+            ],
+        ),
+        ("/dialect/groupChar", vec![json!("x"), json!("7"), json!("  "), json!("\n"), json!(false)]),
+        ("/dialect/bareNumber", vec![json!("no")]),
+        ("/dialect/trueValues", vec![json!("Y"), json!([true])]),
+        ("/dialect/falseValues", vec![json!("N"), json!([0])]),
+        ("/dialect/sheet_name", vec![json!("x")]),
         ("/source", vec![json!([]), json!("https://x"), json!({})]),
         ("/source/records", vec![json!("r"), json!(7)]),
         ("/source/requests", vec![json!(0), json!(-1), json!("2")]),
@@ -235,6 +331,17 @@ pub fn bad() -> Vec<(Kind, &'static str, Value)> {
             ],
         ),
         ("/columns/0/enum", vec![json!("x"), json!({})]),
+        ("/columns/0/source_name", vec![json!(7), json!(["x"])]),
+        (
+            "/columns/0/source_position",
+            vec![json!(0), json!(-1), json!(1.5), json!("1"), json!(1_000_001), json!(1e20)],
+        ),
+        ("/columns/0/nullValues", vec![json!("-"), json!([7])]),
+        ("/columns/0/decimalChar", vec![json!(""), json!("é "), json!(".."), json!(7)]),
+        ("/columns/0/groupChar", vec![json!("-"), json!("0"), json!(7)]),
+        ("/columns/0/bareNumber", vec![json!("no"), json!(0)]),
+        ("/columns/0/trueValues", vec![json!("Y"), json!([true])]),
+        ("/columns/0/falseValues", vec![json!({}), json!([null])]),
         ("/columns/0/pattern", vec![json!(7), json!(["x"])]),
         ("/columns/0/minimum", vec![json!(1), json!("x")]),
         ("/columns/0/maximum", vec![json!(1), json!("x")]),

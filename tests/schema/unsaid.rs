@@ -35,8 +35,13 @@ pub const RULES: &[(&str, &[&str])] = &[
         &["invalid type: floating point"],
     ),
     (
-        "beyond ASCII a `location` has letters and digits only, and a `base_folder` nothing that cannot be seen",
-        &["letters, digits, `_`, `-` and single `/` only", "nothing that cannot be seen"],
+        "beyond ASCII a `location` has letters and digits only, a `base_folder` nothing that cannot be seen, and \
+         `decimalChar` and `groupChar` are neither letter nor digit",
+        &[
+            "letters, digits, `_`, `-` and single `/` only",
+            "nothing that cannot be seen",
+            "a single character that is no letter, no digit",
+        ],
     ),
     (
         "what is for raw, processed or curated tables alone, and what two files must agree in",
@@ -51,7 +56,29 @@ pub const RULES: &[(&str, &[&str])] = &[
             "is for the modes `partition` and `append`",
             "needs `partitions`, and the mode",
             "cannot be projected",
+            "it says how a supplier's files are written",
+            "is for its raw table to say",
         ],
+    ),
+    (
+        "no character of a `dialect` has two meanings, and no text stands for two of null, true and false",
+        &[
+            "is the same character as",
+            "a number could be read in two ways",
+            "is one of trueValues too",
+            "is one of falseValues too",
+            "is one of nullValues too",
+        ],
+    ),
+    (
+        "`headerRows` follow each other, none is one of `commentRows`, there are none without a header, and `checks` says \
+         the same of `header`",
+        &["one after the other", "is one of headerRows", "and `header` that there is none", "and checks.header is"],
+    ),
+    (
+        "two columns that files call the same have a `source_position` each; no two have the same, and without a header \
+         none has one",
+        &["say by `source_position` which", "is that of column", "and `header` says that fields have no names"],
     ),
 ];
 
@@ -65,6 +92,10 @@ pub fn rule(problem: &Problem, file: &Value) -> Option<&'static str> {
     if message.starts_with("expected `before`") {
         let before = value(file, &problem.path)?.get("before")?.as_f64()?;
         return (before >= 0.0 && before.fract() == 0.0).then_some(RULES[9].0);
+    }
+    if message.starts_with("expected the number of the field") {
+        let position = value(file, &problem.path)?.as_f64()?;
+        return (position >= 1.0 && position.fract() == 0.0).then_some(RULES[9].0);
     }
     RULES.iter().find(|(_, messages)| messages.iter().any(|part| message.contains(part))).map(|(rule, _)| *rule)
 }

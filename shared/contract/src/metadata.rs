@@ -15,7 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -344,6 +343,9 @@ const WORDS: &[&str] = &["mode", "read_from", "compression"];
 
 /// A report that shows more examples of a broken rule is no help to anybody.
 const MAXIMUM_EXAMPLES: usize = 100;
+
+/// No file has so many fields; one that is far behind would cost memory for all before it.
+const MAXIMUM_POSITION: usize = 1_000_000;
 
 /// What is told of a file whose bytes are no UTF-8 from `at` on.
 fn not_utf8(bytes: &[u8], at: usize) -> String {
@@ -732,8 +734,8 @@ impl TableReader<'_> {
         }
         self.sensitive_as_a_whole(object, &mut columns);
         let mut checks: Checks = self.own(object, "checks").unwrap_or_default();
-        let file_dialect = self.file_dialect(object, said_of_files, &mut checks, &columns);
         let data_columns = &columns[..columns.len() - partitions.len()];
+        let file_dialect = self.file_dialect(object, said_of_files, &mut checks, data_columns);
         self.checks(&checks, data_columns, &primary_key);
         let source: Option<Source> = self.own(object, "source");
         if let Some(source) = &source {
@@ -1027,6 +1029,7 @@ impl TableReader<'_> {
                 }
             }
         }
+        let is_truth = column_type == ColumnType::Boolean;
         let redacted = self.flag(item, "redacted", path).unwrap_or(false);
         let sensitivity = self.sensitivity(item, path);
         Column {
@@ -1044,7 +1047,7 @@ impl TableReader<'_> {
             datetime_format,
             source_name: self.source_name(item, path),
             source_position: self.source_position(item, path),
-            written: self.written(item, of_values, path),
+            written: self.written(item, of_values, path, is_truth),
             earlier_types: self.earlier_types(item, dialect, path),
             sensitive: self.flag(item, "sensitive", path).unwrap_or(false) || redacted || sensitivity.is_some(),
             sensitivity,
@@ -1055,7 +1058,6 @@ impl TableReader<'_> {
     /// What the column is called in the files.
     fn source_name(&mut self, item: &Map<String, Value>, path: &str) -> Option<String> {
         match item.get("source_name")? {
-            Value::Null => None,
             Value::String(name) => Some(name.clone()),
             other => {
                 let message = format!("expected the column's name in the file, a text, found {other}");
@@ -1067,55 +1069,49 @@ impl TableReader<'_> {
 
     /// Which field of a record it is.
     fn source_position(&mut self, item: &Map<String, Value>, path: &str) -> Option<usize> {
-        match item.get("source_position")? {
-            Value::Null => None,
-            value => value.as_u64().filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok()).or_else(|| {
-                let message = format!("expected the number of the field, from 1, found {value}");
-                self.problem(format!("{path}.source_position"), message);
-                None
-            }),
-        }
+        let value = item.get("source_position")?;
+        let position = value.as_u64().and_then(|n| usize::try_from(n).ok());
+        position.filter(|n| (1..=MAXIMUM_POSITION).contains(n)).or_else(|| {
+            let message = format!("expected the number of the field, from 1 to {MAXIMUM_POSITION}, found {value}");
+            self.problem(format!("{path}.source_position"), message);
+            None
+        })
     }
 
     /// How the column's values are written: in its own words, and for the rest in those of the table's `dialect`.
-    fn written(&mut self, item: &Map<String, Value>, of_values: &SaidOfValues, path: &str) -> Written {
-        let own: Map<String, Value> = SaidOfValues::KEYS
-            .iter()
-            .filter_map(|key| Some(((*key).to_owned(), item.get(*key).filter(|value| !value.is_null())?.clone())))
-            .collect();
-        if own.is_empty() {
+    fn written(&mut self, item: &Map<String, Value>, of_values: &SaidOfValues, path: &str, is_truth: bool) -> Written {
+        if !SaidOfValues::KEYS.iter().any(|key| item.contains_key(*key)) {
             // what is wrong with the table's is told there
             return of_values.clone().resolve(&mut |_, _| ());
         }
-        let mut own_values = SaidOfValues::default();
-        for (key, value) in &own {
-            let one = Map::from_iter([(key.clone(), value.clone())]);
-            match SaidOfValues::deserialize(Value::Object(one)) {
-                Ok(one) => own_values = one.over(&own_values),
-                Err(error) => self.problem(format!("{path}.{key}"), error.to_string()),
+        let mut told = Vec::new();
+        of_values.clone().resolve(&mut |key, message| told.push((key.to_owned(), message)));
+        let mut problem = |key: &str, message: String| {
+            // the table's truth values are nothing to a column of texts
+            let is_its = is_truth || !matches!(key, "trueValues" | "falseValues");
+            if item.contains_key(key) || is_its && !told.contains(&(key.to_owned(), message.clone())) {
+                self.problem(format!("{path}.{key}"), message);
             }
-        }
-        own_values.over(of_values).resolve(&mut |key, message| self.problem(format!("{path}.{key}"), message))
+        };
+        SaidOfValues::read(item, &mut problem).over(of_values).resolve(&mut problem)
     }
 
     /// What the table says under `dialect`, and of that what concerns values.
     fn said_of_files(&mut self, object: &Map<String, Value>) -> (SaidOfFiles, SaidOfValues) {
-        let said: SaidOfFiles = match object.get("dialect") {
+        let said = match object.get("dialect") {
+            None => SaidOfFiles::default(),
             Some(Value::Object(keys)) => {
                 for key in keys.keys().filter(|key| !SaidOfFiles::KEYS.contains(&key.as_str())) {
-                    self.problem(
-                        format!("dialect.{key}"),
-                        format!("unknown key{}", suggestion(key, SaidOfFiles::KEYS)),
-                    );
+                    let message = format!("unknown key{}", suggestion(key, SaidOfFiles::KEYS));
+                    self.problem(format!("dialect.{key}"), message);
                 }
-                let known = |(key, _): &(&String, &Value)| SaidOfFiles::KEYS.contains(&key.as_str());
-                let known: Map<String, Value> =
-                    keys.iter().filter(known).map(|(key, value)| (key.clone(), value.clone())).collect();
-                self.own(&Map::from_iter([("dialect".to_owned(), Value::Object(known))]), "dialect")
+                SaidOfFiles::read(keys, &mut |key, message| self.problem(format!("dialect.{key}"), message))
             }
-            _ => self.own(object, "dialect"),
-        }
-        .unwrap_or_default();
+            Some(other) => {
+                self.problem("dialect", format!("expected an object, found {other}"));
+                SaidOfFiles::default()
+            }
+        };
         let of_values = said.of_values();
         of_values.clone().resolve(&mut |key, message| self.problem(format!("dialect.{key}"), message));
         (said, of_values)
@@ -1136,9 +1132,11 @@ impl TableReader<'_> {
             }
             checks.header = header;
         }
+        let any_case = checks.ignore_header_case;
         for (n, column) in columns.iter().enumerate() {
             let name = column.name_in_files();
-            let same = columns[..n].iter().find(|other| other.name_in_files() == name);
+            let is_same = |other: &str| other == name || any_case && other.to_lowercase() == name.to_lowercase();
+            let same = columns[..n].iter().find(|other| is_same(other.name_in_files()));
             if let Some(other) = same.filter(|other| column.name != other.name)
                 && (column.source_position.is_none() || other.source_position.is_none())
             {
@@ -1156,8 +1154,13 @@ impl TableReader<'_> {
                 let message = format!("is that of column `{}` too", other.name);
                 self.problem(format!("source_position of column `{}`", column.name), message);
             }
+            if column.source_position.is_some() && !checks.header {
+                let message = "tells fields of one name apart, and `header` says that fields have no names: without one \
+                               the columns come in the order of the metadata";
+                self.problem(format!("source_position of column `{}`", column.name), message);
+            }
         }
-        said.resolve(&mut |key, message| self.problem(format!("dialect.{key}"), message))
+        said.resolve(checks.header, &mut |key, message| self.problem(format!("dialect.{key}"), message))
     }
 
     /// The types that a column had, the oldest first.

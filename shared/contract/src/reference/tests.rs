@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{TYPES, page, properties};
 use crate::column_type::{ETL_MANAGER, MOJAP};
+use crate::files::SaidOfFiles;
 use crate::metadata::{COLUMN_KEYS, DATABASE_KEYS, EARLIER_KEYS, TABLE_KEYS};
 use crate::{Checks, ColumnType, Dialect, MetaData, Problems, Source};
 
@@ -39,7 +40,7 @@ fn the_page_is_as_the_schemas_have_it() {
     let written = fs::read_to_string(docs("metadata.md")).unwrap();
     let made = page(&written, &schema("database.json"), &schema("table.json")).unwrap();
     assert!(written == made, "docs/metadata.md is not as docs/schema has it: `make reference` writes it anew");
-    for name in ["database", "table", "column", "earlier_type", "checks", "source", "types"] {
+    for name in ["database", "table", "column", "earlier_type", "checks", "dialect", "source", "types"] {
         assert!(written.contains(&format!("<!-- table: {name} -->")), "the page has no table `{name}`");
     }
 }
@@ -52,10 +53,12 @@ fn the_schemas_have_the_keys_that_the_reader_has() {
     assert_eq!(part("column"), set(COLUMN_KEYS));
     assert_eq!(part("earlier_type"), set(EARLIER_KEYS));
     assert_eq!(part("checks"), fields::<Checks>());
+    assert_eq!(part("dialect"), fields::<SaidOfFiles>());
+    assert_eq!(part("dialect"), set(SaidOfFiles::KEYS));
     assert_eq!(part("source"), fields::<Source>());
     assert_eq!(names(&schema("database.json")), set(DATABASE_KEYS));
-    let objects = [&table, &table["$defs"]["column"], &table["$defs"]["earlier_type"], &table["$defs"]["checks"]];
-    for key in objects.iter().flat_map(|object| properties(object)) {
+    let parts = ["column", "earlier_type", "checks", "dialect", "source"].map(|part| &table["$defs"][part]);
+    for key in parts.into_iter().chain([&table]).flat_map(properties) {
         for part in ["description", "x-holds", "x-of", "x-used-by"] {
             assert!(key.1[part].as_str().is_some_and(|said| !said.is_empty()), "`{}` has no `{part}`", key.0);
         }
@@ -71,8 +74,9 @@ fn the_reader_asks_for_no_other_key() {
     let found: BTreeSet<String> =
         Regex::new(asked).unwrap().captures_iter(source).map(|found| found[1].to_owned()).collect();
     assert!(found.len() > 35, "the search finds too few: {found:?}");
-    let known: BTreeSet<String> =
+    let mut known: BTreeSet<String> =
         [TABLE_KEYS, COLUMN_KEYS, EARLIER_KEYS, DATABASE_KEYS].iter().flat_map(|keys| set(keys)).collect();
+    known.extend(fields::<Checks>());
     let unknown: Vec<_> = found.difference(&known).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
@@ -118,7 +122,7 @@ fn each_key_of_the_page_is_read() {
         assert!(found.iter().any(|path| path.starts_with(name)), "`{name}` of a table: {found:?}");
     }
     assert_eq!(problems(&json!({"glue_specific": 7}), &json!({})), ["glue_specific"]);
-    for (name, _) in properties(&table["$defs"]["column"]) {
+    for (name, _) in properties(&table["$defs"]["column"]).filter(|(_, key)| is_read(key)) {
         let mut column = json!({name: wrong});
         if name == "type_category" {
             column["type"] = json!("int");
@@ -135,7 +139,7 @@ fn each_key_of_the_page_is_read() {
         let found = problems(&json!({}), &json!({"earlier_types": [earlier]}));
         assert!(found[0].starts_with("columns[0].earlier_types[0]"), "`{name}`: {found:?}");
     }
-    for (object, least) in [("checks", json!({})), ("source", json!({"url": "https://x"}))] {
+    for (object, least) in [("checks", json!({})), ("dialect", json!({})), ("source", json!({"url": "https://x"}))] {
         for (name, _) in properties(&table["$defs"][object]) {
             let mut value = least.clone();
             value[name] = wrong.clone();
@@ -154,7 +158,7 @@ fn a_default_is_what_holds_where_nothing_is_said() {
     };
     let base = json!({"name": "t", "location": "t", "data_format": "json",
         "columns": [{"name": "a", "type": "character"}],
-        "checks": {}, "source": {"url": "https://x"}});
+        "checks": {}, "dialect": {}, "source": {"url": "https://x"}});
     let expected = read(&base).unwrap().raw;
     let mut seen = 0;
     // each is read in a folder of its own
@@ -169,6 +173,7 @@ fn a_default_is_what_holds_where_nothing_is_said() {
         ("", &table),
         ("/columns/0", &table["$defs"]["column"]),
         ("/checks", &table["$defs"]["checks"]),
+        ("/dialect", &table["$defs"]["dialect"]),
         ("/source", &table["$defs"]["source"]),
     ] {
         for (name, default) in defaults(schema) {
