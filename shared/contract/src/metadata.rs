@@ -1155,8 +1155,8 @@ impl TableReader<'_> {
                 self.problem(format!("source_position of column `{}`", column.name), message);
             }
             if column.source_position.is_some() && !checks.header {
-                let message = "tells fields of one name apart, and `header` says that fields have no names: without one \
-                               the columns come in the order of the metadata";
+                let message = "tells fields of one name apart, and `header` says that fields have no names: without \
+                               one the columns come in the order of the metadata";
                 self.problem(format!("source_position of column `{}`", column.name), message);
             }
         }

@@ -262,8 +262,8 @@ impl SaidOfFiles {
             let Some(said) = said else { continue };
             if !(single(said) && !is_line_end(said) || may_be_none && said.is_empty()) {
                 let message = format!(
-                    "expected a single ASCII character that is no letter, no digit and no line's end, found `{}`; what it \
-                     cannot say can be read with `lines`",
+                    "expected a single ASCII character that is no letter, no digit and no line's end, found `{}`; what \
+                     it cannot say can be read with `lines`",
                     visible(said)
                 );
                 problem(key, message);
