@@ -94,11 +94,11 @@ async fn files_that_are_no_data_are_quarantined_under_their_own_keys() {
             format!("{base}/random_postcode/file_land_timestamp=1/random_postcode_1.jsonl.gz"),
             "did you mean `random_postcodes`?",
         ),
-        (format!("{base}/random_postcodes/file_land_timestamp=1/read me+%41.txt"), "extensions"),
+        (format!("{base}/random_postcodes/file_land_timestamp=1/read me+%41.pdf"), "extensions"),
         (key(1), "gzip"),
         (format!("{base}/random_postcodes/../../random_postcodes_1.jsonl.gz"), "`..` segment"),
         (format!("{base}/random_postcodes/file_land_timestamp=1/100% Steòrnabhagh + 😀.jsonl.gz"), "Steòrnabhagh"),
-        (longest, "extensions"),
+        (longest, "`file_name`"),
     ];
     for (key, _) in &strays {
         stack.land(key, b"no gzip at all".to_vec()).await;

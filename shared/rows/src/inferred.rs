@@ -64,10 +64,12 @@ enum NumberKind {
     Int64,
     /// Whole, and beyond 64 bits.
     Large,
-    /// With a fraction or an exponent, and a double prints it as it was written.
+    /// With a fraction, and a double prints it as it was written.
     Double,
     /// With more digits than a double keeps.
     Exact,
+    /// With an exponent: of no number of digits.
+    Exponent,
 }
 
 impl Inferred {
@@ -223,7 +225,7 @@ impl Number {
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let has_exponent = json.contains(['e', 'E']);
         let kind = if has_exponent {
-            NumberKind::Double
+            NumberKind::Exponent
         } else if !json.contains('.') {
             match (json.parse::<i32>(), json.parse::<i64>()) {
                 (Ok(_), _) => NumberKind::Int32,
@@ -330,7 +332,7 @@ mod tests {
             (&["1.50", "1e400"], "double"),
             (&["-0.1275", "51.5074"], "double"),
             (&["12345678901234567.89"], "decimal(19,2)"),
-            (&["12345678901234567.89", "1e3"], "decimal(19,2)"),
+            (&["12345678901234567.89", "1e3"], "double"),
             (&["true", "null", "false"], "boolean"),
             (&["\"2024-02-29\"", "\"2024-03-01\""], "date"),
             (&["\"2024-02-29 10:00:00\"", "\"2024-02-29T10:00:00.5\""], "datetime"),

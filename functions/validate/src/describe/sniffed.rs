@@ -146,7 +146,7 @@ impl Sniffed {
         // a sheet's title is a row of one cell
         let body: Vec<&Peeked> = records[at + 1..].iter().filter(|record| record.fields.len() == fields).collect();
         let first = &records[at];
-        self.has_header = body.is_empty() || is_header(&first.fields, &body);
+        self.has_header = is_header(&first.fields, &body);
         let is_first = records.first().map(|record| record.line) == Some(first.line);
         if self.has_header && !is_first {
             self.dialect.push(("headerRows", json!([first.line])));

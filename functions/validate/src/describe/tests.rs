@@ -109,6 +109,8 @@ fn samples_of_other_programs_pass_as_they_are_described() {
         ),
         ("mixed_1.jsonl", b"{\"a\": 1, \"b\": 1}\n{\"a\": \"x\", \"b\": 2}\n", 0, r#""name":"b""#),
         ("one_1.csv", b"a\n1\n2\n", 0, r#""type":"int""#),
+        ("row_1.csv", b"1,2.5,x\n", 1, r#""name":"column_2""#),
+        ("stata_1.csv", b"a\n0.1234567890123456789\n1.5e-07\n", 0, r#""type":"double""#),
         ("utf16_1.csv", b"a\0,\0b\0\n\x001\0,\x002\0\n\0", 1, r#""type":"int""#),
         ("mysql_1.csv", b"a,b\n1,\"say \\\"no\\\"\"\n2,\"x\"\n", 1, r#""type":"character""#),
         ("quoted_1.csv", b"a, b\n1, \"x, y\"\n2, \"z\"\n", 1, r#""name":"b""#),
