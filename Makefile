@@ -94,6 +94,17 @@ RUN ?= latest
 reference: ## Write the tables of docs/metadata.md anew, as docs/schema has the keys
 	$(CARGO) run --quiet -p contract --example reference
 
+.PHONY: land
+land: $(VENV)/.ready ## Land a file of yours in the running `make up`, and wait for its verdict and its rows (FILE= TABLE=; STACK= for a deployed one)
+	@$(LANDFALL_LOCAL) land '$(FILE)' $(if $(TABLE),--table '$(TABLE)') $(if $(STACK),--stack '$(STACK)')
+
+# Of a file in quarantine.
+KEY ?=
+
+.PHONY: replay
+replay: $(VENV)/.ready ## Put a file back from quarantine into land, once its metadata is mended (KEY=; STACK= for a deployed one)
+	@$(LANDFALL_LOCAL) replay '$(KEY)' $(if $(STACK),--stack '$(STACK)')
+
 .PHONY: verify
 verify: $(VENV)/.ready ## Build a run of the running `make up` again and compare the bytes (RUN=latest)
 	@$(LANDFALL_LOCAL) invoke curate '{"verify": "$(RUN)"}' --must-have same
