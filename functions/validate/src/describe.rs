@@ -18,6 +18,7 @@ use rows::Ranges;
 
 use crate::describe::columns::Found;
 use crate::describe::sniffed::Sniffed;
+use crate::report::counted;
 
 /// What is asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub fn run(request: &Request) -> Result<(String, Verdict), String> {
     let report = crate::command::report(&described, &sample.name, sample.ranges.clone())?;
     let verdict = report.verdict;
     said.push_str(&match verdict {
-        Verdict::Passed => format!("\nThe sample passes: {} rows.\n", report.rows),
+        Verdict::Passed => format!("\nThe sample passes: {}.\n", counted(report.rows, "row")),
         _ => format!("\nThe sample does not pass yet:\n\n{report}"),
     });
     if !request.dry_run {
