@@ -289,6 +289,11 @@ build: .venv-build/.ready ## Build what Lambda runs: build/functions/<name>/ and
 	  (cd build/functions/$$f && ../../../.venv-build/bin/python -m zipfile -c ../../zips/$$f.zip bootstrap meta_data); \
 	done
 	@.venv-build/bin/python infra/check_bootstrap.py --arch $(ARCH) $(FUNCTIONS:%=build/zips/%.zip)
+	@$(call check_built_metadata,build/functions)
+
+# What was built for this machine says what is wrong with the metadata beside it.
+check_built_metadata = case "$(ARCH)-$$(uname -sm)" in "x86_64-Linux x86_64" | "arm64-Linux aarch64") \
+	(cd $(1)/validate && ./bootstrap metadata) && (cd $(1)/curate && ./bootstrap check) ;; esac
 
 .PHONY: package
 package: build ## Build, and put all that a deployment needs into build/package (ARCH=)
