@@ -133,7 +133,8 @@ struct Pieces {
 impl Read for Pieces {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.at == self.piece.len() && !self.ended {
-            let stopped = || Err(io::Error::other("the thread that inflates has stopped"));
+            // it is the file that made it stop: the next attempt would too
+            let stopped = || Err(io::Error::new(io::ErrorKind::InvalidData, "it cannot be inflated to its end"));
             self.piece = self.pieces.recv().unwrap_or_else(|_| stopped())?;
             self.at = 0;
             self.ended = self.piece.is_empty();

@@ -223,20 +223,20 @@ impl ColumnBuilder {
         };
         let fits = fits.or_else(|| self.append_text(json));
         if fits.is_none() {
-            self.append_unfit(why, json, place, tell);
+            self.append_unfit(why, scalar::as_in_line(json), place, tell);
         }
         fits.is_some()
     }
 
     /// Adds what a JSON text stands for in a dialect where a text may be a number, a truth value, or none.
     fn append_text(&mut self, json: &str) -> Option<()> {
-        let is_one = match self.values {
-            Values::Float32(_) | Values::Float64(_) => self.written.is_some() || self.nan != Nan::Refuse,
-            Values::Int8(_) | Values::Int16(_) | Values::Int32(_) | Values::Int64(_) => self.written.is_some(),
-            Values::Decimal(_) | Values::Boolean(_) | Values::Date(_) | Values::Timestamp(..) => self.written.is_some(),
-            _ => false,
-        };
-        if !is_one {
+        let is_float = matches!(self.values, Values::Float32(_) | Values::Float64(_));
+        if is_float && let Some(number) = scalar::nan(scalar::as_in_line(json)) {
+            return self.append_nan(number);
+        }
+        let is_text = matches!(self.values, Values::String(_) | Values::Binary(_));
+        let is_nested = matches!(self.values, Values::Struct(_) | Values::List(_));
+        if is_text || is_nested || self.written.is_none() && !(is_float && self.nan != Nan::Refuse) {
             return None;
         }
         let text = scalar::text(json)?;

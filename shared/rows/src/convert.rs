@@ -292,7 +292,7 @@ impl ColumnBuilder {
             _ => match json(array, row) {
                 // as its JSON text, with the same verdict
                 Some(json) => return self.append(&json, place, tell),
-                None => None,
+                None => double(array, row).and_then(|number| self.append_nan(number)),
             },
         };
         if fits.is_none() {
@@ -357,6 +357,16 @@ fn json(array: &dyn Array, row: usize) -> Option<String> {
         }
         DataType::Decimal128(..) | DataType::Decimal256(..) => decimal(array, row)?,
         DataType::Boolean => array.as_any().downcast_ref::<BooleanArray>()?.value(row).to_string(),
+        _ => return None,
+    })
+}
+
+/// A number of a floating-point type.
+fn double(array: &dyn Array, row: usize) -> Option<f64> {
+    Some(match array.data_type() {
+        DataType::Float16 => array.as_primitive::<Float16Type>().value(row).to_f64(),
+        DataType::Float32 => array.as_primitive::<Float32Type>().value(row).into(),
+        DataType::Float64 => array.as_primitive::<Float64Type>().value(row),
         _ => return None,
     })
 }

@@ -239,15 +239,11 @@ impl Record {
 
     /// What comes after a field that is `\N` and nothing else: databases that escape by `\` write so that there is no value.
     fn null_of_databases<'a>(&self, rest: &'a str, signs: &Signs) -> Option<&'a str> {
+        let escape = signs.escape?;
+        let after = rest.strip_prefix(char::from(escape))?.strip_prefix('N')?;
         let begins = self.fields.last().map_or(0, |end| (end & !QUOTED) as usize) == self.text.len();
-        match rest.as_bytes() {
-            [escape, b'N'] if begins && Some(*escape) == signs.escape => Some(""),
-            [escape, b'N', b'\r'] if begins && Some(*escape) == signs.escape => Some(""),
-            [escape, b'N', next, ..] if begins && Some(*escape) == signs.escape && *next == signs.delimiter => {
-                Some(&rest[2..])
-            }
-            _ => None,
-        }
+        let ends = matches!(after.as_bytes(), [] | b"\r") || after.as_bytes().first() == Some(&signs.delimiter);
+        (begins && ends).then_some(if after == "\r" { "" } else { after })
     }
 
     /// Takes what stands behind an escape character; None where that is the line's end, or what has no need of it.

@@ -16,7 +16,7 @@ use crate::lines::{Form, Line, Lines};
 use crate::magic::{MAGIC_BYTES, Magic};
 use crate::misfit::Tallies;
 use crate::parquet::Parquet;
-use crate::split::{Names, Slot, Unexpected, split, with_nan_as_text};
+use crate::split::{Names, Slot, Unexpected, split, with_nan_as_number};
 use crate::workbook::SheetRows;
 use crate::{Input, Misfit, MisfitKind, ReadError, Tally, schema};
 
@@ -428,7 +428,7 @@ impl Rows {
             return;
         }
         if self.nan != Nan::Refuse
-            && let Some(text) = with_nan_as_text(text)
+            && let Some(text) = with_nan_as_number(text)
         {
             return self.take_object(number, &text, line.bytes);
         }

@@ -149,6 +149,18 @@ pub(crate) fn float(json: &str) -> Option<f32> {
     json.parse().ok().filter(|number: &f32| number.is_finite())
 }
 
+/// Numbers that JSON has not, and what stands for each once a line is JSON: a number beyond every type.
+pub(crate) const NANS: [(&str, &str); 3] = [
+    ("NaN", "9.8765432101e999999999"),
+    ("Infinity", "8.7654321098e999999999"),
+    ("-Infinity", "-8.7654321098e999999999"),
+];
+
+/// As a line has it that a value of [`NANS`] was made of.
+pub(crate) fn as_in_line(json: &str) -> &str {
+    NANS.iter().find(|(_, number)| *number == json).map_or(json, |(token, _)| token)
+}
+
 /// A number that is none, as programs write it: Python, JavaScript, R, databases and spreadsheets.
 pub(crate) fn nan(text: &str) -> Option<f64> {
     let (negative, name) = match text.as_bytes().first()? {

@@ -8,6 +8,8 @@ use std::ops::Range;
 use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::scalar::NANS;
+
 /// Where a column's value is in the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Slot {
@@ -106,8 +108,9 @@ pub(crate) fn split(
 }
 
 /// A line whose only fault may be numbers that JSON has not (`NaN`, `Infinity`, `-Infinity`), as Python and others write
-/// them: each as a text. `None` where there is none.
-pub(crate) fn with_nan_as_text(text: &str) -> Option<String> {
+/// them: each as a number that no type holds ([`scalar::NANS`](crate::scalar::NANS)), so that only a column that takes them
+/// takes it. `None` where there is none.
+pub(crate) fn with_nan_as_number(text: &str) -> Option<String> {
     let mut quoted = String::new();
     let (mut rest, mut found) = (text, false);
     while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
@@ -121,9 +124,9 @@ pub(crate) fn with_nan_as_text(text: &str) -> Option<String> {
                 ends
             });
             end? + 2
-        } else if let Some(token) = ["NaN", "Infinity", "-Infinity"].into_iter().find(|token| from.starts_with(token)) {
+        } else if let Some((token, number)) = NANS.iter().find(|(token, _)| from.starts_with(token)) {
             found = true;
-            quoted.push_str(&format!("\"{token}\""));
+            quoted.push_str(number);
             rest = &from[token.len()..];
             continue;
         } else {

@@ -4,9 +4,9 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, FixedSizeBinaryArray, Int32Array, Int32Builder, MapBuilder, RecordBatch,
-    StringArray, StringBuilder, Time32MillisecondArray, Time64MicrosecondArray, TimestampMicrosecondArray,
-    TimestampMillisecondArray, TimestampNanosecondArray,
+    Array, ArrayRef, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int32Array, Int32Builder,
+    MapBuilder, RecordBatch, StringArray, StringBuilder, Time32MillisecondArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::DataType;
 use bytes::Bytes;
@@ -243,4 +243,36 @@ fn a_failure_names_its_column() {
     let reading = parquet(file(Arc::new(long)), &ColumnType::String);
     let error = reading.error.unwrap().to_string();
     assert!(error.contains("column `c`: a page of more than") && error.contains("write_batch_size"), "{error}");
+}
+
+#[test]
+fn a_number_that_is_none_is_what_the_dialect_takes_it_for() {
+    use contract::Nan;
+    let floats = Float64Array::from(vec![f64::NAN, f64::INFINITY, 1.5]);
+    let written = file(Arc::new(floats));
+    let lines = "{\"c\": NaN}\n{\"c\": Infinity}\n{\"c\": 1.5}\n";
+    for (column_type, nan, misfits, nulls) in [
+        (ColumnType::Float64, Nan::Null, 0, 2),
+        (ColumnType::Float64, Nan::Keep, 0, 0),
+        (ColumnType::Float32, Nan::Keep, 0, 0),
+        // of a text, a whole number or a list there is none
+        (ColumnType::String, Nan::Keep, 3, 3),
+        (ColumnType::Int32, Nan::Null, 3, 3),
+        (ColumnType::Decimal { precision: 4, scale: 1 }, Nan::Keep, 2, 2),
+        (ColumnType::List(Box::new(ColumnType::String)), Nan::Null, 3, 3),
+    ] {
+        let mut table = one("c", column_type.clone());
+        table.file_dialect.nan = nan;
+        let options = Options::default();
+        let ranges = Ranges::from(written.clone());
+        let parquet = RowReader::new(ranges, FileFormat::Parquet, Compression::None, &table, options);
+        let options = Options::default();
+        let json = RowReader::new(Cursor::new(lines), FileFormat::JsonLines, Compression::None, &table, options);
+        for reading in [drain(parquet.unwrap()), drain(json.unwrap())] {
+            let count: u64 = reading.summary.tallies.iter().map(|tally| tally.count).sum();
+            assert_eq!((reading.rows(), count), (3, misfits), "{column_type} {nan:?}: {:?}", reading.shown());
+            assert_eq!(reading.batches[0].batch.column(0).null_count(), nulls, "{column_type} {nan:?}");
+            assert!(!reading.shown().concat().contains("e999"), "{:?}", reading.shown());
+        }
+    }
 }

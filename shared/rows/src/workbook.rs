@@ -47,6 +47,7 @@ pub(crate) struct SheetRows {
     pieces: Receiver<Result<Vec<SheetRow>, ReadError>>,
     rows: vec::IntoIter<SheetRow>,
     failed: Option<ReadError>,
+    ended: bool,
 }
 
 impl SheetRows {
@@ -62,7 +63,12 @@ impl SheetRows {
         };
         let started = thread::Builder::new().name("workbook".into()).spawn(read);
         started.map_err(|error| ReadError::Io { line: 1, byte: 0, kind: error.kind(), message: error.to_string() })?;
-        Ok(Self { pieces, rows: Vec::new().into_iter(), failed: None })
+        Ok(Self::of(pieces))
+    }
+
+    /// No rows at once are the end: a thread that stops before it has not read the file.
+    fn of(pieces: Receiver<Result<Vec<SheetRow>, ReadError>>) -> Self {
+        Self { pieces, rows: Vec::new().into_iter(), failed: None, ended: false }
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<SheetRow>, ReadError> {
@@ -73,11 +79,19 @@ impl SheetRows {
             if let Some(error) = &self.failed {
                 return Err(error.clone());
             }
+            if self.ended {
+                return Ok(None);
+            }
             match self.pieces.recv() {
-                Ok(Ok(rows)) => self.rows = rows.into_iter(),
+                Ok(Ok(rows)) => {
+                    self.ended = rows.is_empty();
+                    self.rows = rows.into_iter();
+                }
                 Ok(Err(error)) => self.failed = Some(error),
-                // the thread has come to the end
-                Err(_) => return Ok(None),
+                Err(_) => {
+                    let reason = "the workbook cannot be read to its end: land it as .csv".into();
+                    self.failed = Some(ReadError::Workbook { reason });
+                }
             }
         }
     }
@@ -146,8 +160,11 @@ fn send(
         row.cells[column] = cell;
     }
     rows.extend(row);
-    // who has stopped listening does not want them
-    drop(to.send(Ok(rows)));
+    let more = rows.is_empty() || to.send(Ok(rows)).is_ok();
+    // who has stopped listening does not want the end either
+    if more {
+        drop(to.send(Ok(Vec::new())));
+    }
     Ok(())
 }
 
@@ -211,5 +228,32 @@ fn failed(error: XlsxError) -> ReadError {
         }
         XlsxError::Password => ReadError::Workbook { reason: "it has a password: save it without one".into() },
         error => ReadError::Workbook { reason: format!("the workbook is damaged: {error}") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_stops_has_not_read_the_file() {
+        let row = || SheetRow { number: 1, cells: Vec::new() };
+        let (to, pieces) = sync_channel(2);
+        to.send(Ok(vec![row()])).unwrap();
+        drop(to);
+        let mut rows = SheetRows::of(pieces);
+        assert!(rows.next().unwrap().is_some());
+        for _ in 0..2 {
+            assert!(matches!(rows.next(), Err(ReadError::Workbook { .. })));
+        }
+        let (to, pieces) = sync_channel(2);
+        to.send(Ok(vec![row()])).unwrap();
+        to.send(Ok(Vec::new())).unwrap();
+        drop(to);
+        let mut rows = SheetRows::of(pieces);
+        assert!(rows.next().unwrap().is_some());
+        for _ in 0..2 {
+            assert!(rows.next().unwrap().is_none());
+        }
     }
 }
