@@ -13,8 +13,15 @@ check_bootstrap = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(check_bootstrap)
 
 
-def elf(*versions: str, machine: int = 62) -> bytes:
-    """The least ELF file that asks for the given symbol versions."""
+# By ELF's number of the machine, what asks Linux to end the process with the status put in.
+EXIT = {
+    62: lambda status: struct.pack("<BIBIH", 0xB8, 60, 0xBF, status, 0x050F),
+    183: lambda status: struct.pack("<3I", 0xD2800BA8, 0xD2800000 | status << 5, 0xD4000001),
+}
+
+
+def elf(*versions: str, machine: int = 62, status: int = 0) -> bytes:
+    """The least ELF file that asks for the given symbol versions, and ends with a status when it is run."""
     strings = b"\0" + b"".join(version.encode() + b"\0" for version in versions)
     names, position = b"", 1
     for number, version in enumerate(versions):
@@ -31,10 +38,13 @@ def elf(*versions: str, machine: int = 62) -> bytes:
         *(check_bootstrap.DT_STRTAB, text, 0, 0),
     )
     content = dynamic + struct.pack("<HHIII", 1, len(versions), 0, 16, 0) + names + strings
+    content = content.ljust(-(-len(content) // 8) * 8, b"\0")
+    entry = base + len(content)
+    content += EXIT[machine](status)
     size = base + len(content)
     header = b"\x7fELF\x02\x01".ljust(16, b"\0")
-    header += struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, 0, header_bytes, 0, 0, 64, entry_bytes, 2, 0, 0, 0)
-    segments = struct.pack("<IIQQQQQQ", check_bootstrap.PT_LOAD, 0, 0, 0, 0, size, size, 1)
+    header += struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, entry, header_bytes, 0, 0, 64, entry_bytes, 2, 0, 0, 0)
+    segments = struct.pack("<IIQQQQQQ", check_bootstrap.PT_LOAD, 5, 0, 0, 0, size, size, 4096)
     segments += struct.pack("<IIQQQQQQ", check_bootstrap.PT_DYNAMIC, 0, base, base, 0, 64, 64, 1)
     return header + segments + content
 

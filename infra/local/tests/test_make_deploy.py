@@ -136,6 +136,14 @@ def test_one_command_builds_and_deploys(checkout):
     assert parameters(told) == NAMES
 
 
+def test_nothing_is_deployed_while_the_built_functions_refuse_the_metadata(checkout):
+    (checkout.folder / "elves/x86-64").write_bytes(elf("GLIBC_2.28", status=1))
+    (checkout.folder / "elves/arm64").write_bytes(elf("GLIBC_2.28", machine=183, status=1))
+    arch = "arm64" if os.uname().machine == "aarch64" else "x86_64"
+    assert checkout.make("deploy", "CONFIRM=0", f"ARCH={arch}").returncode != 0
+    assert checkout.calls() == ["cargo"]
+
+
 def test_what_is_asked_for_goes_to_sam(packaged):
     asked = [
         "PACKAGE=build/package",
