@@ -14,6 +14,13 @@ CARGO := MAKEFLAGS= cargo
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
+# One of examples/, in place of meta_data: every command below then works on its metadata.
+EXAMPLE ?=
+META_DATA := $(if $(EXAMPLE),examples/$(EXAMPLE)/)meta_data
+$(if $(wildcard $(META_DATA)),,$(error there is no $(META_DATA); EXAMPLE may be $(notdir $(wildcard examples/*))))
+# The functions as Lambda finds them, beside that metadata.
+BUILT := .local/$(if $(EXAMPLE),examples/$(EXAMPLE)/)functions
+
 VENV := .venv
 LANDFALL_LOCAL := PYTHONPATH=infra/local $(VENV)/bin/python -m landfall_local
 
@@ -30,16 +37,18 @@ API ?=
 
 # A folder of files of yours, <table>/<file> or by their names; or the sample of a new table.
 FROM ?=
+LANDING = $(or $(FROM),$(if $(EXAMPLE),examples/$(EXAMPLE)/files))
 
 .PHONY: run
-run: ready ## Run the whole pipeline once on this machine (N=10 rows; API=https://api.postcodes.io for the real source; FROM=folder of files)
+run: ready ## Run the whole pipeline once on this machine (N=10 rows; API=https://api.postcodes.io for the real source; FROM=folder of files; EXAMPLE=shop)
 	@$(check_metadata)
-	@$(LANDFALL_LOCAL) run --functions .local/functions $(if $(FROM),--from '$(FROM)',--requests $(N)) $(if $(API),--api $(API))
+	@$(LANDFALL_LOCAL) run --functions $(BUILT) $(if $(LANDING),--from '$(LANDING)',--requests $(N)) \
+	  $(if $(API),--api $(API))
 
 .PHONY: up
 up: ready ## Start the local cloud with the pipeline in it, and keep it running until Ctrl-C
 	@$(check_metadata)
-	@$(LANDFALL_LOCAL) up --functions .local/functions $(if $(API),--api $(API))
+	@$(LANDFALL_LOCAL) up --functions $(BUILT) $(if $(API),--api $(API))
 
 FUNCTION ?= extract
 EVENT ?= $(firstword $(sort $(wildcard infra/events/$(FUNCTION).json infra/events/$(FUNCTION)-*.json)))
@@ -54,19 +63,22 @@ TABLE ?=
 
 .PHONY: validate
 validate: functions ## Check a file of yours as validate checks one that lands (FILE=orders.jsonl.gz TABLE=orders; JSON=1 for the report)
-	@.local/functions/validate/bootstrap check $(if $(FILE),'$(FILE)') $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json)
+	@$(BUILT)/validate/bootstrap check $(if $(FILE),'$(FILE)') $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json) \
+	  --meta-data $(META_DATA)
 
 .PHONY: new-table
 new-table: functions ## Write the metadata of a new table that reads a file of yours (FROM=orders.csv TABLE=orders)
-	@.local/functions/validate/bootstrap describe $(if $(FROM),'$(FROM)') $(if $(TABLE),--table '$(TABLE)')
+	@$(BUILT)/validate/bootstrap describe $(if $(FROM),'$(FROM)') $(if $(TABLE),--table '$(TABLE)') \
+	  --meta-data $(META_DATA)
 
 .PHONY: metadata
 metadata: functions ## Check all metadata, every rule of it and all SQL, without any file
-	@.local/functions/validate/bootstrap metadata
-	@.local/functions/curate/bootstrap check
+	@$(BUILT)/validate/bootstrap metadata --meta-data $(META_DATA)
+	@$(BUILT)/curate/bootstrap check --meta-data $(META_DATA)
 
 # What is wrong is said before anything starts.
-check_metadata = .local/functions/validate/bootstrap metadata >/dev/null && .local/functions/curate/bootstrap check >/dev/null
+check_metadata = $(BUILT)/validate/bootstrap metadata --meta-data $(META_DATA) >/dev/null && \
+	$(BUILT)/curate/bootstrap check --meta-data $(META_DATA) >/dev/null
 
 RAW_HIST ?=
 CURATED ?= .local/tables
@@ -75,18 +87,18 @@ OPTIONS ?=
 
 .PHONY: tables
 tables: functions ## Build the curated tables from a folder of raw files of yours (RAW_HIST=folder CURATED=.local/tables TABLE=)
-	@.local/functions/curate/bootstrap build --raw-hist '$(RAW_HIST)' --curated '$(CURATED)' \
+	@$(BUILT)/curate/bootstrap build --meta-data $(META_DATA) --raw-hist '$(RAW_HIST)' --curated '$(CURATED)' \
 	  $(if $(TABLE),--table '$(TABLE)') $(OPTIONS)
 
 # 1: the raw database.
 RAW ?=
 # Our binary; another one, e.g. a release build.
-CATALOG ?= .local/functions/catalog/bootstrap
+CATALOG ?= $(BUILT)/catalog/bootstrap
 
 .PHONY: definition
 definition: ## Show what Glue is told about a table (TABLE=random_postcodes; RAW=1 for the raw database)
 	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory --silent functions >&2)
-	@$(CATALOG) define $(if $(TABLE),--table '$(TABLE)') $(if $(RAW),--raw)
+	@$(CATALOG) define --meta-data $(META_DATA) $(if $(TABLE),--table '$(TABLE)') $(if $(RAW),--raw)
 
 RUN ?= latest
 
@@ -96,14 +108,15 @@ reference: ## Write the tables of docs/metadata.md anew, as docs/schema has the 
 
 .PHONY: land
 land: $(VENV)/.ready ## Land a file of yours in the running `make up`, and wait for its verdict and its rows (FILE= TABLE=; STACK= for a deployed one)
-	@$(LANDFALL_LOCAL) land '$(FILE)' $(if $(TABLE),--table '$(TABLE)') $(if $(STACK),--stack '$(STACK)')
+	@$(LANDFALL_LOCAL) land '$(FILE)' $(if $(TABLE),--table '$(TABLE)') $(if $(STACK),--stack '$(STACK)') \
+	  --meta-data $(META_DATA)
 
 # Of a file in quarantine.
 KEY ?=
 
 .PHONY: replay
 replay: $(VENV)/.ready ## Put a file back from quarantine into land, once its metadata is mended (KEY=; STACK= for a deployed one)
-	@$(LANDFALL_LOCAL) replay '$(KEY)' $(if $(STACK),--stack '$(STACK)')
+	@$(LANDFALL_LOCAL) replay '$(KEY)' --meta-data $(META_DATA) $(if $(STACK),--stack '$(STACK)')
 
 .PHONY: verify
 verify: $(VENV)/.ready ## Build a run of the running `make up` again and compare the bytes (RUN=latest)
@@ -344,12 +357,12 @@ venv: $(VENV)/.ready
 functions:
 	@$(CARGO) build $(FUNCTIONS:%=-p %)
 	@set -e; for f in $(FUNCTIONS); do \
-	  folder=.local/functions/$$f; mkdir -p $$folder; \
+	  folder=$(BUILT)/$$f; mkdir -p $$folder; \
 	  if ! [ $(TARGET)/debug/$$f -ef $$folder/bootstrap ]; then \
 	    ln -f $(TARGET)/debug/$$f $$folder/.new 2>/dev/null || cp $(TARGET)/debug/$$f $$folder/.new; \
 	    mv -f $$folder/.new $$folder/bootstrap; \
 	  fi; \
-	  ln -sfn ../../../meta_data $$folder/meta_data; \
+	  ln -sfn '$(CURDIR)/$(META_DATA)' $$folder/meta_data; \
 	done
 
 # The stamp is made last: a venv that was cut off is made again.

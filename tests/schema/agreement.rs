@@ -8,7 +8,7 @@ use contract::{ColumnType, Dialect};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use crate::examples::{bad, etl_manager, good, mojap, typed, unsaid};
+use crate::examples::{bad, etl_manager, good, metadata_of_the_examples, mojap, typed, unsaid};
 use crate::judge::{Kind, Verdict, database, json_file, judge, repository, schema};
 use crate::unsaid::RULES;
 
@@ -96,24 +96,14 @@ fn every_name_of_a_type_is_taken_and_others_are_not() {
 
 /// What an editor finds by `$schema` is there.
 #[test]
-fn the_example_names_its_schemas() {
+fn the_examples_name_their_schemas() {
     let mut found = BTreeSet::new();
-    for area in ["raw", "curated"] {
-        for entry in fs::read_dir(repository("meta_data").join(area)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                let name = json_file(&path)["$schema"].as_str().unwrap().to_owned();
-                let named = path.parent().unwrap().join(name).canonicalize().unwrap();
-                let expected = if path.ends_with("database.json") { "database.json" } else { "table.json" };
-                assert_eq!(
-                    named,
-                    repository("docs/schema").join(expected).canonicalize().unwrap(),
-                    "{}",
-                    path.display()
-                );
-                found.insert(named);
-            }
-        }
+    for path in metadata_of_the_examples() {
+        let name = json_file(&path)["$schema"].as_str().unwrap().to_owned();
+        let named = path.parent().unwrap().join(name).canonicalize().unwrap();
+        let expected = if path.ends_with("database.json") { "database.json" } else { "table.json" };
+        assert_eq!(named, repository("docs/schema").join(expected).canonicalize().unwrap(), "{}", path.display());
+        found.insert(named);
     }
     assert_eq!(found.len(), 2);
 }

@@ -1,6 +1,7 @@
 //! Good and bad files.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -28,21 +29,35 @@ pub fn good() -> Vec<(Kind, Value)> {
                 {"name": "d", "type": "date", "nullable": null, "partitioned": true}]}),
         ),
     ];
-    for area in ["raw", "curated"] {
-        for entry in fs::read_dir(repository("meta_data").join(area)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                let mut file = json_file(&path);
-                if path.ends_with("database.json") {
-                    files.push((Kind::Database, file));
-                } else {
-                    file["name"] = json!("t");
-                    files.push((if area == "raw" { Kind::Raw } else { Kind::Curated }, file));
-                }
-            }
+    for path in metadata_of_the_examples() {
+        let mut file = json_file(&path);
+        if path.ends_with("database.json") {
+            files.push((Kind::Database, file));
+        } else {
+            file["name"] = json!("t");
+            let kind = match path.parent().and_then(Path::file_name).and_then(|area| area.to_str()) {
+                Some("raw") => Kind::Raw,
+                Some("processed") => continue, // one is judged beside its raw table
+                _ => Kind::Curated,
+            };
+            files.push((kind, file));
         }
     }
     files
+}
+
+/// The metadata files of examples/, and those of the postcodes: a user's own are none of these.
+pub fn metadata_of_the_examples() -> Vec<PathBuf> {
+    let postcodes = ["raw/random_postcodes.json", "curated/random_postcodes.json", "curated/calculated.json"];
+    let mut found: Vec<PathBuf> = postcodes.iter().map(|file| repository("meta_data").join(file)).collect();
+    for example in fs::read_dir(repository("examples")).unwrap() {
+        for area in ["raw", "processed", "curated"] {
+            let files = fs::read_dir(example.as_ref().unwrap().path().join("meta_data").join(area));
+            let paths = files.into_iter().flatten().map(|entry| entry.unwrap().path());
+            found.extend(paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")));
+        }
+    }
+    found
 }
 
 /// Every key of etl_manager's words.

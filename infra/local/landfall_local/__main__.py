@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (land, replay):
         command.add_argument("--stack", help="one of the account of your credentials, in place of `make up`'s")
         command.add_argument("--state", type=Path, default=DEFAULT_STATE)
-        command.add_argument("--meta-data", type=Path, default=REPOSITORY / "meta_data")
+        command.add_argument("--meta-data", type=Path, default=REPOSITORY / "meta_data", help="of the --stack")
     return main
 
 
@@ -155,14 +155,9 @@ def run_or_up(options: argparse.Namespace) -> int:
 
 
 def files_of(options: argparse.Namespace) -> dict[Path, str] | None:
-    from . import landing
+    from . import driver, landing
 
-    return landing.keys_of(options.folder, functions_metadata(options.functions)) if options.folder else None
-
-
-def functions_metadata(functions: Path) -> Path:
-    """The metadata that the functions read."""
-    return functions / "validate" / "meta_data"
+    return landing.keys_of(options.folder, driver.metadata_of(options.functions)) if options.folder else None
 
 
 def invoke(options: argparse.Namespace) -> int:

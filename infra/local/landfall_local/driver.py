@@ -265,9 +265,10 @@ def up(port: int, api: str | None, functions: Path, state: Path, started: float)
             "stack": STACK,
             "outputs": pipeline.outputs,
             "api": pipeline.api,
+            "meta_data": str(metadata_of(functions).resolve()),
         }
         write_whole(cloud_file, json.dumps(description, indent=2) + "\n")
-        print(hints(pipeline, state), flush=True)
+        print(hints(pipeline, state, metadata_of(functions)), flush=True)
         while not stop.is_set():
             narrator.follow(timeout_seconds=0.2)
     finally:
@@ -285,12 +286,21 @@ def start(port: int, api: str | None, functions: Path, state: Path, started: flo
         return Pipeline(0, state, functions, api, started)
 
 
-def hints(pipeline: Pipeline, state: Path) -> str:
+def metadata_of(functions: Path) -> Path:
+    """The metadata that the functions read."""
+    return functions / "validate" / "meta_data"
+
+
+def hints(pipeline: Pipeline, state: Path, metadata: Path) -> str:
     outputs = pipeline.outputs
     names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
     settings = environment(pipeline.cloud.endpoint)
     exports = "\n".join(f"  export {name}={settings[name]}" for name in names)
-    sql = f"SELECT COUNT(*) FROM {outputs['DatabaseName']}.random_postcodes"
+    raw, curated = (
+        sorted(path.stem for path in (metadata / layer).glob("*.json") if path.stem != "database")
+        for layer in ("raw", "curated")
+    )
+    sql = f"SELECT COUNT(*) FROM {outputs['DatabaseName']}.{curated[-1] if curated else '…'}"
     return f"""
 The pipeline is up. For the aws CLI, boto3, awswrangler or any other client, in another terminal:
 
@@ -299,9 +309,9 @@ The pipeline is up. For the aws CLI, boto3, awswrangler or any other client, in 
 To try:
 
   make invoke FUNCTION=extract EVENT='{{"requests": 10}}'
-      extracts once more; what follows is printed here
-  aws s3 cp FILE s3://{outputs["LandBucketName"]}/open_data/postcodes_example/random_postcodes/
-      lands a file of your own: it ends in the table, or in s3://{outputs["QuarantineBucketName"]} with a report
+      extracts from the sources that the metadata describes; what follows is printed here
+  make land FILE=… TABLE={raw[-1] if raw else "…"}
+      lands a file of your own: it ends in the tables, or in s3://{outputs["QuarantineBucketName"]} with a report
   aws athena start-query-execution --work-group {outputs["WorkGroupName"]} --query-string "{sql}"
       asks Athena; the answer is in s3://{outputs["AthenaBucketName"]}/results/
 

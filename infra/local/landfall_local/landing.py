@@ -24,21 +24,21 @@ class Place:
     clients: object
     outputs: dict[str, str]
     base_folder: str
+    metadata: Path
 
     def get(self, service: str):
         return self.clients.get(service)
 
-    def key(self, table: str, name: str) -> str:
-        return "/".join(part for part in (self.base_folder, table, name) if part)
-
 
 def place(state: Path, stack: str | None, metadata: Path) -> Place:
+    """The stack of a name in the account, or the local one, whose metadata is that of its functions."""
     if stack is None:
         cloud = running_cloud(state)
         if cloud is None:
             raise Refusal("no local cloud is running: `make up` starts one (STACK=… for one of your account)")
+        metadata = Path(cloud["meta_data"])
         base_folder = names(metadata).with_parameters({})["BaseFolder"]
-        return Place(Clients(cloud["endpoint"]), cloud["outputs"], base_folder)
+        return Place(Clients(cloud["endpoint"]), cloud["outputs"], base_folder, metadata)
     import boto3
 
     class Account:
@@ -52,7 +52,7 @@ def place(state: Path, stack: str | None, metadata: Path) -> Place:
     found = account.get("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     parameters = {entry["ParameterKey"]: entry["ParameterValue"] for entry in found.get("Parameters", [])}
-    return Place(account, outputs, parameters.get("BaseFolder", ""))
+    return Place(account, outputs, parameters.get("BaseFolder", ""), metadata)
 
 
 def land(file: Path, table: str | None, state: Path, stack: str | None, metadata: Path) -> int:
@@ -60,11 +60,12 @@ def land(file: Path, table: str | None, state: Path, stack: str | None, metadata
     if not file.is_file():
         raise Refusal(f"{file} is no file")
     where = place(state, stack, metadata)
+    metadata = where.metadata
     name = table or table_of(file.name, metadata)
     landed = int(time.time())
-    key = where.key(name, f"file_land_timestamp={landed}/{file_name(name, file.name, landed, metadata)}")
+    key = key_of(where.base_folder, name, file.name, landed, metadata)
     bucket = where.outputs["LandBucketName"]
-    wait = Waiting(where, key, name, metadata)
+    wait = Waiting(where, key, name)
     where.get("s3").upload_file(str(file), bucket, key)
     print(f"landed    s3://{bucket}/{key}", flush=True)
     return wait.follow()
@@ -84,7 +85,7 @@ def replay(key: str, state: Path, stack: str | None, metadata: Path) -> int:
         raise Refusal(f"there is no s3://{quarantine}/{key}: {error.response['Error']['Code']}") from error
     inside = key.removeprefix(f"{where.base_folder}/" if where.base_folder else "")
     table = inside.split("/", 1)[0]
-    wait = Waiting(where, key, table, metadata)
+    wait = Waiting(where, key, table)
     source = {"Bucket": quarantine, "Key": key}
     if version := there.get("VersionId"):
         source["VersionId"] = version
@@ -101,10 +102,10 @@ def replay(key: str, state: Path, stack: str | None, metadata: Path) -> int:
 class Waiting:
     """For what becomes of a file; made before it lands."""
 
-    def __init__(self, where: Place, key: str, table: str, metadata: Path):
-        self._where, self._key, self._table, self._metadata = where, key, table, metadata
+    def __init__(self, where: Place, key: str, table: str):
+        self._where, self._key, self._table = where, key, table
         self._reports = self._all_reports()
-        self._before = counts(where, table, metadata)
+        self._before = counts(where, table)
 
     def follow(self) -> int:
         """Waits for the verdict, then for the tables that are made of the file; 1 if it does not pass."""
@@ -116,11 +117,10 @@ class Waiting:
         before, after = self._before, self._before
         if not report.get("repeats"):
             deadline = time.monotonic() + PATIENCE_SECONDS
-            while (
-                (after == before or not after) and readers(self._table, self._metadata) and time.monotonic() < deadline
-            ):
+            expected = readers(self._table, self._where.metadata)
+            while (after == before or not after) and expected and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
-                after = counts(self._where, self._table, self._metadata)
+                after = counts(self._where, self._table)
             if after == before and after:
                 print(f"          no table is new within {PATIENCE_SECONDS} s: see the state machine's executions")
         for name, (rows, _) in sorted(after.items()):
@@ -159,10 +159,10 @@ def readers(table: str, metadata: Path) -> set[str]:
     return found
 
 
-def counts(where: Place, table: str, metadata: Path) -> dict[str, tuple[int, str]]:
+def counts(where: Place, table: str) -> dict[str, tuple[int, str]]:
     """The rows and the place of the curated tables that read a raw table, as published."""
     s3, bucket = where.get("s3"), where.outputs["CuratedBucketName"]
-    database = json.loads((metadata / "curated/database.json").read_text())
+    database = json.loads((where.metadata / "curated/database.json").read_text())
     base = database["base_folder"].strip("/")
     current = "/".join(part for part in (base, "_publications/current.json") if part)
     try:
@@ -171,7 +171,7 @@ def counts(where: Place, table: str, metadata: Path) -> dict[str, tuple[int, str
         return {}
     if not decision.get("settled"):
         return {}  # Glue is still being brought in line with it
-    of_table = readers(table, metadata)
+    of_table = readers(table, where.metadata)
     return {
         entry["table"]: (entry["rows"] or 0, entry["location"])
         for entry in decision["tables"]
@@ -205,6 +205,12 @@ def file_name(table: str, name: str, landed: int, metadata: Path) -> str:
     return f"{table}_{landed}.{extension}" if extension else f"{table}_{landed}"
 
 
+def key_of(base_folder: str, table: str, name: str, landed: int, metadata: Path) -> str:
+    """The key under which a file lands at a time, in Unix seconds."""
+    parts = (base_folder, table, f"file_land_timestamp={landed}", file_name(table, name, landed, metadata))
+    return "/".join(part for part in parts if part)
+
+
 def keys_of(folder: Path, metadata: Path) -> dict[Path, str]:
     """The files of a folder, each with the key under which it lands: `<table>/<file>`, or `<file>` by its name."""
     base = names(metadata).with_parameters({})["BaseFolder"]
@@ -212,14 +218,9 @@ def keys_of(folder: Path, metadata: Path) -> dict[Path, str]:
     landed, found = int(time.time()), {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
         table = file.parent.name if file.parent.name in known else table_of(file.name, metadata)
-        name = file_name(table, file.name, landed, metadata)
-        key = "/".join(part for part in (base, table, f"file_land_timestamp={landed}", name) if part)
-        if key in found.values():
-            # two files of a table may not have one name: the next one is a second younger
-            landed += 1
-            name = file_name(table, file.name, landed, metadata)
-            key = "/".join(part for part in (base, table, f"file_land_timestamp={landed}", name) if part)
-        found[file] = key
+        if key_of(base, table, file.name, landed, metadata) in found.values():
+            landed += 1  # two files of a table may not have one name: the next one is a second younger
+        found[file] = key_of(base, table, file.name, landed, metadata)
     if not found:
         raise Refusal(f"{folder} has no file")
     return found

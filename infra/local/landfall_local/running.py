@@ -26,7 +26,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def running_cloud(state: Path) -> dict | None:
-    """{"endpoint", "pid", "stack", "outputs", "api"} of the cloud that `up` keeps, if it still answers."""
+    """{"endpoint", "pid", "stack", "outputs", "api", "meta_data"} of the cloud that `up` keeps, if it still answers."""
     try:
         description = json.loads((state / "cloud.json").read_text())
         with urllib.request.urlopen(f"{description['endpoint']}/_local/health", timeout=5) as answer:

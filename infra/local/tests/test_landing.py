@@ -33,7 +33,8 @@ def desk(tmp_path_factory):
     body = {"stack": "desk", "functions": str(folder / "functions"), "parameters": parameters}
     outputs = cloud.control("POST", "stacks", body)["outputs"]
     health = cloud.control("GET", "health")
-    description = {"endpoint": cloud.endpoint, "pid": health["pid"], "stack": "desk", "outputs": outputs, "api": ""}
+    description = {"endpoint": cloud.endpoint, "pid": health["pid"], "outputs": outputs}
+    description["meta_data"] = str(folder / "meta_data")
     (folder / "state" / "cloud.json").write_text(json.dumps(description))
     yield folder, cloud, outputs
     cloud.stop()
@@ -42,7 +43,7 @@ def desk(tmp_path_factory):
 def command(desk, *arguments: str) -> subprocess.CompletedProcess:
     folder, _, _ = desk
     words = [sys.executable, "-m", "landfall_local", *arguments]
-    words += ["--state", str(folder / "state"), "--meta-data", str(folder / "meta_data")]
+    words += ["--state", str(folder / "state")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "infra" / "local")}
     return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=300)
 
