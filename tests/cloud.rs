@@ -528,15 +528,34 @@ pub fn write(folder: &Path, file: &str, text: &str) {
     std::fs::write(file, text).expect("a file");
 }
 
-/// A copy of a metadata folder whose databases, the curated and the raw one, have names of the stack's own.
+/// Copies the metadata of the postcodes into a folder, and none of the datasets that a user may have added.
+pub fn postcodes(folder: &Path) {
+    for file in [
+        "raw/database.json",
+        "raw/random_postcodes.json",
+        "curated/database.json",
+        "curated/random_postcodes.json",
+        "curated/random_postcodes.sql",
+        "curated/calculated.json",
+        "curated/calculated.sql",
+    ] {
+        write(folder, file, &std::fs::read_to_string(repository().join("meta_data").join(file)).expect("the metadata"));
+    }
+}
+
+/// A copy of a metadata folder, or of the postcodes', whose databases, the curated and the raw one, have names of the stack's own.
 fn databases_of(stack: &str, metadata: Option<&Path>) -> (PathBuf, String, String) {
-    let from = metadata.map_or_else(|| repository().join("meta_data"), Path::to_owned);
     let to = cloud().state.path().join("meta_data").join(stack);
-    for folder in ["raw", "processed", "curated"].into_iter().filter(|folder| from.join(folder).exists()) {
-        std::fs::create_dir_all(to.join(folder)).expect("a folder");
-        for entry in std::fs::read_dir(from.join(folder)).expect("the metadata") {
-            let entry = entry.expect("a file");
-            std::fs::copy(entry.path(), to.join(folder).join(entry.file_name())).expect("a copy");
+    match metadata {
+        None => postcodes(&to),
+        Some(from) => {
+            for folder in ["raw", "processed", "curated"].into_iter().filter(|folder| from.join(folder).exists()) {
+                std::fs::create_dir_all(to.join(folder)).expect("a folder");
+                for entry in std::fs::read_dir(from.join(folder)).expect("the metadata") {
+                    let entry = entry.expect("a file");
+                    std::fs::copy(entry.path(), to.join(folder).join(entry.file_name())).expect("a copy");
+                }
+            }
         }
     }
     let own = |file: &Path| {

@@ -251,13 +251,7 @@ async fn files_that_land_together_are_rebuilt_together() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_extract_of_several_files_that_dies_while_it_lands_is_finished_and_never_mixed() {
     let folder = tempfile::tempdir().unwrap();
-    for area in ["raw", "curated"] {
-        for file in std::fs::read_dir(tests::repository().join("meta_data").join(area)).unwrap() {
-            let file = file.unwrap();
-            let name = format!("{area}/{}", file.file_name().to_string_lossy());
-            tests::write(folder.path(), &name, &std::fs::read_to_string(file.path()).unwrap());
-        }
-    }
+    tests::postcodes(folder.path());
     let mut table: Value =
         serde_json::from_slice(&std::fs::read(folder.path().join("raw/random_postcodes.json")).unwrap()).unwrap();
     table["source"]["requests"] = 1000.into();

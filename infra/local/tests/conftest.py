@@ -96,7 +96,23 @@ def install_function(folder: Path, script: str = "fake_bootstrap.py") -> Path:
     bootstrap.write_text(f"#!{sys.executable}\n{source}")
     bootstrap.chmod(0o755)
     shutil.copy(TESTS / "fake_bootstrap.py", folder)
-    shutil.copytree(PACKAGE.parents[1] / "meta_data", folder / "meta_data")
+    postcodes(folder / "meta_data")
+    return folder
+
+
+def postcodes(folder: Path) -> Path:
+    """The metadata of the postcodes, and none of the datasets that a user may have added."""
+    for name in (
+        "raw/database.json",
+        "raw/random_postcodes.json",
+        "curated/database.json",
+        "curated/random_postcodes.json",
+        "curated/random_postcodes.sql",
+        "curated/calculated.json",
+        "curated/calculated.sql",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PACKAGE.parents[1] / "meta_data" / name, folder / name)
     return folder
 
 

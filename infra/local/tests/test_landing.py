@@ -2,13 +2,12 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import LocalCloud
+from conftest import LocalCloud, postcodes
 
 from landfall_local import landing
 from landfall_local.running import Refusal
@@ -23,7 +22,7 @@ GERMAN = "Bestell-Nr.;Kunde;Datum;Betrag (€)\r\nA-1;Müller;29.02.2024;1.234,5
 def desk(tmp_path_factory):
     """A cloud with functions whose metadata is a copy of the repository's, which a user then changes."""
     folder = tmp_path_factory.mktemp("desk")
-    shutil.copytree(ROOT / "meta_data", folder / "meta_data")
+    postcodes(folder / "meta_data")
     for name in NAMES:
         (folder / "functions" / name).mkdir(parents=True)
         os.link(FUNCTIONS / name / "bootstrap", folder / "functions" / name / "bootstrap")
@@ -137,7 +136,7 @@ def test_a_folder_of_files_goes_through_the_whole_pipeline(tmp_path):
         (tmp_path / "functions" / name).mkdir(parents=True)
         os.link(FUNCTIONS / name / "bootstrap", tmp_path / "functions" / name / "bootstrap")
         (tmp_path / "functions" / name / "meta_data").symlink_to(tmp_path / "meta_data")
-    shutil.copytree(ROOT / "meta_data", tmp_path / "meta_data")
+    postcodes(tmp_path / "meta_data")
     (files / "zoo_1.csv").write_text("id,name\n1,ape\n2,bear\n")
     describe = [FUNCTIONS / "validate" / "bootstrap", "describe", files / "zoo_1.csv", "--meta-data", metadata]
     assert subprocess.run(describe, capture_output=True).returncode == 0
