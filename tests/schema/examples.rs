@@ -83,7 +83,7 @@ pub fn etl_manager() -> Value {
             {"name": "c", "type": " decimal( 10 , 2 ) ", "minimum": "1.5", "maximum": 2,
                 "source_name": "B", "source_position": 3, "bareNumber": true, "trueValues": [], "falseValues": ["x"]},
             {"name": "d", "type": "datetime", "datetime_format": "%Y", "minimum": "2020", "sensitivity": "personal_data", "redacted": true},
-            {"name": "e", "type": "struct<x:array<long>, y:date>", "enum": null, "unique": false, "alias": 7},
+            {"name": "e", "type": "struct<x:array<struct<z:long>>, y:date>", "source_names": {"x": "X 1", "x.z": ""}, "enum": null, "unique": false, "alias": 7},
             {"name": "f", "type": "timestamp(us)", "earlier_types": [
                 {"before": 20, "type": "date", "datetime_format": "%Y"}, {"before": 10, "type": "long", "datetime_format": null}]}],
         "other_program": {"its": "own"}})
@@ -229,6 +229,16 @@ pub fn unsaid() -> Vec<(usize, Kind, Value)> {
             with(json!({"checks": {"header": false}, "columns": [{"name": "a", "type": "int", "source_position": 1}]})),
         ),
         (
+            15,
+            Kind::Raw,
+            with(json!({"columns": [{"name": "a", "type": "struct<b:int>", "source_names": {"c": "B"}}]})),
+        ),
+        (
+            15,
+            Kind::Raw,
+            with(json!({"columns": [{"name": "a", "type": "array<struct<b:int,c:int>>", "source_names": {"c": "b"}}]})),
+        ),
+        (
             14,
             Kind::Raw,
             with(json!({"checks": {"ignore_header_case": true},
@@ -347,6 +357,7 @@ pub fn bad() -> Vec<(Kind, &'static str, Value)> {
         ),
         ("/columns/0/enum", vec![json!("x"), json!({})]),
         ("/columns/0/source_name", vec![json!(7), json!(["x"])]),
+        ("/columns/0/source_names", vec![json!("x"), json!({"x": 7}), json!([])]),
         (
             "/columns/0/source_position",
             vec![json!(0), json!(-1), json!(1.5), json!("1"), json!(1_000_001), json!(1e20)],

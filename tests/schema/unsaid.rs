@@ -80,6 +80,10 @@ pub const RULES: &[(&str, &[&str])] = &[
          none has one",
         &["say by `source_position` which", "is that of column", "and `header` says that fields have no names"],
     ),
+    (
+        "`source_names` are of fields of the column's structs, and no two of one struct are called the same",
+        &["there is no field", "in the files"],
+    ),
 ];
 
 /// The rule that only the reader knows, if the problem is of one.

@@ -185,6 +185,7 @@ mod tests {
             sensitivity: None,
             redacted: false,
             source_name: None,
+            source_names: Default::default(),
             source_position: None,
             written: Default::default(),
             earlier_types: Vec::new(),

@@ -1,7 +1,7 @@
 //! How the columns of a file differ from those of the metadata, whether that is allowed or not: what a person looks at
 //! when a source has changed.
 
-use contract::{Column, ColumnType, Dialect, Table, key};
+use contract::{Column, FieldNames, Table, key};
 use rows::{Batch, MisfitKind, Summary};
 use serde::Serialize;
 
@@ -38,6 +38,8 @@ struct Snippet {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_name: Option<String>,
+    #[serde(skip_serializing_if = "FieldNames::is_empty")]
+    source_names: FieldNames,
     #[serde(rename = "type")]
     type_name: String,
     description: String,
@@ -94,7 +96,9 @@ impl Drift {
                 let same = name == column || table.checks.ignore_header_case && name == column.to_lowercase();
                 let nullable = inferred.saw_null() || tally.count < read.rows;
                 let source_name = (!same).then(|| column.clone());
-                Some(Snippet::new(&name, source_name, &inferred.column_type()?, table.dialect, nullable))
+                let type_name = inferred.column_type()?.name(table.dialect);
+                let source_names = inferred.field_names();
+                Some(Snippet { name, source_name, source_names, type_name, description: String::new(), nullable })
             });
             drift.new.push(NewColumn { column, count: tally.count, percent: percent(tally.count, read.rows), snippet });
         }
@@ -131,19 +135,6 @@ impl Drift {
         let said: Vec<String> =
             said.iter().filter_map(|(what, names)| Some(format!("{what}: {}", list(names)?))).collect();
         (!said.is_empty()).then(|| said.join("; "))
-    }
-}
-
-impl Snippet {
-    fn new(
-        name: &str,
-        source_name: Option<String>,
-        column_type: &ColumnType,
-        dialect: Dialect,
-        nullable: bool,
-    ) -> Self {
-        let type_name = column_type.name(dialect);
-        Self { name: name.into(), source_name, type_name, description: String::new(), nullable }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::FieldNames;
 use crate::problem::suggestion;
 
 /// The metadata format that a type name is written in.
@@ -213,6 +214,24 @@ impl ColumnType {
                 format!("struct<{}>", fields.join(","))
             }
             Self::List(inner) => format!("array<{}>", inner.glue()),
+        }
+    }
+
+    /// The paths of the fields of each struct in it: see [`crate::FieldNames`].
+    pub fn fields(&self) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        self.fields_at("", &mut found);
+        found
+    }
+
+    fn fields_at(&self, path: &str, found: &mut Vec<Vec<String>>) {
+        match self {
+            Self::List(item) => item.fields_at(path, found),
+            Self::Struct(fields) => {
+                found.push(fields.iter().map(|(name, _)| FieldNames::path(path, name)).collect());
+                fields.iter().for_each(|(name, inner)| inner.fields_at(&FieldNames::path(path, name), found));
+            }
+            _ => {}
         }
     }
 

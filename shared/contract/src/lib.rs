@@ -26,7 +26,7 @@ pub use manifest::{
 };
 pub use metadata::{Database, MetaData};
 pub use problem::{Problem, Problems, nearest};
-pub use table::{
+pub use table::{FieldNames, 
     Anchor, Checks, Column, DataFormat, EarlierType, Mode, ParquetCompression, ReadFrom, RepeatedFiles, Sensitivity,
     Source, Table,
 };

@@ -23,7 +23,7 @@ use crate::files::Written;
 use crate::files::{FileDialect, SaidOfFiles, SaidOfValues};
 use crate::key::{FILE_LAND_TIMESTAMP, is_table_name};
 use crate::problem::{Problems, nearest, quoted, suggestion};
-use crate::table::{Checks, Column, DataFormat, EarlierType, Mode, ReadFrom, Sensitivity, Source, Table};
+use crate::table::{Checks, Column, DataFormat, EarlierType, FieldNames, Mode, ReadFrom, Sensitivity, Source, Table};
 use crate::visible;
 
 /// Everything that the metadata folder describes.
@@ -265,6 +265,7 @@ pub(crate) const COLUMN_KEYS: &[&str] = &[
     "unique",
     "datetime_format",
     "source_name",
+    "source_names",
     "source_position",
     "nullValues",
     "decimalChar",
@@ -571,7 +572,10 @@ impl Reader<'_> {
             self.problems.add(&table.file, "dialect", message);
         }
         let foreign = |column: &&Column| {
-            column.source_name.is_some() || column.source_position.is_some() || column.written != Written::default()
+            column.source_name.is_some()
+                || !column.source_names.is_empty()
+                || column.source_position.is_some()
+                || column.written != Written::default()
         };
         for column in table.columns.iter().filter(foreign) {
             let message = "how it is written or called in a supplier's file is for its raw table to say";
@@ -1032,6 +1036,7 @@ impl TableReader<'_> {
         let is_truth = column_type == ColumnType::Boolean;
         let redacted = self.flag(item, "redacted", path).unwrap_or(false);
         let sensitivity = self.sensitivity(item, path);
+        let source_names = self.source_names(item, &column_type, path);
         Column {
             name,
             column_type,
@@ -1046,6 +1051,7 @@ impl TableReader<'_> {
             unique,
             datetime_format,
             source_name: self.source_name(item, path),
+            source_names,
             source_position: self.source_position(item, path),
             written: self.written(item, of_values, path, is_truth),
             earlier_types: self.earlier_types(item, dialect, path),
@@ -1065,6 +1071,43 @@ impl TableReader<'_> {
                 None
             }
         }
+    }
+
+    /// What the fields of its structs are called in the files.
+    fn source_names(&mut self, item: &Map<String, Value>, column_type: &ColumnType, path: &str) -> FieldNames {
+        let mut names = FieldNames::default();
+        let Some(said) = item.get("source_names") else { return names };
+        let place = format!("{path}.source_names");
+        let texts = said.as_object().and_then(|said| {
+            said.iter().map(|(field, name)| Some((field, name.as_str()?))).collect::<Option<Vec<_>>>()
+        });
+        let Some(texts) = texts else {
+            let message = format!("expected an object of texts, by field of the column's structs, found {said}");
+            self.problem(place, message);
+            return names;
+        };
+        let fields = column_type.fields();
+        for (field, name) in texts {
+            if !fields.iter().flatten().any(|known| known == field) {
+                let known: Vec<String> = fields.iter().flatten().map(|field| format!("`{field}`")).collect();
+                let known = if known.is_empty() { "has no struct".into() } else { format!("has {}", known.join(", ")) };
+                self.problem(&place, format!("there is no field `{}`; the type {known}", visible(field)));
+            }
+            names.insert(field.clone(), name.to_owned());
+        }
+        for of_one in &fields {
+            let name = |field: &str| {
+                let (of_struct, name) = field.rsplit_once('.').unwrap_or(("", field));
+                names.in_files(of_struct, name).to_owned()
+            };
+            for (n, field) in of_one.iter().enumerate() {
+                if let Some(other) = of_one[..n].iter().find(|other| name(other) == name(field)) {
+                    let message = format!("`{field}` and `{other}` are both `{}` in the files", visible(&name(field)));
+                    self.problem(&place, message);
+                }
+            }
+        }
+        names
     }
 
     /// Which field of a record it is.

@@ -1,7 +1,7 @@
 //! A table as its metadata describes it: columns, partitions, where it comes from, what it must satisfy.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,8 @@ pub struct Column {
     pub datetime_format: Option<String>,
     /// What the column is called in the files, where that is another name.
     pub source_name: Option<String>,
+    /// What the fields of its structs are called in the files.
+    pub source_names: FieldNames,
     /// Which field of a record it is, from 1: tells two of one name apart.
     pub source_position: Option<usize>,
     /// How its values are written in text files.
@@ -104,6 +106,39 @@ pub struct Column {
     /// Whether the column is left out of versions of the table that may be seen by more people. Landfall makes no such
     /// versions itself.
     pub redacted: bool,
+}
+
+/// What fields of a column's structs are called in the files, where that is another name: by path, which is the names from
+/// the outermost struct on with points between them. The items of a list add nothing to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct FieldNames(BTreeMap<String, String>);
+
+impl FieldNames {
+    /// The path of a field of the struct at a path, which is empty for a column's own.
+    pub fn path(of_struct: &str, field: &str) -> String {
+        if of_struct.is_empty() { field.into() } else { format!("{of_struct}.{field}") }
+    }
+
+    /// What a field of the struct at a path is called in the files.
+    pub fn in_files<'a>(&'a self, of_struct: &str, field: &'a str) -> &'a str {
+        self.0.get(&Self::path(of_struct, field)).map_or(field, String::as_str)
+    }
+
+    /// Says what the field at a path is called.
+    pub fn insert(&mut self, path: String, name: String) {
+        self.0.insert(path, name);
+    }
+
+    /// Whether all fields are called as they are described.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Paths and names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(path, name)| (path.as_str(), name.as_str()))
+    }
 }
 
 /// A type that a column had.
@@ -409,6 +444,7 @@ impl Table {
         let usual = |column: &Column| {
             column.written == Written::default()
                 && column.source_position.is_none()
+                && column.source_names.is_empty()
                 && (column.source_name.is_none() || !by_name)
         };
         self.file_dialect == FileDialect::default() && self.data_columns().iter().all(usual)

@@ -14,7 +14,7 @@ use arrow::datatypes::{
     DataType, FieldRef, Fields, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
 use arrow::error::ArrowError;
-use contract::{ColumnType, Nan, TimestampUnit, Written};
+use contract::{ColumnType, FieldNames, Nan, TimestampUnit, Written};
 use serde_json::value::RawValue;
 
 use crate::datetime::DatetimeFormat;
@@ -156,6 +156,30 @@ impl ColumnBuilder {
     /// Reads values as they are written in a dialect of its own.
     pub(crate) fn with_written(self, written: &Written) -> Self {
         Self { written: (*written != Written::default()).then(|| Box::new(written.clone())), ..self }
+    }
+
+    /// Finds the fields of structs, at every depth, by what they are called in the files.
+    pub(crate) fn with_field_names(self, names: &FieldNames) -> Self {
+        if names.is_empty() { self } else { self.with_field_names_at(names, "") }
+    }
+
+    fn with_field_names_at(mut self, names: &FieldNames, path: &str) -> Self {
+        self.values = match self.values {
+            Values::Struct(mut values) => {
+                values.names = Names::new(values.fields.iter().map(|field| names.in_files(path, field.name())));
+                let children = values.children.into_iter().zip(&values.fields);
+                values.children = children
+                    .map(|(child, field)| child.with_field_names_at(names, &FieldNames::path(path, field.name())))
+                    .collect();
+                Values::Struct(values)
+            }
+            Values::List(mut values) => {
+                values.items = values.items.with_field_names_at(names, path);
+                Values::List(values)
+            }
+            scalar => scalar,
+        };
+        self
     }
 
     /// Takes numbers that are none for what is said, at every depth.

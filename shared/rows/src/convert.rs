@@ -8,7 +8,7 @@ use arrow::datatypes::{
     Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use contract::{ColumnType, TimestampUnit};
+use contract::{ColumnType, FieldNames, TimestampUnit};
 
 use crate::column::{ColumnBuilder, Fault, Place, Values};
 use crate::expected::{Why, noted};
@@ -40,26 +40,34 @@ pub(crate) enum Child {
 }
 
 impl Plan {
-    pub(crate) fn new(column_type: &ColumnType, found: &Found) -> Self {
+    pub(crate) fn new(column_type: &ColumnType, names: &FieldNames, found: &Found) -> Self {
+        Self::at(column_type, names, "", found)
+    }
+
+    /// Of what is at a path of a column.
+    fn at(column_type: &ColumnType, names: &FieldNames, path: &str, found: &Found) -> Self {
         match (column_type, found) {
             (ColumnType::Struct(fields), Found::Struct(there)) => {
                 let child = |(name, inner): &(String, ColumnType)| {
-                    let mut found = there.iter().enumerate().filter(|(_, (found, _))| found == name);
+                    let called = names.in_files(path, name);
+                    let mut found = there.iter().enumerate().filter(|(_, (found, _))| found == called);
                     match (found.next(), found.next()) {
                         (None, _) => Child::Absent,
-                        (Some((n, (_, field))), None) => Child::At(n, Self::new(inner, field)),
+                        (Some((n, (_, field))), None) => {
+                            Child::At(n, Self::at(inner, names, &FieldNames::path(path, name), field))
+                        }
                         (Some(_), Some(_)) => Child::Twice,
                     }
                 };
                 let children = fields.iter().map(child).collect();
-                let known = |name: &str| fields.iter().any(|(field, _)| field == name);
+                let known = |name: &str| fields.iter().any(|(field, _)| names.in_files(path, field) == name);
                 let others = there.iter().filter(|(name, _)| !known(name)).map(|(name, _)| name.as_str().into());
                 // more are not told apart
                 Self::Struct(children, others.take(MAXIMUM_UNEXPECTED_NAMES + 1).collect())
             }
-            (ColumnType::List(inner), Found::List(item)) => Self::List(Box::new(Self::new(inner, item))),
+            (ColumnType::List(inner), Found::List(item)) => Self::List(Box::new(Self::at(inner, names, path, item))),
             (ColumnType::List(inner), Found::Map(entry)) if matches!(**inner, ColumnType::Struct(_)) => {
-                Self::List(Box::new(Self::new(inner, entry)))
+                Self::List(Box::new(Self::at(inner, names, path, entry)))
             }
             (_, Found::Map(_)) => Self::Unfit(Why::Map),
             (_, Found::Leaf(_, Origin::Interval)) => Self::Unfit(Why::Interval),

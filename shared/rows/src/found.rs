@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use contract::{ColumnType, TimestampUnit};
+use contract::{ColumnType, FieldNames, TimestampUnit};
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
+use crate::inferred::described_fields;
 use crate::schema::column_type;
 
 /// A column or a part of one.
@@ -62,11 +63,36 @@ impl Found {
             Self::Leaf(_, Origin::Interval) => return None,
             Self::Leaf(data_type, Origin::Plain) => column_type(data_type)?,
             Self::Struct(fields) => {
-                let fields = fields.iter().map(|(name, field)| Some((name.clone(), field.column_type()?)));
+                let names = described_fields(fields.iter().map(|(name, _)| name.as_str()));
+                let fields = names.into_iter().zip(fields).map(|(name, (_, field))| Some((name, field.column_type()?)));
                 ColumnType::Struct(fields.collect::<Option<_>>()?)
             }
             Self::List(item) | Self::Map(item) => ColumnType::List(Box::new(item.column_type()?)),
         })
+    }
+
+    /// What the fields of that type are called in the file.
+    pub(crate) fn field_names(&self) -> FieldNames {
+        let mut names = FieldNames::default();
+        self.name_fields("", &mut names);
+        names
+    }
+
+    fn name_fields(&self, path: &str, names: &mut FieldNames) {
+        match self {
+            Self::Leaf(..) => {}
+            Self::List(item) | Self::Map(item) => item.name_fields(path, names),
+            Self::Struct(fields) => {
+                let described = described_fields(fields.iter().map(|(name, _)| name.as_str()));
+                for (described, (name, field)) in described.iter().zip(fields) {
+                    let path = FieldNames::path(path, described);
+                    field.name_fields(&path, names);
+                    if name != described {
+                        names.insert(path, name.clone());
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use contract::{ColumnType, TimestampUnit};
+use contract::key::described_name;
+use contract::{ColumnType, FieldNames, TimestampUnit};
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -13,7 +14,7 @@ use crate::scalar;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inferred {
     /// What the file itself says, in a format where it does. Then no value is looked at.
-    declared: Option<Option<ColumnType>>,
+    declared: Option<(Option<ColumnType>, FieldNames)>,
     root: Seen,
     /// Fields and items kept so far.
     nodes: usize,
@@ -74,15 +75,26 @@ enum NumberKind {
 
 impl Inferred {
     /// Of a column whose file says what it is.
-    pub(crate) fn declared(column_type: Option<ColumnType>, nullable: bool) -> Self {
+    pub(crate) fn declared(column_type: Option<ColumnType>, names: FieldNames, nullable: bool) -> Self {
         let root = Seen { null: nullable, ..Seen::default() };
-        Self { declared: Some(column_type), root, nodes: 0 }
+        Self { declared: Some((column_type, names)), root, nodes: 0 }
     }
 
     /// The narrowest type that reads every value; text where there was none but null. `None` where no type does, or
     /// none that metadata can name.
     pub fn column_type(&self) -> Option<ColumnType> {
-        self.declared.clone().unwrap_or_else(|| self.root.column_type())
+        let declared = self.declared.as_ref().map(|(column_type, _)| column_type.clone());
+        declared.unwrap_or_else(|| self.root.column_type())
+    }
+
+    /// What the fields of that type are called in the file.
+    pub fn field_names(&self) -> FieldNames {
+        if let Some((_, names)) = &self.declared {
+            return names.clone();
+        }
+        let mut names = FieldNames::default();
+        self.root.name_fields("", &mut names);
+        names
     }
 
     /// Whether a value was null, or may be by the file's own word.
@@ -110,17 +122,33 @@ impl Seen {
             Kind::Date => ColumnType::Date,
             Kind::Timestamp(unit) => ColumnType::Timestamp(*unit),
             Kind::Struct(fields) => {
-                let word = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-                let again = |n: usize| fields[..n].iter().any(|(name, _)| name.eq_ignore_ascii_case(&fields[n].0));
-                if fields.is_empty() || (0..fields.len()).any(|n| !word(&fields[n].0) || again(n)) {
+                if fields.is_empty() {
                     return None;
                 }
-                let types = fields.iter().map(|(name, seen)| Some((name.clone(), seen.column_type()?)));
+                let names = described_fields(fields.iter().map(|(name, _)| name.as_str()));
+                let types = names.into_iter().zip(fields).map(|(name, (_, seen))| Some((name, seen.column_type()?)));
                 ColumnType::Struct(types.collect::<Option<_>>()?)
             }
             Kind::List(item) => ColumnType::List(Box::new(item.column_type()?)),
             Kind::Mixed => return None,
         })
+    }
+
+    fn name_fields(&self, path: &str, names: &mut FieldNames) {
+        match &self.kind {
+            Kind::List(item) => item.name_fields(path, names),
+            Kind::Struct(fields) => {
+                let described = described_fields(fields.iter().map(|(name, _)| name.as_str()));
+                for (described, (name, seen)) in described.iter().zip(fields) {
+                    let path = FieldNames::path(path, described);
+                    seen.name_fields(&path, names);
+                    if name != described {
+                        names.insert(path, name.clone());
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     fn see(&mut self, json: &str, nodes: &mut usize, depth: usize) {
@@ -196,6 +224,18 @@ impl Seen {
     fn become_or_mix(&mut self, kind: Kind) {
         self.kind = if self.kind == Kind::Nothing || self.kind == kind { kind } else { Kind::Mixed };
     }
+}
+
+/// The names that the fields of a struct get in its type: their own, or one made of it where a type cannot have it.
+pub(crate) fn described_fields<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut described: Vec<String> = Vec::new();
+    for name in names {
+        let taken = |name: &str| described.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let is_word = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let name = if is_word && !taken(name) { name.to_owned() } else { described_name(name, taken) };
+        described.push(name);
+    }
+    described
 }
 
 /// A day, a point in time, or any other text. A point in time is read as that of a kind that is known, or finer.

@@ -24,6 +24,7 @@ use crate::thrift::{HeaderWriter, PageHeader, PageKind, Torn};
 const LARGEST_PAGE_BYTES: usize = 64 << 20;
 const LARGEST_HEADER_BYTES: u64 = 1 << 20;
 const FIRST_HEADER_BYTES: u64 = 256;
+const BROTLI_BUFFER_BYTES: usize = 4096;
 /// The pages that one batch is made of take this much at most.
 const LARGEST_BATCH_BYTES: u64 = 512 << 20;
 /// The items of arrays that one batch is made of.
@@ -385,6 +386,9 @@ impl Chunk {
             let items = if self.repetition_levels.greatest > 0 { values } else { 0 };
             self.ledger.charge(header.uncompressed as u64, values, items)?;
             let body = self.blocks.get(body, header.compressed)?;
+            if header.checksum.is_some_and(|checksum| checksum != crc32(&body)) {
+                return Err("a page whose checksum is not the one of its bytes: the file is damaged".into());
+            }
             return self.page(header, &body);
         }
     }
@@ -635,6 +639,15 @@ impl Chunk {
             Compression::ZSTD(_) => {
                 zstd::bulk::decompress(packed, size).map_err(|error| damaged(error.to_string()))?.into()
             }
+            Compression::BROTLI(_) => {
+                let mut bytes = Vec::new();
+                let inflating = brotli_decompressor::Decompressor::new(&packed[..], BROTLI_BUFFER_BYTES);
+                inflating
+                    .take(size as u64 + 1)
+                    .read_to_end(&mut bytes)
+                    .map_err(|error| damaged(error.to_string()))?;
+                bytes.into()
+            }
             Compression::LZ4_RAW => lz4_block(packed, size).ok_or_else(|| damaged("LZ4".into()))?.into(),
             Compression::LZ4 => lz4_frames(packed, size)
                 .or_else(|| lz4_block(packed, size))
@@ -643,7 +656,7 @@ impl Chunk {
             other => {
                 let name = other.to_string();
                 let name = name.split('(').next().unwrap_or_default();
-                let supported = "UNCOMPRESSED, SNAPPY, GZIP, ZSTD, LZ4 and LZ4_RAW";
+                let supported = "UNCOMPRESSED, SNAPPY, GZIP, BROTLI, ZSTD, LZ4 and LZ4_RAW";
                 return Err(format!("compression {name} is not supported; supported are {supported}").into());
             }
         };
@@ -674,6 +687,13 @@ impl Page {
 fn too_large() -> Failure {
     let way = "write smaller ones: with pyarrow by a smaller `write_batch_size`, elsewhere by smaller row groups";
     format!("a page of more than {LARGEST_PAGE_BYTES} bytes; {way}").into()
+}
+
+/// As gzip has it.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 /// Bytes that come after their length.

@@ -22,7 +22,7 @@ use crate::found::{Found, Origin, as_bytes};
 use crate::pages::{Chunk, Failure, Ledger, Pages, in_column};
 use crate::ranges::{Blocks, Ranges};
 use crate::reader::Rows;
-use crate::thrift::{Torn, check_footer};
+use crate::thrift::{Torn, check_footer, renumbered};
 use crate::{Inferred, MisfitKind, Options, ReadError};
 
 /// Larger footers are refused.
@@ -98,7 +98,7 @@ impl Parquet {
                         // a column that the crate has no type for needs none: nobody reads it
                         let field = field(&schema, nth).ok()?;
                         let found = Found::new(field.data_type(), &mut origins_of(&schema, &origins, nth));
-                        Some(Inferred::declared(found.column_type(), field.is_nullable()))
+                        Some(Inferred::declared(found.column_type(), found.field_names(), field.is_nullable()))
                     });
                 }
                 Some(column) if places[column].is_some() => twice[column] = true,
@@ -132,7 +132,7 @@ impl Parquet {
             match at.zip(at.and_then(|at| found.get(at))) {
                 None => Source::Missing,
                 Some(_) if *twice => Source::Twice,
-                Some((at, found)) => Source::At(at, Plan::new(&column.column_type, found)),
+                Some((at, found)) => Source::At(at, Plan::new(&column.column_type, &column.source_names, found)),
             }
         });
         let leaves = (0..schema.num_columns()).filter(|leaf| mask.leaf_included(*leaf)).count();
@@ -346,10 +346,12 @@ fn read_metadata(ranges: &Ranges) -> Result<(ParquetMetaData, bool), Failure> {
     }
     let footer = ranges.get(start, size as usize)?;
     let damaged = |what: &str| Failure::from(format!("its description is damaged: {what}"));
-    let encrypted = check_footer(&footer).map_err(|torn| match torn {
+    let torn = |torn: Torn| match torn {
         Torn::End => damaged("it ends too early"),
         Torn::Bad(what) => damaged(what),
-    })?;
+    };
+    let encrypted = check_footer(&footer).map_err(torn)?;
+    let footer = renumbered(&footer).map_err(torn)?;
     let options = ParquetMetaDataOptions::new()
         .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)

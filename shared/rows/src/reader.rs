@@ -395,6 +395,7 @@ impl Rows {
             let wrong = |reason| ReadError::DatetimeFormat { column: column.name.clone(), reason };
             let format = column.datetime_format.as_deref().map(DatetimeFormat::new).transpose().map_err(wrong)?;
             let builder = ColumnBuilder::new(&column.column_type).with_format(format);
+            let builder = builder.with_field_names(&column.source_names);
             Ok(builder.with_written(&column.written).with_nan(table.file_dialect.nan))
         };
         Ok(Self {

@@ -36,6 +36,7 @@ pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
         sensitivity: None,
         redacted: false,
         source_name: None,
+        source_names: Default::default(),
         source_position: None,
         written: Written::default(),
         earlier_types: Vec::new(),

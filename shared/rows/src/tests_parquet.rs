@@ -614,3 +614,61 @@ proptest! {
         prop_assert_eq!(reading.rows() as u64, reading.summary.rows);
     }
 }
+
+/// `[1, 2, 3]` in a column `a` of INT32, as pyarrow 26 writes them with `write_page_checksum`.
+const WITH_CHECKSUM: &str = "5041523115001524152415fdb789b50e1c15061500150615061c0000000200000006010100000002000000030000001504192c3500\
+    1806736368656d6115020015022502180161001606191c191c26001c1502192506001918016115001606165616562608491c15001500150200\
+    3c2906192600060000001656160626081656002820706172717565742d6370702d6172726f772076657273696f6e2032362e302e31191c1c00\
+    00007a00000050415231";
+
+/// The same, with Brotli.
+const WITH_BROTLI: &str = "504152311500152415202c15061500150615061c0000001b11000084716c9412c596002b1e01061504192c35001806736368656d6115\
+    020015022502180161001606191c191c26001c1502192506001918016115081606164a16462608491c150015001502003c2906192600060000\
+    00164a160626081646002820706172717565742d6370702d6172726f772076657273696f6e2032362e302e31191c1c0000007a000000504152\
+    31";
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<char> = hex.chars().filter(char::is_ascii_hexdigit).collect();
+    digits.chunks(2).map(|two| u8::from_str_radix(&two.iter().collect::<String>(), 16).unwrap()).collect()
+}
+
+fn numbers_of(bytes: Vec<u8>) -> Result<Vec<Vec<Value>>, String> {
+    let reading = read(bytes.into(), &one("a", ColumnType::Int32));
+    reading.error.map_or_else(|| Ok(values(&reading.batches)), |error| Err(error.to_string()))
+}
+
+fn one_two_three() -> Result<Vec<Vec<Value>>, String> {
+    Ok((1..=3).map(|number| vec![Value::Whole(number)]).collect())
+}
+
+#[test]
+fn a_page_is_held_to_its_checksum() {
+    assert_eq!(numbers_of(bytes_of(WITH_CHECKSUM)), one_two_three());
+    let mut damaged = bytes_of(WITH_CHECKSUM);
+    let value = damaged.windows(4).position(|bytes| bytes == [3, 0, 0, 0]).unwrap();
+    damaged[value] = 4;
+    let reason = "column `a`: a page whose checksum is not the one of its bytes: the file is damaged";
+    assert_eq!(numbers_of(damaged), Err(format!("row 1: {reason}")));
+}
+
+#[test]
+fn brotli_is_read_and_is_no_bomb() {
+    assert_eq!(numbers_of(bytes_of(WITH_BROTLI)), one_two_three());
+    for at in 20..45 {
+        let mut damaged = bytes_of(WITH_BROTLI);
+        damaged[at] ^= 0x55;
+        let _ = numbers_of(damaged);
+    }
+}
+
+/// Dremio wrote one. <https://issues.apache.org/jira/browse/ARROW-5322>
+#[test]
+fn a_field_of_the_footer_that_another_program_uses_otherwise_is_passed_over() {
+    let mut bytes = bytes_of(WITH_CHECKSUM);
+    let statistics = [0x49, 0x1c, 0x15, 0, 0x15, 0, 0x15, 2, 0];
+    let end = bytes.windows(9).position(|found| found == statistics).unwrap() + 9;
+    bytes.splice(end..end, [0x29, 0x13, 7]); // a list of a byte as field 15
+    let length = bytes.len() - 8;
+    bytes[length] += 3;
+    assert_eq!(numbers_of(bytes), one_two_three());
+}

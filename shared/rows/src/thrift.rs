@@ -1,6 +1,9 @@
 //! Thrift's compact protocol, as far as Parquet's footer and page headers use it. The parquet crate has a reader of its
 //! own, which believes what it reads: this one looks first. Lists are no longer than their bytes, and nothing is deep.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 /// Why something cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Torn {
@@ -13,7 +16,9 @@ pub(crate) enum Torn {
 /// The types that a field or element can have.
 pub(crate) const TRUE: u8 = 1;
 pub(crate) const FALSE: u8 = 2;
+const I16: u8 = 4;
 pub(crate) const I32: u8 = 5;
+const I64: u8 = 6;
 pub(crate) const BINARY: u8 = 8;
 pub(crate) const LIST: u8 = 9;
 pub(crate) const STRUCT: u8 = 12;
@@ -192,6 +197,119 @@ pub(crate) fn check_footer(bytes: &[u8]) -> Result<bool, Torn> {
     Ok(encrypted)
 }
 
+/// The fields of a struct with their types: those that are lists of structs, or structs, of another shape.
+struct Shape(&'static [(i16, u8, Option<&'static Shape>)]);
+
+/// As Parquet's definition has them: <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
+static FILE: Shape = Shape(&[
+    (1, I32, None),
+    (2, LIST, None),
+    (3, I64, None),
+    (4, LIST, Some(&ROW_GROUP)),
+    (5, LIST, None),
+    (6, BINARY, None),
+    (7, LIST, None),
+    (8, STRUCT, None),
+    (9, BINARY, None),
+]);
+static ROW_GROUP: Shape = Shape(&[
+    (1, LIST, Some(&COLUMN_CHUNK)),
+    (2, I64, None),
+    (3, I64, None),
+    (4, LIST, None),
+    (5, I64, None),
+    (6, I64, None),
+    (7, I16, None),
+]);
+static COLUMN_CHUNK: Shape = Shape(&[
+    (1, BINARY, None),
+    (2, I64, None),
+    (3, STRUCT, Some(&COLUMN)),
+    (4, I64, None),
+    (5, I32, None),
+    (6, I64, None),
+    (7, I32, None),
+    (8, STRUCT, None),
+    (9, BINARY, None),
+]);
+static COLUMN: Shape = Shape(&[
+    (1, I32, None),
+    (2, LIST, None),
+    (3, LIST, None),
+    (4, I32, None),
+    (5, I64, None),
+    (6, I64, None),
+    (7, I64, None),
+    (8, LIST, None),
+    (9, I64, None),
+    (10, I64, None),
+    (11, I64, None),
+    (12, STRUCT, None),
+    (13, LIST, None),
+    (14, I64, None),
+    (15, I32, None),
+    (16, STRUCT, None),
+    (17, STRUCT, None),
+]);
+
+/// A number that no field of these structs has, nor will have soon.
+const NO_FIELD: i16 = 1000;
+
+/// A checked footer for the parquet crate, which reads a field by its number alone. What has the number of a field and
+/// not its type is another one (Dremio had a list as 15), and every other reader passes over it: it gets a number that
+/// the crate passes over too.
+pub(crate) fn renumbered(footer: &[u8]) -> Result<Cow<'_, [u8]>, Torn> {
+    let mut changes = Vec::new();
+    renumber(&mut Thrift::new(footer), &FILE, &mut changes)?;
+    if changes.is_empty() {
+        return Ok(footer.into());
+    }
+    let (mut bytes, mut at) = (Vec::with_capacity(footer.len() + changes.len() * 4), 0);
+    for (header, id, kind) in changes {
+        bytes.extend_from_slice(&footer[at..header.start]);
+        bytes.push(kind);
+        push_varint(&mut bytes, (i64::from(id) << 1) as u64);
+        at = header.end;
+    }
+    bytes.extend_from_slice(&footer[at..]);
+    Ok(bytes.into())
+}
+
+/// Collects the headers of fields that are to be written in full, with their numbers.
+fn renumber(thrift: &mut Thrift<'_>, shape: &Shape, changes: &mut Vec<(Range<usize>, i16, u8)>) -> Result<(), Torn> {
+    let mut fields = Fields::default();
+    let mut after_changed = false;
+    loop {
+        let start = thrift.position();
+        let Some((id, kind)) = thrift.field(&mut fields)? else { return Ok(()) };
+        let header = start..thrift.position();
+        let known = shape.0.iter().find(|(known, ..)| *known == id);
+        let other = known.is_some_and(|(_, known, _)| *known != kind);
+        if other || after_changed {
+            changes.push((header, if other { NO_FIELD } else { id }, kind));
+        }
+        after_changed = other;
+        match known {
+            Some((_, LIST, Some(shape))) if !other => {
+                let (kind, count) = thrift.list()?;
+                for _ in 0..count {
+                    if kind == STRUCT { renumber(thrift, shape, changes)? } else { thrift.skip(kind)? }
+                }
+            }
+            Some((_, _, Some(shape))) if !other => renumber(thrift, shape, changes)?,
+            _ => thrift.skip(kind)?,
+        }
+    }
+}
+
+fn push_varint(into: &mut Vec<u8>, mut rest: u64) {
+    while rest >= 0x80 {
+        into.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    into.push(rest as u8);
+}
+
 /// Gives the number of leaves.
 fn check_schema(thrift: &mut Thrift<'_>) -> Result<usize, Torn> {
     let (kind, elements) = thrift.list()?;
@@ -282,6 +400,8 @@ pub(crate) struct PageHeader {
     pub(crate) bytes: usize,
     pub(crate) uncompressed: usize,
     pub(crate) compressed: usize,
+    /// CRC-32 of the bytes after the header, as they are in the file.
+    pub(crate) checksum: Option<u32>,
     pub(crate) kind: PageKind,
 }
 
@@ -315,11 +435,13 @@ impl PageHeader {
         let mut fields = Fields::default();
         let (mut kind, mut uncompressed, mut compressed) = (None, None, None);
         let (mut data, mut dictionary, mut data_v2) = (None, None, None);
+        let mut checksum = None;
         while let Some(field) = thrift.field(&mut fields)? {
             match field {
                 (1, I32) => kind = Some(thrift.i32()?),
                 (2, I32) => uncompressed = Some(size(thrift.i32()?)?),
                 (3, I32) => compressed = Some(size(thrift.i32()?)?),
+                (4, I32) => checksum = Some(thrift.i32()? as u32),
                 (5, STRUCT) => data = Some(Numbers::read(&mut thrift)?),
                 (7, STRUCT) => dictionary = Some(Numbers::read(&mut thrift)?),
                 (8, STRUCT) => data_v2 = Some(Numbers::read(&mut thrift)?),
@@ -348,7 +470,7 @@ impl PageHeader {
             _ => PageKind::Other,
         };
         let (uncompressed, compressed) = (uncompressed.ok_or(missing)?, compressed.ok_or(missing)?);
-        Ok(Self { bytes: thrift.position(), uncompressed, compressed, kind })
+        Ok(Self { bytes: thrift.position(), uncompressed, compressed, checksum, kind })
     }
 }
 
@@ -407,12 +529,7 @@ impl HeaderWriter {
     pub(crate) fn number(&mut self, id: u8, number: u32) {
         self.field(id, I32);
         // not negative: twice itself
-        let mut rest = u64::from(number) << 1;
-        while rest >= 0x80 {
-            self.bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        self.bytes.push(rest as u8);
+        push_varint(&mut self.bytes, u64::from(number) << 1);
     }
 
     pub(crate) fn open(&mut self, id: u8) {
@@ -518,11 +635,23 @@ mod tests {
     }
 
     #[test]
+    fn what_has_a_field_s_number_and_another_type_is_passed_over() {
+        // of a column chunk: a number of values, a list in place of a filter's length, and a field after it
+        let column = [0x56, 0x06, 0xa9, 0x23, 1, 2, 0x1c, 0, 0];
+        let file = |column: &[u8]| [&[0x49, 0x1c, 0x19, 0x1c, 0x3c], column, &[0, 0, 0]].concat();
+        let expected = [0x56, 0x06, 0x09, 0xd0, 0x0f, 0x23, 1, 2, 0x0c, 0x20, 0, 0];
+        assert_eq!(*renumbered(&file(&column)).unwrap(), *file(&expected));
+        let right = file(&[0x56, 0x06, 0xa5, 0x02, 0x1c, 0, 0]);
+        assert!(matches!(renumbered(&right), Ok(Cow::Borrowed(bytes)) if bytes == right));
+    }
+
+    #[test]
     fn a_page_header_reads_as_it_was_written() {
         let mut writer = HeaderWriter::new();
         writer.number(1, 3);
         writer.number(2, 300);
         writer.number(3, 7);
+        writer.number(4, 9);
         writer.open(8);
         for (field, number) in [(1, 70_000), (2, 1), (3, 2), (4, 8), (5, 6), (6, 5)] {
             writer.number(field, number);
@@ -536,7 +665,7 @@ mod tests {
             repetition_bytes: 5,
             compressed: true,
         };
-        let header = PageHeader { bytes: bytes.len(), uncompressed: 300, compressed: 7, kind };
+        let header = PageHeader { bytes: bytes.len(), uncompressed: 300, compressed: 7, checksum: Some(9), kind };
         assert_eq!(PageHeader::read(&bytes), Ok(header));
         for end in 0..bytes.len() {
             assert_eq!(PageHeader::read(&bytes[..end]), Err(Torn::End));
@@ -554,6 +683,7 @@ mod tests {
             prop_oneof![any::<u8>(), prop::sample::select(vec![0x15, 0x19, 0x1c, 0x29, 0x49, 0x2c, 0])], 0..200)) {
             if check_footer(&bytes).is_ok() {
                 prop_assert!(!bytes.is_empty());
+                let _ = renumbered(&bytes).map(|mended| assert!(mended.len() >= bytes.len()));
             }
             if let Ok(header) = PageHeader::read(&bytes) {
                 prop_assert!(header.bytes <= bytes.len());

@@ -1,7 +1,7 @@
 //! The columns of a sample: their names, and the types of all their values.
 
 use arrow::array::{Array, AsArray};
-use contract::{ColumnType, DataFormat, FileFormat, Table, key};
+use contract::{ColumnType, DataFormat, FieldNames, FileFormat, Table, key};
 use rows::{Described, MisfitKind, Options, Profile, RowReader, Summary};
 
 use crate::describe::sniffed::Sniffed;
@@ -28,6 +28,8 @@ pub struct FoundColumn {
     pub name: String,
     /// What the file calls it, if it does, and otherwise.
     pub source_name: Option<String>,
+    /// What fields of its structs are called there.
+    pub source_names: FieldNames,
     /// Its place, where another has its name.
     pub source_position: Option<usize>,
     pub described: Described,
@@ -50,6 +52,7 @@ fn in_records(sample: &Sample<'_>, sniffed: &Sniffed, header: &[String]) -> Resu
         let twice = header.iter().filter(|other| *other == source).count() > 1;
         columns.push(FoundColumn {
             source_name: (sniffed.has_header && name != *source).then(|| source.clone()),
+            source_names: FieldNames::default(),
             source_position: (sniffed.has_header && twice).then_some(n + 1),
             described: Profile::new(false).conclude(),
             name,
@@ -95,7 +98,8 @@ fn by_name(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
             let mut described = Profile::new(true).conclude();
             (described.column_type, described.nullable) = (column_type, nullable);
             let source_name = (name != source).then(|| source.to_owned());
-            found.columns.push(FoundColumn { name, source_name, source_position: None, described });
+            let source_names = tally.inferred.as_ref().map(rows::Inferred::field_names).unwrap_or_default();
+            found.columns.push(FoundColumn { name, source_name, source_names, source_position: None, described });
         }
         if (found.columns.len(), found.notes.len()) == before {
             break;
@@ -160,6 +164,10 @@ const LENIENT: &str = "{\"allow_missing_columns\": true, \"allow_unexpected_colu
 fn described(column: &FoundColumn, type_name: &str) -> String {
     let mut keys = vec![format!("\"name\": {}", quoted(&column.name))];
     keys.extend(column.source_name.as_ref().map(|name| format!("\"source_name\": {}", quoted(name))));
+    if !column.source_names.is_empty() && type_name.contains('<') {
+        let names: serde_json::Map<_, _> = column.source_names.iter().map(|(path, name)| (path.into(), name.into())).collect();
+        keys.push(format!("\"source_names\": {}", serde_json::Value::from(names)));
+    }
     keys.extend(column.source_position.map(|position| format!("\"source_position\": {position}")));
     keys.push(format!("\"type\": {}", quoted(type_name)));
     format!("{{{}}}", keys.join(", "))

@@ -90,6 +90,9 @@ pub fn raw(table: &str, file_name: &str, sniffed: &Sniffed, found: &Found) -> St
         let found = &column.described;
         let mut keys = vec![("name", json!(column.name))];
         keys.extend(column.source_name.as_ref().map(|name| ("source_name", json!(name))));
+        if !column.source_names.is_empty() {
+            keys.push(("source_names", json!(column.source_names)));
+        }
         keys.extend(column.source_position.map(|position| ("source_position", json!(position))));
         keys.push(("type", json!(found.column_type.name(Dialect::EtlManager))));
         keys.extend(found.datetime_format.as_ref().map(|format| ("datetime_format", json!(format))));
