@@ -66,9 +66,15 @@ validate: functions ## Check a file of yours as validate checks one that lands (
 	@$(BUILT)/validate/bootstrap check $(if $(FILE),'$(FILE)') $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json) \
 	  --meta-data $(META_DATA)
 
+# A table of Glue, <database>.<table>, of your credentials' account.
+GLUE ?=
+SCHEMA_OF = $(or $(GLUE),$(filter %.yaml %.yml,$(FROM)))
+
 .PHONY: new-table
-new-table: functions ## Write the metadata of a new table that reads a file of yours (FROM=orders.csv TABLE=orders)
-	@$(BUILT)/validate/bootstrap describe $(if $(FROM),'$(FROM)') $(if $(TABLE),--table '$(TABLE)') \
+new-table: functions $(if $(SCHEMA_OF),$(VENV)/.ready) ## Write the metadata of a new table: of a file (FROM=orders.csv TABLE=orders), of a Table Schema or data contract (FROM=contract.yaml), of one of Glue (GLUE=database.table)
+	@$(if $(SCHEMA_OF),mkdir -p .local; $(LANDFALL_LOCAL) schema '$(SCHEMA_OF)' >.local/schema.json)
+	@$(BUILT)/validate/bootstrap describe $(or $(if $(SCHEMA_OF),.local/schema.json),$(if $(FROM),'$(FROM)')) \
+	  $(if $(TABLE),--table '$(TABLE)') \
 	  --meta-data $(META_DATA)
 
 .PHONY: metadata

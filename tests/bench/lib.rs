@@ -6,6 +6,7 @@
 
 pub mod contestant;
 pub mod curated;
+pub mod dialects;
 pub mod figures;
 pub mod floor;
 pub mod options;

@@ -9,9 +9,13 @@
 //! - `polars`, `duckdb`: scripts with equal checks, `tests/compare/*_check.py`
 //! - `data_linter`: the Python checker that users compare with, `tests/compare/data_linter_check.py`
 //!
+//! At the end the same rows as delimited values, in the default dialect and with semicolons in windows-1252 (budget: 1.3
+//! times as long); and with `--before`, another binary of ours on the default dialect.
+//!
 //! First each checker is shown files with one defect; one that overlooks it is told, so that nobody is fast by not
 //! looking. Then come the rounds.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{BufReader, Read};
@@ -20,6 +24,7 @@ use std::process::{Command, ExitCode};
 use std::thread::available_parallelism;
 
 use bench::contestant::{self, Contestant};
+use bench::dialects::Written;
 use bench::figures::{self, Measured};
 use bench::postcodes::{self, DataFile, Defect};
 use bench::process::Spread;
@@ -33,6 +38,7 @@ const HELP: &str = "usage: cargo bench -p bench --bench validate -- [OPTION]…
   --rows N,N        rows of the files [1000,50000,500000]
   --rounds N        how often each contestant runs [5]
   --validate PATH   our binary [target/release/validate]
+  --before PATH     another binary of ours, for the default dialect
   --python PATH     a Python with tests/compare/requirements.txt [.venv-compare/bin/python]
 ";
 /// Inside the target folder.
@@ -94,6 +100,7 @@ struct Settings {
     rows: Vec<u64>,
     rounds: usize,
     validate: PathBuf,
+    before: Option<PathBuf>,
     python: PathBuf,
 }
 
@@ -104,6 +111,7 @@ impl Settings {
             rows: vec![1_000, 50_000, 500_000],
             rounds: 5,
             validate: Path::new(SCRATCH).join("../release/validate"),
+            before: None,
             python: Path::new(CHECKOUT).join(".venv-compare/bin/python"),
         };
         let go_on = options::parse(arguments, HELP, |option, value| {
@@ -114,6 +122,7 @@ impl Settings {
                 }
                 "--rounds" => settings.rounds = value.parse::<usize>()?.max(1),
                 "--validate" => settings.validate = value.into(),
+                "--before" => settings.before = Some(value.into()),
                 "--python" => settings.python = value.into(),
                 _ => return Ok(false),
             }
@@ -189,6 +198,7 @@ fn bench(settings: &Settings) -> Result<(), Fault> {
     }
     let ours = contestants.iter().find(|contestant| contestant.name == OURS);
     let probes = ours.map(|ours| probe(ours, &data, &files)).transpose()?;
+    let dialects = files.last().map(|(file, _)| dialects(settings, &data, file)).transpose()?;
     let report = json!({
         "command": std::env::args().collect::<Vec<_>>(),
         "cores": cores.get(),
@@ -196,9 +206,31 @@ fn bench(settings: &Settings) -> Result<(), Fault> {
         "overlooked": overlooked,
         "files": files.iter().map(json_of).collect::<Vec<_>>(),
         "probes": probes,
+        "dialects": dialects,
     });
     figures::keep(Path::new(SCRATCH), OURS, &report)?;
     Ok(())
+}
+
+/// Delimited values in the default dialect and in another one.
+fn dialects(settings: &Settings, data: &Path, rows: &DataFile) -> Result<Value, Fault> {
+    let [comma, semicolon] = bench::dialects::written(data, rows)?;
+    let reading = |name: &'static str, program: &Path, written: &Written| {
+        let program = program.to_owned();
+        let arguments = [written.file.clone().into(), "--meta-data".into(), written.meta_data.clone().into_os_string()];
+        Contestant::new(name, Path::new(SCRATCH), move |(): &()| {
+            let mut command = Command::new(&program);
+            command.arg("check").args::<_, &OsString>(&arguments).args(["--table", "postcodes", "--json"]);
+            command
+        })
+    };
+    let mut contestants = vec![reading(comma.name, &settings.validate, &comma)];
+    contestants.extend(settings.before.as_ref().map(|before| reading("before", before, &comma)));
+    contestants.push(reading(semicolon.name, &settings.validate, &semicolon));
+    let measured = figures::rounds(&contestants, settings.rounds, false, |one| one.pass(&()).map(Some))?;
+    println!("{} rows, {:.1} MB of delimited values", rows.rows, comma.bytes as f64 / 1e6);
+    figures::print_table(&measured, comma.bytes, &[comma.name]);
+    Ok(json!({"rows": rows.rows, "bytes": comma.bytes, "contestants": figures::json_of(&measured)}))
 }
 
 fn json_of((file, measured): &(DataFile, Vec<Measured>)) -> Value {

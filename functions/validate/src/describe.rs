@@ -6,6 +6,7 @@
 //! ```
 
 mod columns;
+mod schemas;
 mod sniffed;
 mod written;
 
@@ -16,7 +17,7 @@ use contract::message::Verdict;
 use contract::{DataFormat, FileFormat, MetaData, Table, key};
 use rows::Ranges;
 
-use crate::describe::columns::Found;
+use crate::describe::schemas::Schema;
 use crate::describe::sniffed::Sniffed;
 use crate::report::counted;
 
@@ -48,12 +49,14 @@ struct Sample<'a> {
 /// # Errors
 /// Where the sample cannot be read, or a table of the name is there.
 pub fn run(request: &Request) -> Result<(String, Verdict), String> {
+    if let Some(table) = request.table.as_ref().filter(|table| !key::is_table_name(table)) {
+        return Err(format!("`{table}` is not a table name: lower-case letters, digits and `_`"));
+    }
+    if let Some(schema) = schemas::read(&request.file, request.table.as_deref())? {
+        return Ok((of_schema(request, schema)?, Verdict::Passed));
+    }
     let sample = Sample::open(&request.file)?;
-    let table = match &request.table {
-        Some(table) if key::is_table_name(table) => table.clone(),
-        Some(table) => return Err(format!("`{table}` is not a table name: lower-case letters, digits and `_`")),
-        None => table_name(&sample.name),
-    };
+    let table = request.table.clone().unwrap_or_else(|| table_name(&sample.name));
     let files = written::Files::of(&request.meta_data, &table);
     if !request.dry_run {
         files.check_free()?;
@@ -65,9 +68,9 @@ pub fn run(request: &Request) -> Result<(String, Verdict), String> {
         sniffed.set_encoding("windows-1252");
         found = columns::find(&sample, &sniffed)?;
     }
-    let raw = written::raw(&table, &sample.name, &sniffed, &found);
+    let raw = written::raw(&table, Some(&sample.name), &sniffed, &found);
     let described = MetaData::parse_raw_table(&files.raw, &raw).map_err(|problems| problems.to_string())?;
-    let mut said = written::shown(&sample, &table, &sniffed, &found);
+    let mut said = written::shown(&request.file, None, &table, &sniffed, &found);
     let report = crate::command::report(&described, &sample.name, sample.ranges.clone())?;
     let verdict = report.verdict;
     said.push_str(&match verdict {
@@ -76,9 +79,26 @@ pub fn run(request: &Request) -> Result<(String, Verdict), String> {
     });
     if !request.dry_run {
         files.write(&raw, &written::curated(&table, &found), &written::sql(&table, &found))?;
-        said.push_str(&files.next_steps(&table, &request.file));
+        said.push_str(&files.next_steps(&table, Some(&request.file)));
     }
     Ok((said, verdict))
+}
+
+/// The same out of another program's description of a table.
+fn of_schema(request: &Request, schema: Schema) -> Result<String, String> {
+    let Schema { name, of, sniffed, found } = schema;
+    let of_file = || table_name(&request.file.file_name().unwrap_or_default().to_string_lossy());
+    let table = request.table.clone().or(name).unwrap_or_else(of_file);
+    let files = written::Files::of(&request.meta_data, &table);
+    let raw = written::raw(&table, None, &sniffed, &found);
+    MetaData::parse_raw_table(&files.raw, &raw).map_err(|problems| problems.to_string())?;
+    let mut said = written::shown(&request.file, Some(of), &table, &sniffed, &found);
+    if !request.dry_run {
+        files.check_free()?;
+        files.write(&raw, &written::curated(&table, &found), &written::sql(&table, &found))?;
+        said.push_str(&files.next_steps(&table, None));
+    }
+    Ok(said)
 }
 
 impl<'a> Sample<'a> {
@@ -144,11 +164,6 @@ fn name_pattern(table: &str, file: &str) -> Option<String> {
         pattern.push_str(&regex::escape(&letter.to_string()));
     }
     Some(pattern)
-}
-
-/// What was found of all columns, in words.
-fn has_notes(found: &Found) -> bool {
-    !found.notes.is_empty()
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
     land.add_argument("--table", help="the raw table; may be left out when the file's name begins with one's name")
     replay = commands.add_parser("replay", help="put a file back from quarantine into land (make replay)")
     replay.add_argument("key", help="the file's key in quarantine, or its s3:// address")
+    schema = commands.add_parser("schema", help="print another program's description of a table as JSON (make new-table)")
+    schema.add_argument("source", help="<database>.<table> of Glue, or a data contract in YAML")
     for command in (land, replay):
         command.add_argument("--stack", help="one of the account of your credentials, in place of `make up`'s")
         command.add_argument("--state", type=Path, default=DEFAULT_STATE)
@@ -79,6 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
         return invoke(options)
     if options.command in ("land", "replay"):
         return land_or_replay(options)
+    if options.command == "schema":
+        return schema(options)
     return leave(run_or_up(options))
 
 
@@ -167,6 +171,16 @@ def invoke(options: argparse.Namespace) -> int:
         return invoke(options.function, options.event, options.state, options.must_have, options.show_lines)
     except Refusal as error:
         return complain(str(error))
+
+
+def schema(options: argparse.Namespace) -> int:
+    from . import schema
+
+    try:
+        print(json.dumps(schema.read(options.source), indent=2, default=str))
+    except Refusal as error:
+        return complain(str(error))
+    return 0
 
 
 def land_or_replay(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ use crate::describe::sniffed::Sniffed;
 use crate::describe::{Sample, looking};
 
 /// What was found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
     pub columns: Vec<FoundColumn>,
     /// What a person has to know, or to decide.
@@ -19,6 +19,7 @@ pub struct Found {
     pub lacks: bool,
     /// Some line is not UTF-8.
     pub not_utf8: bool,
+    pub primary_key: Vec<String>,
     pub rows: u64,
 }
 
@@ -33,6 +34,17 @@ pub struct FoundColumn {
     /// Its place, where another has its name.
     pub source_position: Option<usize>,
     pub described: Described,
+    pub description: String,
+    /// What else its metadata says, in the order of the keys.
+    pub rules: Vec<(&'static str, serde_json::Value)>,
+}
+
+impl Found {
+    /// The names of columns that are called so in the files.
+    pub fn called(&self, sources: &[&str]) -> Vec<String> {
+        let is_one = |column: &&FoundColumn| sources.contains(&column.source_name.as_deref().unwrap_or(&column.name));
+        self.columns.iter().filter(is_one).map(|column| column.name.clone()).collect()
+    }
 }
 
 /// Reads the sample to its end.
@@ -55,6 +67,8 @@ fn in_records(sample: &Sample<'_>, sniffed: &Sniffed, header: &[String]) -> Resu
             source_names: FieldNames::default(),
             source_position: (sniffed.has_header && twice).then_some(n + 1),
             described: Profile::new(false).conclude(),
+            description: String::new(),
+            rules: Vec::new(),
             name,
         });
     }
@@ -64,13 +78,12 @@ fn in_records(sample: &Sample<'_>, sniffed: &Sniffed, header: &[String]) -> Resu
         column.described = profile.conclude();
     }
     let notes = notes(&columns);
-    Ok(Found { columns, notes, leaves_out: false, lacks: false, not_utf8: is_not_utf8(&summary), rows: summary.rows })
+    Ok(Found { columns, notes, not_utf8: is_not_utf8(&summary), rows: summary.rows, ..Found::default() })
 }
 
 /// Columns of a format that has names and types of its own.
 fn by_name(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
-    let mut found =
-        Found { columns: Vec::new(), notes: Vec::new(), leaves_out: false, lacks: false, not_utf8: false, rows: 0 };
+    let mut found = Found::default();
     // what is not described is told with its type, so many names at a time
     loop {
         let table = as_found(sniffed, &found.columns)?;
@@ -99,7 +112,15 @@ fn by_name(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
             (described.column_type, described.nullable) = (column_type, nullable);
             let source_name = (name != source).then(|| source.to_owned());
             let source_names = tally.inferred.as_ref().map(rows::Inferred::field_names).unwrap_or_default();
-            found.columns.push(FoundColumn { name, source_name, source_names, source_position: None, described });
+            found.columns.push(FoundColumn {
+                name,
+                source_name,
+                source_names,
+                source_position: None,
+                described,
+                description: String::new(),
+                rules: Vec::new(),
+            });
         }
         if (found.columns.len(), found.notes.len()) == before {
             break;

@@ -28,6 +28,11 @@ pub struct Sniffed {
 }
 
 impl Sniffed {
+    /// What somebody says, in place of a look at a sample.
+    pub fn told(format: FileFormat, data_format: DataFormat, dialect: Vec<(&'static str, Value)>) -> Self {
+        Self { format, compression: Compression::None, data_format, dialect, header: None, has_header: true }
+    }
+
     pub fn of(sample: &Sample<'_>) -> Result<Self, String> {
         let usual = looking(guess(sample), "{}", COLUMN, "{}")?;
         let (format, compression) = rows::peek_format(&sample.ranges, sample.format, sample.compression, &usual)

@@ -169,3 +169,105 @@ fn what_cannot_be_described_says_why() {
         assert_eq!(table_name(file), expected, "{file}");
     }
 }
+
+#[test]
+fn a_table_schema_of_frictionless_is_a_table() {
+    let desk = Desk::new();
+    let package = r#"{"name": "shop", "resources": [
+        {"name": "customers", "path": "c.csv", "schema": {"fields": [{"name": "id", "type": "integer"}]}},
+        {"name": "Orders-2024", "path": "data/orders.csv", "encoding": "windows-1252", "dialect": {"delimiter": ";"},
+         "schema": {"primaryKey": "Order No", "missingValues": ["", "NA"], "fields": [
+            {"name": "Order No", "type": "integer", "description": "Number", "constraints": {"required": true, "minimum": 1}},
+            {"name": "day", "type": "date", "format": "%d/%m/%Y"},
+            {"name": "at", "type": "datetime"},
+            {"name": "when", "type": "date", "format": "any"},
+            {"name": "country", "type": "string", "constraints": {"pattern": "[A-Z]{2}", "enum": ["GB", "FR"]}},
+            {"name": "paid", "type": "boolean", "trueValues": ["Y"], "falseValues": ["N"]},
+            {"name": "where", "type": "geojson"}]}}]}"#;
+    let file = desk.folder.path().join("datapackage.json");
+    fs::write(&file, package).unwrap();
+    let mut request = Request { file, table: None, meta_data: desk.meta_data(), dry_run: false };
+    assert!(run(&request).unwrap_err().ends_with("name one by --table: `customers`, `orders_2024`"));
+    request.table = Some("orders_2024".into());
+    let (said, verdict) = run(&request).unwrap();
+    assert_eq!(verdict, Verdict::Passed);
+    for note in ["`where` is left out: ", "`when`: say by a `datetime_format`"] {
+        assert!(said.contains(note), "{said}");
+    }
+    let expected = r#"{
+  "name": "orders_2024",
+  "description": "",
+  "data_format": "csv",
+  "location": "orders_2024/",
+  "dialect": {"encoding": "windows-1252", "delimiter": ";", "nullValues": ["NA"]},
+  "checks": {"allow_unexpected_columns": true},
+  "primary_key": ["order_no"],
+  "columns": [
+    {"name": "order_no", "source_name": "Order No", "type": "long", "description": "Number", "nullable": false, "minimum": 1},
+    {"name": "day", "type": "date", "description": "", "datetime_format": "%d/%m/%Y"},
+    {"name": "at", "type": "datetime", "description": "", "datetime_format": "iso8601"},
+    {"name": "when", "type": "date", "description": ""},
+    {"name": "country", "type": "character", "description": "", "pattern": "[A-Z]{2}", "enum": ["GB","FR"]},
+    {"name": "paid", "type": "boolean", "description": "", "trueValues": ["Y"], "falseValues": ["N"]}
+  ]
+}
+"#;
+    assert_eq!(desk.read("raw/orders_2024.json"), expected);
+}
+
+#[test]
+fn a_data_contract_is_a_table() {
+    let desk = Desk::new();
+    let contract = r#"{"apiVersion": "v3.0.2", "kind": "DataContract", "id": "x", "schema": [{"name": "orders", "properties": [
+        {"name": "id", "logicalType": "integer", "primaryKey": true, "required": true, "unique": true},
+        {"name": "price", "logicalType": "number", "physicalType": "DECIMAL(10,2)"},
+        {"name": "code", "physicalName": "Code", "logicalType": "string", "logicalTypeOptions": {"maxLength": 4}},
+        {"name": "lines", "logicalType": "array"}]}]}"#;
+    let (said, _) = desk.describe("contract.json", contract.as_bytes());
+    assert!(said.contains("`lines` is left out"), "{said}");
+    let raw = desk.read("raw/orders.json");
+    for part in [
+        r#""primary_key": ["id"]"#,
+        r#"{"name": "id", "type": "long", "description": "", "nullable": false, "unique": true}"#,
+        r#"{"name": "price", "type": "decimal(10,2)", "description": ""}"#,
+        r#"{"name": "code", "source_name": "Code", "type": "character", "description": "", "maxLength": 4}"#,
+    ] {
+        assert!(raw.contains(part), "{raw}");
+    }
+}
+
+#[test]
+fn a_table_of_glue_is_a_table() {
+    let desk = Desk::new();
+    let table = r#"{"Table": {"Name": "sales", "DatabaseName": "old", "PartitionKeys": [{"Name": "day", "Type": "date"}],
+        "Parameters": {"skip.header.line.count": "1"}, "StorageDescriptor": {
+        "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.serde2.OpenCSVSerde",
+            "Parameters": {"separatorChar": ";", "quoteChar": "\""}},
+        "Columns": [{"Name": "id", "Type": "bigint", "Comment": "Number"}, {"Name": "name", "Type": "varchar(20)"},
+            {"Name": "tags", "Type": "array<struct<k:string,v:int>>"}, {"Name": "m", "Type": "map<string,string>"}]}}}"#;
+    let (said, _) = desk.describe("sales.json", table.as_bytes());
+    assert!(said.contains("`m` is left out: there is no type `map<string,string>` here"), "{said}");
+    assert!(said.contains("`day` is left out: it is a partition's"), "{said}");
+    let raw = desk.read("raw/sales.json");
+    for part in [
+        r#""dialect": {"delimiter": ";"}"#,
+        r#"{"name": "id", "type": "long", "description": "Number"}"#,
+        r#"{"name": "tags", "type": "array<struct<k:character,v:int>>", "description": ""}"#,
+    ] {
+        assert!(raw.contains(part), "{raw}");
+    }
+}
+
+#[test]
+fn odd_names_inside_of_json_are_described() {
+    let desk = Desk::new();
+    let (said, verdict) = desk.describe(
+        "docs_1.jsonl",
+        b"{\"_id\":{\"$oid\":\"5f\"},\"addr\":[{\"Post Code\":\"X\",\"post_code\":\"Y\"}]}\n{\"_id\":{\"$oid\":\"60\"},\"addr\":[]}\n",
+    );
+    assert_eq!(verdict, Verdict::Passed, "{said}");
+    assert!(desk.column("docs", 0).contains(r#""source_names":{"oid":"$oid"}"#), "{}", desk.column("docs", 0));
+    let addresses = desk.column("docs", 1);
+    assert!(addresses.contains("array<struct<post_code:character,post_code_2:character>>"), "{addresses}");
+    assert!(addresses.contains(r#""source_names":{"post_code":"Post Code","post_code_2":"post_code"}"#), "{addresses}");
+}

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::describe::columns::{Found, FoundColumn, quoted};
 use crate::describe::sniffed::Sniffed;
-use crate::describe::{Sample, has_notes, name_pattern};
+use crate::describe::name_pattern;
 
 /// Values of a column of which a few are told as all that there may be.
 const FEW_VALUES: usize = 12;
@@ -56,20 +56,20 @@ impl Files {
         Ok(())
     }
 
-    pub fn next_steps(&self, table: &str, sample: &Path) -> String {
-        format!(
-            "\nWritten: {}, {} and {}\nLook at them; what stands under `proposed` counts once it stands beside it. \
-             Then:\n  make validate FILE='{}' TABLE={table}\n",
-            self.raw.display(),
-            self.curated.display(),
-            self.sql.display(),
-            sample.display()
-        )
+    /// With the sample, if there is one.
+    pub fn next_steps(&self, table: &str, sample: Option<&Path>) -> String {
+        let [raw, curated, sql] = self.all().map(Path::display);
+        let look = match sample {
+            Some(_) => "Look at them; what stands under `proposed` counts once it stands beside it.",
+            None => "Look at them: how files are written (`data_format`, `dialect`) is for you to say.",
+        };
+        let file = sample.map_or("…".into(), |sample| format!("'{}'", sample.display()));
+        format!("\nWritten: {raw}, {curated} and {sql}\n{look} Then:\n  make validate FILE={file} TABLE={table}\n")
     }
 }
 
 /// `raw/<table>.json`.
-pub fn raw(table: &str, file_name: &str, sniffed: &Sniffed, found: &Found) -> String {
+pub fn raw(table: &str, file_name: Option<&str>, sniffed: &Sniffed, found: &Found) -> String {
     let format = match sniffed.data_format {
         DataFormat::Json => "json",
         DataFormat::Parquet => "parquet",
@@ -79,7 +79,8 @@ pub fn raw(table: &str, file_name: &str, sniffed: &Sniffed, found: &Found) -> St
     let mut dialect = sniffed.dialect.clone();
     dialect.extend(of_values(&shared));
     let mut checks: Vec<(&str, Value)> = Vec::new();
-    checks.extend(name_pattern(table, file_name).map(|pattern| ("file_name_pattern", json!(pattern))));
+    let pattern = file_name.and_then(|name| name_pattern(table, name));
+    checks.extend(pattern.map(|pattern| ("file_name_pattern", json!(pattern))));
     if found.lacks {
         checks.push(("allow_missing_columns", json!(true)));
     }
@@ -99,10 +100,11 @@ pub fn raw(table: &str, file_name: &str, sniffed: &Sniffed, found: &Found) -> St
         let own = Written { decimal: '.', group: None, bare_number: true, ..found.written.clone() };
         let written = if numbers_as(&found.written) == numbers_as(&shared) { own } else { found.written.clone() };
         keys.extend(of_values(&written));
-        keys.push(("description", json!("")));
+        keys.push(("description", json!(column.description)));
         if !found.nullable {
             keys.push(("nullable", json!(false)));
         }
+        keys.extend(column.rules.iter().cloned());
         let proposed = proposed(column);
         let mut line = object(&keys);
         if !proposed.is_empty() {
@@ -120,6 +122,9 @@ pub fn raw(table: &str, file_name: &str, sniffed: &Sniffed, found: &Found) -> St
             let _ = writeln!(text, "  \"{key}\": {},", object(keys));
         }
     }
+    if !found.primary_key.is_empty() {
+        let _ = writeln!(text, "  \"primary_key\": {},", json!(found.primary_key));
+    }
     let columns: Vec<String> = columns.map(|column| format!("    {column}")).collect();
     let _ = write!(text, "  \"columns\": [\n{}\n  ]\n}}\n", columns.join(",\n"));
     text
@@ -132,7 +137,8 @@ pub fn curated(table: &str, found: &Found) -> String {
         .iter()
         .map(|column| {
             let name = column.described.column_type.name(Dialect::EtlManager);
-            let mut keys = vec![("name", json!(column.name)), ("type", json!(name)), ("description", json!(""))];
+            let about = json!(column.description);
+            let mut keys = vec![("name", json!(column.name)), ("type", json!(name)), ("description", about)];
             if !column.described.nullable {
                 keys.push(("nullable", json!(false)));
             }
@@ -341,10 +347,11 @@ fn object(keys: &[(&str, Value)]) -> String {
     format!("{{{}}}", keys.join(", "))
 }
 
-/// What was found, for people.
-pub fn shown(sample: &Sample<'_>, table: &str, sniffed: &Sniffed, found: &Found) -> String {
-    let mut text = format!("{} as table `{table}`\n", sample.path.display());
-    let mut written = vec![sniffed.format.to_string()];
+/// What was found in a file, for people.
+pub fn shown(file: &Path, of: Option<&str>, table: &str, sniffed: &Sniffed, found: &Found) -> String {
+    let mut text = format!("{} as table `{table}`\n", file.display());
+    let mut written: Vec<String> = of.map(|of| format!("a description of {of}'s")).into_iter().collect();
+    written.push(sniffed.format.to_string());
     written.extend(sniffed.dialect.iter().map(|(key, value)| format!("{key} {value}")));
     let _ = writeln!(text, "  {}", contract::visible(&written.join(", ")));
     let mut lines = vec![["COLUMN", "IN THE FILE", "TYPE", "WRITTEN", "NULLS"].map(str::to_owned)];
@@ -352,6 +359,7 @@ pub fn shown(sample: &Sample<'_>, table: &str, sniffed: &Sniffed, found: &Found)
         let place = column.source_position.map(|position| format!(" (field {position})")).unwrap_or_default();
         let source = column.source_name.as_ref().map(|name| format!("`{}`{place}", contract::visible(name)));
         let mut how: Vec<String> = column.described.datetime_format.iter().cloned().collect();
+        how.extend(column.rules.iter().map(|(key, value)| format!("{key} {value}")));
         how.extend(of_values(&column.described.written).iter().map(|(key, value)| format!("{key} {value}")));
         lines.push([
             column.name.clone(),
@@ -368,7 +376,7 @@ pub fn shown(sample: &Sample<'_>, table: &str, sniffed: &Sniffed, found: &Found)
         let cells: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
-    if has_notes(found) {
+    if !found.notes.is_empty() {
         text.push('\n');
         for note in &found.notes {
             let _ = writeln!(text, "Note: {note}");

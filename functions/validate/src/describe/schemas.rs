@@ -1,0 +1,401 @@
+//! A new table out of a description that another program has of it, in place of a sample: a Table Schema or Data Package
+//! of Frictionless, a data contract of ODCS, or a table of Glue as `aws glue get-table` prints it. What such a description
+//! says and Landfall has no word for is told in notes.
+
+use std::path::Path;
+
+use contract::{ColumnType, DataFormat, Dialect, FieldNames, FileFormat, key};
+use rows::Profile;
+use serde_json::{Map, Value, json};
+
+use crate::describe::columns::{Found, FoundColumn};
+use crate::describe::sniffed::Sniffed;
+
+/// Longer files are data.
+const LONGEST_BYTES: u64 = 16 << 20;
+
+/// A table that is described.
+pub struct Schema {
+    pub name: Option<String>,
+    /// Whose description it is, for people.
+    pub of: &'static str,
+    pub sniffed: Sniffed,
+    pub found: Found,
+}
+
+/// The description in a file, if it is one; of several tables that of the name.
+///
+/// # Errors
+/// Where it describes several tables and none is named, or one in words that cannot be.
+pub fn read(path: &Path, table: Option<&str>) -> Result<Option<Schema>, String> {
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    if !is_json || std::fs::metadata(path).map_or(true, |about| about.len() > LONGEST_BYTES) {
+        return Ok(None);
+    }
+    let cannot = |error: String| format!("{}: {error}", path.display());
+    let text = std::fs::read(path).map_err(|error| cannot(error.to_string()))?;
+    let Ok(Value::Object(said)) = serde_json::from_slice(&text) else { return Ok(None) };
+    parse(&said, table).map_err(cannot)
+}
+
+fn parse(said: &Map<String, Value>, table: Option<&str>) -> Result<Option<Schema>, String> {
+    let objects = |key: &str| said.get(key).and_then(Value::as_array).filter(|all| all.iter().all(Value::is_object));
+    if let Some(glue) = said.get("Table").and_then(Value::as_object).or(Some(said))
+        && glue.get("StorageDescriptor").is_some_and(Value::is_object)
+    {
+        return glue_table(glue).map(Some);
+    }
+    if let Some(fields) = objects("fields").filter(|fields| fields.iter().all(|field| field.get("name").is_some())) {
+        return frictionless(&json!({"schema": {"fields": fields, "missingValues": said.get("missingValues"),
+            "primaryKey": said.get("primaryKey")}}))
+        .map(Some);
+    }
+    if let Some(resources) = objects("resources") {
+        return frictionless(one_of(resources, table)?).map(Some);
+    }
+    if let Some(schemas) = objects("schema").filter(|_| said.get("kind") == Some(&json!("DataContract"))) {
+        return data_contract(one_of(schemas, table)?).map(Some);
+    }
+    Ok(None)
+}
+
+fn one_of<'a>(tables: &'a [Value], named: Option<&str>) -> Result<&'a Value, String> {
+    let name = |table: &'a Value| table.get("name").and_then(Value::as_str).unwrap_or_default();
+    let fits = |table: &&Value| named.is_none_or(|named| key::described_name(name(table), |_| false) == named);
+    let fitting: Vec<&Value> = tables.iter().filter(fits).collect();
+    match (fitting[..].as_ref(), tables) {
+        ([one], _) | ([], [one]) => Ok(one),
+        _ => {
+            let names: Vec<String> =
+                tables.iter().map(|table| format!("`{}`", key::described_name(name(table), |_| false))).collect();
+            Err(format!("it describes several tables; name one by --table: {}", names.join(", ")))
+        }
+    }
+}
+
+/// What becomes of a description.
+struct Making {
+    columns: Vec<FoundColumn>,
+    notes: Vec<String>,
+    leaves_out: bool,
+}
+
+impl Making {
+    fn new() -> Self {
+        Self { columns: Vec::new(), notes: Vec::new(), leaves_out: false }
+    }
+
+    /// Adds a column of a name and a type that Landfall has.
+    fn add(&mut self, source: &str, column_type: ColumnType, about: &Value, rules: Vec<(&'static str, Value)>) {
+        let name = key::described_name(source, |name| self.columns.iter().any(|column| column.name == name));
+        let mut described = Profile::new(true).conclude();
+        (described.column_type, described.nullable) = (column_type, !is_true(about, "required"));
+        self.columns.push(FoundColumn {
+            source_name: (name != source).then(|| source.to_owned()),
+            name,
+            source_names: FieldNames::default(),
+            source_position: None,
+            described,
+            description: text(about, "description"),
+            rules,
+        });
+    }
+
+    fn leave_out(&mut self, source: &str, why: &str) {
+        self.leaves_out = true;
+        self.notes.push(format!("`{}` is left out: {why}", contract::visible(source)));
+    }
+
+    fn finish(self, data_format: DataFormat, dialect: Vec<(&'static str, Value)>) -> Result<(Sniffed, Found), String> {
+        if self.columns.is_empty() {
+            return Err("it describes no column that there may be here".into());
+        }
+        let format = match data_format {
+            DataFormat::Parquet => FileFormat::Parquet,
+            DataFormat::Json => FileFormat::JsonLines,
+            _ => FileFormat::Csv,
+        };
+        let (columns, notes) = (self.columns, self.notes);
+        let found = Found { columns, notes, leaves_out: self.leaves_out, ..Found::default() };
+        Ok((Sniffed::told(format, data_format, dialect), found))
+    }
+}
+
+fn is_true(about: &Value, key: &str) -> bool {
+    about.get(key).and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn text(about: &Value, key: &str) -> String {
+    about.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Keys of a description that are called the same here, or otherwise.
+fn rules_of(said: &Value, keys: &[(&str, &'static str)]) -> Vec<(&'static str, Value)> {
+    let known = keys.iter().filter_map(|(theirs, ours)| Some((*ours, said.get(theirs)?.clone())));
+    known.filter(|(_, value)| !value.is_null() && *value != json!(false)).collect()
+}
+
+/// A resource of a Data Package. <https://datapackage.org/standard/table-schema/>
+fn frictionless(resource: &Value) -> Result<Schema, String> {
+    let schema = resource.get("schema").filter(|schema| schema.is_object());
+    let schema = schema.ok_or("its resource has no schema of its own: give the schema's file")?;
+    let mut making = Making::new();
+    for field in schema.get("fields").and_then(Value::as_array).into_iter().flatten() {
+        let source = text(field, "name");
+        let format = text(field, "format");
+        let constraints = field.get("constraints").cloned().unwrap_or_default();
+        let mut rules = rules_of(field, &[
+            ("decimalChar", "decimalChar"),
+            ("groupChar", "groupChar"),
+            ("bareNumber", "bareNumber"),
+            ("trueValues", "trueValues"),
+            ("falseValues", "falseValues"),
+        ]);
+        if is_false(field, "bareNumber") {
+            rules.push(("bareNumber", json!(false)));
+        }
+        let column_type = match &*text(field, "type") {
+            "integer" => ColumnType::Int64,
+            "number" => ColumnType::Float64,
+            "boolean" => ColumnType::Boolean,
+            "year" => ColumnType::Int32,
+            "date" => {
+                rules.extend(time_format(&format, &mut making.notes, &source));
+                ColumnType::Date
+            }
+            "datetime" => {
+                let usual = matches!(&*format, "" | "default");
+                rules.extend(if usual { Some(("datetime_format", json!("iso8601"))) } else { None });
+                rules.extend(time_format(&format, &mut making.notes, &source));
+                ColumnType::Timestamp(contract::TimestampUnit::Millisecond)
+            }
+            kind @ ("object" | "array" | "list" | "geojson") => {
+                making.leave_out(&source, &format!("a Table Schema does not say what is in one of type `{kind}`"));
+                continue;
+            }
+            _ => ColumnType::String,
+        };
+        rules.extend(constraints_of(&constraints, &column_type, &rules));
+        let mut about = field.clone();
+        about["required"] = constraints.get("required").cloned().unwrap_or_default();
+        making.add(&source, column_type, &about, rules);
+    }
+    let mut dialect = rules_of(resource, &[("encoding", "encoding")]);
+    dialect.retain(|(_, encoding)| encoding.as_str().is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")));
+    if let Some(said) = resource.get("dialect") {
+        dialect.extend(rules_of(said, &[
+            ("delimiter", "delimiter"),
+            ("quoteChar", "quoteChar"),
+            ("escapeChar", "escapeChar"),
+            ("commentChar", "commentChar"),
+            ("headerRows", "headerRows"),
+            ("skipInitialSpace", "skipInitialSpace"),
+        ]));
+        dialect.extend(["header", "doubleQuote"].into_iter().filter(|key| is_false(said, key)).map(|key| (key, json!(false))));
+    }
+    let missing = schema.get("missingValues").and_then(Value::as_array).into_iter().flatten();
+    let missing: Vec<&str> = missing.filter_map(Value::as_str).filter(|text| !text.is_empty()).collect();
+    if !missing.is_empty() {
+        dialect.push(("nullValues", json!(missing)));
+    }
+    let path = resource.get("path").and_then(|path| path.as_str().or_else(|| path.get(0)?.as_str())).unwrap_or_default();
+    let data_format = match key::extension(path) {
+        Some((FileFormat::JsonLines | FileFormat::Json, _)) => DataFormat::Json,
+        Some((FileFormat::Parquet, _)) => DataFormat::Parquet,
+        _ => DataFormat::Csv,
+    };
+    let key = schema.get("primaryKey").map(|key| key.as_array().map_or(std::slice::from_ref(key), Vec::as_slice));
+    let key: Vec<&str> = key.into_iter().flatten().filter_map(Value::as_str).collect();
+    let (sniffed, mut found) = making.finish(data_format, dialect)?;
+    found.primary_key = found.called(&key);
+    Ok(Schema { name: name_of(resource), of: "Frictionless", sniffed, found })
+}
+
+fn is_false(about: &Value, key: &str) -> bool {
+    about.get(key).and_then(Value::as_bool) == Some(false)
+}
+
+fn name_of(table: &Value) -> Option<String> {
+    Some(text(table, "name")).filter(|name| !name.is_empty()).map(|name| key::described_name(&name, |_| false))
+}
+
+/// A format in strptime's words, which Frictionless has too.
+fn time_format(format: &str, notes: &mut Vec<String>, column: &str) -> Option<(&'static str, Value)> {
+    match format {
+        "" | "default" => None,
+        format if format.contains('%') => Some(("datetime_format", json!(format))),
+        other => {
+            let column = contract::visible(column);
+            notes.push(format!("`{column}`: say by a `datetime_format` how it is written; `{other}` says it not"));
+            None
+        }
+    }
+}
+
+/// The rules that Landfall has too, where they are for values of the type.
+fn constraints_of(
+    said: &Value,
+    column_type: &ColumnType,
+    written: &[(&'static str, Value)],
+) -> Vec<(&'static str, Value)> {
+    let mut rules = Vec::new();
+    if *column_type == ColumnType::String {
+        let texts = [("pattern", "pattern"), ("minLength", "minLength"), ("maxLength", "maxLength")];
+        rules.extend(rules_of(said, &texts));
+    } else if column_type.is_number() {
+        let bounds = rules_of(said, &[("minimum", "minimum"), ("maximum", "maximum")]).into_iter();
+        rules.extend(bounds.filter_map(|(key, value)| {
+            let number = value.as_str().map_or(Some(value.clone()), |text| serde_json::from_str(text).ok());
+            Some((key, number.filter(Value::is_number)?))
+        }));
+    } else if !written.iter().any(|(key, _)| *key == "datetime_format") && *column_type != ColumnType::Boolean {
+        let bounds = rules_of(said, &[("minimum", "minimum"), ("maximum", "maximum")]);
+        rules.extend(bounds.into_iter().filter(|(_, value)| value.is_string()));
+    }
+    rules.extend(rules_of(said, &[("enum", "enum"), ("unique", "unique")]));
+    rules
+}
+
+/// A table of an ODCS data contract, version 3. <https://bitol-io.github.io/open-data-contract-standard/>
+fn data_contract(table: &Value) -> Result<Schema, String> {
+    let (mut making, mut key) = (Making::new(), Vec::new());
+    for property in table.get("properties").and_then(Value::as_array).into_iter().flatten() {
+        let source = Some(text(property, "physicalName")).filter(|name| !name.is_empty());
+        let source = source.unwrap_or_else(|| text(property, "name"));
+        let physical = sql_type(&text(property, "physicalType"));
+        let logical = match &*text(property, "logicalType") {
+            "string" | "time" => Some(ColumnType::String),
+            "integer" => Some(ColumnType::Int64),
+            "number" => Some(ColumnType::Float64),
+            "boolean" => Some(ColumnType::Boolean),
+            "date" => Some(ColumnType::Date),
+            "timestamp" => Some(ColumnType::Timestamp(contract::TimestampUnit::Millisecond)),
+            _ => None,
+        };
+        let Some(column_type) = physical.or(logical) else {
+            making.leave_out(&source, "neither `physicalType` nor `logicalType` says a type that there is here");
+            continue;
+        };
+        let options = property.get("logicalTypeOptions").cloned().unwrap_or_default();
+        let mut rules = constraints_of(&options, &column_type, &[]);
+        rules.extend(rules_of(property, &[("unique", "unique")]));
+        if options.get("format").is_some() && !column_type.is_number() && column_type != ColumnType::String {
+            let column = contract::visible(&source);
+            making.notes.push(format!("`{column}`: say by a `datetime_format` how it is written"));
+        }
+        if is_true(property, "primaryKey") {
+            key.push(source.clone());
+        }
+        making.add(&source, column_type, property, rules);
+    }
+    let (sniffed, mut found) = making.finish(DataFormat::Csv, Vec::new())?;
+    found.primary_key = found.called(&key.iter().map(String::as_str).collect::<Vec<_>>());
+    Ok(Schema { name: name_of(table), of: "ODCS", sniffed, found })
+}
+
+/// A table as Glue has it.
+fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
+    let storage = &table["StorageDescriptor"];
+    let serde = storage.get("SerdeInfo").cloned().unwrap_or_default();
+    let library = text(&serde, "SerializationLibrary").to_lowercase();
+    let data_format = match () {
+        () if library.contains("parquet") => DataFormat::Parquet,
+        () if library.contains("json") => DataFormat::Json,
+        () => DataFormat::Csv,
+    };
+    let mut making = Making::new();
+    for column in storage.get("Columns").and_then(Value::as_array).into_iter().flatten() {
+        let (source, type_name) = (text(column, "Name"), text(column, "Type"));
+        let Some(column_type) = sql_type(&type_name) else {
+            making.leave_out(&source, &format!("there is no type `{type_name}` here"));
+            continue;
+        };
+        let about = json!({"description": column.get("Comment")});
+        making.add(&source, column_type, &about, Vec::new());
+    }
+    for column in table.get("PartitionKeys").and_then(Value::as_array).into_iter().flatten() {
+        making.leave_out(&text(column, "Name"), "it is a partition's, which is in the path; partition the curated table by it");
+    }
+    making.leaves_out = false; // what is in the path is in no file
+    let mut dialect = Vec::new();
+    let parameters = [serde.get("Parameters"), table.get("Parameters")].map(|found| found.cloned().unwrap_or_default());
+    let of_serde = |keys: [&str; 2]| keys.into_iter().map(|key| text(&parameters[0], key)).find(|found| !found.is_empty());
+    if data_format == DataFormat::Csv {
+        let usual = [("delimiter", ","), ("quoteChar", "\""), ("escapeChar", "")];
+        let said = [["separatorChar", "field.delim"], ["quoteChar", "quoteChar"], ["escapeChar", "escape.delim"]];
+        for ((key, usual), keys) in usual.into_iter().zip(said) {
+            dialect.extend(of_serde(keys).filter(|found| found != usual).map(|found| (key, json!(found))));
+        }
+        let skipped = parameters.iter().map(|of| text(of, "skip.header.line.count")).any(|count| count == "1");
+        if !skipped {
+            dialect.push(("header", json!(false)));
+        }
+    }
+    let (sniffed, found) = making.finish(data_format, dialect)?;
+    let name = table.get("Name").and_then(Value::as_str).map(|name| key::described_name(name, |_| false));
+    Ok(Schema { name, of: "Glue", sniffed, found })
+}
+
+/// A type in the words of Hive and SQL, at any depth.
+fn sql_type(name: &str) -> Option<ColumnType> {
+    let mut words = String::new();
+    let mut rest = name.trim();
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        let is_field = after.trim_start().starts_with(':');
+        let lower = word.to_lowercase();
+        let ours = match &*lower {
+            _ if is_field || word.is_empty() => word,
+            "string" | "varchar" | "char" | "text" => "string",
+            "tinyint" => "int8",
+            "smallint" => "int16",
+            "int" | "integer" => "int32",
+            "bigint" => "int64",
+            "float" | "real" => "float32",
+            "double" => "float64",
+            "date" => "date32",
+            "timestamp" => "timestamp(ms)",
+            "boolean" | "bool" => "bool_",
+            "decimal" | "numeric" => "decimal128",
+            "array" => "list_",
+            _ => &lower,
+        };
+        words.push_str(ours);
+        rest = after;
+        // the length of a text
+        if matches!(&*lower, "varchar" | "char") && !is_field && rest.starts_with('(') {
+            rest = rest.split_once(')').map_or("", |(_, rest)| rest);
+        }
+        let other = rest.find(|c: char| c.is_alphanumeric() || c == '_').unwrap_or(rest.len());
+        let (between, after) = rest.split_at(other);
+        words.push_str(between);
+        rest = after;
+    }
+    ColumnType::parse(&words, Dialect::Mojap).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_sql_are_ours() {
+        for (theirs, ours) in [
+            ("string", "character"),
+            ("VARCHAR(20)", "character"),
+            ("bigint", "long"),
+            ("decimal(10,2)", "decimal(10,2)"),
+            ("NUMERIC(5, 0)", "decimal(5,0)"),
+            ("timestamp", "datetime"),
+            ("array<struct<date:date,int:bigint>>", "array<struct<date:date,int:long>>"),
+            ("boolean", "boolean"),
+        ] {
+            let found = sql_type(theirs).map(|found| found.name(Dialect::EtlManager));
+            assert_eq!(found.as_deref(), Some(ours), "{theirs}");
+        }
+        assert_eq!(sql_type("map<string,int>"), None);
+        assert_eq!(sql_type("uniontype<int>"), None);
+        assert_eq!(sql_type(""), None);
+    }
+}
