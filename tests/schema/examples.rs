@@ -228,11 +228,7 @@ pub fn unsaid() -> Vec<(usize, Kind, Value)> {
             Kind::Raw,
             with(json!({"checks": {"header": false}, "columns": [{"name": "a", "type": "int", "source_position": 1}]})),
         ),
-        (
-            15,
-            Kind::Raw,
-            with(json!({"columns": [{"name": "a", "type": "struct<b:int>", "source_names": {"c": "B"}}]})),
-        ),
+        (15, Kind::Raw, with(json!({"columns": [{"name": "a", "type": "struct<b:int>", "source_names": {"c": "B"}}]}))),
         (
             15,
             Kind::Raw,

@@ -62,7 +62,9 @@ def parser() -> argparse.ArgumentParser:
     land.add_argument("--table", help="the raw table; may be left out when the file's name begins with one's name")
     replay = commands.add_parser("replay", help="put a file back from quarantine into land (make replay)")
     replay.add_argument("key", help="the file's key in quarantine, or its s3:// address")
-    schema = commands.add_parser("schema", help="print another program's description of a table as JSON (make new-table)")
+    schema = commands.add_parser(
+        "schema", help="print another program's description of a table as JSON (make new-table)"
+    )
     schema.add_argument("source", help="<database>.<table> of Glue, or a data contract in YAML")
     for command in (land, replay):
         command.add_argument("--stack", help="one of the account of your credentials, in place of `make up`'s")

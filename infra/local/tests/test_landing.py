@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import LocalCloud, postcodes
 
-from landfall_local import landing
+from landfall_local import account, landing
 from landfall_local.running import Refusal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -88,6 +88,32 @@ def test_a_csv_of_german_excel_becomes_a_table_and_a_bad_one_comes_back(desk, tm
     assert back.returncode == 0, back.stdout + back.stderr
     assert "table     bestellungen: 5 rows (before: 2)" in back.stdout
     assert "Contents" not in cloud.s3.list_objects_v2(Bucket=outputs["QuarantineBucketName"])
+
+
+def test_a_table_of_glue_and_a_data_contract_in_yaml_are_described(desk, tmp_path):
+    folder, cloud, _ = desk
+    storage = {
+        "Columns": [{"Name": "id", "Type": "bigint"}, {"Name": "price", "Type": "decimal(10,2)"}],
+        "SerdeInfo": {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe"},
+    }
+    cloud.glue.create_database(DatabaseInput={"Name": "theirs"})
+    cloud.glue.create_table(DatabaseName="theirs", TableInput={"Name": "sales", "StorageDescriptor": storage})
+    contract = tmp_path / "contract.yaml"
+    contract.write_text(
+        "kind: DataContract\nschema:\n  - name: returns\n    properties:\n      - {name: id, logicalType: integer}\n"
+    )
+    expected = {"theirs.sales": '"price", "type": "decimal(10,2)"', str(contract): '"id", "type": "long"'}
+    for source, column in expected.items():
+        words = [sys.executable, "-m", "landfall_local", "schema", source]
+        environment = {**os.environ, **account.environment(cloud.endpoint), "PYTHONPATH": str(ROOT / "infra/local")}
+        printed = subprocess.run(words, capture_output=True, text=True, env=environment, check=True).stdout
+        (tmp_path / "schema.json").write_text(printed)
+        describe = [FUNCTIONS / "validate" / "bootstrap", "describe", tmp_path / "schema.json"]
+        described = subprocess.run([*describe, "--meta-data", folder / "new"], capture_output=True, text=True)
+        assert described.returncode == 0, described.stderr
+        [raw] = (folder / "new" / "raw").glob("*.json")
+        assert column in raw.read_text()
+        raw.unlink()
 
 
 def query(cloud, outputs, sql: str) -> list[list[str]]:

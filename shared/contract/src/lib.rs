@@ -26,9 +26,9 @@ pub use manifest::{
 };
 pub use metadata::{Database, MetaData};
 pub use problem::{Problem, Problems, nearest};
-pub use table::{FieldNames, 
-    Anchor, Checks, Column, DataFormat, EarlierType, Mode, ParquetCompression, ReadFrom, RepeatedFiles, Sensitivity,
-    Source, Table,
+pub use table::{
+    Anchor, Checks, Column, DataFormat, EarlierType, FieldNames, Mode, ParquetCompression, ReadFrom, RepeatedFiles,
+    Sensitivity, Source, Table,
 };
 pub use visible::{visible, visible_json, visible_lines};
 

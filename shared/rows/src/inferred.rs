@@ -392,8 +392,8 @@ mod tests {
             (&["true", "1"], "none"),
             (&["{}", "[]"], "none"),
             (&["{}"], "none"),
-            (&["{\"a b\":1}"], "none"),
-            (&["{\"a\":1,\"A\":1}"], "none"),
+            (&["{\"a b\":1}"], "struct<a_b:int>"),
+            (&["{\"a\":1,\"A\":1}"], "struct<a:int,a_2:int>"),
             (&["[[[[[[[[[1]]]]]]]]]"], "none"),
         ] {
             assert_eq!(inferred(values), expected, "{values:?}");

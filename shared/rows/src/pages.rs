@@ -642,10 +642,7 @@ impl Chunk {
             Compression::BROTLI(_) => {
                 let mut bytes = Vec::new();
                 let inflating = brotli_decompressor::Decompressor::new(&packed[..], BROTLI_BUFFER_BYTES);
-                inflating
-                    .take(size as u64 + 1)
-                    .read_to_end(&mut bytes)
-                    .map_err(|error| damaged(error.to_string()))?;
+                inflating.take(size as u64 + 1).read_to_end(&mut bytes).map_err(|error| damaged(error.to_string()))?;
                 bytes.into()
             }
             Compression::LZ4_RAW => lz4_block(packed, size).ok_or_else(|| damaged("LZ4".into()))?.into(),

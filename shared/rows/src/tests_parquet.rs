@@ -672,3 +672,26 @@ fn a_field_of_the_footer_that_another_program_uses_otherwise_is_passed_over() {
     bytes[length] += 3;
     assert_eq!(numbers_of(bytes), one_two_three());
 }
+
+#[test]
+fn fields_of_structs_are_found_by_what_the_file_calls_them() {
+    let field = |name: &str| Arc::new(Field::new(name, DataType::Utf8, true));
+    let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+    let parts = StructArray::from(vec![(field("Post Code"), text("X")), (field("list.price"), text("7"))]);
+    let bytes = write(&batch(vec![("a", Arc::new(parts))]));
+    let described =
+        ColumnType::Struct(vec![("post_code".into(), ColumnType::String), ("price".into(), ColumnType::String)]);
+    let mut table = one("a", described);
+    for (path, name) in [("post_code", "Post Code"), ("price", "list.price")] {
+        table.columns[0].source_names.insert(path.into(), name.into());
+    }
+    let reading = read(bytes.clone(), &table);
+    let both = Value::Fields(vec![Value::Text("X".into()), Value::Text("7".into())]);
+    assert_eq!((values(&reading.batches), reading.counts()), (vec![vec![both]], vec![]));
+
+    let inferred = read(bytes, &one("b", ColumnType::Int32)).summary.tallies.swap_remove(1).inferred.unwrap();
+    assert_eq!(
+        (inferred.column_type().unwrap().to_string(), inferred.field_names().iter().count()),
+        ("struct<post_code:string,list_price:string>".into(), 2)
+    );
+}

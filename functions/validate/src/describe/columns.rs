@@ -186,7 +186,8 @@ fn described(column: &FoundColumn, type_name: &str) -> String {
     let mut keys = vec![format!("\"name\": {}", quoted(&column.name))];
     keys.extend(column.source_name.as_ref().map(|name| format!("\"source_name\": {}", quoted(name))));
     if !column.source_names.is_empty() && type_name.contains('<') {
-        let names: serde_json::Map<_, _> = column.source_names.iter().map(|(path, name)| (path.into(), name.into())).collect();
+        let names: serde_json::Map<_, _> =
+            column.source_names.iter().map(|(path, name)| (path.into(), name.into())).collect();
         keys.push(format!("\"source_names\": {}", serde_json::Value::from(names)));
     }
     keys.extend(column.source_position.map(|position| format!("\"source_position\": {position}")));

@@ -60,14 +60,13 @@ fn parse(said: &Map<String, Value>, table: Option<&str>) -> Result<Option<Schema
 }
 
 fn one_of<'a>(tables: &'a [Value], named: Option<&str>) -> Result<&'a Value, String> {
-    let name = |table: &'a Value| table.get("name").and_then(Value::as_str).unwrap_or_default();
-    let fits = |table: &&Value| named.is_none_or(|named| key::described_name(name(table), |_| false) == named);
+    let fits = |table: &&Value| named.is_none_or(|named| name_of(table).as_deref() == Some(named));
     let fitting: Vec<&Value> = tables.iter().filter(fits).collect();
-    match (fitting[..].as_ref(), tables) {
-        ([one], _) | ([], [one]) => Ok(one),
+    match (&fitting[..], tables) {
+        ([one], _) => Ok(one),
+        ([], [one]) => Ok(one),
         _ => {
-            let names: Vec<String> =
-                tables.iter().map(|table| format!("`{}`", key::described_name(name(table), |_| false))).collect();
+            let names: Vec<String> = tables.iter().filter_map(name_of).map(|name| format!("`{name}`")).collect();
             Err(format!("it describes several tables; name one by --table: {}", names.join(", ")))
         }
     }
@@ -144,13 +143,16 @@ fn frictionless(resource: &Value) -> Result<Schema, String> {
         let source = text(field, "name");
         let format = text(field, "format");
         let constraints = field.get("constraints").cloned().unwrap_or_default();
-        let mut rules = rules_of(field, &[
-            ("decimalChar", "decimalChar"),
-            ("groupChar", "groupChar"),
-            ("bareNumber", "bareNumber"),
-            ("trueValues", "trueValues"),
-            ("falseValues", "falseValues"),
-        ]);
+        let mut rules = rules_of(
+            field,
+            &[
+                ("decimalChar", "decimalChar"),
+                ("groupChar", "groupChar"),
+                ("bareNumber", "bareNumber"),
+                ("trueValues", "trueValues"),
+                ("falseValues", "falseValues"),
+            ],
+        );
         if is_false(field, "bareNumber") {
             rules.push(("bareNumber", json!(false)));
         }
@@ -183,22 +185,28 @@ fn frictionless(resource: &Value) -> Result<Schema, String> {
     let mut dialect = rules_of(resource, &[("encoding", "encoding")]);
     dialect.retain(|(_, encoding)| encoding.as_str().is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")));
     if let Some(said) = resource.get("dialect") {
-        dialect.extend(rules_of(said, &[
-            ("delimiter", "delimiter"),
-            ("quoteChar", "quoteChar"),
-            ("escapeChar", "escapeChar"),
-            ("commentChar", "commentChar"),
-            ("headerRows", "headerRows"),
-            ("skipInitialSpace", "skipInitialSpace"),
-        ]));
-        dialect.extend(["header", "doubleQuote"].into_iter().filter(|key| is_false(said, key)).map(|key| (key, json!(false))));
+        dialect.extend(rules_of(
+            said,
+            &[
+                ("delimiter", "delimiter"),
+                ("quoteChar", "quoteChar"),
+                ("escapeChar", "escapeChar"),
+                ("commentChar", "commentChar"),
+                ("headerRows", "headerRows"),
+                ("skipInitialSpace", "skipInitialSpace"),
+            ],
+        ));
+        dialect.extend(
+            ["header", "doubleQuote"].into_iter().filter(|key| is_false(said, key)).map(|key| (key, json!(false))),
+        );
     }
     let missing = schema.get("missingValues").and_then(Value::as_array).into_iter().flatten();
     let missing: Vec<&str> = missing.filter_map(Value::as_str).filter(|text| !text.is_empty()).collect();
     if !missing.is_empty() {
         dialect.push(("nullValues", json!(missing)));
     }
-    let path = resource.get("path").and_then(|path| path.as_str().or_else(|| path.get(0)?.as_str())).unwrap_or_default();
+    let path =
+        resource.get("path").and_then(|path| path.as_str().or_else(|| path.get(0)?.as_str())).unwrap_or_default();
     let data_format = match key::extension(path) {
         Some((FileFormat::JsonLines | FileFormat::Json, _)) => DataFormat::Json,
         Some((FileFormat::Parquet, _)) => DataFormat::Parquet,
@@ -314,12 +322,16 @@ fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
         making.add(&source, column_type, &about, Vec::new());
     }
     for column in table.get("PartitionKeys").and_then(Value::as_array).into_iter().flatten() {
-        making.leave_out(&text(column, "Name"), "it is a partition's, which is in the path; partition the curated table by it");
+        making.leave_out(
+            &text(column, "Name"),
+            "it is a partition's, which is in the path; partition the curated table by it",
+        );
     }
     making.leaves_out = false; // what is in the path is in no file
     let mut dialect = Vec::new();
     let parameters = [serde.get("Parameters"), table.get("Parameters")].map(|found| found.cloned().unwrap_or_default());
-    let of_serde = |keys: [&str; 2]| keys.into_iter().map(|key| text(&parameters[0], key)).find(|found| !found.is_empty());
+    let of_serde =
+        |keys: [&str; 2]| keys.into_iter().map(|key| text(&parameters[0], key)).find(|found| !found.is_empty());
     if data_format == DataFormat::Csv {
         let usual = [("delimiter", ","), ("quoteChar", "\""), ("escapeChar", "")];
         let said = [["separatorChar", "field.delim"], ["quoteChar", "quoteChar"], ["escapeChar", "escape.delim"]];

@@ -8,8 +8,8 @@ use contract::{ColumnType, DataFormat, Dialect, Written};
 use serde_json::{Value, json};
 
 use crate::describe::columns::{Found, FoundColumn, quoted};
-use crate::describe::sniffed::Sniffed;
 use crate::describe::name_pattern;
+use crate::describe::sniffed::Sniffed;
 
 /// Values of a column of which a few are told as all that there may be.
 const FEW_VALUES: usize = 12;
