@@ -40,6 +40,7 @@ class Case:
     content: bytes
     linter: dict = field(default_factory=dict)
     checks: dict = field(default_factory=dict)
+    dialect: dict = field(default_factory=dict)
 
     @property
     def metadata(self) -> dict:
@@ -339,7 +340,8 @@ def table(rng: random.Random, *described: dict, nulls: float = 0.1) -> tuple[lis
 
 # ------------------------------------------------------------------------------------------- the file and its columns
 
-Made = tuple[list[dict], bytes] | tuple[list[dict], bytes, dict, dict]
+# columns and bytes; data_linter's settings, and our checks; our dialect
+Made = tuple[list[dict], bytes] | tuple[list[dict], bytes, dict, dict] | tuple[list[dict], bytes, dict, dict, dict]
 FILES: list[tuple[str, tuple[str, ...], Callable[[random.Random, str], Made]]] = []
 
 
@@ -523,6 +525,142 @@ def _(rng: random.Random, file_format: str) -> Made:
 def _(rng: random.Random, _: str) -> Made:
     columns, rows = table(rng)
     return columns, b"\xef\xbb\xbf" + to_csv(columns, rows, header=False), {"expect-header": False}, {"header": False}
+
+
+# ------------------------------------------------------------------------------------------ how the supplier writes it
+
+
+def delimited(columns: list[dict], rows: list[dict], delimiter: str = ",", quote: str = '"') -> str:
+    def written(value: object, described: dict) -> str:
+        text = spell(value, described)
+        if text is None:
+            return ""
+        if isinstance(value, Raw) or not any(c in text for c in (delimiter, quote, "\n")):
+            return text
+        return quote + text.replace(quote, quote * 2) + quote
+
+    lines = [delimiter.join(c["name"] for c in columns)]
+    lines += [delimiter.join(written(row[c["name"]], c) for c in columns) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def pandas(**settings: object) -> dict:
+    return {"pandas-kwargs": settings}
+
+
+SEPARATED = [("a semicolon", ";"), ("a tab", "\t"), ("a pipe", "|")]
+for what, separator in SEPARATED:
+
+    @whole_file(f"separator: {what}", ("csv",))
+    def _(rng: random.Random, _: str, separator: str = separator) -> Made:
+        columns, rows = table(rng, column("text", "string"))
+        content = delimited(columns, rows, separator).encode()
+        return columns, content, pandas(sep=separator), {}, {"delimiter": separator}
+
+
+@whole_file("separator: a semicolon described, and commas in the file", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    columns, rows = table(rng)
+    return columns, to_csv(columns, rows), pandas(sep=";"), {}, {"delimiter": ";"}
+
+
+@whole_file("separator: a semicolon in the file, and none described", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    columns, rows = table(rng)
+    return columns, delimited(columns, rows, ";").encode()
+
+
+@whole_file("separator: a semicolon, and a value that does not fit", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    columns, rows = table(rng, column("value", "int64"))
+    rng.choice(rows)["value"] = Raw("x1")
+    return columns, delimited(columns, rows, ";").encode(), pandas(sep=";"), {}, {"delimiter": ";"}
+
+
+@whole_file("quotes: apostrophes", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    columns, rows = table(rng, column("text", "string"))
+    content = delimited(columns, rows, quote="'").encode()
+    return columns, content, pandas(quotechar="'"), {}, {"quoteChar": "'"}
+
+
+WESTERN = column("town", "string", enum=["Köln", "Orléans", "Mons", "5 €"])
+
+
+def western(rng: random.Random) -> tuple[list[dict], str]:
+    columns, rows = table(rng, WESTERN)
+    for row in rows:
+        row["town"] = rng.choice(WESTERN["enum"])
+    rows[0]["town"] = "5 €"
+    return columns, to_csv(columns, rows).decode().replace("Łódź", "Zoë")
+
+
+@whole_file("encoding: windows-1252", ("csv", "jsonl"))
+def _(rng: random.Random, file_format: str) -> Made:
+    columns, text = western(rng)
+    if file_format == "jsonl":
+        columns, rows = table(rng, WESTERN)
+        for row in rows:
+            row["town"] = "5 €"
+        text = to_jsonl(columns, rows).decode().replace("Łódź", "Zoë")
+    return columns, text.encode("windows-1252"), pandas(encoding="cp1252"), {}, {"encoding": "windows-1252"}
+
+
+@whole_file("encoding: windows-1252 described, and UTF-8 in the file", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    columns, text = western(rng)
+    return columns, text.encode(), pandas(encoding="cp1252"), {}, {"encoding": "windows-1252"}
+
+
+@whole_file("encoding: windows-1252 in the file, and none described", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    columns, text = western(rng)
+    return columns, text.encode("windows-1252")
+
+
+@whole_file("encoding: UTF-16", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    columns, text = western(rng)
+    return columns, text.encode("utf-16"), pandas(encoding="utf-16"), {}, {"encoding": "utf-16le"}
+
+
+def with_nulls(rng: random.Random, nullable: bool) -> tuple[list[dict], bytes]:
+    columns, rows = table(rng, column("value", "float64", nullable=nullable))
+    rng.choice(rows)["value"] = Raw("missing")
+    return columns, to_csv(columns, rows)
+
+
+@whole_file("nulls: by a word of their own", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    return *with_nulls(rng, True), pandas(na_values=["missing"]), {}, {"nullValues": ["missing"]}
+
+
+@whole_file("nulls: by a word of their own, where none may be", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    return *with_nulls(rng, False), pandas(na_values=["missing"]), {}, {"nullValues": ["missing"]}
+
+
+@whole_file("nulls: by a word that nobody described", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    return with_nulls(rng, True)
+
+
+@whole_file("numbers: with a comma for the point", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    columns, rows = table(rng, column("value", "float64"))
+    for row in rows:
+        for described in columns:
+            if described["type"] == "float64" and row[described["name"]] is not None:
+                row[described["name"]] = Raw(str(row[described["name"]]).replace(".", ","))
+    dialect = {"delimiter": ";", "decimalChar": ","}
+    return columns, delimited(columns, rows, ";").encode(), pandas(sep=";", decimal=","), {}, dialect
+
+
+@whole_file("lines: comments among them", ("csv",))
+def _(rng: random.Random, _: str) -> Made:
+    columns, rows = table(rng)
+    content = b"# made by a program\n" + to_csv(columns, rows) + b"# the end\n"
+    return columns, content, pandas(comment="#"), {}, {"commentChar": "#"}
 
 
 # ------------------------------------------------------------------------------------------------------ lines and bytes

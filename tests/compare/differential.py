@@ -63,7 +63,7 @@ def ours(validate: Path, case: Case, file: Path) -> Verdict:
     raw, curated = folder / "raw", folder / "curated"
     raw.mkdir(parents=True)
     curated.mkdir()
-    (raw / "t.json").write_text(json.dumps({**case.metadata, "checks": case.checks}, indent=1))
+    (raw / "t.json").write_text(json.dumps({**case.metadata, "checks": case.checks, "dialect": case.dialect}, indent=1))
     (curated / "database.json").write_text(json.dumps(DATABASE))
     command = [validate, "check", file, "--table", "t", "--meta-data", folder, "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
