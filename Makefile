@@ -88,12 +88,18 @@ check_metadata = $(BUILT)/validate/bootstrap metadata --meta-data $(META_DATA) >
 
 RAW_HIST ?=
 CURATED ?= .local/tables
+# What becomes of files that are read line by line; made anew each time.
+PROCESSED := .local/processed
 # Further options of the command, e.g. OPTIONS="--snapshot-date 2026-11-24 --memory 512".
 OPTIONS ?=
 
 .PHONY: tables
 tables: functions ## Build the curated tables from a folder of raw files of yours (RAW_HIST=folder CURATED=.local/tables TABLE=)
-	@$(BUILT)/curate/bootstrap build --meta-data $(META_DATA) --raw-hist '$(RAW_HIST)' --curated '$(CURATED)' \
+	@$(if $(RAW_HIST),,echo 'RAW_HIST= is missing: a folder of <table>/file_land_timestamp=<unix seconds>/<file>' >&2; exit 2)
+	@rm -rf $(PROCESSED); ! [ -d $(META_DATA)/processed ] || $(BUILT)/curate/bootstrap process \
+	  --meta-data $(META_DATA) --raw '$(RAW_HIST)' --processed $(PROCESSED) >/dev/null
+	@$(BUILT)/curate/bootstrap build --meta-data $(META_DATA) --raw-hist '$(RAW_HIST)' --processed $(PROCESSED) \
+	  --curated '$(CURATED)' \
 	  $(if $(TABLE),--table '$(TABLE)') $(OPTIONS)
 
 # 1: the raw database.

@@ -1,4 +1,4 @@
-//! The local cloud as a test uses it: one cloud for all tests of a process, one stack of its own for each test, so that
+//! The local cloud as a test uses it: two clouds for all tests of a process, one stack of its own for each test, so that
 //! tests run side by side and none sees another's files.
 
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_config::{Region, SdkConfig};
@@ -29,9 +30,14 @@ struct Cloud {
     _process: Child,
 }
 
+/// Each is a process that runs Python on one core.
+const CLOUDS: usize = 2;
+
+/// One of the clouds, each in its turn.
 fn cloud() -> &'static Cloud {
-    static CLOUD: OnceLock<Cloud> = OnceLock::new();
-    CLOUD.get_or_init(|| {
+    static ALL: [OnceLock<Cloud>; CLOUDS] = [const { OnceLock::new() }; CLOUDS];
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    ALL[TURN.fetch_add(1, Ordering::Relaxed) % CLOUDS].get_or_init(|| {
         let root = repository();
         let functions = root.join(".local/functions");
         let python = root.join(".venv/bin/python");
@@ -73,8 +79,26 @@ fn cloud() -> &'static Cloud {
     })
 }
 
+impl Cloud {
+    async fn control(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}{path}", self.endpoint);
+        let client = http_client();
+        let request = client.request(method.parse().expect("a method"), url);
+        let request = match body {
+            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+            None => request,
+        };
+        let answer = request.send().await.expect("the local cloud answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("a text");
+        assert!(status.is_success(), "{method} {path}: {status}: {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+}
+
 /// A deployed pipeline, with clients to look at it from outside.
 pub struct Stack {
+    cloud: &'static Cloud,
     /// Its name, the prefix of all its resources.
     pub name: String,
     /// What the template gives out.
@@ -109,8 +133,9 @@ impl Stack {
     /// Deploys the template under a name of the test's own. Glue databases are an account's, not a stack's, so each
     /// stack has databases of its own too.
     pub async fn deploy(name: &str, options: Options) -> Self {
-        let (metadata, database, raw_database) = databases_of(name, options.metadata.as_deref());
-        let functions = package(name, &metadata);
+        let cloud = cloud();
+        let (metadata, database, raw_database) = databases_of(cloud, name, options.metadata.as_deref());
+        let functions = package(cloud, name, &metadata);
         let base_folder = "open_data/postcodes_example";
         let mut parameters = json!({"RebuildWindowSeconds": "1", "BaseFolder": base_folder, "Database": database,
                                     "RawDatabase": raw_database});
@@ -118,14 +143,15 @@ impl Stack {
             parameters[key] = value.into();
         }
         let body = json!({"stack": name, "functions": functions, "parameters": parameters});
-        let deployed = control("POST", "/_local/stacks", Some(body)).await;
-        let config = sdk_config(Credentials::new("local", "local", None, None, "tests")).await;
+        let deployed = cloud.control("POST", "/_local/stacks", Some(body)).await;
+        let config = sdk_config(cloud, Credentials::new("local", "local", None, None, "tests")).await;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
-        let role = control("POST", &format!("/_local/functions/{name}-validate/credentials"), None).await;
+        let role = cloud.control("POST", &format!("/_local/functions/{name}-validate/credentials"), None).await;
         let [id, secret, token] = ["access_key_id", "secret_access_key", "session_token"]
             .map(|part| role[part].as_str().expect("validate's credentials").to_owned());
         let as_validate = s3.clone().credentials_provider(Credentials::new(id, secret, Some(token), None, "tests"));
         Self {
+            cloud,
             name: name.into(),
             outputs: deployed["outputs"].clone(),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
@@ -142,7 +168,7 @@ impl Stack {
 
     /// Where AWS is.
     pub fn endpoint(&self) -> &'static str {
-        &cloud().endpoint
+        &self.cloud.endpoint
     }
 
     /// The Glue database.
@@ -183,7 +209,7 @@ impl Stack {
 
     /// Where its functions read metadata when they start.
     pub fn metadata(&self) -> PathBuf {
-        cloud().state.path().join("meta_data").join(&self.name)
+        self.cloud.state.path().join("meta_data").join(&self.name)
     }
 
     /// Remembers what is in all areas and in the databases.
@@ -191,13 +217,14 @@ impl Stack {
         let areas = ["land", "raw-hist", "raw", "processed", "curated", "quarantine", "reports"];
         let buckets = areas.map(|area| self.bucket(area));
         let databases = [self.database(), self.raw_database()];
-        let taken = control("POST", "/_local/snapshots", Some(json!({"buckets": buckets, "databases": databases})));
+        let taken =
+            self.cloud.control("POST", "/_local/snapshots", Some(json!({"buckets": buckets, "databases": databases})));
         taken.await["id"].as_str().expect("its id").to_owned()
     }
 
     /// Makes areas and databases what they were then.
     pub async fn restore(&self, snapshot: &str) {
-        control("POST", &format!("/_local/snapshots/{snapshot}/restore"), None).await;
+        self.cloud.control("POST", &format!("/_local/snapshots/{snapshot}/restore"), None).await;
     }
 
     /// Every key in an area.
@@ -267,11 +294,11 @@ impl Stack {
 
     /// Fires any schedule of the stack, with options of the local cloud's.
     pub async fn fire_schedule(&self, name: &str, options: Value) {
-        control("POST", &format!("/_local/schedules/{}-{name}/fire", self.name), Some(options)).await;
+        self.cloud.control("POST", &format!("/_local/schedules/{}-{name}/fire", self.name), Some(options)).await;
     }
 
     async fn calls_of(&self, function: &str, method: &str, what: &str, body: Option<Value>) -> Value {
-        control(method, &format!("/_local/functions/{}/{what}", self.function(function)), body).await
+        self.cloud.control(method, &format!("/_local/functions/{}/{what}", self.function(function)), body).await
     }
 
     /// How often a function has called each operation of AWS, since the start or since they were forgotten.
@@ -339,18 +366,18 @@ impl Stack {
 
     /// Keeps catalog's queries queued until they are released, or stopped.
     pub async fn hold_queries(&self) {
-        control("POST", &format!("/_local/athena/{}-review/hold", self.name), None).await;
+        self.cloud.control("POST", &format!("/_local/athena/{}-review/hold", self.name), None).await;
     }
 
     /// Lets catalog's queries run again.
     pub async fn release_queries(&self) {
-        control("POST", &format!("/_local/athena/{}-review/release", self.name), None).await;
+        self.cloud.control("POST", &format!("/_local/athena/{}-review/release", self.name), None).await;
     }
 
     /// What functions of this stack answered so far, in order.
     pub async fn invocations(&self, function: &str) -> Vec<Value> {
         let name = self.function(function);
-        let all = control("GET", "/_local/invocations", None).await;
+        let all = self.cloud.control("GET", "/_local/invocations", None).await;
         let all = all["finished"].as_array().or(all["invocations"].as_array()).cloned().unwrap_or_default();
         all.into_iter().filter(|invocation| invocation["function"] == name).collect()
     }
@@ -461,7 +488,7 @@ impl Stack {
     pub fn logs(&self) -> String {
         let mut text = String::new();
         for function in ["extract", "validate", "curate", "catalog"] {
-            let file = cloud().state.path().join(format!("logs/{}.log", self.function(function)));
+            let file = self.cloud.state.path().join(format!("logs/{}.log", self.function(function)));
             let log = std::fs::read_to_string(file).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(15).collect();
             text.push_str(&format!("--- {function}\n"));
@@ -473,7 +500,7 @@ impl Stack {
     /// The most memory that an invocation of a function has had, in MB: its own, not that of its binary. `None` where the
     /// system does not tell.
     pub fn peak_memory(&self, function: &str) -> Option<u64> {
-        let file = cloud().state.path().join(format!("logs/{}.log", self.function(function)));
+        let file = self.cloud.state.path().join(format!("logs/{}.log", self.function(function)));
         let log = std::fs::read_to_string(file).unwrap_or_default();
         let reports = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         reports.filter_map(|report| report["record"]["metrics"]["maxMemoryUsedMB"].as_u64()).max()
@@ -544,8 +571,8 @@ pub fn postcodes(folder: &Path) {
 }
 
 /// A copy of a metadata folder, or of the postcodes', whose databases, the curated and the raw one, have names of the stack's own.
-fn databases_of(stack: &str, metadata: Option<&Path>) -> (PathBuf, String, String) {
-    let to = cloud().state.path().join("meta_data").join(stack);
+fn databases_of(cloud: &Cloud, stack: &str, metadata: Option<&Path>) -> (PathBuf, String, String) {
+    let to = cloud.state.path().join("meta_data").join(stack);
     match metadata {
         None => postcodes(&to),
         Some(from) => {
@@ -572,8 +599,8 @@ fn databases_of(stack: &str, metadata: Option<&Path>) -> (PathBuf, String, Strin
 }
 
 /// Code packages like those of `make functions`, with the stack's own metadata in them.
-fn package(stack: &str, metadata: &Path) -> PathBuf {
-    let folder = cloud().state.path().join("functions").join(stack);
+fn package(cloud: &Cloud, stack: &str, metadata: &Path) -> PathBuf {
+    let folder = cloud.state.path().join("functions").join(stack);
     for function in ["extract", "validate", "curate", "catalog"] {
         let package = folder.join(function);
         std::fs::create_dir_all(&package).expect("a folder");
@@ -592,23 +619,8 @@ fn http_client() -> reqwest::Client {
     reqwest::Client::new()
 }
 
-async fn control(method: &str, path: &str, body: Option<Value>) -> Value {
-    let url = format!("{}{path}", cloud().endpoint);
-    let client = http_client();
-    let request = client.request(method.parse().expect("a method"), url);
-    let request = match body {
-        Some(body) => request.header("content-type", "application/json").body(body.to_string()),
-        None => request,
-    };
-    let answer = request.send().await.expect("the local cloud answers");
-    let status = answer.status();
-    let text = answer.text().await.expect("a text");
-    assert!(status.is_success(), "{method} {path}: {status}: {text}");
-    serde_json::from_str(&text).unwrap_or(Value::Null)
-}
-
-async fn sdk_config(credentials: Credentials) -> SdkConfig {
-    let loader = boot::aws::loader().endpoint_url(&cloud().endpoint).region(Region::new("eu-west-2"));
+async fn sdk_config(cloud: &Cloud, credentials: Credentials) -> SdkConfig {
+    let loader = boot::aws::loader().endpoint_url(&cloud.endpoint).region(Region::new("eu-west-2"));
     loader.credentials_provider(credentials).load().await
 }
 

@@ -29,10 +29,11 @@ usage: bootstrap check FILE [--table NAME] [--meta-data FOLDER] [--key KEY] [--j
        bootstrap describe FILE [--table NAME] [--meta-data FOLDER] [--dry-run]
        bootstrap metadata [--meta-data FOLDER]
 
-`metadata` checks all metadata by itself; `check` checks a file of this machine exactly as the function checks one that lands; `describe` writes the metadata of a new
-table that reads it.
+`check` checks a file of this machine exactly as the function checks one that lands; `describe` writes the metadata of
+a new table that reads it; `metadata` checks all metadata by itself.
 
-  FILE                of any format in docs/files.md
+  FILE                of any format in docs/files.md; for `describe` also a Table Schema or Data Package of Frictionless,
+                      an ODCS data contract in JSON, or what `aws glue get-table` prints
   --table NAME        the raw table; may be left out when the file's name begins with one's name
   --meta-data FOLDER  the metadata; meta_data when left out
   --key KEY           the key under which the file is to land: its name is checked too
@@ -177,31 +178,9 @@ fn describe_request(arguments: &[OsString]) -> Result<describe::Request, String>
 /// Where it cannot be found out.
 pub fn report(table: &Table, name: &str, ranges: Ranges) -> Result<Report, String> {
     let dataset = Dataset::new(table.clone()).map_err(|problems| problems.to_string())?;
-    let (format, compression) =
-        key::extension(name).ok_or_else(|| format!("{name}: none of the extensions {}", key::extensions()))?;
-    let land = LandKey {
-        table: table.name.clone(),
-        file_land_timestamp: None,
-        file_name: name.to_owned(),
-        format,
-        compression,
-    };
-    let bytes = ranges.length();
-    let mut failures: Vec<Broken> = dataset.check_name(&land).into_iter().collect();
-    failures.extend(dataset.check_size(bytes));
-    let read = dataset.check_rows(ranges, &land).map_err(|failure| format!("{name}: {failure}"))?;
-    failures.extend(read.failures);
-    let findings = Findings { failures, ..read };
-    let object = Object {
-        bucket: String::new(),
-        key: name.to_owned(),
-        version_id: None,
-        etag: String::new(),
-        bytes,
-        last_modified: 0,
-        checksum: None,
-    };
-    Ok(Report::new(&object, Some(&table.name), &findings, Verdict::Failed, None, ""))
+    let key = local_key(table, name)?;
+    let file = LocalFile { shown: name.to_owned(), bytes: ranges.length(), last_modified: 0 };
+    examine(&dataset, &key, file, Input::from(ranges), dataset.check_name(&key).into_iter().collect(), "")
 }
 
 fn check(request: &Request) -> Result<Report, String> {
@@ -218,44 +197,71 @@ fn check(request: &Request) -> Result<Report, String> {
     };
     let table = table(&metadata, request.table.as_deref().or(named), &name)?;
     let dataset = Dataset::new(table.clone()).map_err(|problems| problems.to_string())?;
-    let (format, compression) = key::extension(&name)
-        .ok_or_else(|| format!("{}: none of the extensions {}", path.display(), key::extensions()))?;
-    let cannot_read = |error: std::io::Error| format!("{}: {error}", path.display());
-    let file = File::open(path).map_err(cannot_read)?;
-    let about = file.metadata().map_err(cannot_read)?;
-    if !about.is_file() {
-        return Err(format!("{} is not a file", path.display()));
-    }
-
-    let local = LandKey { table: table.name.clone(), file_land_timestamp: None, file_name: name, format, compression };
+    let local = local_key(table, &name)?;
     let mut failures = Vec::new();
     match &key {
         Some(Ok(key)) => failures.extend(dataset.check_name(key)),
         Some(Err(error)) => failures.push(Broken::whole("key", error.reason.clone())),
         None => {}
     }
-    failures.extend(dataset.check_size(about.len()));
-    let input = match rows::needs_ranges(format, compression) {
+
+    let cannot_read = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(cannot_read)?;
+    let about = file.metadata().map_err(cannot_read)?;
+    if !about.is_file() {
+        return Err(format!("{} is not a file", path.display()));
+    }
+    let time = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let file_here = LocalFile {
+        shown: path.display().to_string(),
+        bytes: about.len(),
+        last_modified: time.map_or(0, |time| time.as_secs()),
+    };
+    let input = match rows::needs_ranges(local.format, local.compression) {
         true => Input::from(Ranges::file(path).map_err(cannot_read)?),
         false => Input::from(file),
     };
-    let read = dataset.check_rows(input, &local).map_err(|failure| format!("{}: {failure}", path.display()))?;
+    examine(&dataset, &local, file_here, input, failures, &metadata.sha256)
+}
+
+/// A file of this machine, as a report names it.
+struct LocalFile {
+    shown: String,
+    bytes: u64,
+    last_modified: u64,
+}
+
+/// A key of no place in land.
+fn local_key(table: &Table, name: &str) -> Result<LandKey, String> {
+    let (format, compression) =
+        key::extension(name).ok_or_else(|| format!("{name}: none of the extensions {}", key::extensions()))?;
+    let file_name = name.to_owned();
+    Ok(LandKey { table: table.name.clone(), file_land_timestamp: None, file_name, format, compression })
+}
+
+/// What the function's checks find, besides what is wrong already.
+fn examine(
+    dataset: &Dataset,
+    key: &LandKey,
+    file: LocalFile,
+    input: Input,
+    mut failures: Vec<Broken>,
+    metadata_sha256: &str,
+) -> Result<Report, String> {
+    failures.extend(dataset.check_size(file.bytes));
+    let read = dataset.check_rows(input, key).map_err(|failure| format!("{}: {failure}", file.shown))?;
     failures.extend(read.failures);
     let findings = Findings { failures, ..read };
     let object = Object {
         bucket: String::new(),
-        key: path.display().to_string(),
+        key: file.shown,
         version_id: None,
         etag: String::new(),
-        bytes: about.len(),
-        last_modified: about
-            .modified()
-            .ok()
-            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-            .map_or(0, |time| time.as_secs()),
+        bytes: file.bytes,
+        last_modified: file.last_modified,
         checksum: None,
     };
-    Ok(Report::new(&object, Some(&table.name), &findings, Verdict::Failed, None, &metadata.sha256))
+    Ok(Report::new(&object, Some(&key.table), &findings, Verdict::Failed, None, metadata_sha256))
 }
 
 /// What comes before the table in a key: of a stack whose settings are not known here.

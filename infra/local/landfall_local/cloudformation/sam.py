@@ -2,6 +2,8 @@
 
 import json
 import os
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 from samtranslator.model.exceptions import InvalidDocumentException
@@ -26,7 +28,13 @@ class NoManagedPolicies:
 def read(path: Path) -> dict:
     if not path.is_file():
         raise TemplateError(f"no template at {path}")
-    return yaml_parse(path.read_text())
+    return deepcopy(parse(path.read_text()))
+
+
+@cache
+def parse(text: str) -> dict:
+    """Takes longer than a deployment's calls; tests deploy the same template again and again."""
+    return yaml_parse(text)
 
 
 def translate(template: dict, base: Path, parameters: dict, functions: Path) -> dict:
