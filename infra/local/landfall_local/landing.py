@@ -110,7 +110,7 @@ class Waiting:
     def follow(self) -> int:
         """Waits for the verdict, then for the tables that are made of the file; 1 if it does not pass."""
         report = self._verdict()
-        print(f"verdict   {report['verdict']}: {report['summary']}", flush=True)
+        print(f"verdict   {report['summary']}", flush=True)
         if report["verdict"] != "passed":
             print(f"          s3://{self._where.outputs['QuarantineBucketName']}/{self._key} and its .report.json")
             return 1

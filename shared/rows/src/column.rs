@@ -297,6 +297,7 @@ impl ColumnBuilder {
     }
 
     /// Adds the scalar that a field's text stands for, if it does.
+    #[inline]
     fn take_field(&mut self, text: &str, why: &mut Why) -> Option<()> {
         let number = || scalar::number(text);
         let format = self.format.as_ref();

@@ -203,7 +203,27 @@ impl Record {
 
     /// Takes a field that is not in quotes and gives what comes after it; None where it goes on, or is not as it should
     /// be.
-    fn take_plain<'a>(&mut self, mut rest: &'a str, signs: &Signs) -> Option<&'a str> {
+    #[inline]
+    fn take_plain<'a>(&mut self, rest: &'a str, signs: &Signs) -> Option<&'a str> {
+        if signs.escape.is_some() {
+            return self.take_escaping(rest, signs);
+        }
+        let quote = signs.quote.unwrap_or(signs.delimiter);
+        let Some(end) = memchr::memchr2(signs.delimiter, quote, rest.as_bytes()) else {
+            self.text.push_str(rest.strip_suffix('\r').unwrap_or(rest));
+            return Some("");
+        };
+        if rest.as_bytes()[end] != signs.delimiter {
+            self.fault = Some(RecordFault::NotCsv(NotCsv::QuoteInside));
+            return None;
+        }
+        let (value, after) = rest.split_at(end);
+        self.text.push_str(value);
+        Some(after)
+    }
+
+    /// The same where a sign may take the meaning from others.
+    fn take_escaping<'a>(&mut self, mut rest: &'a str, signs: &Signs) -> Option<&'a str> {
         let quote = signs.quote.unwrap_or(signs.delimiter);
         if let Some(after) = self.null_of_databases(rest, signs) {
             self.text.push_str(&rest[..2]);
@@ -697,12 +717,12 @@ impl Header {
                 continue;
             }
             let mut tell = |fault: Fault<'_>| tallies.fault(line, n, fault);
-            let fits = match column.written.is_some() {
-                _ if !record.errors.is_empty() && record.errors.contains(&nth) => {
-                    column.append_error(text, Place::Value, &mut tell)
-                }
-                false => column.append_field(text, Place::Value, &mut tell),
-                true => column.append_written(text, quoted, Place::Value, &mut tell),
+            let fits = if column.written.is_none() && record.errors.is_empty() {
+                column.append_field(text, Place::Value, &mut tell)
+            } else if record.errors.contains(&nth) {
+                column.append_error(text, Place::Value, &mut tell)
+            } else {
+                column.append_written(text, quoted, Place::Value, &mut tell)
             };
             if !fits {
                 rows.gap(n, false);
