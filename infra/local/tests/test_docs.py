@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *DECISIONS]
+# Documents for people who change the code: they name its files and tests.
+OF_THE_CODE = [ROOT / "CONTRIBUTING.md", ROOT / "docs/architecture.md", ROOT / "docs/style.md", *DECISIONS]
+ARCHITECTURE = ROOT / "docs/architecture.md"
+FOLDERS = ["functions", "shared", "tests", "infra", "docs", "meta_data", "examples"]
+CRATES = [folder for part in ("functions", "shared") for folder in sorted((ROOT / part).iterdir()) if folder.is_dir()]
+
+
+def name(document: Path) -> str:
+    return str(document.relative_to(ROOT))
 
 
 def commands(document: Path, command: str) -> list[str]:
@@ -35,8 +45,51 @@ def test_make_has_the_targets_and_variables():
                 assert re.search(rf"\b{variable}\b", makefile), (document.name, line)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_links_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)#\s]+)", document.read_text()):
         if not target.startswith(("http:", "https:")):
             assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", OF_THE_CODE, ids=name)
+def test_headings_that_are_linked_exist(document):
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", document.read_text()):
+        if not target.startswith(("http:", "https:")):
+            found = document if not target else document.parent / target
+            headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, (target, anchor)
+
+
+@pytest.mark.parametrize("document", OF_THE_CODE, ids=name)
+def test_files_and_tests_that_are_named_exist(document):
+    """`functions/x/src/y.rs` is a file or a folder, and `tests/y.rs::z` has a function z."""
+    for span in re.findall(r"`([^`\s]+)`", document.read_text()):
+        if span.partition("/")[0] in FOLDERS and "/" in span and "<" not in span:
+            path, _, function = span.partition("::")
+            found = list(ROOT.glob(path))
+            assert found, span
+            if function:
+                assert re.search(rf"\b(?:fn|def) {function}\(", found[0].read_text()), span
+
+
+@pytest.mark.parametrize("document", OF_THE_CODE, ids=name)
+def test_lines_are_short(document):
+    assert [line for line in document.read_text().splitlines() if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("crate", CRATES, ids=name)
+def test_the_architecture_has_every_file_of_a_crate(crate):
+    """Of the tests beside modules and of files below them, only those that it wants to show."""
+    _, _, section = ARCHITECTURE.read_text().partition(f"\n### {crate.name}\n")
+    shown = set(re.findall(r"[`\s]([a-z_/]+\.rs)\b", re.split(r"\n##+ ", section)[0]))
+    files = {str(path.relative_to(crate / "src")) for path in (crate / "src").rglob("*.rs")}
+    modules = {file for file in files if "/" not in file and not file.startswith("tests")} - {"lib.rs", "main.rs"}
+    assert modules - shown == set(), "not in docs/architecture.md"
+    assert shown - files == set(), "in docs/architecture.md only"
+
+
+def test_the_index_has_every_decision():
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    assert [path.name for path in DECISIONS if path.name != "README.md" and f"({path.name})" not in index] == []
