@@ -155,10 +155,13 @@ expire: $(VENV)/.ready ## Say which runs of the running `make up` nobody needs a
 # A workspace of its own: see its Cargo.toml.
 SCHEMA := --manifest-path tests/schema/Cargo.toml --target-dir $(TARGET)/schema
 
+# End to end most tests wait most of the time.
+TEST_THREADS ?= 4
+
 .PHONY: test
 test: $(VENV)/.ready-dev .venv-readers/.ready functions ## Run every test: unit, property, end to end, local cloud, template
 	@set -uo pipefail; mkdir -p .local; rm -rf .local/iam; failed=0; \
-	LANDFALL_IAM_USAGE=$(CURDIR)/.local/iam $(CARGO) test --workspace --no-fail-fast 2>&1 \
+	LANDFALL_IAM_USAGE=$(CURDIR)/.local/iam RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --workspace --no-fail-fast 2>&1 \
 	  | tee .local/test-rust.log || failed=1; \
 	$(CARGO) test $(SCHEMA) --locked 2>&1 | tee -a .local/test-rust.log || failed=1; \
 	PYTHONPATH=infra/local $(VENV)/bin/python -m landfall_local.iam.report .local/iam || failed=1; \

@@ -17,9 +17,10 @@ use contract::message::Verdict;
 use contract::{DataFormat, FileFormat, MetaData, Table, key};
 use rows::Ranges;
 
+use crate::describe::columns::Found;
 use crate::describe::schemas::Schema;
 use crate::describe::sniffed::Sniffed;
-use crate::report::counted;
+use crate::report::{Report, counted};
 
 /// What is asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,10 +69,23 @@ pub fn run(request: &Request) -> Result<(String, Verdict), String> {
         sniffed.set_encoding("windows-1252");
         found = columns::find(&sample, &sniffed)?;
     }
-    let raw = written::raw(&table, Some(&sample.name), &sniffed, &found);
-    let described = MetaData::parse_raw_table(&files.raw, &raw).map_err(|problems| problems.to_string())?;
+    let mut tried = try_out(&sample, &table, &sniffed, &found)?;
+    if tried.1.verdict != Verdict::Passed {
+        // where all that is wrong is that some numbers are none
+        let mut with_nan = Sniffed { notes: sniffed.notes.clone(), dialect: sniffed.dialect.clone(), ..sniffed };
+        with_nan.take_nan();
+        let again = try_out(&sample, &table, &with_nan, &found)?;
+        sniffed = with_nan;
+        if again.1.verdict == Verdict::Passed {
+            tried = again;
+        } else {
+            sniffed.dialect.pop();
+            sniffed.notes.pop();
+        }
+    }
+    let (raw, report) = tried;
+    found.notes.splice(0..0, sniffed.notes.iter().cloned());
     let mut said = written::shown(&request.file, None, &table, &sniffed, &found);
-    let report = crate::command::report(&described, &sample.name, sample.ranges.clone())?;
     let verdict = report.verdict;
     said.push_str(&match verdict {
         Verdict::Passed => format!("\nThe sample passes: {}.\n", counted(report.rows, "row")),
@@ -82,6 +96,14 @@ pub fn run(request: &Request) -> Result<(String, Verdict), String> {
         said.push_str(&files.next_steps(&table, Some(&request.file)));
     }
     Ok((said, verdict))
+}
+
+/// The metadata, and what the checks say of the sample by it.
+fn try_out(sample: &Sample<'_>, table: &str, sniffed: &Sniffed, found: &Found) -> Result<(String, Report), String> {
+    let raw = written::raw(table, Some(&sample.name), sniffed, found);
+    let described = MetaData::parse_raw_table(Path::new(table), &raw).map_err(|problems| problems.to_string())?;
+    let report = crate::command::report(&described, &sample.name, sample.ranges.clone())?;
+    Ok((raw, report))
 }
 
 /// The same out of another program's description of a table.

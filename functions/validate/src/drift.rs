@@ -89,7 +89,9 @@ impl Drift {
             let snippet = tally.inferred.as_ref().filter(|_| is_whole).and_then(|inferred| {
                 let taken = |name: &str| {
                     let new = drift.new.iter().filter_map(|new: &NewColumn| new.snippet.as_ref());
-                    table.column(name).is_some() || new.into_iter().any(|snippet| snippet.name == name)
+                    name == key::FILE_LAND_TIMESTAMP
+                        || table.column(name).is_some()
+                        || new.into_iter().any(|snippet| snippet.name == name)
                 };
                 let name = key::described_name(&column, taken);
                 // the reader finds a name in any letter case then

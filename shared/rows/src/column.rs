@@ -286,6 +286,10 @@ impl ColumnBuilder {
     pub(crate) fn append_field(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
         let mut why = Why::Other;
         let fits = match &mut self.values {
+            Values::String(values) => {
+                values.append_value(text);
+                return true;
+            }
             Values::Struct(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
             Values::List(values) => scalar::nested(text).and_then(|json| values.append(json, place, tell)),
             _ => self.take_field(text, &mut why),
@@ -297,7 +301,7 @@ impl ColumnBuilder {
     }
 
     /// Adds the scalar that a field's text stands for, if it does.
-    #[inline]
+    #[inline(always)]
     fn take_field(&mut self, text: &str, why: &mut Why) -> Option<()> {
         let number = || scalar::number(text);
         let format = self.format.as_ref();
@@ -348,6 +352,16 @@ impl ColumnBuilder {
             Values::Binary(values) => scalar::binary_of(text).map(|value| values.append_value(value)),
             Values::Struct(_) | Values::List(_) => None,
         }
+    }
+
+    /// Adds a large number of a workbook: it may not be the one that was meant, which only a column of floating point
+    /// takes.
+    pub(crate) fn append_rounded(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
+        if matches!(self.values, Values::Float32(_) | Values::Float64(_)) {
+            return self.append_field(text, place, tell);
+        }
+        self.append_unfit(Why::CellRounded, text, place, tell);
+        false
     }
 
     /// Adds a cell of a workbook that holds an error: a null where the dialect takes it for one.

@@ -10,7 +10,7 @@ use contract::{Column, FileDialect, Table};
 use crate::column::{Fault, Place};
 use crate::lines::Lines;
 use crate::reader::Rows;
-use crate::workbook::{SheetRow, SheetRows};
+use crate::workbook::{CellKind, SheetRow, SheetRows};
 use crate::{MisfitKind, ReadError};
 
 /// As much of a record as a misfit shows of it: 80 characters and one more, of at most four bytes.
@@ -89,8 +89,10 @@ pub(crate) struct Record {
     /// Where each field ends in the text, and in the highest bit whether it was in quotes. It begins where the one
     /// before ends. Small, as a hostile record is nothing but commas.
     fields: Vec<u32>,
-    /// The fields that are cells with an error.
-    errors: Vec<usize>,
+    /// What the fields are, where they are cells.
+    cells: Vec<CellKind>,
+    /// The field under way has an escape in it: it is no word for a null.
+    escaped: bool,
 }
 
 const QUOTED: u32 = 1 << 31;
@@ -156,7 +158,8 @@ impl Record {
         self.fault = None;
         self.text.clear();
         self.fields.clear();
-        self.errors.clear();
+        self.cells.clear();
+        self.escaped = false;
     }
 
     fn end_field(&mut self, quoted: u32) {
@@ -167,6 +170,12 @@ impl Record {
     fn take(&mut self, line: &str, signs: &Signs, open: Open) -> Open {
         let mut rest = line;
         let (mut within_quotes, mut begun) = (open == Open::Quoted, open == Open::Escaped);
+        if open == Open::No && signs.escape.is_none() && !signs.skip_initial_space {
+            match self.take_before_quotes(line, signs) {
+                Some(after) => rest = after,
+                None => return Open::No,
+            }
+        }
         loop {
             if within_quotes {
                 let Some(after) = self.take_quoted(rest, signs) else {
@@ -191,7 +200,8 @@ impl Record {
                     Some(after) => rest = after,
                     None => return if self.fault.is_none() { Open::Escaped } else { Open::No },
                 }
-                self.end_field(0);
+                let escaped = std::mem::take(&mut self.escaped);
+                self.end_field(if escaped { QUOTED } else { 0 });
             }
             // here a field has ended: with the line, or with a delimiter that another one follows
             match rest.as_bytes() {
@@ -199,6 +209,24 @@ impl Record {
                 _ => return Open::No,
             }
         }
+    }
+
+    /// Takes the fields of a line up to the one in which there is a quote, and gives what is left; None where there is no
+    /// quote. One search over the line costs less than one for each field.
+    fn take_before_quotes<'a>(&mut self, line: &'a str, signs: &Signs) -> Option<&'a str> {
+        let mut from = 0;
+        for at in memchr::memchr2_iter(signs.delimiter, signs.quote.unwrap_or(signs.delimiter), line.as_bytes()) {
+            if line.as_bytes()[at] != signs.delimiter {
+                return Some(&line[from..]);
+            }
+            self.text.push_str(&line[from..at]);
+            self.end_field(0);
+            from = at + 1;
+        }
+        let last = &line[from..];
+        self.text.push_str(last.strip_suffix('\r').unwrap_or(last));
+        self.end_field(0);
+        None
     }
 
     /// Takes a field that is not in quotes and gives what comes after it; None where it goes on, or is not as it should
@@ -268,8 +296,13 @@ impl Record {
 
     /// Takes what stands behind an escape character; None where that is the line's end, or what has no need of it.
     fn take_escaped<'a>(&mut self, rest: &'a str, bytes: &[u8], escape: u8, signs: &Signs) -> Option<&'a str> {
+        self.escaped = true;
         match bytes {
-            [] | b"\r" => None,
+            [] => None,
+            b"\r" => {
+                self.text.push('\r');
+                None
+            }
             [sign, ..] if [Some(signs.delimiter), signs.quote, signs.escape].contains(&Some(*sign)) => {
                 self.text.push(char::from(*sign));
                 Some(&rest[1..])
@@ -425,9 +458,7 @@ impl Sheet {
                 push_head(&mut record.head, cell.text.as_bytes());
                 record.text.push_str(&cell.text);
                 record.end_field(0);
-                if cell.is_error {
-                    record.errors.push(nth);
-                }
+                record.cells.push(cell.kind);
             }
             for _ in cells.len()..self.width.unwrap_or(0) {
                 record.end_field(0);
@@ -717,12 +748,14 @@ impl Header {
                 continue;
             }
             let mut tell = |fault: Fault<'_>| tallies.fault(line, n, fault);
-            let fits = if column.written.is_none() && record.errors.is_empty() {
-                column.append_field(text, Place::Value, &mut tell)
-            } else if record.errors.contains(&nth) {
-                column.append_error(text, Place::Value, &mut tell)
-            } else {
-                column.append_written(text, quoted, Place::Value, &mut tell)
+            let fits = match record.cells.get(nth) {
+                None | Some(CellKind::Text) if column.written.is_none() => {
+                    column.append_field(text, Place::Value, &mut tell)
+                }
+                None | Some(CellKind::Text) => column.append_written(text, quoted, Place::Value, &mut tell),
+                Some(CellKind::Value) => column.append_field(text, Place::Value, &mut tell),
+                Some(CellKind::Rounded) => column.append_rounded(text, Place::Value, &mut tell),
+                Some(CellKind::Error) => column.append_error(text, Place::Value, &mut tell),
             };
             if !fits {
                 rows.gap(n, false);

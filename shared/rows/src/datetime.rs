@@ -1,5 +1,6 @@
 //! Dates and timestamps as `datetime_format` describes them: in the words of strptime, read as Python reads them, or by
-//! one word of our own. One with a zone is turned into UTC.
+//! one word of our own. Unlike Python, what stands between digits with nothing in between has all of its own:
+//! `%d%m%Y` reads no `1022024`, which may be two days. One with a zone is turned into UTC.
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ pub(crate) struct DatetimeFormat {
 
 #[derive(Clone, Debug)]
 enum Form {
-    Parts(Vec<Part>),
+    /// Each with whether it has all of its digits: what stands between digits is told apart by nothing else.
+    Parts(Vec<(Part, bool)>),
     /// `iso8601`: RFC 3339's profile, with seconds and the fraction left out where a program does.
     Iso8601,
     /// `epoch_seconds` and finer ones: a number of units since 1970-01-01 00:00:00 UTC, by how many decimals of a second a
@@ -55,6 +57,13 @@ enum Part {
     PointFraction,
     /// `Z`, or the hours and minutes that local time is ahead of UTC.
     Zone,
+}
+
+impl Part {
+    fn begins_with_digits(self) -> bool {
+        use Part::{Day, DayOfYear, Fraction, Hour, Hour12, Minute, Month, Second, ShortYear, Year};
+        matches!(self, Year | ShortYear | Month | Day | DayOfYear | Hour | Hour12 | Minute | Second | Fraction)
+    }
 }
 
 const MONTHS: [&str; 12] = [
@@ -155,6 +164,9 @@ impl DatetimeFormat {
             }
         }
         complete(&parts)?;
+        let is_number = |n: Option<usize>| n.and_then(|n| parts.get(n)).is_some_and(|part| part.begins_with_digits());
+        let whole = |n: usize| is_number(n.checked_sub(1)) || is_number(Some(n + 1));
+        let parts = parts.iter().enumerate().map(|(n, part)| (*part, whole(n))).collect();
         Ok(Self { text: format.into(), form: Form::Parts(parts) })
     }
 
@@ -172,8 +184,8 @@ impl DatetimeFormat {
         };
         let mut found = Found::default();
         let mut rest = text;
-        for part in parts {
-            rest = found.take(*part, rest)?;
+        for (part, whole) in parts {
+            rest = found.take(*part, *whole, rest)?;
         }
         if rest.is_empty() { found.point() } else { None }
     }
@@ -291,8 +303,10 @@ impl Default for Found {
 
 impl Found {
     /// Takes one part off a text and gives the rest.
-    fn take<'a>(&mut self, part: Part, text: &'a str) -> Option<&'a str> {
-        let number = |least: u32, greatest: u32| digits(text, 2, least, greatest);
+    fn take<'a>(&mut self, part: Part, whole: bool, text: &'a str) -> Option<&'a str> {
+        let number = |least: u32, greatest: u32| {
+            digits(text, 2, least, greatest).filter(|(_, rest)| !whole || text.len() - rest.len() == 2)
+        };
         let (into, (value, rest)) = match part {
             Part::Space => {
                 let rest = text.trim_start();
@@ -328,7 +342,8 @@ impl Found {
                 return Some(rest);
             }
             Part::DayOfYear => {
-                let (day, rest) = digits(text, 3, 1, 366)?;
+                let day = digits(text, 3, 1, 366);
+                let (day, rest) = day.filter(|(_, rest)| !whole || text.len() - rest.len() == 3)?;
                 self.day_of_year = Some(day);
                 return Some(rest);
             }
@@ -372,8 +387,7 @@ impl Found {
     }
 }
 
-/// A number of up to so many digits: as many as there are, one less where that is too large, as Python reads
-/// `%H%M` of `930`.
+/// A number of up to so many digits: as many as there are, one less where that is too large.
 fn digits(text: &str, most: usize, least: u32, greatest: u32) -> Option<(u32, &str)> {
     let there = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
     (1..=there).rev().find_map(|length| {
@@ -431,7 +445,7 @@ mod tests {
             ("%F %I:%M %p", "2024-02-29 12:30 AM", "2024-02-29 00:30:00.000"),
             ("%F %I:%M %p", "2024-02-29 12:30 pm", "2024-02-29 12:30:00.000"),
             ("%F %T", "2024-02-29 23:59:59", "2024-02-29 23:59:59.000"),
-            ("%F %H%M", "2024-02-29 930", "2024-02-29 09:30:00.000"),
+            ("%F %H%M", "2024-02-29 0930", "2024-02-29 09:30:00.000"),
             ("%F 100%%", "2024-02-29 100%", "2024-02-29 00:00:00.000"),
             ("%FT%T%z", "2024-02-29T23:30:00Z", "2024-02-29 23:30:00.000"),
             ("%FT%T.%f%z", "2024-02-29T23:30:00.5-0130", "2024-03-01 01:00:00.500"),
@@ -451,6 +465,10 @@ mod tests {
         }
         for (format, text) in [
             ("%d/%m/%Y", "30/02/2024"),
+            // 1 February or 10 February, 1 November or 11 January
+            ("%d%m%Y", "1022024"),
+            ("%Y%m%d", "2024111"),
+            ("%F %H%M", "2024-02-29 930"),
             ("%d/%m/%Y", "29/02/24"),
             ("%d/%m/%Y", "29/02/2024 "),
             ("%d/%m/%Y", " 29/02/2024"),

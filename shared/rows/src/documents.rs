@@ -147,9 +147,12 @@ impl Documents {
         Err(self.broken(&format!("an object with `{}`, as the dialect's property says", contract::visible(property))))
     }
 
-    /// What comes after the array, up to the object's end.
+    /// What comes after the array, up to the object's end: it has no second one.
     fn rest_of_object(&mut self) -> Result<(), ReadError> {
-        while self.member(false)?.is_some() {
+        while let Some(key) = self.member(false)? {
+            if self.property.as_ref() == Some(&key) {
+                return Err(self.broken(&format!("`{}` once", contract::visible(&key))));
+            }
             self.skip_value()?;
         }
         Ok(())

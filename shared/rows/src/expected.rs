@@ -23,6 +23,8 @@ pub(crate) enum Why {
     Map,
     /// A cell of a workbook that has an error for a value.
     CellError,
+    /// A cell of a workbook whose whole number has more digits than Excel keeps.
+    CellRounded,
 }
 
 /// Gives the value, or notes why there is none.
@@ -61,6 +63,10 @@ impl fmt::Display for Expected<'_> {
             (Why::CellError, _) => {
                 self.usual(f)?;
                 write!(f, ", not a cell whose formula failed; `nullValues` of the dialect can say that it is no value")
+            }
+            (Why::CellRounded, _) => {
+                self.usual(f)?;
+                write!(f, ", not a number of which Excel keeps no more than 15 digits: it is to be a text there")
             }
             _ => self.usual(f),
         }

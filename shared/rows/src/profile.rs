@@ -92,6 +92,19 @@ pub struct Profile {
     /// The letters, digits and signs that all values have, if they have the same.
     shape: Shape,
     negative: bool,
+    /// What stood beside the numbers, if it was the same beside each.
+    unit: Unit,
+    /// Values like `12e45`, which are codes as likely as numbers.
+    exponents: u64,
+    /// All values are like `1.200`: a number and a bit, or thousands.
+    thousands: bool,
+}
+
+#[derive(Debug, PartialEq)]
+enum Unit {
+    Unknown,
+    Same(String),
+    Different,
 }
 
 #[derive(Debug, PartialEq)]
@@ -133,6 +146,10 @@ pub struct Described {
     pub pattern: Option<String>,
     /// Whether it is of numbers, and none is below zero.
     pub not_negative: bool,
+    /// What stood beside each number, and is left out.
+    pub unit: Option<String>,
+    /// Texts for no value that it has besides others: of a column of texts they are texts.
+    pub nulls: Vec<String>,
 }
 
 impl Profile {
@@ -162,6 +179,9 @@ impl Profile {
             hashes: Some(HashSet::new()),
             shape: Shape::Unknown,
             negative: false,
+            unit: Unit::Unknown,
+            exponents: 0,
+            thousands: true,
         }
     }
 
@@ -204,6 +224,18 @@ impl Profile {
     /// What does not depend on a type.
     fn note(&mut self, text: &str) {
         self.negative |= text.contains('-');
+        let unit = scalar::with_unit(text).map_or("", |(_, unit)| unit);
+        self.unit = match std::mem::replace(&mut self.unit, Unit::Different) {
+            Unit::Unknown => Unit::Same(unit.into()),
+            Unit::Same(known) if known == unit => Unit::Same(known),
+            _ => Unit::Different,
+        };
+        let is_code = |(whole, power): (&str, &str)| {
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits(whole) && digits(power)
+        };
+        self.exponents += u64::from(text.split_once(['e', 'E']).is_some_and(is_code));
+        self.thousands &= is_in_thousands(text);
         if let Some(hashes) = &mut self.hashes {
             let mut hasher = DefaultHasher::new();
             text.hash(&mut hasher);
@@ -230,8 +262,19 @@ impl Profile {
         }
     }
 
+    /// Whether all values are like `1.200`, so that only other columns tell what the point is.
+    pub fn is_of_thousands(&self) -> bool {
+        self.thousands && self.values > 0
+    }
+
     /// What the texts are.
     pub fn conclude(&self) -> Described {
+        self.conclude_among(None)
+    }
+
+    /// The same beside other columns: where these have a decimal comma, `1.200` is of thousands; where it is not known
+    /// (`Some(None)`), it may be either and is a text.
+    pub fn conclude_among(&self, decimal: Option<Option<char>>) -> Described {
         let usual = Written::default();
         let mut described = Described {
             column_type: ColumnType::String,
@@ -244,12 +287,20 @@ impl Profile {
             unique: self.hashes.is_some() && self.values > 0,
             pattern: None,
             not_negative: false,
+            unit: None,
+            nulls: self.nulls.iter().map(|null| (*null).to_owned()).collect(),
         };
         if let Shape::Of(parts) = &self.shape {
             described.pattern = Some(pattern(parts));
         }
-        // in a column of texts they may mean what they say
-        if self.values == 0 || self.is_text {
+        // in a column of texts they may mean what they say, but for the mark of databases
+        if self.nulls.contains("\\N") {
+            described.written.null_values = vec!["\\N".into()];
+            described.nullable = true;
+        }
+        let mixed = self.unit == Unit::Different && !self.numbers.iter().any(|(written, _)| written.bare_number);
+        let codes = self.exponents > 0 && self.exponents < self.values;
+        if self.values == 0 || self.is_text || mixed || codes {
             return described;
         }
         let both = |(yes, no): (&str, &str)| self.distinct.contains(yes) && self.distinct.contains(no);
@@ -260,13 +311,17 @@ impl Profile {
                 described.written.true_values = vec![(*yes).into()];
                 described.written.false_values = vec![(*no).into()];
             }
-        } else if let Some((written, inferred)) = self.number() {
+        } else if let Some((written, inferred)) = self.number(decimal) {
             let Some(column_type) = inferred.column_type().filter(|found| *found != ColumnType::String) else {
                 return described;
             };
             described.column_type = column_type;
             described.written = written.clone();
             described.not_negative = !self.negative;
+            described.unit = match &self.unit {
+                Unit::Same(unit) if !written.bare_number => Some(unit.clone()),
+                _ => None,
+            };
         } else if let Some(first) = self.times.as_ref().and_then(|times| times.first()) {
             let times = self.times.iter().flatten();
             let mut formats: Vec<&Time> = times.filter(|time| time.format.is_some()).collect();
@@ -291,8 +346,13 @@ impl Profile {
     }
 
     /// The plainest way in which all texts are numbers; none where two ways give other numbers, as of `1,234`.
-    fn number(&self) -> Option<&(Written, Inferred)> {
+    fn number(&self, decimal: Option<Option<char>>) -> Option<&(Written, Inferred)> {
         let first = self.numbers.first()?;
+        if self.thousands
+            && let Some(decimal) = decimal
+        {
+            return self.numbers.iter().find(|(written, _)| Some(written.decimal) == decimal);
+        }
         let is_plain = first.0 == Written::default();
         let differs = |(written, inferred): &(Written, Inferred)| {
             written.decimal != first.0.decimal && inferred.column_type() != first.1.column_type()
@@ -300,6 +360,17 @@ impl Profile {
         let others = self.numbers.iter().filter(|other| other.0.bare_number == first.0.bare_number);
         (is_plain || !others.into_iter().any(differs)).then_some(first)
     }
+}
+
+/// Whether a text is of whole thousands, with points between them.
+fn is_in_thousands(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let mut groups = digits.split('.');
+    let first = groups.next().unwrap_or_default();
+    let is_first = (1..=3).contains(&first.len()) && !first.starts_with('0');
+    let mut rest = groups.peekable();
+    let is_number = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    is_first && is_number(first) && rest.peek().is_some() && rest.all(|group| group.len() == 3 && is_number(group))
 }
 
 /// The classes of letters that a text has, if it looks like a code.
@@ -395,6 +466,12 @@ mod tests {
             (&["1,234.5", "12"], "double . ,"),
             (&["£1.50", "-£2.00"], "double bare"),
             (&["5 %", "7 %"], "int bare"),
+            (&["£5", "€6"], "character"),
+            (&["50%", "0.5"], "character"),
+            (&["INV1001", "ABC1001"], "character"),
+            (&["EUR 5", "EUR 7"], "int bare"),
+            (&["12e45", "1234567"], "character"),
+            (&["1e45", "1e3"], "double"),
             (&["true", "FALSE"], "boolean"),
             (&["Y", "N", "Y"], "boolean Y N"),
             (&["Y", "Y"], "character"),
@@ -427,6 +504,10 @@ mod tests {
             }
             assert_eq!(shown.join(" "), expected, "{texts:?} {found:?}");
         }
+        let mut profile = Profile::new(false);
+        ["1.200", "3.500"].iter().for_each(|text| profile.see(Some(text)));
+        let among = |decimal| profile.conclude_among(decimal).column_type.name(Dialect::EtlManager);
+        assert_eq!([among(None), among(Some(None)), among(Some(Some(',')))], ["double", "character", "int"]);
         let found = described(&["01/02/2024", "03/04/2024"]);
         assert_eq!((found.column_type, found.ambiguous.len()), (ColumnType::String, 2), "{:?}", found.ambiguous);
         let found = described(&["a", "b", "a", ""]);

@@ -105,11 +105,16 @@ pub(crate) fn plain_number<'a>(text: &'a str, written: &Written) -> Option<Cow<'
 /// A number without the currency, or the percent sign, that stands before or after it. A sign comes before both, or
 /// right before the number: `-£5`, `£-5`, `5 %`, `EUR 5`.
 fn bare(text: &str) -> Option<Cow<'_, str>> {
+    with_unit(text).map(|(number, _)| number)
+}
+
+/// A number as [`bare`] gives it, and what stood beside it.
+pub(crate) fn with_unit(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let is_unit = |unit: &str| {
         let mut letters = unit.chars();
         let sign =
             letters.next().is_some_and(|letter| "%$£€¥₹₽₩₺₪₫₴₦₱฿¢₿¤".contains(letter)) && letters.next().is_none();
-        sign || unit.len() == 3 && unit.bytes().all(|b| b.is_ascii_uppercase())
+        sign || CURRENCIES.binary_search(&unit).is_ok()
     };
     let text = text.trim();
     let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
@@ -117,12 +122,28 @@ fn bare(text: &str) -> Option<Cow<'_, str>> {
     let start = rest.find(begins)?;
     let end = rest.rfind(|letter: char| letter.is_ascii_digit() || letter == '.')? + 1;
     let (before, number, after) = (rest[..start].trim(), rest.get(start..end)?, rest[end..].trim());
-    let units = [before, after].into_iter().filter(|unit| !unit.is_empty());
-    if units.clone().count() > 1 || !units.into_iter().all(is_unit) || !sign.is_empty() && number.starts_with('-') {
+    let mut units = [before, after].into_iter().filter(|unit| !unit.is_empty());
+    let unit = units.next().unwrap_or_default();
+    let is_one = unit.is_empty() || is_unit(unit);
+    if units.next().is_some() || !is_one || !sign.is_empty() && number.starts_with('-') {
         return None;
     }
-    Some(if sign.is_empty() { number.into() } else { format!("{sign}{number}").into() })
+    Some((if sign.is_empty() { number.into() } else { format!("{sign}{number}").into() }, unit))
 }
+
+/// The codes of ISO 4217 for what people pay with, in order.
+const CURRENCIES: &[&str] = &[
+    "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BHD", "BIF",
+    "BMD", "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP", "CNY", "COP", "CRC",
+    "CUP", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS",
+    "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD", "HNL", "HRK", "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK",
+    "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF", "KPW", "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD",
+    "LSL", "LYD", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN",
+    "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON",
+    "RSD", "RUB", "RWF", "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SYP",
+    "SZL", "THB", "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VES",
+    "VND", "VUV", "WST", "XAF", "XCD", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWL",
+];
 
 /// A text that is an object or an array as JSON, with nothing around it.
 pub(crate) fn nested(text: &str) -> Option<&str> {

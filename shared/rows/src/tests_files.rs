@@ -1,6 +1,6 @@
 //! Files as other programs compress and write them.
 
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 
 use contract::{ColumnType, Compression, FileFormat, Sheet, Table, TimestampUnit};
 use proptest::prelude::*;
@@ -190,6 +190,58 @@ fn a_workbook_is_read_as_its_cells_are() {
         let error = open(&bytes[..cut], FileFormat::Excel, Compression::None, &other).unwrap_err();
         assert!(matches!(error, ReadError::Workbook { .. }), "{error:?}");
     }
+}
+
+/// A dialect says how texts are written; a number, a truth value or a day of a cell is what it is.
+#[test]
+fn a_dialect_says_nothing_of_a_cell_that_is_no_text() {
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    for (n, name) in ["n", "m", "ok", "id"].iter().enumerate() {
+        sheet.write(0, n as u16, *name).unwrap();
+    }
+    sheet.write(1, 0, 1.234).unwrap().write(1, 1, 999).unwrap().write(1, 2, true).unwrap();
+    sheet.write(2, 0, "1.234,50").unwrap().write(2, 1, "999").unwrap().write(2, 2, "ja").unwrap();
+    sheet.write(3, 3, 9_007_199_254_740_993_f64).unwrap();
+    let bytes = workbook.save_to_buffer().unwrap();
+    let double = ColumnType::Float64;
+    let columns = [("n", double.clone()), ("m", double), ("ok", ColumnType::Boolean), ("id", ColumnType::Int64)];
+    let mut described = table(&columns);
+    for column in &mut described.columns {
+        (column.written.decimal, column.written.group) = (',', Some('.'));
+        column.written.null_values = vec!["999".into()];
+        column.written.true_values = vec!["ja".into()];
+    }
+    let reading = read(&bytes, FileFormat::Excel, Compression::None, &described);
+    let expected =
+        [["1.234", "999.0", "true", "null"], ["1234.5", "null", "true", "null"], ["null", "null", "null", "null"]];
+    assert_eq!(values(&reading), expected);
+    let [tally] = &reading.summary.tallies[..] else { panic!("{:?}", reading.shown()) };
+    assert!(tally.examples[0].to_string().contains("Excel keeps no more than 15 digits"), "{}", tally.examples[0]);
+}
+
+#[test]
+fn a_workbook_that_takes_too_much_memory_is_refused_before() {
+    let mut workbook = Workbook::new();
+    workbook.add_worksheet().write(0, 0, "a").unwrap();
+    let whole = workbook.save_to_buffer().unwrap();
+    let mut archive = zip::ZipArchive::new(Cursor::new(whole)).unwrap();
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for n in 0..archive.len() {
+        let mut file = archive.by_index(n).unwrap();
+        let name = file.name().unwrap().into_owned();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        if name.ends_with("sharedStrings.xml") {
+            text = text.replace(">a<", &format!(">{}<", "a".repeat(100 << 20)));
+        }
+        writer.start_file(name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    let bytes = writer.finish().unwrap().into_inner();
+    assert!(bytes.len() < 1 << 20);
+    let error = open(&bytes, FileFormat::Excel, Compression::None, &one("a", ColumnType::String)).unwrap_err();
+    assert!(error.to_string().starts_with("a cell has more than 8388608 bytes"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The rows of a sheet of a workbook (Office Open XML), on a thread of their own: the library gives cells out of a workbook
 //! that it borrows.
 
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::vec;
@@ -11,6 +11,7 @@ use contract::Sheet;
 use zip::ZipArchive;
 
 use crate::archive::Seekable;
+use crate::inflate::{BOMB_BYTES, BOMB_RATIO, CHUNK_BYTES};
 use crate::{Options, Ranges, ReadError};
 
 /// Rows that are handed over at once, and how often there may be more of them waiting.
@@ -18,8 +19,12 @@ const ROWS_AT_ONCE: usize = 256;
 const AHEAD: usize = 4;
 /// What a workbook has beside its sheets is held in memory: texts and styles.
 const MOST_TEXT_BYTES: u64 = 256 << 20;
+/// A character of a text may be written as `&#x10ffff;`.
+const LONGEST_ESCAPE: usize = 10;
 /// Excel has no more columns.
 const MOST_COLUMNS: usize = 16_384;
+/// From here on not every whole number is one of 64 bits of floating point.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// 10000-01-01, as Excel counts days.
 const END_OF_DAYS: f64 = 2_958_466.0;
 
@@ -37,8 +42,21 @@ pub(crate) struct SheetRow {
 pub(crate) struct Cell {
     /// Dates and times as ISO 8601 has them; empty where there is none.
     pub(crate) text: String,
-    /// Its formula has failed, or has no value in the file.
-    pub(crate) is_error: bool,
+    pub(crate) kind: CellKind,
+}
+
+/// What a cell holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum CellKind {
+    /// A text, which is as the dialect says.
+    #[default]
+    Text,
+    /// A number, a truth value, a day or a time: a dialect has nothing to say of it.
+    Value,
+    /// A whole number that may have been another one before Excel kept 53 bits of it.
+    Rounded,
+    /// A formula that has failed, or has no value in the file.
+    Error,
 }
 
 /// The rows of a sheet, one after the other.
@@ -52,7 +70,7 @@ pub(crate) struct SheetRows {
 
 impl SheetRows {
     pub(crate) fn open(ranges: Ranges, sheet: &Sheet, options: &Options) -> Result<Self, ReadError> {
-        check_size(&ranges)?;
+        check_size(&ranges, options)?;
         let (filled, pieces) = sync_channel(AHEAD);
         let (sheet, limits) = (sheet.clone(), (options.maximum_line_bytes, options.maximum_bytes));
         let read = move || {
@@ -97,20 +115,44 @@ impl SheetRows {
     }
 }
 
-/// The library holds all texts of a workbook in memory, whatever there is.
-fn check_size(ranges: &Ranges) -> Result<(), ReadError> {
+/// The library holds all texts of a workbook in memory, and each cell of a sheet whole, whatever there is. So all of it is
+/// inflated once before: what the archive says of sizes need not be so.
+fn check_size(ranges: &Ranges, options: &Options) -> Result<(), ReadError> {
     let mut archive = ZipArchive::new(Seekable::new(ranges.clone())).map_err(|error| failed(XlsxError::Zip(error)))?;
-    let mut bytes = 0_u64;
+    let longest = options.maximum_line_bytes.saturating_mul(LONGEST_ESCAPE);
+    let (mut texts, mut all) = (0_u64, 0_u64);
+    let mut chunk = vec![0; CHUNK_BYTES];
     for n in 0..archive.len() {
-        let file = archive.by_index_raw(n).map_err(|error| failed(XlsxError::Zip(error)))?;
+        let mut file = archive.by_index(n).map_err(|error| failed(XlsxError::Zip(error)))?;
         let name = file.name().unwrap_or_default();
-        if !name.contains("worksheets/") && !name.contains("media/") {
-            bytes = bytes.saturating_add(file.size());
+        let is_sheet = name.contains("worksheets/");
+        if name.contains("media/") {
+            continue;
         }
-    }
-    if bytes > MOST_TEXT_BYTES {
-        let reason = format!("its texts have {bytes} bytes, more than {MOST_TEXT_BYTES}: land it as .csv");
-        return Err(ReadError::Workbook { reason });
+        let mut without_tag = 0;
+        loop {
+            let read = match file.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) => return Err(failed(XlsxError::Io(error))),
+            };
+            let found = &chunk[..read];
+            without_tag = memchr::memrchr(b'<', found).map_or(without_tag + read, |at| read - at);
+            all += read as u64;
+            texts += if is_sheet { 0 } else { read as u64 };
+            if texts > MOST_TEXT_BYTES {
+                let reason = format!("its texts have more than {MOST_TEXT_BYTES} bytes: land it as .csv");
+                return Err(ReadError::Workbook { reason });
+            }
+            if without_tag > longest {
+                let reason = format!("a cell has more than {} bytes: land it as .csv", options.maximum_line_bytes);
+                return Err(ReadError::Workbook { reason });
+            }
+            if all > BOMB_BYTES && all / ranges.length().max(1) > BOMB_RATIO {
+                let reason = format!("it inflates to more than {BOMB_RATIO} times its size: a decompression bomb");
+                return Err(ReadError::Workbook { reason });
+            }
+        }
     }
     Ok(())
 }
@@ -140,7 +182,7 @@ fn send(
             }
         }
         let cell = match (&record.value, &record.formula) {
-            (DataRef::Empty, Some(_)) => Cell { text: "a formula without a value".into(), is_error: true },
+            (DataRef::Empty, Some(_)) => Cell { text: "a formula without a value".into(), kind: CellKind::Error },
             (value, _) => cell_of(value),
         };
         if cell.text.is_empty() {
@@ -185,18 +227,20 @@ fn name_of(names: &[String], sheet: &Sheet) -> Result<String, ReadError> {
 }
 
 fn cell_of(value: &DataRef<'_>) -> Cell {
-    let text = match value {
-        DataRef::Empty => String::new(),
-        DataRef::Int(number) => number.to_string(),
+    let (text, kind) = match value {
+        DataRef::Empty => (String::new(), CellKind::Text),
+        DataRef::Int(number) => (number.to_string(), CellKind::Value),
         // the shortest text that reads as the same number
-        DataRef::Float(number) => number.to_string(),
-        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
-        DataRef::SharedString(text) => (*text).to_owned(),
-        DataRef::Bool(truth) => truth.to_string(),
-        DataRef::DateTime(time) => time_text(time),
-        DataRef::Error(error) => return Cell { text: error.to_string(), is_error: true },
+        DataRef::Float(number) if number.abs() >= LARGEST_EXACT => (number.to_string(), CellKind::Rounded),
+        DataRef::Float(number) => (number.to_string(), CellKind::Value),
+        DataRef::String(text) => (text.clone(), CellKind::Text),
+        DataRef::SharedString(text) => ((*text).to_owned(), CellKind::Text),
+        DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => (text.clone(), CellKind::Value),
+        DataRef::Bool(truth) => (truth.to_string(), CellKind::Value),
+        DataRef::DateTime(time) => (time_text(time), CellKind::Value),
+        DataRef::Error(error) => (error.to_string(), CellKind::Error),
     };
-    Cell { text, is_error: false }
+    Cell { text, kind }
 }
 
 /// A day, a time of day or a length of time, as ISO 8601 has it; a number that Excel shows as `####` is one.

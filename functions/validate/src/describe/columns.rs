@@ -1,5 +1,7 @@
 //! The columns of a sample: their names, and the types of all their values.
 
+use std::collections::BTreeSet;
+
 use arrow::array::{Array, AsArray};
 use contract::{ColumnType, DataFormat, FieldNames, FileFormat, Table, key};
 use rows::{Described, MisfitKind, Options, Profile, RowReader, Summary};
@@ -57,10 +59,11 @@ pub fn find(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
 
 /// Columns of delimited values, or of a sheet.
 fn in_records(sample: &Sample<'_>, sniffed: &Sniffed, header: &[String]) -> Result<Found, String> {
+    check_width(sample, header.len())?;
     let mut columns: Vec<FoundColumn> = Vec::with_capacity(header.len());
     for (n, source) in header.iter().enumerate() {
         let called = if source.is_empty() { format!("column_{}", n + 1) } else { source.clone() };
-        let name = key::described_name(&called, |name| columns.iter().any(|column| column.name == name));
+        let name = name_for(&called, &columns);
         let twice = header.iter().filter(|other| *other == source).count() > 1;
         columns.push(FoundColumn {
             source_name: (sniffed.has_header && name != *source).then(|| source.clone()),
@@ -73,9 +76,21 @@ fn in_records(sample: &Sample<'_>, sniffed: &Sniffed, header: &[String]) -> Resu
         });
     }
     let table = as_texts(sniffed, &columns)?;
-    let (mut profiles, summary) = profiles(sample, sniffed, &table, false)?;
-    for (column, profile) in columns.iter_mut().zip(profiles.drain(..)) {
+    let (profiles, summary) = profiles(sample, sniffed, &table, false)?;
+    for (column, profile) in columns.iter_mut().zip(&profiles) {
         column.described = profile.conclude();
+    }
+    // what `1.200` is, is known by other columns
+    let clear = columns.iter().zip(&profiles).filter(|(_, profile)| !profile.is_of_thousands());
+    let fractions = clear
+        .filter(|(column, _)| matches!(column.described.column_type, ColumnType::Float64 | ColumnType::Decimal { .. }));
+    let decimals: BTreeSet<char> = fractions.map(|(column, _)| column.described.written.decimal).collect();
+    let semicolons = sniffed.dialect.iter().any(|(key, value)| *key == "delimiter" && value == ";");
+    if semicolons || decimals.contains(&',') {
+        let decimal = if decimals.len() == 1 { decimals.first().copied() } else { None };
+        for (column, profile) in columns.iter_mut().zip(&profiles).filter(|(_, profile)| profile.is_of_thousands()) {
+            column.described = profile.conclude_among(Some(decimal));
+        }
     }
     let notes = notes(&columns);
     Ok(Found { columns, notes, not_utf8: is_not_utf8(&summary), rows: summary.rows, ..Found::default() })
@@ -89,6 +104,7 @@ fn by_name(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
         let table = as_found(sniffed, &found.columns)?;
         let summary = read(sample, sniffed, &table, &mut |_| ())?;
         (found.rows, found.not_utf8) = (summary.rows, is_not_utf8(&summary));
+        check_width(sample, found.columns.len())?;
         let new = summary.tallies.iter().filter(|tally| tally.kind == MisfitKind::UnexpectedColumn);
         let before = (found.columns.len(), found.notes.len());
         for tally in new {
@@ -105,7 +121,7 @@ fn by_name(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
                 }
                 continue;
             };
-            let name = key::described_name(source, |name| found.columns.iter().any(|column| column.name == name));
+            let name = name_for(source, &found.columns);
             let nullable = tally.inferred.as_ref().is_some_and(rows::Inferred::saw_null) || tally.count < summary.rows;
             found.lacks |= tally.count < summary.rows;
             let mut described = Profile::new(true).conclude();
@@ -144,21 +160,51 @@ fn by_name(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
     Ok(found)
 }
 
+/// More columns than anybody describes: most likely values in the place of names.
+const MOST_COLUMNS: usize = 1_000;
+
+fn check_width(sample: &Sample<'_>, columns: usize) -> Result<(), String> {
+    if columns > MOST_COLUMNS {
+        let what = "most likely values stand where names are expected; describe by hand what you need of it";
+        return Err(format!("{}: more than {MOST_COLUMNS} columns: {what}", sample.path.display()));
+    }
+    Ok(())
+}
+
 fn is_not_utf8(summary: &Summary) -> bool {
     summary.tallies.iter().any(|tally| tally.kind == MisfitKind::NotUtf8)
 }
 
 fn notes(columns: &[FoundColumn]) -> Vec<String> {
-    let ambiguous = columns.iter().filter(|column| !column.described.ambiguous.is_empty());
-    ambiguous
-        .map(|column| {
-            format!(
-                "`{}` may be written as {}: it is described as text; say which by a `datetime_format`",
-                column.name,
-                column.described.ambiguous.join(" or as ")
-            )
-        })
-        .collect()
+    let mut notes = Vec::new();
+    let is_text = |column: &FoundColumn| column.described.column_type == ColumnType::String;
+    let of_others: BTreeSet<&String> =
+        columns.iter().filter(|column| !is_text(column)).flat_map(|column| &column.described.nulls).collect();
+    for FoundColumn { name, described, .. } in columns {
+        if !described.ambiguous.is_empty() {
+            let ways = described.ambiguous.join(" or as ");
+            notes.push(format!(
+                "`{name}` may be written as {ways}: it is described as text; say which by a `datetime_format`"
+            ));
+        }
+        if let Some(unit) = &described.unit {
+            notes.push(format!("`{name}`: `{unit}` stands beside each of its numbers, and is left out"));
+        }
+        let is_text = described.column_type == ColumnType::String;
+        let kept = described.nulls.iter().filter(|null| !described.written.null_values.contains(null));
+        if let Some(null) = kept.filter(|null| is_text && of_others.contains(null)).next() {
+            notes.push(format!(
+                "`{name}` has the text `{null}`, which is no value in other columns: say so by `nullValues` if it is none"
+            ));
+        }
+    }
+    notes
+}
+
+/// A column's name that no other one has, nor a raw table by itself.
+pub fn name_for(source: &str, columns: &[FoundColumn]) -> String {
+    let is_taken = |name: &str| name == key::FILE_LAND_TIMESTAMP || columns.iter().any(|column| column.name == name);
+    key::described_name(source, is_taken)
 }
 
 /// The sample's table with every column as text.

@@ -8,9 +8,43 @@ use contract::{ColumnType, DataFormat, Dialect, FieldNames, FileFormat, key};
 use rows::Profile;
 use serde_json::{Map, Value, json};
 
-use crate::describe::columns::{Found, FoundColumn};
+use crate::describe::columns::{Found, FoundColumn, name_for};
 use crate::describe::sniffed::Sniffed;
 
+/// The types of a Table Schema's fields; one may be left out.
+const KINDS: &[&str] = &[
+    "",
+    "any",
+    "array",
+    "boolean",
+    "date",
+    "datetime",
+    "duration",
+    "geojson",
+    "geopoint",
+    "integer",
+    "list",
+    "number",
+    "object",
+    "string",
+    "time",
+    "year",
+    "yearmonth",
+];
+/// What a Table Schema has.
+const SCHEMA_KEYS: &[&str] = &[
+    "$schema",
+    "description",
+    "fields",
+    "fieldsMatch",
+    "foreignKeys",
+    "missingValues",
+    "name",
+    "primaryKey",
+    "profile",
+    "title",
+    "uniqueKeys",
+];
 /// Longer files are data.
 const LONGEST_BYTES: u64 = 16 << 20;
 
@@ -45,12 +79,15 @@ fn parse(said: &Map<String, Value>, table: Option<&str>) -> Result<Option<Schema
     {
         return glue_table(glue).map(Some);
     }
-    if let Some(fields) = objects("fields").filter(|fields| fields.iter().all(|field| field.get("name").is_some())) {
+    let is_field = |field: &Value| field["name"].is_string() && KINDS.contains(&&*text(field, "type"));
+    let is_schema = said.keys().all(|key| SCHEMA_KEYS.contains(&&**key));
+    if let Some(fields) = objects("fields").filter(|fields| is_schema && fields.iter().all(is_field)) {
         return frictionless(&json!({"schema": {"fields": fields, "missingValues": said.get("missingValues"),
             "primaryKey": said.get("primaryKey")}}))
         .map(Some);
     }
-    if let Some(resources) = objects("resources") {
+    let is_resource = |resource: &Value| resource.get("schema").is_some() || resource.get("path").is_some();
+    if let Some(resources) = objects("resources").filter(|all| !all.is_empty() && all.iter().all(is_resource)) {
         return frictionless(one_of(resources, table)?).map(Some);
     }
     if let Some(schemas) = objects("schema").filter(|_| said.get("kind") == Some(&json!("DataContract"))) {
@@ -86,7 +123,7 @@ impl Making {
 
     /// Adds a column of a name and a type that Landfall has.
     fn add(&mut self, source: &str, column_type: ColumnType, about: &Value, rules: Vec<(&'static str, Value)>) {
-        let name = key::described_name(source, |name| self.columns.iter().any(|column| column.name == name));
+        let name = name_for(source, &self.columns);
         let mut described = Profile::new(true).conclude();
         (described.column_type, described.nullable) = (column_type, !is_true(about, "required"));
         self.columns.push(FoundColumn {
@@ -156,6 +193,10 @@ fn frictionless(resource: &Value) -> Result<Schema, String> {
         if is_false(field, "bareNumber") {
             rules.push(("bareNumber", json!(false)));
         }
+        let missing = texts(field.get("missingValues"));
+        if !missing.is_empty() {
+            rules.push(("nullValues", json!(missing)));
+        }
         let column_type = match &*text(field, "type") {
             "integer" => ColumnType::Int64,
             "number" => ColumnType::Float64,
@@ -200,8 +241,7 @@ fn frictionless(resource: &Value) -> Result<Schema, String> {
             ["header", "doubleQuote"].into_iter().filter(|key| is_false(said, key)).map(|key| (key, json!(false))),
         );
     }
-    let missing = schema.get("missingValues").and_then(Value::as_array).into_iter().flatten();
-    let missing: Vec<&str> = missing.filter_map(Value::as_str).filter(|text| !text.is_empty()).collect();
+    let missing = texts(schema.get("missingValues"));
     if !missing.is_empty() {
         dialect.push(("nullValues", json!(missing)));
     }
@@ -217,6 +257,12 @@ fn frictionless(resource: &Value) -> Result<Schema, String> {
     let (sniffed, mut found) = making.finish(data_format, dialect)?;
     found.primary_key = found.called(&key);
     Ok(Schema { name: name_of(resource), of: "Frictionless", sniffed, found })
+}
+
+/// Those of a list that are not empty.
+fn texts(list: Option<&Value>) -> Vec<&str> {
+    let all = list.and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(Value::as_str).filter(|text| !text.is_empty()).collect()
 }
 
 fn is_false(about: &Value, key: &str) -> bool {
@@ -248,8 +294,12 @@ fn constraints_of(
 ) -> Vec<(&'static str, Value)> {
     let mut rules = Vec::new();
     if *column_type == ColumnType::String {
-        let texts = [("pattern", "pattern"), ("minLength", "minLength"), ("maxLength", "maxLength")];
-        rules.extend(rules_of(said, &texts));
+        let keys = [("pattern", "pattern"), ("minLength", "minLength"), ("maxLength", "maxLength")];
+        rules.extend(rules_of(said, &keys).into_iter().map(|(key, value)| match value.as_str() {
+            // of the whole text, and ours from its start on
+            Some(pattern) if key == "pattern" => (key, json!(format!("(?:{pattern})$"))),
+            _ => (key, value),
+        }));
     } else if column_type.is_number() {
         let bounds = rules_of(said, &[("minimum", "minimum"), ("maximum", "maximum")]).into_iter();
         rules.extend(bounds.filter_map(|(key, value)| {
@@ -321,13 +371,14 @@ fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
         let about = json!({"description": column.get("Comment")});
         making.add(&source, column_type, &about, Vec::new());
     }
+    let leaves_out = making.leaves_out;
     for column in table.get("PartitionKeys").and_then(Value::as_array).into_iter().flatten() {
         making.leave_out(
             &text(column, "Name"),
             "it is a partition's, which is in the path; partition the curated table by it",
         );
     }
-    making.leaves_out = false; // what is in the path is in no file
+    making.leaves_out = leaves_out; // what is in the path is in no file
     let mut dialect = Vec::new();
     let parameters = [serde.get("Parameters"), table.get("Parameters")].map(|found| found.cloned().unwrap_or_default());
     let of_serde =
@@ -338,9 +389,16 @@ fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
         for ((key, usual), keys) in usual.into_iter().zip(said) {
             dialect.extend(of_serde(keys).filter(|found| found != usual).map(|found| (key, json!(found))));
         }
-        let skipped = parameters.iter().map(|of| text(of, "skip.header.line.count")).any(|count| count == "1");
-        if !skipped {
-            dialect.push(("header", json!(false)));
+        let skipped = parameters.iter().map(|of| text(of, "skip.header.line.count")).find(|count| !count.is_empty());
+        match skipped.and_then(|count| count.parse::<u64>().ok()) {
+            None | Some(0) => dialect.push(("header", json!(false))),
+            Some(1) => {}
+            Some(lines) => dialect.push(("headerRows", json!([lines]))),
+        }
+        if library.contains("lazysimple") {
+            let marker = of_serde(["serialization.null.format", "serialization.null.format"]);
+            let marker = marker.unwrap_or_else(|| "\\N".into());
+            dialect.push(("nullValues", json!([marker])));
         }
     }
     let (sniffed, found) = making.finish(data_format, dialect)?;
@@ -369,6 +427,7 @@ fn sql_type(name: &str) -> Option<ColumnType> {
             "date" => "date32",
             "timestamp" => "timestamp(ms)",
             "boolean" | "bool" => "bool_",
+            "decimal" | "numeric" if !after.trim_start().starts_with('(') => "decimal128(10,0)",
             "decimal" | "numeric" => "decimal128",
             "array" => "list_",
             _ => &lower,
@@ -402,6 +461,7 @@ mod tests {
             ("timestamp", "datetime"),
             ("array<struct<date:date,int:bigint>>", "array<struct<date:date,int:long>>"),
             ("boolean", "boolean"),
+            ("decimal", "decimal(10,0)"),
         ] {
             let found = sql_type(theirs).map(|found| found.name(Dialect::EtlManager));
             assert_eq!(found.as_deref(), Some(ours), "{theirs}");

@@ -1,11 +1,13 @@
 //! How a sample is written: its encoding, what ends its lines and parts its fields, and where its header is. Each way is
 //! tried by the reader's own code.
 
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use contract::{Compression, DataFormat, FileFormat};
 use rows::{Peeked, Profile};
 use serde_json::{Value, json};
 
 use crate::describe::{Sample, looking};
+use crate::report::counted;
 
 /// Records that are looked at.
 const PEEKED: usize = 1_000;
@@ -25,12 +27,15 @@ pub struct Sniffed {
     /// The names of the fields, empty ones where there is no header; none in a format that names them in each row.
     pub header: Option<Vec<String>>,
     pub has_header: bool,
+    /// What a person has to know.
+    pub notes: Vec<String>,
 }
 
 impl Sniffed {
     /// What somebody says, in place of a look at a sample.
     pub fn told(format: FileFormat, data_format: DataFormat, dialect: Vec<(&'static str, Value)>) -> Self {
-        Self { format, compression: Compression::None, data_format, dialect, header: None, has_header: true }
+        let (compression, notes) = (Compression::None, Vec::new());
+        Self { format, compression, data_format, dialect, header: None, has_header: true, notes }
     }
 
     pub fn of(sample: &Sample<'_>) -> Result<Self, String> {
@@ -44,13 +49,17 @@ impl Sniffed {
             dialect: Vec::new(),
             header: None,
             has_header: true,
+            notes: Vec::new(),
         };
         match format {
             FileFormat::Parquet => sniffed.data_format = DataFormat::Parquet,
             FileFormat::Excel => sniffed.records(sample)?,
             FileFormat::JsonLines | FileFormat::Json => {
                 sniffed.data_format = DataFormat::Json;
-                sniffed.text(sample)?;
+                let text = sniffed.text(sample)?;
+                if ["NaN", "Infinity"].iter().any(|word| is_bare(&text, word.as_bytes())) {
+                    sniffed.take_nan();
+                }
             }
             FileFormat::Csv | FileFormat::Tsv | FileFormat::Described => {
                 let text = sniffed.text(sample)?;
@@ -78,15 +87,27 @@ impl Sniffed {
         let text = rows::peek_text(&sample.ranges, self.format, self.compression, &usual);
         let text = text.map_err(|error| sample.cannot(&error))?;
         if let Some(encoding) = encoding(&text) {
-            self.dialect.push(("encoding", json!(encoding)));
+            self.set_encoding(encoding);
         }
         Ok(text)
     }
 
-    /// The dialect's encoding is another one than was thought: some byte later in the file says so.
+    /// Numbers that are none are no values.
+    pub fn take_nan(&mut self) {
+        self.dialect.push(("nan", json!("null")));
+        self.notes.push("NaN and the infinities are read as no value: `\"nan\": \"keep\"` keeps them".into());
+    }
+
+    /// The text is in another encoding than UTF-8.
     pub fn set_encoding(&mut self, encoding: &str) {
         self.dialect.retain(|(key, _)| *key != "encoding");
         self.dialect.push(("encoding", json!(encoding)));
+        if !encoding.starts_with("utf-16") {
+            self.notes.push(format!(
+                "`{encoding}` is a guess, as no file says its encoding: look at its letters beyond ASCII, and say another \
+                 one by `encoding`"
+            ));
+        }
     }
 
     /// Whether the dialect has said an encoding.
@@ -100,26 +121,41 @@ impl Sniffed {
             self.dialect.push(("lineTerminator", json!("\r")));
         }
         let usual = if self.format == FileFormat::Tsv { '\t' } else { ',' };
-        let mut best = (usual, 0.0, 1);
+        // Excel's own line, which says it
+        if let [b's', b'e', b'p', b'=', delimiter, b'\r' | b'\n', ..] = text {
+            self.dialect.push(("delimiter", json!(char::from(*delimiter))));
+            self.dialect.push(("commentRows", json!([1])));
+            return Ok(());
+        }
+        let mut ways = Vec::new();
         for delimiter in [usual, ';', '\t', '|', ',', '\u{1}'] {
-            let records = self.peek(sample, &[("delimiter", json!(delimiter))])?;
-            let (fields, share) = most(&records);
-            if fields > 1 && (share > best.1 + 0.1 || share >= best.1 - 0.1 && fields > best.2) {
-                best = (delimiter, share, fields);
+            let found = most(&self.peek(sample, &[("delimiter", json!(delimiter))])?);
+            if found.fields > 1 && !ways.iter().any(|(other, _)| *other == delimiter) {
+                ways.push((delimiter, found));
             }
         }
-        if best.0 != usual {
-            self.dialect.push(("delimiter", json!(best.0)));
+        // a comma in every number is its point, where something else parts fields just as well
+        let is_clear = |(other, found): &(char, Common)| *other != ',' && found.share >= 0.9 && found.above == 0;
+        if only_between_digits(text, b',') && ways.iter().any(is_clear) {
+            ways.retain(|(delimiter, _)| *delimiter != ',');
+        }
+        let best = ways.into_iter().reduce(|best, other| if other.1.is_better_than(&best.1) { other } else { best });
+        let best = best.map_or(usual, |(delimiter, _)| delimiter);
+        if best != usual {
+            self.dialect.push(("delimiter", json!(best)));
         }
         // some programs put a space behind each
-        let spaced = format!("{} \"", best.0);
+        let spaced = format!("{best} \"");
         if has(text, spaced.as_bytes()) {
             self.dialect.push(("skipInitialSpace", json!(true)));
         }
         // and a backslash before a quote
         if has(text, b"\\\"") {
-            let share = |records: &[Peeked]| most(records).1;
-            if share(&self.peek(sample, &[("escapeChar", json!("\\"))])?) > share(&self.peek(sample, &[])?) {
+            let read = |records: &[Peeked]| {
+                let fields = most(records).fields;
+                records.iter().filter(|record| record.fields.len() == fields).count()
+            };
+            if read(&self.peek(sample, &[("escapeChar", json!("\\"))])?) > read(&self.peek(sample, &[])?) {
                 self.dialect.push(("escapeChar", json!("\\")));
             }
         }
@@ -129,38 +165,49 @@ impl Sniffed {
     /// Where the header is, and what it names.
     fn records(&mut self, sample: &Sample<'_>) -> Result<(), String> {
         let mut records = self.peek(sample, &[])?;
-        if records.first().and_then(|record| record.fields.first()).is_some_and(|first| first.starts_with('#'))
-            && records.first().map(|record| record.fields.len()) != Some(most(&records).0)
-        {
+        if has_comments(&records) {
             self.dialect.push(("commentChar", json!("#")));
             records = self.peek(sample, &[])?;
         }
-        let (fields, share) = most(&records);
-        let Some(at) = records.iter().position(|record| record.fields.len() == fields) else {
-            return Err(format!("{}: there is no record in it", sample.path.display()));
-        };
-        if share < MOST || at > MOST_ABOVE {
-            let other = records[at..].iter().find(|record| record.fields.len() != fields);
+        if self.format == FileFormat::Excel {
+            // cells at the end that are empty are as if they were not there
+            let width = records.iter().map(|record| record.fields.len()).max().unwrap_or(0);
+            records.iter_mut().for_each(|record| record.fields.resize(width, String::new()));
+        }
+        let Common { fields, share, .. } = most(&records);
+        let at = first_of_table(&records, fields);
+        let at = at.ok_or_else(|| format!("{}: there is no record in it", sample.path.display()))?;
+        let above = records[..at].iter().find(|record| !is_title(record, fields));
+        let other = records[at..].iter().find(|record| record.fields.len() != fields);
+        if share < MOST || at > MOST_ABOVE || above.is_some() {
+            let differs = above.or(other);
+            let has = match differs.map(|record| record.fields.len()) {
+                Some(0) => "is no record".to_owned(),
+                Some(other) => format!("has {}, others have {fields}", counted(other as u64, "field")),
+                None => "is too far from its start".to_owned(),
+            };
             return Err(format!(
-                "{}: its records have no number of fields in common (line {} differs); where it is made for people, read \
-                 it by lines (docs/tables.md)",
+                "{}: its records have no number of fields in common (line {} {has}); say by `header`, `headerRows` and \
+                 `commentRows` of a dialect what is there, or, where it is made for people, read it by lines (docs/tables.md)",
                 sample.path.display(),
-                other.map_or(1, |record| record.line)
+                differs.map_or(1, |record| record.line)
             ));
         }
-        // a sheet's title is a row of one cell
         let body: Vec<&Peeked> = records[at + 1..].iter().filter(|record| record.fields.len() == fields).collect();
         let first = &records[at];
         self.has_header = is_header(&first.fields, &body);
-        let is_first = records.first().map(|record| record.line) == Some(first.line);
-        if self.has_header && !is_first {
+        let left_out: Vec<u64> = records[..at].iter().map(|record| record.line).collect();
+        if self.has_header && !left_out.is_empty() {
             self.dialect.push(("headerRows", json!([first.line])));
         } else if !self.has_header {
             self.dialect.push(("header", json!(false)));
-            let above: Vec<u64> = records[..at].iter().map(|record| record.line).collect();
-            if !above.is_empty() {
-                self.dialect.push(("commentRows", json!(above)));
+            if !left_out.is_empty() {
+                self.dialect.push(("commentRows", json!(left_out)));
             }
+        }
+        if !left_out.is_empty() {
+            let lines: Vec<String> = left_out.iter().map(u64::to_string).collect();
+            self.notes.push(format!("what stands above the rows is left out: line {}", lines.join(", ")));
         }
         self.header = Some(if self.has_header { first.fields.clone() } else { vec![String::new(); fields] });
         Ok(())
@@ -204,21 +251,92 @@ fn encoding(text: &[u8]) -> Option<&'static str> {
         Ok(_) => None,
         // the last character is cut off
         Err(error) if error.error_len().is_none() => None,
-        Err(_) => Some("windows-1252"),
+        Err(_) => {
+            let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+            detector.feed(text, true);
+            Some(detector.guess(None, Utf8Detection::Deny).name())
+        }
     }
 }
 
-/// The number of fields that most records have, and how many have it of those from the first one on.
-fn most(records: &[Peeked]) -> (usize, f64) {
+/// What most records have in common.
+struct Common {
+    /// The number of their fields.
+    fields: usize,
+    /// How many have it of those from the first one on.
+    share: f64,
+    /// Records before that one.
+    above: usize,
+}
+
+impl Common {
+    /// Whether a delimiter takes a file apart better than another one: more records alike, fewer lines left over at the
+    /// start, as a header is none, and more fields.
+    fn is_better_than(&self, other: &Self) -> bool {
+        let as_good = self.share >= other.share - 0.1;
+        let fewer_above = self.above < other.above || self.above == other.above && self.fields > other.fields;
+        self.share > other.share + 0.1 || as_good && fewer_above
+    }
+}
+
+fn most(records: &[Peeked]) -> Common {
     let mut counts = std::collections::BTreeMap::new();
     for record in records.iter().filter(|record| !record.fields.is_empty()) {
         *counts.entry(record.fields.len()).or_insert(0_usize) += 1;
     }
     let Some((fields, count)) = counts.into_iter().max_by_key(|(fields, count)| (*count, *fields)) else {
-        return (0, 0.0);
+        return Common { fields: 0, share: 0.0, above: 0 };
     };
     let above = records.iter().take_while(|record| record.fields.len() != fields).count();
-    (fields, count as f64 / (records.len() - above) as f64)
+    Common { fields, share: count as f64 / (records.len() - above) as f64, above }
+}
+
+fn filled(record: &Peeked) -> usize {
+    record.fields.iter().filter(|field| !field.is_empty()).count()
+}
+
+/// The first record that is no title: one has a single field in a row that has room for more.
+fn first_of_table(records: &[Peeked], fields: usize) -> Option<usize> {
+    let is_alone = |n: usize| {
+        let (record, next) = (&records[n], records.get(n + 1));
+        match fields {
+            0 | 1 => false,
+            // a column without a name has its own field empty
+            2 => record.fields[1].is_empty() && next.is_some_and(|next| filled(next) == 2),
+            _ => filled(record) <= 1,
+        }
+    };
+    (0..records.len()).find(|n| records[*n].fields.len() == fields && !is_alone(*n))
+}
+
+/// Whether something above the header is for people: what has as many fields as a row is a row.
+fn is_title(record: &Peeked, fields: usize) -> bool {
+    let is_comment = record.fields.first().is_some_and(|first| first.starts_with('#'));
+    !record.fields.is_empty() && (is_comment || filled(record) <= (fields / 2).max(1))
+}
+
+/// Whether lines that begin with `#` are comments: more than a title, and none of them is a row.
+fn has_comments(records: &[Peeked]) -> bool {
+    let fields = most(records).fields;
+    let is_marked = |record: &&Peeked| record.fields.first().is_some_and(|first| first.starts_with('#'));
+    let marked: Vec<&Peeked> = records.iter().filter(is_marked).collect();
+    let begins = records.first().as_ref().is_some_and(is_marked);
+    begins && marked.len() > 1 && marked.iter().all(|record| record.fields.len() != fields)
+}
+
+/// Whether a byte stands between two digits wherever it is, and is there.
+fn only_between_digits(text: &[u8], sign: u8) -> bool {
+    let mut places = text.iter().enumerate().filter(|(_, byte)| **byte == sign).map(|(n, _)| n).peekable();
+    let is_digit = |n: Option<usize>| n.and_then(|n| text.get(n)).is_some_and(u8::is_ascii_digit);
+    places.peek().is_some() && places.all(|n| is_digit(n.checked_sub(1)) && is_digit(Some(n + 1)))
+}
+
+/// Whether a word is there as a value of JSON, which it is none.
+fn is_bare(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).enumerate().any(|(at, found)| {
+        let before = text[..at].trim_ascii_end().last();
+        found == word && before.is_some_and(|before| b":[,-".contains(before))
+    })
 }
 
 /// Whether a record names what the others have: no value of it is one of a column that has types, and there is such a
