@@ -96,6 +96,8 @@ pub struct Profile {
     unit: Unit,
     /// Values like `12e45`, which are codes as likely as numbers.
     exponents: u64,
+    /// Some value has a point.
+    points: bool,
     /// All values are like `1.200`: a number and a bit, or thousands.
     thousands: bool,
 }
@@ -181,6 +183,7 @@ impl Profile {
             negative: false,
             unit: Unit::Unknown,
             exponents: 0,
+            points: false,
             thousands: true,
         }
     }
@@ -234,6 +237,7 @@ impl Profile {
             let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             digits(whole) && digits(power)
         };
+        self.points |= text.contains('.');
         self.exponents += u64::from(text.split_once(['e', 'E']).is_some_and(is_code));
         self.thousands &= is_in_thousands(text);
         if let Some(hashes) = &mut self.hashes {
@@ -299,7 +303,7 @@ impl Profile {
             described.nullable = true;
         }
         let mixed = self.unit == Unit::Different && !self.numbers.iter().any(|(written, _)| written.bare_number);
-        let codes = self.exponents > 0 && self.exponents < self.values;
+        let codes = self.exponents > 0 && self.exponents < self.values && !self.points;
         if self.values == 0 || self.is_text || mixed || codes {
             return described;
         }
@@ -472,6 +476,7 @@ mod tests {
             (&["EUR 5", "EUR 7"], "int bare"),
             (&["12e45", "1234567"], "character"),
             (&["1e45", "1e3"], "double"),
+            (&["1e3", "1012.3"], "double"),
             (&["true", "FALSE"], "boolean"),
             (&["Y", "N", "Y"], "boolean Y N"),
             (&["Y", "Y"], "character"),

@@ -191,8 +191,8 @@ fn notes(columns: &[FoundColumn]) -> Vec<String> {
             notes.push(format!("`{name}`: `{unit}` stands beside each of its numbers, and is left out"));
         }
         let is_text = described.column_type == ColumnType::String;
-        let kept = described.nulls.iter().filter(|null| !described.written.null_values.contains(null));
-        if let Some(null) = kept.filter(|null| is_text && of_others.contains(null)).next() {
+        let is_kept = |null: &&String| !described.written.null_values.contains(null) && of_others.contains(null);
+        if let Some(null) = described.nulls.iter().find(is_kept).filter(|_| is_text) {
             notes.push(format!(
                 "`{name}` has the text `{null}`, which is no value in other columns: say so by `nullValues` if it is none"
             ));
