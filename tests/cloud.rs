@@ -1,5 +1,5 @@
-//! The local cloud as a test uses it: two clouds for all tests of a process, one stack of its own for each test, so that
-//! tests run side by side and none sees another's files.
+//! The local cloud as a test uses it: two clouds for all tests of a process, one stack of its own for each test, so
+//! that tests run side by side and none sees another's files.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -258,7 +258,8 @@ impl Stack {
         text
     }
 
-    /// Puts a file into land, as a supplier does. It has a tag, as where something scans what lands: copies take it along.
+    /// Puts a file into land, as a supplier does. It has a tag, as where something scans what lands: copies take it
+    /// along.
     pub async fn land(&self, key: &str, bytes: Vec<u8>) {
         let put = self.s3.put_object().bucket(self.bucket("land")).key(key).body(ByteStream::from(bytes));
         let put = put.tagging("scanned=clean");
@@ -317,14 +318,15 @@ impl Stack {
         self.calls_of(function, "POST", "crash", Some(crash)).await;
     }
 
-    /// Where the last crash that was asked for has struck, as `operation`, `call` and `request_id`; `None` if it has not.
+    /// Where the last crash that was asked for has struck, as `operation`, `call` and `request_id`; `None` if it has
+    /// not.
     pub async fn struck(&self, function: &str) -> Option<Value> {
         let crash = self.calls_of(function, "GET", "crash", None).await;
         Some(crash["struck"].clone()).filter(|struck| !struck.is_null())
     }
 
-    /// Invokes a function, holds the invocation before it makes its so many-th call of an operation, and lets it go on when
-    /// something else is done. Gives the answers of both.
+    /// Invokes a function, holds the invocation before it makes its so many-th call of an operation, and lets it go on
+    /// when something else is done. Gives the answers of both.
     pub async fn held<T>(
         &self,
         function: &str,
@@ -422,8 +424,8 @@ impl Stack {
         .await
     }
 
-    /// Waits until so many files are in raw-hist and none is in land any more: a file leaves land once the rebuild is asked
-    /// for that will have its rows.
+    /// Waits until so many files are in raw-hist and none is in land any more: a file leaves land once the rebuild is
+    /// asked for that will have its rows.
     pub async fn landed(&self, files: usize) {
         self.eventually(&format!("{files} files are in raw-hist alone"), async || {
             let history = self.keys("raw-hist").await.len();
@@ -497,8 +499,8 @@ impl Stack {
         text
     }
 
-    /// The most memory that an invocation of a function has had, in MB: its own, not that of its binary. `None` where the
-    /// system does not tell.
+    /// The most memory that an invocation of a function has had, in MB: its own, not that of its binary. `None` where
+    /// the system does not tell.
     pub fn peak_memory(&self, function: &str) -> Option<u64> {
         let file = self.cloud.state.path().join(format!("logs/{}.log", self.function(function)));
         let log = std::fs::read_to_string(file).unwrap_or_default();
@@ -570,7 +572,8 @@ pub fn postcodes(folder: &Path) {
     }
 }
 
-/// A copy of a metadata folder, or of the postcodes', whose databases, the curated and the raw one, have names of the stack's own.
+/// A copy of a metadata folder, or of the postcodes', whose databases, the curated and the raw one, have names of the
+/// stack's own.
 fn databases_of(cloud: &Cloud, stack: &str, metadata: Option<&Path>) -> (PathBuf, String, String) {
     let to = cloud.state.path().join("meta_data").join(stack);
     match metadata {

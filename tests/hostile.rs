@@ -1,5 +1,5 @@
-//! Files that were made to do harm, or that look like it. Each ends with a verdict and a report, and with little memory,
-//! whatever it would be if it were read whole.
+//! Files that were made to do harm, or that look like it. Each ends with a verdict and a report, and with little
+//! memory, whatever it would be if it were read whole.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -1,5 +1,5 @@
-//! Processes killed in the middle of their work, at a call of theirs to AWS: before it takes effect, or after it did and
-//! before they know. The platform tries again, and the counts come out right.
+//! Processes killed in the middle of their work, at a call of theirs to AWS: before it takes effect, or after it did
+//! and before they know. The platform tries again, and the counts come out right.
 
 use serde_json::json;
 use tests::{Api, Options, Stack};

@@ -208,7 +208,8 @@ async fn an_event_that_comes_twice_does_its_work_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_land_together_are_rebuilt_together() {
-    // by hand more: `FILES=2000 cargo test --workspace --test end_to_end -- --nocapture together`, after a `make functions`
+    // by hand more: `FILES=2000 cargo test --workspace --test end_to_end -- --nocapture together`, after a `make
+    // functions`
     let files = option_env!("FILES").map_or(40, |files| files.parse().unwrap());
     let started = Instant::now();
     let api = Api::start(&[]);

@@ -1,5 +1,5 @@
-//! Publications, rollbacks and expiry at the same time: each invocation is held at a call of its own while another one runs
-//! whole. At the end every table is at one decision, and holds every row of that once.
+//! Publications, rollbacks and expiry at the same time: each invocation is held at a call of its own while another one
+//! runs whole. At the end every table is at one decision, and holds every row of that once.
 
 use std::collections::HashMap;
 

@@ -109,7 +109,8 @@ async fn many_partitions_take_few_calls() {
         assert_eq!(stack.count(table).await, rows, "{table}");
     }
 
-    // Athena would look into thousands of folders for the one that is far off: all are registered, before it stops computing
+    // Athena would look into thousands of folders for the one that is far off: all are registered, before it stops
+    // computing
     let event = stack.invoke("curate", tables("projected")).await.unwrap();
     stack.crash("catalog", json!({"operation": "UpdateTable", "at_call": 1, "when": "after"})).await;
     assert_eq!(stack.invoke("catalog", event.clone()).await.unwrap_err().0, "Runtime.ExitError");

@@ -237,8 +237,8 @@ impl Rebuilder<'_> {
         self.stack.crash(function, crash).await;
     }
 
-    /// Places of a rebuild, from the first to the last; the explorer has each of them. The state of a query is asked for
-    /// as often as it takes: the first time stands for all.
+    /// Places of a rebuild, from the first to the last; the explorer has each of them. The state of a query is asked
+    /// for as often as it takes: the first time stands for all.
     async fn places(&self, function: &str) -> Vec<Place> {
         let calls = self.stack.calls(function).await;
         let calls = calls.into_iter().map(|(name, n)| if name == "GetQueryExecution" { (name, 1) } else { (name, n) });

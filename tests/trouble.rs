@@ -1,5 +1,5 @@
-//! One table's trouble is its own: tables that never had a file, whose SQL or rows are wrong, or that read one of these, and
-//! beside them others that are published all the same.
+//! One table's trouble is its own: tables that never had a file, whose SQL or rows are wrong, or that read one of
+//! these, and beside them others that are published all the same.
 
 use serde_json::{Value, json};
 use tests::{Options, Stack};

@@ -1,5 +1,5 @@
-//! Links the program to run where it is linked for. DataFusion's tables of functions are half a million addresses, which
-//! would otherwise have to be put in at every start: a tenth of what a small run takes.
+//! Links the program to run where it is linked for. DataFusion's tables of functions are half a million addresses,
+//! which would otherwise have to be put in at every start: a tenth of what a small run takes.
 
 #[expect(clippy::disallowed_methods, reason = "cargo's own, which is there for builds alone")]
 fn main() {

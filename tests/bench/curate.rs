@@ -1,8 +1,8 @@
 //! How fast is curate, and next to what? `make bench` runs this; `--help` tells the options.
 //!
-//! The contestants build the same two tables of the metadata beside this file from the same gzipped JSON Lines, each as a
-//! whole process: `postcodes`, a copy with a version column, and `calculated`, rows counted by region in a folder of the
-//! date; both as Parquet compressed with Snappy.
+//! The contestants build the same two tables of the metadata beside this file from the same gzipped JSON Lines, each as
+//! a whole process: `postcodes`, a copy with a version column, and `calculated`, rows counted by region in a folder of
+//! the date; both as Parquet compressed with Snappy.
 //!
 //! - `curate`: ours, `curate build`
 //! - `floor`: our reader and the same Parquet without an SQL engine, [`bench::floor`]

@@ -1,10 +1,11 @@
-//! The floor of curate: what this work takes with our own reader and the Parquet library's own writer, and no SQL engine.
+//! The floor of curate: what this work takes with our own reader and the Parquet library's own writer, and no SQL
+//! engine.
 //!
 //! All files of the raw table are one gzip stream of many members, in the order of their keys, so that many small files
 //! cost no more than one. Three threads work beside each other: one inflates (the reader's own), one parses into Arrow
-//! and counts the regions in a hash map, and one encodes Parquet with the settings of curate's `parquet_file.rs`. What is
-//! missing next to curate: SQL, casts to the metadata's types, what a misfit leads to, the files' own columns, checksums
-//! and the manifest.
+//! and counts the regions in a hash map, and one encodes Parquet with the settings of curate's `parquet_file.rs`. What
+//! is missing next to curate: SQL, casts to the metadata's types, what a misfit leads to, the files' own columns,
+//! checksums and the manifest.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};

@@ -9,8 +9,8 @@
 //! - `polars`, `duckdb`: scripts with equal checks, `tests/compare/*_check.py`
 //! - `data_linter`: the Python checker that users compare with, `tests/compare/data_linter_check.py`
 //!
-//! At the end the same rows as delimited values, in the default dialect and with semicolons in windows-1252 (budget: 1.3
-//! times as long); and with `--before`, another binary of ours on the default dialect.
+//! At the end the same rows as delimited values, in the default dialect and with semicolons in windows-1252 (budget:
+//! 1.3 times as long); and with `--before`, another binary of ours on the default dialect.
 //!
 //! First each checker is shown files with one defect; one that overlooks it is told, so that nobody is fast by not
 //! looking. Then come the rounds.

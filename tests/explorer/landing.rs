@@ -1,5 +1,5 @@
-//! The landing side: suppliers, extracts, the process stage and executions, one whole at every call of another, or dead or
-//! unanswered there. Whatever happens, no landed byte is lost, and every row is in its table once.
+//! The landing side: suppliers, extracts, the process stage and executions, one whole at every call of another, or dead
+//! or unanswered there. Whatever happens, no landed byte is lost, and every row is in its table once.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};

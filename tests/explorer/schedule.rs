@@ -1,5 +1,5 @@
-//! A schedule: an invocation, the call of it at which something happens, and what that is. Whoever fails is tried again as
-//! the platform does.
+//! A schedule: an invocation, the call of it at which something happens, and what that is. Whoever fails is tried again
+//! as the platform does.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -66,7 +66,8 @@ impl Invocation {
         matches!(self, Self::Previous | Self::First | Self::Latest | Self::Drop | Self::Publish("as_of" | "wrong"))
     }
 
-    /// Whether whoever has asked asks again after a crash or a refusal that may pass. Who goes back once more goes further.
+    /// Whether whoever has asked asks again after a crash or a refusal that may pass. Who goes back once more goes
+    /// further.
     fn is_repeated(self) -> bool {
         self != Self::Previous
     }
@@ -290,7 +291,8 @@ impl World {
         self.task("catalog", by_hand, times, &before).await
     }
 
-    /// The state machine from curate on, or from catalog with what curate has answered. As infra/pipeline.asl.json has it.
+    /// The state machine from curate on, or from catalog with what curate has answered. As infra/pipeline.asl.json has
+    /// it.
     async fn execution(&self, request: Value, mut built: Option<Value>, before: impl AsyncFn()) -> Answer {
         let request = self.request(request);
         let mut again = 0;

@@ -1,4 +1,5 @@
-//! The world in which schedules run: tables of every mode, some runs, published or on their way, and a snapshot of all that.
+//! The world in which schedules run: tables of every mode, some runs, published or on their way, and a snapshot of all
+//! that.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,6 +1,6 @@
 //! An AWS account in memory, over HTTP, for the functions' tests: S3 with versions, conditional requests and uploads in
-//! parts, StartExecution of Step Functions, Publish of SNS. It answers as AWS does, until a test wants a request to fail
-//! ([`Fault`]) or never to be answered.
+//! parts, StartExecution of Step Functions, Publish of SNS. It answers as AWS does, until a test wants a request to
+//! fail ([`Fault`]) or never to be answered.
 
 mod fault;
 mod http;
@@ -29,9 +29,9 @@ pub const CLOCK: u64 = 1_795_413_604;
 /// Objects of one page of a listing, as in S3.
 const PAGE_SIZE: usize = 1000;
 
-/// What the account holds, and what it is to do. Steps are named `<operation> <object>`, such as `put reports/k`: `list`,
-/// `head`, `get`, `put`, `copy`, `delete`, `create`, `part`, `complete` and `abort` (an upload in parts), `start`,
-/// `publish`. A step that something is to happen to may be given by its beginning.
+/// What the account holds, and what it is to do. Steps are named `<operation> <object>`, such as `put reports/k`:
+/// `list`, `head`, `get`, `put`, `copy`, `delete`, `create`, `part`, `complete` and `abort` (an upload in parts),
+/// `start`, `publish`. A step that something is to happen to may be given by its beginning.
 #[derive(Clone)]
 pub struct Account {
     /// Versions by bucket and key, oldest first.

@@ -1,5 +1,5 @@
-//! docs/schema against the reader: what the one takes the other takes, but for the rules that docs/metadata.md lists as said by
-//! no schema.
+//! docs/schema against the reader: what the one takes the other takes, but for the rules that docs/metadata.md lists as
+//! said by no schema.
 //!
 //! - `judge`: what either says of a file, and where
 //! - `unsaid`: the rules that no schema says

@@ -1,5 +1,5 @@
-//! Adoption: what a database shows that earlier versions have published. Where tables and partitions are, Glue says, which
-//! was changed last; how many rows are there, the journal; and the journal says what Glue has lost.
+//! Adoption: what a database shows that earlier versions have published. Where tables and partitions are, Glue says,
+//! which was changed last; how many rows are there, the journal; and the journal says what Glue has lost.
 
 use std::collections::{BTreeMap, HashMap};
 

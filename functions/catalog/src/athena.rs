@@ -1,5 +1,5 @@
-//! Athena: one query at a time to its end, within a bound. A query that failed, was cancelled or did not end in time is a
-//! failure with Athena's own reason, never an empty answer.
+//! Athena: one query at a time to its end, within a bound. A query that failed, was cancelled or did not end in time is
+//! a failure with Athena's own reason, never an empty answer.
 
 use std::time::Duration;
 
@@ -31,8 +31,9 @@ impl Athena {
     pub async fn run(&self, database: &str, sql: &str, deadline: Instant) -> Result<String, Failure> {
         let started = Instant::now();
         let give_up = deadline.min(started + self.timeout);
-        // The client gives each start a request token of its own, the same for its own repetitions: a start whose answer
-        // is lost runs once. A token that outlives the call would give a later review the counts of an earlier one.
+        // The client gives each start a request token of its own, the same for its own repetitions: a start whose
+        // answer is lost runs once. A token that outlives the call would give a later review the counts of an earlier
+        // one.
         let start = self
             .client
             .start_query_execution()

@@ -137,8 +137,8 @@ impl TableState {
         self.partitions.iter().filter_map(PartitionState::run).chain(self.run()).max()
     }
 
-    /// Where Glue is to point: at the run's folder if that holds all of the table, and nothing else; or, where partitions
-    /// lie in the folders of several runs, at a place where nothing is.
+    /// Where Glue is to point: at the run's folder if that holds all of the table, and nothing else; or, where
+    /// partitions lie in the folders of several runs, at a place where nothing is.
     pub fn pointed_at(&self) -> String {
         let holds = |partition: &PartitionState| partition.location.starts_with(&self.location);
         match self.run() {

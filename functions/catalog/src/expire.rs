@@ -1,6 +1,6 @@
-//! Expiry: what a run wrote of a table is deleted when nothing points at it, and nothing has for a while. What points at
-//! it is what was decided, and what Glue says at that moment; what did, the journal says. Whatever is not known to be
-//! unneeded stays. Before anything is deleted it is decided that nothing is pointed at it again.
+//! Expiry: what a run wrote of a table is deleted when nothing points at it, and nothing has for a while. What points
+//! at it is what was decided, and what Glue says at that moment; what did, the journal says. Whatever is not known to
+//! be unneeded stays. Before anything is deleted it is decided that nothing is pointed at it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 

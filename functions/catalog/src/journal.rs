@@ -1,6 +1,6 @@
-//! The decision and those before it, in S3: `current.json`, and an entry for each that another one has replaced. An entry
-//! is written before its decision is replaced, once, of the very bytes; nobody changes it afterwards. A run is brought
-//! back by it, and by it a run is known that nobody has seen for long enough.
+//! The decision and those before it, in S3: `current.json`, and an entry for each that another one has replaced. An
+//! entry is written before its decision is replaced, once, of the very bytes; nobody changes it afterwards. A run is
+//! brought back by it, and by it a run is known that nobody has seen for long enough.
 
 use chrono::{DateTime, Utc};
 use contract::{Database, Failure, FailureKind, RunId};

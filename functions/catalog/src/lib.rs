@@ -14,8 +14,8 @@
 //!    in line with that.
 //! 6. The raw database, if there is one, is brought in line with what has landed.
 //!
-//! A failure in 3 or 4 is a decision too: what was before is published again, and Glue brought in line with that. Whoever
-//! finds a decision that is not settled, after a crash at any point, brings all tables in line.
+//! A failure in 3 or 4 is a decision too: what was before is published again, and Glue brought in line with that.
+//! Whoever finds a decision that is not settled, after a crash at any point, brings all tables in line.
 
 mod adopt;
 mod athena;

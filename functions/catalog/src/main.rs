@@ -1,5 +1,5 @@
-//! catalog: the manifest of a run becomes Glue tables and partitions, reviewed through Athena. With arguments: what Glue
-//! is told about a table, without asking it.
+//! catalog: the manifest of a run becomes Glue tables and partitions, reviewed through Athena. With arguments: what
+//! Glue is told about a table, without asking it.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

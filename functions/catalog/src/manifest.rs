@@ -1,5 +1,5 @@
-//! A run's manifest as far as catalog goes by it. What else is in there, above all every file that was read, may be more
-//! than the function's memory holds: it is passed over while the manifest is read.
+//! A run's manifest as far as catalog goes by it. What else is in there, above all every file that was read, may be
+//! more than the function's memory holds: it is passed over while the manifest is read.
 
 use contract::{Completed, OutputFile, PartitionOutput, Replaces, RunId};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Tables of others: whoever has made them, with whatever. One that has the name of a described table is left as it is, and
-//! the publication refused, until somebody says that it may be replaced.
+//! Tables of others: whoever has made them, with whatever. One that has the name of a described table is left as it is,
+//! and the publication refused, until somebody says that it may be replaced.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ use crate::table_input::{EXTERNAL_TABLE, RUN, TableDefinition};
 /// Parameter: the format of a table whose own files say what is in it.
 const FORMAT: &str = "table_type";
 
-/// Whether a table in Glue may be brought to a definition: it is the pipeline's, or at the place that may be taken over.
+/// Whether a table in Glue may be brought to a definition: it is the pipeline's, or at the place that may be taken
+/// over.
 pub fn check(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&str>) -> Result<(), Failure> {
     if let Some(kind) = of_another_kind(table) {
         return Err(Failure::conflict(format!(
@@ -56,8 +57,8 @@ fn of_another_kind(table: &GlueTable) -> Option<String> {
         .then(|| format!("something else, of the type `{kind}` where `{EXTERNAL_TABLE}` was expected,"))
 }
 
-/// Where the tables of others are that may be replaced, by name. What is not decided about yet is put into the decision as
-/// it is, to be put back should the publication fail.
+/// Where the tables of others are that may be replaced, by name. What is not decided about yet is put into the decision
+/// as it is, to be put back should the publication fail.
 pub async fn found(
     glue: &Client,
     metadata: &MetaData,

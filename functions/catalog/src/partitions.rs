@@ -75,8 +75,8 @@ pub fn location(partition: &Partition) -> &str {
     partition.storage_descriptor().and_then(|storage| storage.location()).unwrap_or_default()
 }
 
-/// Brings the partitions of a table, as they were seen before the decision was read, in line with it; new ones by Athena
-/// until the deadline, where there is one.
+/// Brings the partitions of a table, as they were seen before the decision was read, in line with it; new ones by
+/// Athena until the deadline, where there is one.
 pub async fn publish(
     glue: &Client,
     athena: Option<(&Athena, Instant)>,

@@ -1,5 +1,5 @@
-//! Partition projection: Athena computes the partitions of a table, and where they are, from the table's own parameters.
-//! So a run with any number of partitions is published by one UpdateTable, and no query meets two runs.
+//! Partition projection: Athena computes the partitions of a table, and where they are, from the table's own
+//! parameters. So a run with any number of partitions is published by one UpdateTable, and no query meets two runs.
 //! <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-setting-up.html>
 
 use aws_sdk_glue::types::Table as GlueTable;
@@ -11,8 +11,8 @@ use crate::manifest::TableOutput;
 const ENABLED: &str = "projection.enabled";
 /// What Glue takes in one parameter of a table, in characters.
 const PARAMETER_LENGTH: usize = 512_000;
-/// Partitions that Athena may compute for each one that there is. AWS advises against projection where more than half of
-/// them are empty. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html>
+/// Partitions that Athena may compute for each one that there is. AWS advises against projection where more than half
+/// of them are empty. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html>
 const MOST_COMPUTED: u128 = 2;
 
 /// Whether Athena computes the partitions of a table that has such a parameter, given how to look one up.
@@ -25,9 +25,9 @@ pub fn is_of(table: &GlueTable) -> bool {
     is_enabled(|name| table.parameters().and_then(|parameters| parameters.get(name)))
 }
 
-/// The parameters of a table that asks for it; none for others, nor for a table without any partition, of which there is
-/// nothing to compute, nor where Athena would compute more than twice the partitions that there are: queries would look
-/// into each of these, and find nothing. Such partitions are registered.
+/// The parameters of a table that asks for it; none for others, nor for a table without any partition, of which there
+/// is nothing to compute, nor where Athena would compute more than twice the partitions that there are: queries would
+/// look into each of these, and find nothing. Such partitions are registered.
 pub fn parameters(table: &Table, output: &TableOutput) -> Vec<(String, String)> {
     if !table.partition_projection || output.partitions.is_empty() {
         return Vec::new();
@@ -71,8 +71,8 @@ struct Computing {
     values: u128,
 }
 
-/// What is said about a column: which values it has. `None` where Athena could not compute the folder of one, or where they
-/// are more than one parameter of Glue takes.
+/// What is said about a column: which values it has. `None` where Athena could not compute the folder of one, or where
+/// they are more than one parameter of Glue takes.
 fn of_column(column: &Column, values: &[&str]) -> Option<Computing> {
     if !values.iter().all(|value| is_plain(value)) {
         return None;

@@ -243,8 +243,8 @@ impl<'a> Publishing<'a> {
         Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
     }
 
-    /// What was decided, and what before: of an earlier invocation only where the run's data is wrong. A failure that says
-    /// nothing about the data undoes no more than this invocation did.
+    /// What was decided, and what before: of an earlier invocation only where the run's data is wrong. A failure that
+    /// says nothing about the data undoes no more than this invocation did.
     async fn to_undo(&self, failure: &Failure) -> Result<Option<(Decision, Decision)>, Failure> {
         if self.decided.is_some() || failure.kind != FailureKind::BadData {
             return Ok(self.decided.clone());
@@ -289,8 +289,9 @@ impl<'a> Publishing<'a> {
     }
 }
 
-/// Whether nothing was published before a decision that has none to go back to: before the first, and again once that was
-/// taken back. Who goes back to the first comes from another one, and what takes a table of others over has had that.
+/// Whether nothing was published before a decision that has none to go back to: before the first, and again once that
+/// was taken back. Who goes back to the first comes from another one, and what takes a table of others over has had
+/// that.
 fn follows_on_nothing(decision: &Decision) -> bool {
     decision.tables.iter().all(|table| table.rolled_back_from.is_none() && table.takes_over.is_none())
 }

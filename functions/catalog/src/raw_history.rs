@@ -1,9 +1,9 @@
 //! The raw history, for engineers: an optional database with a table for each raw table, over what landed of it in
 //! raw-hist, a partition for each folder `file_land_timestamp=<Unix seconds>`.
 //!
-//! Folders are found by a listing of raw-hist, as curate finds its files, and not in the manifest: so that tables which no
-//! curated table reads are there too, and all of the history when the database is new. raw-hist is immutable, so that
-//! partitions are added and never removed; those that were registered with other columns get the columns of now.
+//! Folders are found by a listing of raw-hist, as curate finds its files, and not in the manifest: so that tables which
+//! no curated table reads are there too, and all of the history when the database is new. raw-hist is immutable, so
+//! that partitions are added and never removed; those that were registered with other columns get the columns of now.
 //!
 //! What goes wrong here touches no curated table: it is reported, and the next publication tries again.
 
@@ -81,7 +81,8 @@ struct Synced {
     left_out_example: Option<String>,
 }
 
-/// Neither all files nor all partitions are held at once: of a long history they would not fit into the function's memory.
+/// Neither all files nor all partitions are held at once: of a long history they would not fit into the function's
+/// memory.
 async fn sync_table(app: &App, database: &str, table: &Table) -> Result<Synced, Failure> {
     let definition = TableDefinition::raw(table, &app.raw_hist_bucket, &app.base_folder)?;
     sync::ensure_table(&app.glue, database, &definition).await?;

@@ -1,5 +1,5 @@
-//! Deleting: tables that the metadata no longer describes, and, to make all of it again, every table of the pipeline with
-//! its database. The files stay. Tables of others are left alone, and a database with such tables is.
+//! Deleting: tables that the metadata no longer describes, and, to make all of it again, every table of the pipeline
+//! with its database. The files stay. Tables of others are left alone, and a database with such tables is.
 
 use aws_sdk_glue::Client;
 use contract::{Failure, FailureKind, MetaData};
@@ -43,7 +43,8 @@ pub async fn drop_with_partitions(glue: &Client, database: &str, tables: &[Strin
     drop_tables(glue, database, &ours).await
 }
 
-/// Deletes the pipeline's tables, and the database if nothing else is in it. Queries fail until all of it is made again.
+/// Deletes the pipeline's tables, and the database if nothing else is in it. Queries fail until all of it is made
+/// again.
 pub async fn delete_all(glue: &Client, metadata: &MetaData) -> Result<(), Failure> {
     let database = &metadata.database.name;
     let Some(tables) = tables_of(glue, database).await? else { return Ok(()) };

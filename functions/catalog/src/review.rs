@@ -1,6 +1,6 @@
-//! Review: what Athena answers to `SELECT COUNT(*)`, of a table and of each of its partitions, must be what the manifest
-//! says, and a few rows are read with every column. It is asked the way an analyst would ask, so it also finds files and
-//! partitions that Athena cannot read.
+//! Review: what Athena answers to `SELECT COUNT(*)`, of a table and of each of its partitions, must be what the
+//! manifest says, and a few rows are read with every column. It is asked the way an analyst would ask, so it also finds
+//! files and partitions that Athena cannot read.
 
 use std::collections::HashMap;
 
@@ -167,7 +167,8 @@ fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A partition's value in Athena's SELECT statements, of the column's type: Athena compares nothing to a text but texts.
+/// A partition's value in Athena's SELECT statements, of the column's type: Athena compares nothing to a text but
+/// texts.
 fn literal(column_type: &ColumnType, value: &str) -> String {
     let text = format!("'{}'", value.replace('\'', "''"));
     let cast = |name: &str| format!("CAST({text} AS {name})");

@@ -1,5 +1,5 @@
-//! The run that is to be published: the one that curate has just built, or one that somebody names. The latter is a place
-//! in the journal: all tables come back as they were when it was published, and their files must still be there.
+//! The run that is to be published: the one that curate has just built, or one that somebody names. The latter is a
+//! place in the journal: all tables come back as they were when it was published, and their files must still be there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +38,8 @@ pub enum Wish {
 }
 
 impl Wish {
-    /// What is left of a run that curate has built without some of its tables; `None` where nothing is, or where another wish
-    /// asks for all of it.
+    /// What is left of a run that curate has built without some of its tables; `None` where nothing is, or where
+    /// another wish asks for all of it.
     pub fn without(&self, tables: &[(String, Failure)]) -> Option<Self> {
         let Self::Run(manifest) = self else { return None };
         let is_left_out = |table: &str| tables.iter().any(|(name, _)| name == table);

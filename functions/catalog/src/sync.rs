@@ -102,8 +102,8 @@ pub async fn ensure_table(glue: &Client, database: &str, wanted: &TableDefinitio
     Err(Failure::unavailable(format!("{doing}: others changed it {ATTEMPTS} times in between")))
 }
 
-/// Brings a table, as it was seen before the decision was read, in line with it. One that others have changed may be that
-/// of another decision, and is left to it.
+/// Brings a table, as it was seen before the decision was read, in line with it. One that others have changed may be
+/// that of another decision, and is left to it.
 pub async fn publish(
     glue: &Client,
     publication: &mut Publication,

@@ -154,8 +154,9 @@ impl TableDefinition {
         Self::described(table, table.data_format, location, &columns, keys, ours)
     }
 
-    /// The definition of a raw table over what landed of it: its files in the immutable history, each folder a partition.
-    /// Columns that the metadata has in the path are none of a raw table: there the path has only the time of landing.
+    /// The definition of a raw table over what landed of it: its files in the immutable history, each folder a
+    /// partition. Columns that the metadata has in the path are none of a raw table: there the path has only the time
+    /// of landing.
     pub fn raw(table: &Table, bucket: &str, base_folder: &str) -> Result<Self, Failure> {
         let location = format!("s3://{bucket}/{}", key::table_prefix(base_folder, &table.name));
         let mut columns: Vec<&Column> = table.data_columns().iter().collect();

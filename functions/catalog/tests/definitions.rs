@@ -1,5 +1,5 @@
-//! What Glue is told about every table of `golden/meta_data`, whole, as `bootstrap define` prints it. The definitions in
-//! `golden/` are the command's own: `make golden` writes them again, to be reviewed as a change of theirs.
+//! What Glue is told about every table of `golden/meta_data`, whole, as `bootstrap define` prints it. The definitions
+//! in `golden/` are the command's own: `make golden` writes them again, to be reviewed as a change of theirs.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 

@@ -1,5 +1,5 @@
-//! Makes the rows of a query fit the metadata: every described column, in order, of its type. It is a store assignment and
-//! no cast: a value arrives as it is, or is an error that names table, column, row and value.
+//! Makes the rows of a query fit the metadata: every described column, in order, of its type. It is a store assignment
+//! and no cast: a value arrives as it is, or is an error that names table, column, row and value.
 
 mod kernel;
 mod number;

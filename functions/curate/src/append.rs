@@ -1,7 +1,7 @@
-//! Tables to which a run only adds the rows of files that they do not have yet. The result is what building from scratch
-//! would give, as each row is made of one row; the files of the published run are copied into the new run's own prefix,
-//! inside of S3, so that a run is as whole and as immutable as any other. Of a table with partitions only those to which
-//! rows are added are copied; the others stay where they are.
+//! Tables to which a run only adds the rows of files that they do not have yet. The result is what building from
+//! scratch would give, as each row is made of one row; the files of the published run are copied into the new run's own
+//! prefix, inside of S3, so that a run is as whole and as immutable as any other. Of a table with partitions only those
+//! to which rows are added are copied; the others stay where they are.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -98,8 +98,8 @@ pub struct Append<'a> {
 }
 
 impl Append<'_> {
-    /// The raw table of which the rows are made. SQL that makes a row of several is refused: what it gives for new files
-    /// is not what is missing.
+    /// The raw table of which the rows are made. SQL that makes a row of several is refused: what it gives for new
+    /// files is not what is missing.
     pub async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
         let planned = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
         let frame = planned.take(&self.query.table.name)?;
@@ -114,7 +114,8 @@ impl Append<'_> {
         })
     }
 
-    /// Adds the rows of the files that the table does not have. Gives the table, and the raw table as far as it was read.
+    /// Adds the rows of the files that the table does not have. Gives the table, and the raw table as far as it was
+    /// read.
     pub async fn build(&self, base: Option<Base>) -> Result<(TableOutput, Arc<RawTable>), Failure> {
         let table = &self.query.table;
         let all = self.raw_table().await?;

@@ -1,5 +1,5 @@
-//! Finds out which line of which file a failed query failed at. A query that makes each row of one row of a raw table is
-//! run again, over a few rows at a time, until it fails; of any other there is no one line to name.
+//! Finds out which line of which file a failed query failed at. A query that makes each row of one row of a raw table
+//! is run again, over a few rows at a time, until it fails; of any other there is no one line to name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Tables of which each run is whole, though it writes only some of their partitions: those that stay are copied into the
-//! run's folder, inside of S3. Then whoever goes by the table's location alone reads all of it, and no more.
+//! Tables of which each run is whole, though it writes only some of their partitions: those that stay are copied into
+//! the run's folder, inside of S3. Then whoever goes by the table's location alone reads all of it, and no more.
 
 use std::collections::{BTreeMap, HashSet};
 

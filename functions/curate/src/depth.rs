@@ -5,12 +5,13 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
-/// Operators one after another, and one inside of the other: `a + b * c` has two. The time to plan integers that are added
-/// grows with the third power: 400 take 25 s unoptimised, and all else less than a tenth of it.
+/// Operators one after another, and one inside of the other: `a + b * c` has two. The time to plan integers that are
+/// added grows with the third power: 400 take 25 s unoptimised, and all else less than a tenth of it.
 pub const MOST_OPERATORS: usize = 1_000;
 /// Brackets, CASEs and subqueries inside of each other.
 pub const MOST_NESTED: usize = 200;
-/// Subqueries inside of each other that are no relation (EXISTS, IN, a value): each doubles the time that planning takes.
+/// Subqueries inside of each other that are no relation (EXISTS, IN, a value): each doubles the time that planning
+/// takes.
 pub const MOST_SUBQUERIES: usize = 12;
 /// SELECTs, each of which is a part of the plan.
 pub const MOST_SELECTS: usize = 1_000;

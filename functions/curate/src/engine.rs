@@ -72,7 +72,8 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     // a LIMIT cuts groups and rows off that a window below it is of
     config.options_mut().optimizer.enable_topk_aggregation = false;
     config.options_mut().optimizer.enable_window_limits = false;
-    // its two planners differ on what may be null, where nothing is: <https://github.com/apache/datafusion/issues/24096>
+    // its two planners differ on what may be null, where nothing is:
+    // <https://github.com/apache/datafusion/issues/24096>
     config.options_mut().execution.skip_physical_aggregate_schema_check = true;
     let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     let state = state.with_optimizer_rules(rules()).with_physical_optimizer_rules(physical_rules());
@@ -109,8 +110,8 @@ fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 /// DataFusion's rules for plans, and ours.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
-    // conditions are where they belong by then; this one takes columns of one name on both sides of a join for one, and no
-    // table here has a use for it
+    // conditions are where they belong by then; this one takes columns of one name on both sides of a join for one, and
+    // no table here has a use for it
     rules.retain(|rule| !rule.name().starts_with("FilterPushdown"));
     for rule in rules.iter_mut().filter(|rule| rule.name() == "ProjectionPushdown") {
         *rule = Arc::new(ColumnsPushdown);

@@ -30,8 +30,8 @@ enum Reason {
 }
 
 impl Failed {
-    /// Notes that a table was not built. What the same request may overcome when it is made again is given back: it is no
-    /// table's own trouble.
+    /// Notes that a table was not built. What the same request may overcome when it is made again is given back: it is
+    /// no table's own trouble.
     pub fn add(&mut self, table: &str, failure: Failure) -> Result<(), Failure> {
         if failure.kind.is_retryable() {
             return Err(failure);

@@ -1,8 +1,8 @@
 //! raw-hist → curated. Data goes through the modules in this order: [`source`] reads the files of the raw tables,
-//! [`transform`] says what the tables' SQL makes of them, [`tables`] runs it, [`align`] makes the rows fit the metadata,
-//! [`write`] makes Parquet of them under the run's own prefix. [`run`] does so for every table and ends with the
-//! manifest. Where a row does not fit, [`blame`] finds its file and line; what is told of it is decided by the raw columns
-//! that it is made of ([`query_failure`], [`secrets`], [`lineage`]).
+//! [`transform`] says what the tables' SQL makes of them, [`tables`] runs it, [`align`] makes the rows fit the
+//! metadata, [`write`] makes Parquet of them under the run's own prefix. [`run`] does so for every table and ends with
+//! the manifest. Where a row does not fit, [`blame`] finds its file and line; what is told of it is decided by the raw
+//! columns that it is made of ([`query_failure`], [`secrets`], [`lineage`]).
 
 pub mod align;
 pub mod append;

@@ -1,6 +1,6 @@
-//! The process stage: raw → processed. Each raw file of a table that has a description (and SQL) in `processed/` is made
-//! into one clean file under the same key, with the extension of its new format after it where that is another. A file
-//! that was processed is not processed again; to do so, delete what was made of it.
+//! The process stage: raw → processed. Each raw file of a table that has a description (and SQL) in `processed/` is
+//! made into one clean file under the same key, with the extension of its new format after it where that is another. A
+//! file that was processed is not processed again; to do so, delete what was made of it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

@@ -48,8 +48,8 @@ impl Published {
 }
 
 impl Published {
-    /// A table as it is decided to be, with the partitions of all runs; `None` where it is not published, or nothing was
-    /// decided yet by a version that had no decisions.
+    /// A table as it is decided to be, with the partitions of all runs; `None` where it is not published, or nothing
+    /// was decided yet by a version that had no decisions.
     pub async fn table(
         &self,
         metadata: &MetaData,
@@ -125,8 +125,8 @@ impl PublishedTable {
         RunId::of_location(&self.location)
     }
 
-    /// Refuses a run's table where a column has another type than in the files of partitions that stay. Catalog would: here
-    /// it is a matter of this table alone.
+    /// Refuses a run's table where a column has another type than in the files of partitions that stay. Catalog would:
+    /// here it is a matter of this table alone.
     pub fn check_types(&self, table: &Table, output: &TableOutput) -> Result<(), Failure> {
         let written: HashSet<&Vec<String>> = output.partitions.iter().map(|partition| &partition.values).collect();
         let stay = self.partitions.iter().filter(|partition| !written.contains(&partition.values)).count();

@@ -1,6 +1,6 @@
-//! Raw files that cannot be processed: each goes to quarantine with a report, as a file does that does not pass its checks.
-//! History has the file as it landed; what is moved is the copy that waits in raw. Every step may be repeated after a crash
-//! at any point, and the raw file goes last.
+//! Raw files that cannot be processed: each goes to quarantine with a report, as a file does that does not pass its
+//! checks. History has the file as it landed; what is moved is the copy that waits in raw. Every step may be repeated
+//! after a crash at any point, and the raw file goes last.
 
 use chrono::{DateTime, SecondsFormat};
 use contract::key::with_suffix;

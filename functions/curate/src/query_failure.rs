@@ -1,5 +1,5 @@
-//! A failure of a query as a value: which table and column, where, why, and at which values. It is told once, at the end,
-//! when it is known what may be seen of it.
+//! A failure of a query as a value: which table and column, where, why, and at which values. It is told once, at the
+//! end, when it is known what may be seen of it.
 
 use std::error::Error;
 use std::io;

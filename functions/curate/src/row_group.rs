@@ -1,5 +1,5 @@
-//! A row group under way. Its columns do not depend on each other: they are encoded side by side, and give the same bytes
-//! by however many threads.
+//! A row group under way. Its columns do not depend on each other: they are encoded side by side, and give the same
+//! bytes by however many threads.
 
 use std::sync::Arc;
 

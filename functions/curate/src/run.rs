@@ -195,8 +195,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A raw table without files may be a new one, whose tables are empty until its first; or its name was changed, or its
-    /// files are gone. So no table that has rows gives way to one that has none because of that, unless it is wanted.
+    /// A raw table without files may be a new one, whose tables are empty until its first; or its name was changed, or
+    /// its files are gone. So no table that has rows gives way to one that has none because of that, unless it is
+    /// wanted.
     async fn check_emptied(
         &self,
         areas: &Areas,
@@ -234,8 +235,8 @@ impl<'a> Run<'a> {
         self.as_of.map(|as_of| format!(" that had come by {as_of} (Unix seconds)")).unwrap_or_default()
     }
 
-    /// A table of which the run replaces some partitions: with the others, where each run is to be whole. Built from scratch
-    /// it has no others.
+    /// A table of which the run replaces some partitions: with the others, where each run is to be whole. Built from
+    /// scratch it has no others.
     async fn whole(
         &self,
         areas: &Areas,
@@ -373,7 +374,8 @@ impl<'a> Run<'a> {
         Ok(RawTable::new(area, &table, files, self.settings.cores))
     }
 
-    /// The table with the marks of the raw columns that its own are made of, where it is one that the process stage makes.
+    /// The table with the marks of the raw columns that its own are made of, where it is one that the process stage
+    /// makes.
     async fn marked(&self, area: &Area, table: &Table) -> Table {
         let made_of = self.metadata.raw.get(&table.name);
         let Some(made_of) = made_of.filter(|raw| !std::ptr::eq(*raw, table) && secrets::has_secrets(raw)) else {

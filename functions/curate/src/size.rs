@@ -1,5 +1,5 @@
-//! Whether a run can be done in its time: what cannot is refused before anything is read, instead of being stopped by Lambda
-//! when the time is up, again and again.
+//! Whether a run can be done in its time: what cannot is refused before anything is read, instead of being stopped by
+//! Lambda when the time is up, again and again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use contract::Failure;
 use crate::Settings;
 use crate::source::RawTable;
 
-/// Bytes of compressed files that a processor reads in a second, at best: 48 MB of `jsonl.gz` were measured, with the tables
-/// built of them (docs/cost.md). What is below is let through, and may still take too long.
+/// Bytes of compressed files that a processor reads in a second, at best: 48 MB of `jsonl.gz` were measured, with the
+/// tables built of them (docs/cost.md). What is below is let through, and may still take too long.
 const BYTES_A_CPU_SECOND: u64 = 64_000_000;
 /// Lambda gives processors by memory: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
 const MEMORY_OF_A_CPU: u64 = 1769 << 20;
 /// Raw tables that a message names.
 const NAMED: usize = 5;
 
-/// Fails with [`contract::FailureKind::TooLarge`] where so many files cannot be read in the time that there is. Where time has
-/// no end there is none.
+/// Fails with [`contract::FailureKind::TooLarge`] where so many files cannot be read in the time that there is. Where
+/// time has no end there is none.
 pub fn check<'a>(raw: impl Iterator<Item = &'a Arc<RawTable>>, settings: &Settings) -> Result<(), Failure> {
     let Some(time) = settings.time else { return Ok(()) };
     let mut tables: Vec<_> = raw.map(|raw| (raw.bytes(), raw.table().name.as_str(), raw.keys().len())).collect();

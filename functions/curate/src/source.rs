@@ -97,8 +97,8 @@ pub struct Listing {
 }
 
 /// The files of a table in an area: those that `wanted` takes. What somebody else has put there is passed over and
-/// reported: nobody may take it out of raw-hist again, so that it would stop the table for good. In a folder of one's own it
-/// is refused.
+/// reported: nobody may take it out of raw-hist again, so that it would stop the table for good. In a folder of one's
+/// own it is refused.
 pub async fn list(
     area: &Area,
     base_folder: &str,
@@ -206,8 +206,8 @@ impl RawTable {
         }
     }
 
-    /// Of the queries that share a reading, only so many have not ended: what waits for others is given up. One that ends
-    /// without having asked for its rows would hold up the rest for ever.
+    /// Of the queries that share a reading, only so many have not ended: what waits for others is given up. One that
+    /// ends without having asked for its rows would hold up the rest for ever.
     pub fn shared_by_at_most(&self, readers: usize) {
         if let Ok(mut feeds) = self.feeds.lock() {
             feeds.truncate(readers);

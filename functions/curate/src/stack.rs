@@ -1,6 +1,6 @@
-//! The stack of the threads that queries are planned and run on. An expression of thousands of terms is a tree of as many
-//! levels, and whoever walks it, plans it, runs it or drops it goes down all of them: on a thread's usual 2 MiB that ends
-//! the process, without a word. Memory is taken only as far down as a thread has gone.
+//! The stack of the threads that queries are planned and run on. An expression of thousands of terms is a tree of as
+//! many levels, and whoever walks it, plans it, runs it or drops it goes down all of them: on a thread's usual 2 MiB
+//! that ends the process, without a word. Memory is taken only as far down as a thread has gone.
 
 use std::panic::resume_unwind;
 use std::thread;

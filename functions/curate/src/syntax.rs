@@ -1,5 +1,5 @@
-//! What the text of a query means, where the parser takes it for something else. Operators bind as they do in Spark, and a
-//! select that goes by the place of columns that engines order in different ways is refused.
+//! What the text of a query means, where the parser takes it for something else. Operators bind as they do in Spark,
+//! and a select that goes by the place of columns that engines order in different ways is refused.
 
 mod like;
 mod unplanned;
@@ -145,8 +145,8 @@ fn normal(name: &Ident) -> String {
     }
 }
 
-/// ORDER BY a column of the select of groups, where another one is made by CAST of a column of that name: DataFusion takes the
-/// one for the other.
+/// ORDER BY a column of the select of groups, where another one is made by CAST of a column of that name: DataFusion
+/// takes the one for the other.
 fn check_order(query: &Query) -> Result<(), String> {
     let (SetExpr::Select(select), Some(OrderBy { kind: OrderByKind::Expressions(keys), .. })) =
         (query.body.as_ref(), &query.order_by)

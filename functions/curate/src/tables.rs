@@ -95,8 +95,8 @@ impl Planned {
     }
 }
 
-/// The queries over these raw tables, each with as much memory. Wrong SQL is noted here, before anything is read. A curated
-/// table that others read is what `written` gives, or its query where that gives none.
+/// The queries over these raw tables, each with as much memory. Wrong SQL is noted here, before anything is read. A
+/// curated table that others read is what `written` gives, or its query where that gives none.
 pub async fn frames(
     plan: &Plan,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
@@ -204,8 +204,8 @@ fn as_described(table: &Table, query: &Schema) -> Vec<Expr> {
 }
 
 impl Tables<'_> {
-    /// Builds the tables that were asked for, each in the folder (a key that ends with `/`) that `folder` names. What is
-    /// wrong with one keeps those from being built that read it, and no others.
+    /// Builds the tables that were asked for, each in the folder (a key that ends with `/`) that `folder` names. What
+    /// is wrong with one keeps those from being built that read it, and no others.
     pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Built, Failure> {
         let memory = query_memory(self.settings.memory_bytes, self.plan.asked.len());
         let read_by_others = self.read_by_others(&folder);
@@ -445,8 +445,8 @@ impl Reads {
     }
 }
 
-/// Whether a table has a row of each raw row, or of some: others then read its query beside it, of the same reading of the
-/// raw table, and cannot see anything else than what is written.
+/// Whether a table has a row of each raw row, or of some: others then read its query beside it, of the same reading of
+/// the raw table, and cannot see anything else than what is written.
 fn copies_rows(query: &Query, frame: &DataFrame) -> bool {
     // rows of partitions are written in another order
     query.table.partitions.is_empty()
@@ -488,8 +488,8 @@ struct Build {
     writer: TableWriter,
 }
 
-/// Encodes rows beside the query that gives them. `None` ends them: where they end without, the query has failed, and the
-/// files are left as they are.
+/// Encodes rows beside the query that gives them. `None` ends them: where they end without, the query has failed, and
+/// the files are left as they are.
 async fn write(mut writer: TableWriter, mut rows: Receiver<Option<RecordBatch>>) -> Result<TableOutput, Failure> {
     while let Some(batch) = rows.recv().await {
         match batch {

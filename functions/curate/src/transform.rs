@@ -69,8 +69,8 @@ pub enum Source {
     Curated,
 }
 
-/// The queries of the curated tables that were asked for (all when empty), each after those it reads. Those whose SQL is
-/// wrong, or that of a table that they read, are noted; what is wrong in that of other tables is not their business.
+/// The queries of the curated tables that were asked for (all when empty), each after those it reads. Those whose SQL
+/// is wrong, or that of a table that they read, are noted; what is wrong in that of other tables is not their business.
 pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Result<Plan, Failure> {
     let asked: BTreeSet<String> = match asked {
         [] => metadata.curated.keys().cloned().collect(),

@@ -17,8 +17,8 @@ use crate::partition;
 /// A file is closed, and the next part begun, from this size on: Athena reads files of 128 MB to 1 GB best.
 const FILE_BYTES: usize = 512 << 20;
 /// What the files under way of a table with many partitions may hold in memory, all together. Past that the largest is
-/// closed, and its partition goes on in another part. Not a share of the function's memory: the same rows are to give the
-/// same files however much there is.
+/// closed, and its partition goes on in another part. Not a share of the function's memory: the same rows are to give
+/// the same files however much there is.
 const HELD_BYTES: usize = 128 << 20;
 
 /// So many rows, or bytes of them, are written together; the first ones tell how the table's files are best written.

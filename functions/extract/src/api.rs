@@ -1,5 +1,5 @@
-//! The source: an HTTP API, asked at its pace, with retries. Answers come in the order of the requests, a bounded number
-//! ahead of the rows that were taken.
+//! The source: an HTTP API, asked at its pace, with retries. Answers come in the order of the requests, a bounded
+//! number ahead of the rows that were taken.
 
 mod pace;
 mod retry;
@@ -103,9 +103,9 @@ impl Api {
             retries: AtomicU64::new(0),
             retries_allowed: retries_allowed(plan.requests, source.attempts, source.concurrency),
         });
-        // Each request is a task of its own, so that it goes on, and is not taken for slow, while the rows before it are
-        // on their way to S3. No more are begun than `concurrency`, counting those that wait for rows to be taken: that
-        // bounds what is held in memory.
+        // Each request is a task of its own, so that it goes on, and is not taken for slow, while the rows before it
+        // are on their way to S3. No more are begun than `concurrency`, counting those that wait for rows to be taken:
+        // that bounds what is held in memory.
         let each = Arc::clone(&requester);
         let answers = stream::iter(0..plan.requests)
             .map(move |number| {

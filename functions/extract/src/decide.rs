@@ -74,8 +74,8 @@ impl Destination {
         }
     }
 
-    /// Copies the extract's files into land, the first one last; gives how many were not there yet. `is_fresh` says that
-    /// nobody can have begun before.
+    /// Copies the extract's files into land, the first one last; gives how many were not there yet. `is_fresh` says
+    /// that nobody can have begun before.
     pub async fn land(&self, store: &Store, extract: &Extract, is_fresh: bool) -> Result<usize, Failure> {
         if extract.landed {
             return Ok(0);

@@ -5,8 +5,8 @@
 //! ([`decide`](crate::decide)), and only then its files are copied into land.
 //!
 //! A small extract is one object, `<table>_<time>.jsonl.gz`, sent as a single request when the last row is in. A larger
-//! one goes up in parts while rows come in, so memory holds a few parts and not the extract. An upload in parts has its key
-//! from the start, when nobody knows whether a second file will be needed; so whatever does not fit in one part is
+//! one goes up in parts while rows come in, so memory holds a few parts and not the extract. An upload in parts has its
+//! key from the start, when nobody knows whether a second file will be needed; so whatever does not fit in one part is
 //! numbered, `<table>_0_<time>.jsonl.gz` and on, even if one file turns out to be all.
 
 use std::io::Write as _;

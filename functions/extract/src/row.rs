@@ -31,7 +31,8 @@ pub struct Shape {
     pub index_column: Option<String>,
 }
 
-/// The records of an answer, which become rows one by one: all at once they may take forty times the room of the answer.
+/// The records of an answer, which become rows one by one: all at once they may take forty times the room of the
+/// answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Records {
     body: String,

@@ -44,8 +44,8 @@ struct Sample<'a> {
     compression: contract::Compression,
 }
 
-/// Describes the sample, writes the metadata, and says what was found and what is still to do. Gives what people read, and
-/// whether the sample passes.
+/// Describes the sample, writes the metadata, and says what was found and what is still to do. Gives what people read,
+/// and whether the sample passes.
 ///
 /// # Errors
 /// Where the sample cannot be read, or a table of the name is there.

@@ -1,9 +1,9 @@
 //! validate: land → raw-hist, or quarantine with a report.
 //!
 //! For every object that an event names: key → table → name and size → one streaming read of exactly that version →
-//! every rule over every row → report → copy to raw-hist or quarantine. Then, once for all files of the invocation, people
-//! are told of those that did not pass, a rebuild is asked for, and only then are the files deleted from land. A process
-//! that dies anywhere before leaves them there, and the event's retry repeats every step to the same end.
+//! every rule over every row → report → copy to raw-hist or quarantine. Then, once for all files of the invocation,
+//! people are told of those that did not pass, a rebuild is asked for, and only then are the files deleted from land. A
+//! process that dies anywhere before leaves them there, and the event's retry repeats every step to the same end.
 //!
 //! What is wrong with a file is never a failure of the function. Services that do not answer are: Lambda retries then.
 

@@ -161,8 +161,8 @@ fn within(units: i128, (least, greatest): (i128, i128), end: End) -> Option<i128
     reached.then_some(units.clamp(least, greatest))
 }
 
-/// A number's text in units of the last of `scale` digits after the point. Goes by the text: 0.1 in the metadata means a
-/// tenth, not the double next to it. `None` where it is no number.
+/// A number's text in units of the last of `scale` digits after the point. Goes by the text: 0.1 in the metadata means
+/// a tenth, not the double next to it. `None` where it is no number.
 fn units(text: &str, scale: u8, end: End) -> Option<i128> {
     let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));

@@ -1,8 +1,8 @@
 //! Tells people of files that did not pass: one message for all files of an invocation, to the stack's alerts topic.
 //!
-//! The report is the record, the message a courtesy: one that cannot be sent does not keep a file from being handled. It
-//! is sent before the files leave land, so that a process that dies between the two sends it again rather than never:
-//! whoever reads it may see a file twice, under the same report.
+//! The report is the record, the message a courtesy: one that cannot be sent does not keep a file from being handled.
+//! It is sent before the files leave land, so that a process that dies between the two sends it again rather than
+//! never: whoever reads it may see a file twice, under the same report.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Rebuilds of the curated tables: one at a time, and no more than needed. Files that are promoted share the execution that
-//! waits for its turn; it lists them when its turn comes. So 10,000 files that land together cause two or three rebuilds,
-//! however long one takes.
+//! Rebuilds of the curated tables: one at a time, and no more than needed. Files that are promoted share the execution
+//! that waits for its turn; it lists them when its turn comes. So 10,000 files that land together cause two or three
+//! rebuilds, however long one takes.
 //!
 //! What holds, whatever dies or comes twice: an execution takes its turn, and thereby stops being the one that waits,
 //! before it lists any file. Whoever has promoted a file and then reads that an execution waits knows that it will list

@@ -1,9 +1,9 @@
 //! Files that land again without a folder of their own. Each landing has another time, and so another key in history:
 //! what tells that it is the same file is its table, its name and its bytes.
 //!
-//! A marker in history, under a key made of these three, says under which key the file is there. It is written before the
-//! file is copied, only where there is none, and never changed: everybody who has the same file goes by the same key,
-//! whether at once, or after a crash between the two writes, which the next one then finishes.
+//! A marker in history, under a key made of these three, says under which key the file is there. It is written before
+//! the file is copied, only where there is none, and never changed: everybody who has the same file goes by the same
+//! key, whether at once, or after a crash between the two writes, which the next one then finishes.
 
 use contract::key::{partition_prefix, table_prefix};
 use contract::message::ObjectName;
@@ -16,8 +16,8 @@ use crate::areas::{Areas, Filed};
 
 /// Markers lie in the raw-hist bucket under this prefix, beside the base folder.
 const MARKERS: &str = "_landed/";
-/// Markers of one file. Another one is needed where the key that a marker names was taken by other bytes, which takes two
-/// files of one name within a second.
+/// Markers of one file. Another one is needed where the key that a marker names was taken by other bytes, which takes
+/// two files of one name within a second.
 const ATTEMPTS: u32 = 5;
 
 /// Where a file is in history, or is to be.

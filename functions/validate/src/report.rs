@@ -54,8 +54,8 @@
 //!   inferred from all its values. There is none for a field inside a column, for a name that metadata cannot have, and
 //!   where no one type reads all values.
 //!
-//! What cannot be seen (control characters, marks of direction, zero-width characters, spaces of other kinds) is escaped: in
-//! texts for people as `\u{202e}`, in values as JSON's own `\u202e`, so that they are the file's.
+//! What cannot be seen (control characters, marks of direction, zero-width characters, spaces of other kinds) is
+//! escaped: in texts for people as `\u{202e}`, in values as JSON's own `\u202e`, so that they are the file's.
 //!
 //! The same file and metadata give the same bytes: a report that is written again after a crash replaces itself.
 

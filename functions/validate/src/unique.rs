@@ -1,8 +1,9 @@
 //! Values that a file may have only once, in bounded memory whatever the file.
 //!
-//! A value is known by a keyed hash of 128 bits: with 10 billion rows the chance that two different values are taken for
-//! one is below 1 in 10^18, and nobody can write a file that makes it happen. The hashes seen are kept in memory with
-//! their lines; when there are too many they go to a temporary file as a sorted run, and the runs are merged at the end.
+//! A value is known by a keyed hash of 128 bits: with 10 billion rows the chance that two different values are taken
+//! for one is below 1 in 10^18, and nobody can write a file that makes it happen. The hashes seen are kept in memory
+//! with their lines; when there are too many they go to a temporary file as a sorted run, and the runs are merged at
+//! the end.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::{Entry, RandomState};
@@ -91,8 +92,8 @@ impl Keyed {
 
 type Feeder<'a> = Box<dyn Fn(usize, &mut SipHasher13) + 'a>;
 
-/// Gives the value of a row to the hasher, so that different rows of one column never give the same bytes, nor the start
-/// of one another's.
+/// Gives the value of a row to the hasher, so that different rows of one column never give the same bytes, nor the
+/// start of one another's.
 fn feeder(array: &ArrayRef) -> Feeder<'_> {
     match array.data_type() {
         DataType::Int8 => primitive::<Int8Type>(array, |value, hasher| hasher.write_i8(value)),

@@ -1,6 +1,6 @@
-//! Answers of a size that whoever asked can take. Step Functions holds 256 KiB of an execution's data and ends it without
-//! a word to anybody where there is more; an answer is for people and for the next state, and what it leaves out is in the
-//! manifest, the reports and the log.
+//! Answers of a size that whoever asked can take. Step Functions holds 256 KiB of an execution's data and ends it
+//! without a word to anybody where there is more; an answer is for people and for the next state, and what it leaves
+//! out is in the manifest, the reports and the log.
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 
 use serde_json::{Map, Value};

@@ -50,8 +50,8 @@ impl Invocation {
         self.deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(reserve)
     }
 
-    /// Waits for the work until that reserve. Fails with [`FailureKind::Timeout`](contract::FailureKind::Timeout) and what is to
-    /// be done about it.
+    /// Waits for the work until that reserve. Fails with [`FailureKind::Timeout`](contract::FailureKind::Timeout) and
+    /// what is to be done about it.
     pub async fn in_time<T>(
         &self,
         reserve: Duration,
@@ -66,8 +66,8 @@ impl Invocation {
     }
 }
 
-/// Kept of an invocation's time to answer, whatever else happens; at most a twentieth of it: functions that clean up before
-/// they answer keep more.
+/// Kept of an invocation's time to answer, whatever else happens; at most a twentieth of it: functions that clean up
+/// before they answer keep more.
 const TO_ANSWER: Duration = Duration::from_secs(2);
 
 /// Waits for the work until shortly before Lambda would end the process, which nobody could tell the reason of.

@@ -296,8 +296,8 @@ impl ColumnType {
 }
 
 impl fmt::Display for ColumnType {
-    /// The Glue name, the one that analysts know; of a timestamp finer than a millisecond the metadata's, as Glue has no
-    /// other for it.
+    /// The Glue name, the one that analysts know; of a timestamp finer than a millisecond the metadata's, as Glue has
+    /// no other for it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timestamp(TimestampUnit::Microsecond | TimestampUnit::Nanosecond) => {

@@ -1,5 +1,5 @@
-//! What an extract is, for those who come after it: the one attempt whose rows a table has for a scheduled time, and the
-//! files that these rows are in.
+//! What an extract is, for those who come after it: the one attempt whose rows a table has for a scheduled time, and
+//! the files that these rows are in.
 //!
 //! The record is written once, under a key of its own, before any of its files is in land: whoever writes it first has
 //! decided. Every other attempt for the same time, at once or later, goes by it. So an extract is whole or not there,

@@ -1,6 +1,6 @@
 //! How a supplier's program writes a raw table's files: in the words of Frictionless' Table Dialect
-//! (<https://specs.frictionlessdata.io/table-dialect>), and for values in those of its Table Schema. What is not said is
-//! as RFC 4180 and JSON have it.
+//! (<https://specs.frictionlessdata.io/table-dialect>), and for values in those of its Table Schema. What is not said
+//! is as RFC 4180 and JSON have it.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,8 @@ pub struct FileDialect {
     pub escape: Option<u8>,
     /// Whether spaces after a delimiter are left out.
     pub skip_initial_space: bool,
-    /// The lines of the header, from 1, one after the other; what is above them is left out. Empty for the first record.
+    /// The lines of the header, from 1, one after the other; what is above them is left out. Empty for the first
+    /// record.
     pub header_rows: Vec<u64>,
     /// Joins the names of several lines.
     pub header_join: String,

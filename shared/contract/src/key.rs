@@ -326,8 +326,8 @@ pub fn is_table_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// A name for a column or table that is called otherwise in a file: in lower case, with `_` for all that is no letter or
-/// digit of ASCII, and a number behind it where the name is `taken`.
+/// A name for a column or table that is called otherwise in a file: in lower case, with `_` for all that is no letter
+/// or digit of ASCII, and a number behind it where the name is `taken`.
 pub fn described_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
     let mut described = String::new();
     for letter in name.trim().chars() {

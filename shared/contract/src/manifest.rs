@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct RunId(String);
 
-/// The folder that a table is pointed at, beside those of its runs, whose partitions lie in several of these. Nothing is
-/// ever in it: so whoever goes by the table's location alone finds no part of the table, but an error that names this.
+/// The folder that a table is pointed at, beside those of its runs, whose partitions lie in several of these. Nothing
+/// is ever in it: so whoever goes by the table's location alone finds no part of the table, but an error that names
+/// this.
 const SEVERAL_RUNS: &str = "_several_runs_read_with_athena";
 
 /// The parameter of a table in Glue that names the run that it is at: only catalog's tables have it.
@@ -48,8 +49,8 @@ impl RunId {
         (!unique.is_empty() && unique.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| Self(last.into()))
     }
 
-    /// The run of a table in Glue: by its location or, where its partitions lie in the folders of several runs, by the run
-    /// that it names.
+    /// The run of a table in Glue: by its location or, where its partitions lie in the folders of several runs, by the
+    /// run that it names.
     pub fn of_table(location: &str, named: Option<&str>) -> Option<Self> {
         match is_of_several_runs(location) {
             true => Self::parse(named?),
@@ -186,8 +187,8 @@ pub struct Appended {
     pub added: Vec<String>,
     /// The keys of all files whose rows are in the table.
     pub holds: Vec<String>,
-    /// The types of the raw table's columns, by name: rows that were read by others are not added to. Empty where it was
-    /// not recorded.
+    /// The types of the raw table's columns, by name: rows that were read by others are not added to. Empty where it
+    /// was not recorded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub raw_types: BTreeMap<String, String>,
     /// Files of earlier runs that stay where they are, in partitions to which this run added nothing.

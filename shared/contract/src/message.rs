@@ -11,7 +11,8 @@ pub struct ExtractRequest {
     /// The raw table; may be left out when only one has a source.
     #[serde(default)]
     pub table: Option<String>,
-    /// The time of the schedule, RFC 3339. Files are named after it, so that a retry writes the same keys; now when absent.
+    /// The time of the schedule, RFC 3339. Files are named after it, so that a retry writes the same keys; now when
+    /// absent.
     #[serde(default)]
     pub scheduled_time: Option<String>,
     /// How many requests to make, in place of the metadata's number.
@@ -112,8 +113,8 @@ pub enum Verdict {
     Failed,
     /// It passed its checks and is still in land, because all files had to pass and another one did not.
     Held,
-    /// It is one of several files of an extract, and still in land: it is dealt with when the first of them is there, which
-    /// lands last.
+    /// It is one of several files of an extract, and still in land: it is dealt with when the first of them is there,
+    /// which lands last.
     Waiting,
     /// The version that the event names is no longer in land: an earlier event dealt with it.
     AlreadyHandled,
@@ -134,8 +135,8 @@ pub struct RebuildRequest {
     /// Unix seconds: build from what was in raw-hist by then; from all that is there when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,
-    /// Builds tables from all files to which runs otherwise only append; and tables of which runs replace some partitions
-    /// whole, where they are named in `tables`.
+    /// Builds tables from all files to which runs otherwise only append; and tables of which runs replace some
+    /// partitions whole, where they are named in `tables`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub from_scratch: bool,
     /// RFC 3339: the machine waits until then, so that all files of a window are built together.

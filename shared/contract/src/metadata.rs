@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Both formats are read, etl_manager's and mojap-metadata's, told apart by their own keys. The reader is strict: it
-//! reports every problem of every file at once, each with its file and JSON path. Keys of other programs are theirs: one
-//! that looks like a slip is a warning.
+//! reports every problem of every file at once, each with its file and JSON path. Keys of other programs are theirs:
+//! one that looks like a slip is a warning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -52,8 +52,8 @@ pub struct Database {
     pub name: String,
     /// The bucket by etl_manager's word; a deployed stack's own bucket comes before it.
     pub bucket: String,
-    /// The folder of the tables, without slashes at the ends. Where raw tables lie is the stack's to say, and comes before
-    /// it.
+    /// The folder of the tables, without slashes at the ends. Where raw tables lie is the stack's to say, and comes
+    /// before it.
     pub base_folder: String,
     /// For people.
     pub description: String,
@@ -244,8 +244,8 @@ fn unknown_files(files: &[PathBuf], with_sql: bool, problems: &mut Problems) {
     }
 }
 
-// Every key that is read, or known as another program's. docs/schema says of each what it holds, and has to have the same;
-// `make reference` makes docs/metadata.md of that; tests/schema/examples.rs has a table with all of them.
+// Every key that is read, or known as another program's. docs/schema says of each what it holds, and has to have the
+// same; `make reference` makes docs/metadata.md of that; tests/schema/examples.rs has a table with all of them.
 pub(crate) const DATABASE_KEYS: &[&str] = &["$schema", "name", "bucket", "base_folder", "description"];
 pub(crate) const COLUMN_KEYS: &[&str] = &[
     "name",
@@ -306,8 +306,8 @@ pub(crate) const TABLE_KEYS: &[&str] = &[
     "compression",
 ];
 
-/// Parameters of Glue tables that mojap-metadata does not take from `glue_table_properties`: they are Glue's and Athena's
-/// own. `glue_specific` may set them.
+/// Parameters of Glue tables that mojap-metadata does not take from `glue_table_properties`: they are Glue's and
+/// Athena's own. `glue_specific` may set them.
 const PROTECTED_PROPERTIES: &[&str] = &[
     "recordCount",
     "skip.header.line.count",
@@ -601,8 +601,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Athena computes the places of all partitions from one template, so all must be a single run's; and it does so for
-    /// some types only. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html>
+    /// Athena computes the places of all partitions from one template, so all must be a single run's; and it does so
+    /// for some types only. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html>
     fn check_projection(&mut self, table: &Table) {
         if table.partitions.is_empty() || (table.mode != Mode::Rebuild && !table.self_contained) {
             let message =
@@ -1022,7 +1022,8 @@ impl TableReader<'_> {
             );
             self.warning(format!("{path}.{key}"), message);
         }
-        // a value of another type has no text of its own: one number may be written in several ways, and in Parquet in none
+        // a value of another type has no text of its own: one number may be written in several ways, and in Parquet in
+        // none
         let (pattern, min_length, max_length) =
             if is_text { (pattern, min_length, max_length) } else { (None, None, None) };
         if !column_type.is_scalar() {
@@ -1421,8 +1422,8 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Where and why a value of ours is not what its key takes, though serde would have it: a list in place of an object, or
-/// an object of one key in place of a word.
+/// Where and why a value of ours is not what its key takes, though serde would have it: a list in place of an object,
+/// or an object of one key in place of a word.
 fn not_plain(key: &str, value: &Value) -> Option<(String, String)> {
     let is_plain = |value: &Value| !value.is_object() && !value.is_array();
     let expected = |value: &Value| format!("expected a plain value, found {value}");

@@ -1,5 +1,5 @@
-//! The reference of all keys, docs/metadata.md. Its tables are made of the JSON Schemas in docs/schema, which say of each key
-//! what it means, and which the reader's own lists must agree with. `make reference` writes it.
+//! The reference of all keys, docs/metadata.md. Its tables are made of the JSON Schemas in docs/schema, which say of
+//! each key what it means, and which the reader's own lists must agree with. `make reference` writes it.
 
 use serde_json::Value;
 
@@ -49,8 +49,8 @@ pub const TYPES: &[TypeNames] = &[
     names("list", &["array<type>"], &["list<type>", "list_<type>", "large_list<type>"], "array<type>"),
 ];
 
-/// The page with its tables made anew: each stands between `<!-- table: … -->` and `<!-- end -->`. Fails with the name of a
-/// table that there is not.
+/// The page with its tables made anew: each stands between `<!-- table: … -->` and `<!-- end -->`. Fails with the name
+/// of a table that there is not.
 pub fn page(page: &str, database: &Value, table: &Value) -> Result<String, String> {
     let mut made = String::with_capacity(page.len());
     let mut rest = page;

@@ -51,11 +51,11 @@ pub struct Table {
     pub compression: ParquetCompression,
     /// How much of a curated table a run replaces.
     pub mode: Mode,
-    /// Whether each run of a table of mode `partition` or `append` holds all of it: partitions that stay are copied into
-    /// its folder. Then the table can be read by its location alone.
+    /// Whether each run of a table of mode `partition` or `append` holds all of it: partitions that stay are copied
+    /// into its folder. Then the table can be read by its location alone.
     pub self_contained: bool,
-    /// Whether Athena computes the places of a curated table's partitions, in place of looking them up in Glue: then a run
-    /// is published by one call, however many partitions it has.
+    /// Whether Athena computes the places of a curated table's partitions, in place of looking them up in Glue: then a
+    /// run is published by one call, however many partitions it has.
     pub partition_projection: bool,
     /// The curated table's SQL; a straight copy of the raw table of the same name when absent.
     pub sql: Option<String>,
@@ -108,8 +108,8 @@ pub struct Column {
     pub redacted: bool,
 }
 
-/// What fields of a column's structs are called in the files, where that is another name: by path, which is the names from
-/// the outermost struct on with points between them. The items of a list add nothing to it.
+/// What fields of a column's structs are called in the files, where that is another name: by path, which is the names
+/// from the outermost struct on with points between them. The items of a list add nothing to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct FieldNames(BTreeMap<String, String>);
@@ -153,8 +153,8 @@ pub struct EarlierType {
 }
 
 impl Table {
-    /// The table as files of a time are written, by their `file_land_timestamp`. Of a column that had another type then no
-    /// other rule is known.
+    /// The table as files of a time are written, by their `file_land_timestamp`. Of a column that had another type then
+    /// no other rule is known.
     pub fn at(&self, file_land_timestamp: u64) -> Cow<'_, Self> {
         let earlier =
             |column: &Column| column.earlier_types.iter().find(|earlier| file_land_timestamp < earlier.before).cloned();
@@ -437,8 +437,8 @@ impl Table {
         &self.columns[self.columns.len() - self.partitions.len()..]
     }
 
-    /// Whether Athena reads a raw table's files as they are: they are written as RFC 4180 and JSON Lines have it, and their
-    /// columns are called as the table's are.
+    /// Whether Athena reads a raw table's files as they are: they are written as RFC 4180 and JSON Lines have it, and
+    /// their columns are called as the table's are.
     pub fn is_written_as_usual(&self) -> bool {
         let by_name = matches!(self.data_format, DataFormat::Json | DataFormat::Parquet);
         let usual = |column: &Column| {

@@ -1,11 +1,11 @@
-//! Text of files and keys, as it may be shown to people: in mails, reports and terminals. Whoever may put a file into land
-//! words a part of these; so nothing of it may end a line, be obeyed by a terminal, turn the direction of what is around
-//! it, or be there and not be seen.
+//! Text of files and keys, as it may be shown to people: in mails, reports and terminals. Whoever may put a file into
+//! land words a part of these; so nothing of it may end a line, be obeyed by a terminal, turn the direction of what is
+//! around it, or be there and not be seen.
 
 use std::borrow::Cow;
 
-/// Text within a line: what cannot be seen, or is a space of another kind than it seems, is written as an escape of Rust's
-/// (`\n`, `\u{202e}`).
+/// Text within a line: what cannot be seen, or is a space of another kind than it seems, is written as an escape of
+/// Rust's (`\n`, `\u{202e}`).
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, is_unseen)
 }

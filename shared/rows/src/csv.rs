@@ -1,6 +1,6 @@
-//! Records of delimited values (RFC 4180, or as a dialect has it) out of lines of text, each in one pass over its bytes.
-//! The parser is our own because it must know which fields were in quotes: `""` is an empty text and nothing at all is a
-//! null.
+//! Records of delimited values (RFC 4180, or as a dialect has it) out of lines of text, each in one pass over its
+//! bytes. The parser is our own because it must know which fields were in quotes: `""` is an empty text and nothing at
+//! all is a null.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -211,8 +211,8 @@ impl Record {
         }
     }
 
-    /// Takes the fields of a line up to the one in which there is a quote, and gives what is left; None where there is no
-    /// quote. One search over the line costs less than one for each field.
+    /// Takes the fields of a line up to the one in which there is a quote, and gives what is left; None where there is
+    /// no quote. One search over the line costs less than one for each field.
     fn take_before_quotes<'a>(&mut self, line: &'a str, signs: &Signs) -> Option<&'a str> {
         let mut from = 0;
         for at in memchr::memchr2_iter(signs.delimiter, signs.quote.unwrap_or(signs.delimiter), line.as_bytes()) {
@@ -285,7 +285,8 @@ impl Record {
         }
     }
 
-    /// What comes after a field that is `\N` and nothing else: databases that escape by `\` write so that there is no value.
+    /// What comes after a field that is `\N` and nothing else: databases that escape by `\` write so that there is no
+    /// value.
     fn null_of_databases<'a>(&self, rest: &'a str, signs: &Signs) -> Option<&'a str> {
         let escape = signs.escape?;
         let after = rest.strip_prefix(char::from(escape))?.strip_prefix('N')?;

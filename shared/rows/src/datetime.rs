@@ -22,8 +22,8 @@ enum Form {
     Parts(Vec<(Part, bool)>),
     /// `iso8601`: RFC 3339's profile, with seconds and the fraction left out where a program does.
     Iso8601,
-    /// `epoch_seconds` and finer ones: a number of units since 1970-01-01 00:00:00 UTC, by how many decimals of a second a
-    /// unit is.
+    /// `epoch_seconds` and finer ones: a number of units since 1970-01-01 00:00:00 UTC, by how many decimals of a
+    /// second a unit is.
     Epoch(u8),
 }
 

@@ -1,6 +1,6 @@
 //! JSON that is not one object a line: an array of objects, one object after the other with any space between them or
-//! none, over several lines or all on one, or an array somewhere in an object (a dialect's `property`). A document may be
-//! as long as it likes; a row may not.
+//! none, over several lines or all on one, or an array somewhere in an object (a dialect's `property`). A document may
+//! be as long as it likes; a row may not.
 
 use contract::Table;
 use serde_json::value::RawValue;
@@ -38,8 +38,8 @@ enum State {
 }
 
 impl Documents {
-    /// Looks whether the file is one object a line after all, as many programs call `.json`: that is read quicker, and a
-    /// line that is broken is no harm to the next.
+    /// Looks whether the file is one object a line after all, as many programs call `.json`: that is read quicker, and
+    /// a line that is broken is no harm to the next.
     pub(crate) fn open(mut lines: Lines, table: &Table, maximum_row_bytes: usize) -> Result<Source, ReadError> {
         if lines.peek(BYTE_ORDER_MARK.len())?.starts_with(BYTE_ORDER_MARK) {
             lines.skip(BYTE_ORDER_MARK.len());

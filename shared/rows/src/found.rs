@@ -107,8 +107,8 @@ impl Origin {
     }
 }
 
-/// A file's schema with INT96 and INTERVAL as the 12 bytes that they are, which the crate hands on as they are: it would
-/// cut the one to 64 bits and the months off the other.
+/// A file's schema with INT96 and INTERVAL as the 12 bytes that they are, which the crate hands on as they are: it
+/// would cut the one to 64 bits and the months off the other.
 pub(crate) fn as_bytes(schema: &SchemaDescPtr) -> Result<SchemaDescPtr, ParquetError> {
     let is_plain = |leaf: usize| matches!(Origin::of(&schema.column(leaf)), Origin::Plain | Origin::Uuid);
     if (0..schema.num_columns()).all(is_plain) {

@@ -1,5 +1,5 @@
-//! Decompresses, and decodes text of other encodings, on a thread of its own, unless there is little, a few chunks ahead
-//! of whoever reads the text: fetching and inflating go on beside the reading where there is more than one core.
+//! Decompresses, and decodes text of other encodings, on a thread of its own, unless there is little, a few chunks
+//! ahead of whoever reads the text: fetching and inflating go on beside the reading where there is more than one core.
 
 use std::fmt;
 use std::io::{self, BufReader, Cursor, Read};

@@ -10,8 +10,8 @@
 //!
 //! # What a value may be
 //!
-//! The same rows as JSON Lines, CSV and Parquet give the same batches and the same misfits. Values of text are read from
-//! their text, never by way of another type; those of Parquet as their JSON text would be.
+//! The same rows as JSON Lines, CSV and Parquet give the same batches and the same misfits. Values of text are read
+//! from their text, never by way of another type; those of Parquet as their JSON text would be.
 //!
 //! | type | JSON | a CSV field | Parquet |
 //! |---|---|---|---|
@@ -32,20 +32,22 @@
 //! trusted: it reads as null and is a misfit. Where `checks.ignore_header_case` says so, the names of columns are found
 //! in any letter case; those of fields inside of structs never are. NUL is a character of a text like any other.
 //!
-//! What a table's metadata says of its files (a dialect, an encoding, other names) is in docs/files.md, with an example each.
+//! What a table's metadata says of its files (a dialect, an encoding, other names) is in docs/files.md, with an example
+//! each.
 //!
 //! **JSON Lines**: one object per line, UTF-8. A byte order mark at the start, `\r\n`, blank lines, and a last line
 //! without its newline are fine. `null` is null.
 //!
 //! **CSV** (RFC 4180): comma, quotes, doubled quotes inside of quotes, newlines inside of quotes, `\r\n` or `\n`, UTF-8
 //! with or without a byte order mark; a `\r` alone is a character like any other, and a file whose lines end with it is
-//! refused. Blank lines are no records, but where a record has a single field: there an empty line is a null. Nothing is trimmed. A field without quotes that is
-//! empty is null. `""` is the empty text in a string column, no bytes in a binary one, and null in the others. The first
-//! record names the columns, in any order, or where `checks.header` says that there is none, they come in the metadata's
-//! order. A column that is missing or not described is so in every row; of a file without rows it is told all the same. Another
-//! number of fields than the header's ([`MisfitKind::RaggedRow`]), a quote inside of a field without quotes, and text
-//! after closing quotes ([`MisfitKind::NotCsv`]) make no row; the next record begins on the next line. Quotes that do
-//! not end are one such record up to the end of the file. A misfit tells the line on which its record begins.
+//! refused. Blank lines are no records, but where a record has a single field: there an empty line is a null. Nothing
+//! is trimmed. A field without quotes that is empty is null. `""` is the empty text in a string column, no bytes in a
+//! binary one, and null in the others. The first record names the columns, in any order, or where `checks.header` says
+//! that there is none, they come in the metadata's order. A column that is missing or not described is so in every row;
+//! of a file without rows it is told all the same. Another number of fields than the header's
+//! ([`MisfitKind::RaggedRow`]), a quote inside of a field without quotes, and text after closing quotes
+//! ([`MisfitKind::NotCsv`]) make no row; the next record begins on the next line. Quotes that do not end are one such
+//! record up to the end of the file. A misfit tells the line on which its record begins.
 //!
 //! **Parquet**: needs [`Ranges`]. Columns are found by name, and only those described are read. The types are
 //! those of Parquet itself: the Arrow schema that some writers add is not looked at, as Athena does not either. So
@@ -54,12 +56,13 @@
 //! line is its row, from 1. Pages may be compressed with Snappy, gzip, Zstandard or LZ4, in all encodings but the
 //! bit-packed levels that the format gave up in 2013.
 //!
-//! **Lines** (a table's `lines`): the files of a table, whatever their extension, as text: each line is a row, blank ones
-//! too, its text without `\n` or `\r\n`. A second column, if described, is the line's number, from 1.
+//! **Lines** (a table's `lines`): the files of a table, whatever their extension, as text: each line is a row, blank
+//! ones too, its text without `\n` or `\r\n`. A second column, if described, is the line's number, from 1.
 //!
 //! **`datetime_format`** is in the words of strptime, as Python reads them: `%Y %y %m %b %B %d %j %a %A %H %I %p %M %S
-//! %f %z %F %T %R %%`, or a word: `iso8601`, `epoch_seconds` and finer ones. English names, in any letter case. A weekday must be the right one. A fraction (`%f`) has
-//! up to nine digits, and is left out together with a point before it; one finer than the column is a misfit, and a time of day other than midnight is one in a date column.
+//! %f %z %F %T %R %%`, or a word: `iso8601`, `epoch_seconds` and finer ones. English names, in any letter case. A
+//! weekday must be the right one. A fraction (`%f`) has up to nine digits, and is left out together with a point before
+//! it; one finer than the column is a misfit, and a time of day other than midnight is one in a date column.
 
 mod archive;
 mod column;

@@ -2,8 +2,8 @@
 //!
 //! The crate trusts what pages say of themselves: it slices by their lengths, reserves what they claim, and gives up
 //! (panics) on some of what cannot be. A landed file may say anything. So every page that it sees is one of ours: not
-//! compressed, of version 1, its values PLAIN or indices of a dictionary that has them, its levels in range, and nothing
-//! after them. What a page takes in memory is known, and counted, before anybody decodes it.
+//! compressed, of version 1, its values PLAIN or indices of a dictionary that has them, its levels in range, and
+//! nothing after them. What a page takes in memory is known, and counted, before anybody decodes it.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -124,12 +124,13 @@ impl fmt::Display for Clock {
     }
 }
 
-/// Days since 1970-01-01 as `YYYY-MM-DD`. Other years than 0 to 9999 have a sign and more digits if need be, as ISO 8601
-/// writes them.
+/// Days since 1970-01-01 as `YYYY-MM-DD`. Other years than 0 to 9999 have a sign and more digits if need be, as ISO
+/// 8601 writes them.
 pub(crate) struct Day(pub(crate) i64);
 
 impl fmt::Display for Day {
-    /// By eras of 400 years that begin with March: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
+    /// By eras of 400 years that begin with March:
+    /// <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = self.0 + 719_468;
         let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));

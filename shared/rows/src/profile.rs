@@ -1,5 +1,5 @@
-//! What the texts of a column look like that nobody described, in any way that a dialect can say: the narrowest type that
-//! reads all of them by the reader's own code, and how they are written. Keeps no more than a few values.
+//! What the texts of a column look like that nobody described, in any way that a dialect can say: the narrowest type
+//! that reads all of them by the reader's own code, and how they are written. Keeps no more than a few values.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashSet};
@@ -155,8 +155,8 @@ pub struct Described {
 }
 
 impl Profile {
-    /// Before the first text. In text without types a number or a truth value is one by how it looks; where the file has
-    /// types of its own, a text is one.
+    /// Before the first text. In text without types a number or a truth value is one by how it looks; where the file
+    /// has types of its own, a text is one.
     pub fn new(typed: bool) -> Self {
         let plain = Written::default();
         let separated = |decimal, group| Written { decimal, group, ..plain.clone() };

@@ -64,8 +64,8 @@ fn parts(text: &str) -> Option<Parts<'_>> {
     fits.then_some(Parts { negative, whole, fraction, exponent })
 }
 
-/// A number as another dialect writes it, as JSON and the like do: with a point, and without what parts its thousands or
-/// stands around it.
+/// A number as another dialect writes it, as JSON and the like do: with a point, and without what parts its thousands
+/// or stands around it.
 pub(crate) fn plain_number<'a>(text: &'a str, written: &Written) -> Option<Cow<'a, str>> {
     let text = if written.bare_number { Cow::Borrowed(text) } else { bare(text)? };
     if written.decimal == '.' && written.group.is_none() {

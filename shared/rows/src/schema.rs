@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use contract::{ColumnType, Table, TimestampUnit};
 
-/// The columns that are in the files, in the metadata's order. All may be null: whether null is right is for the checks.
+/// The columns that are in the files, in the metadata's order. All may be null: whether null is right is for the
+/// checks.
 pub fn schema(table: &Table) -> SchemaRef {
     let fields = table.data_columns().iter().map(|c| Field::new(&c.name, arrow_type(&c.column_type), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))

@@ -1,6 +1,6 @@
 //! The text of a value of an Arrow array: for people, and where a value becomes a text. Arrow's own formatter cuts the
-//! digits of a decimal beyond the precision that its type declares, and writes an error in place of a day that it has no
-//! name for.
+//! digits of a decimal beyond the precision that its type declares, and writes an error in place of a day that it has
+//! no name for.
 
 use std::fmt::{self, Write};
 

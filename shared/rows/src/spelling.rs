@@ -1,5 +1,5 @@
-//! Values from their texts alone, in the spellings of JSON, and of dates and times in files. `None` where a text is no value of
-//! the type: nothing is trimmed, cut or rounded but what a floating-point number can't hold.
+//! Values from their texts alone, in the spellings of JSON, and of dates and times in files. `None` where a text is no
+//! value of the type: nothing is trimmed, cut or rounded but what a floating-point number can't hold.
 
 use std::str::FromStr;
 

@@ -1,5 +1,6 @@
 //! A line of JSON taken apart: which piece of its text is the value of which column. The values themselves are read
-//! from their pieces by `column`, so that the quicker way of finding the pieces (`layout`) cannot read them differently.
+//! from their pieces by `column`, so that the quicker way of finding the pieces (`layout`) cannot read them
+//! differently.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -107,9 +108,9 @@ pub(crate) fn split(
     json.end()
 }
 
-/// A line whose only fault may be numbers that JSON has not (`NaN`, `Infinity`, `-Infinity`), as Python and others write
-/// them: each as a number that no type holds ([`scalar::NANS`](crate::scalar::NANS)), so that only a column that takes them
-/// takes it. `None` where there is none.
+/// A line whose only fault may be numbers that JSON has not (`NaN`, `Infinity`, `-Infinity`), as Python and others
+/// write them: each as a number that no type holds ([`scalar::NANS`](crate::scalar::NANS)), so that only a column that
+/// takes them takes it. `None` where there is none.
 pub(crate) fn with_nan_as_number(text: &str) -> Option<String> {
     let mut quoted = String::new();
     let (mut rest, mut found) = (text, false);

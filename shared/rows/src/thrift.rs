@@ -200,7 +200,8 @@ pub(crate) fn check_footer(bytes: &[u8]) -> Result<bool, Torn> {
 /// The fields of a struct with their types: those that are lists of structs, or structs, of another shape.
 struct Shape(&'static [(i16, u8, Option<&'static Shape>)]);
 
-/// As Parquet's definition has them: <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
+/// As Parquet's definition has them:
+/// <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
 static FILE: Shape = Shape(&[
     (1, I32, None),
     (2, LIST, None),

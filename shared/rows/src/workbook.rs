@@ -1,5 +1,5 @@
-//! The rows of a sheet of a workbook (Office Open XML), on a thread of their own: the library gives cells out of a workbook
-//! that it borrows.
+//! The rows of a sheet of a workbook (Office Open XML), on a thread of their own: the library gives cells out of a
+//! workbook that it borrows.
 
 use std::io::{BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -115,8 +115,8 @@ impl SheetRows {
     }
 }
 
-/// The library holds all texts of a workbook in memory, and each cell of a sheet whole, whatever there is. So all of it is
-/// inflated once before: what the archive says of sizes need not be so.
+/// The library holds all texts of a workbook in memory, and each cell of a sheet whole, whatever there is. So all of it
+/// is inflated once before: what the archive says of sizes need not be so.
 fn check_size(ranges: &Ranges, options: &Options) -> Result<(), ReadError> {
     let mut archive = ZipArchive::new(Seekable::new(ranges.clone())).map_err(|error| failed(XlsxError::Zip(error)))?;
     let longest = options.maximum_line_bytes.saturating_mul(LONGEST_ESCAPE);

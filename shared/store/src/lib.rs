@@ -329,7 +329,8 @@ impl Store {
         Upload::new(self.client.clone(), Arc::clone(&self.sending), bucket, key, content_type)
     }
 
-    /// Whether what lies under a key comes of the same write as an object, as its copies do; `None` when nothing is there.
+    /// Whether what lies under a key comes of the same write as an object, as its copies do; `None` when nothing is
+    /// there.
     pub async fn is_same_write(&self, object: &Object, bucket: &str, key: &str) -> Result<Option<bool>, Failure> {
         let Some(there) = Mark::of(&self.client, bucket, key).await? else { return Ok(None) };
         let ours = Mark::of(&self.client, &object.bucket, &object.key).await?;

@@ -25,8 +25,8 @@ pub struct Proposed {
     pub table: Decided,
     /// How much of the table that is.
     pub replaces: Replaces,
-    /// Where a run that makes the table whole has copied partitions from, by values; `None` where it has copied none, or
-    /// adds to them.
+    /// Where a run that makes the table whole has copied partitions from, by values; `None` where it has copied none,
+    /// or adds to them.
     pub copied: Option<BTreeMap<Vec<String>, String>>,
 }
 
@@ -187,8 +187,8 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
     Ok((table, if taken { Outcome::Published } else { Outcome::Superseded }))
 }
 
-/// The types of columns that are in the files of a table besides those that it describes, where partitions stay beside a
-/// run's: none has two.
+/// The types of columns that are in the files of a table besides those that it describes, where partitions stay beside
+/// a run's: none has two.
 fn held_types(before: &Decided, ours: &Decided, partitions: usize) -> Result<BTreeMap<String, String>, Refusal> {
     let mut held = before.types();
     for (column, to) in ours.types() {
@@ -202,7 +202,8 @@ fn held_types(before: &Decided, ours: &Decided, partitions: usize) -> Result<BTr
     Ok(held)
 }
 
-/// Whether an older run that makes the table whole has written partitions that no newer one has: they are not to be lost.
+/// Whether an older run that makes the table whole has written partitions that no newer one has: they are not to be
+/// lost.
 fn has_partitions_of_its_own(before: &Decided, proposed: &Proposed, run: &RunId) -> bool {
     let Some(copied) = &proposed.copied else { return false };
     let is_newer = |there: &PartitionState| there.run().is_some_and(|there| there >= *run);

@@ -1,6 +1,6 @@
 //! A model of the protocol: the real decisions, over a simple S3 with conditions and a simple Glue, by actors that take
-//! their calls in every order, die after any call and come again. It says nothing about how calls are made; that they are
-//! made in this order is [`crate::publish`]'s.
+//! their calls in every order, die after any call and come again. It says nothing about how calls are made; that they
+//! are made in this order is [`crate::publish`]'s.
 
 mod actor;
 mod protocol;
@@ -20,7 +20,8 @@ struct Scenario {
     tasks: Vec<Task>,
     /// How often an actor may die.
     crashes: u8,
-    /// How often an actor may be stopped for another one that was not waiting for it; all orders where there is no bound.
+    /// How often an actor may be stopped for another one that was not waiting for it; all orders where there is no
+    /// bound.
     preemptions: u8,
 }
 

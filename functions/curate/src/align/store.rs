@@ -1,5 +1,5 @@
-//! Store assignment as a function of SQL: a curated table's query as the other tables of the run see it, where it is not
-//! written.
+//! Store assignment as a function of SQL: a curated table's query as the other tables of the run see it, where it is
+//! not written.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

@@ -1,7 +1,8 @@
-//! Expressions that are kept apart from each other, or from a literal, where DataFusion would make something else of the
-//! two: of `x IN (1) AND x IN (2)` it makes one list, finds it empty, and says false where x is null; of `x IN (7, 3) AND x
-//! NOT IN (7, NULL)` it makes `x IN (3)`, which is true; `CAST(n AS INT) = 1` becomes `n = 1.00`, which 1.25 is not. And of
-//! a list it sees what it would be for no rows at all: where an item is a value then, as a CASE is, it is that for all.
+//! Expressions that are kept apart from each other, or from a literal, where DataFusion would make something else of
+//! the two: of `x IN (1) AND x IN (2)` it makes one list, finds it empty, and says false where x is null; of `x IN (7,
+//! 3) AND x NOT IN (7, NULL)` it makes `x IN (3)`, which is true; `CAST(n AS INT) = 1` becomes `n = 1.00`, which 1.25
+//! is not. And of a list it sees what it would be for no rows at all: where an item is a value then, as a CASE is, it
+//! is that for all.
 
 use std::sync::Arc;
 

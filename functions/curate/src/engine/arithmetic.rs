@@ -1,6 +1,6 @@
-//! `+`, `-`, `*`, `/`, `<<` and signs that stop where the result is none of the type. DataFusion's own wrap around, or give
-//! decimals with more digits than there are: a number past the largest one would be a small one, and nobody would be told.
-//! Spark and Athena stop too. Decimals divide as in Spark: rounded half up, with as many digits as it gives.
+//! `+`, `-`, `*`, `/`, `<<` and signs that stop where the result is none of the type. DataFusion's own wrap around, or
+//! give decimals with more digits than there are: a number past the largest one would be a small one, and nobody would
+//! be told. Spark and Athena stop too. Decimals divide as in Spark: rounded half up, with as many digits as it gives.
 
 use std::sync::Arc;
 

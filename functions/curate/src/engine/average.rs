@@ -1,5 +1,5 @@
-//! `avg` of decimals and of spans of time, rounded half up, as in Spark. DataFusion's cuts digits off: the average of 0, 1
-//! and 1 would be 0.6666. That of doubles is DataFusion's, but over windows that move.
+//! `avg` of decimals and of spans of time, rounded half up, as in Spark. DataFusion's cuts digits off: the average of
+//! 0, 1 and 1 would be 0.6666. That of doubles is DataFusion's, but over windows that move.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! A decimal beside a double where one of them is taken: in coalesce, CASE, UNION and their like. Both become doubles, as in
-//! Spark; DataFusion makes decimals of 15 places of them, and cuts what a double has more. A number that is written out
-//! (`coalesce(n, 0.0)`) is what the decimal needs it to be.
+//! A decimal beside a double where one of them is taken: in coalesce, CASE, UNION and their like. Both become doubles,
+//! as in Spark; DataFusion makes decimals of 15 places of them, and cuts what a double has more. A number that is
+//! written out (`coalesce(n, 0.0)`) is what the decimal needs it to be.
 
 use std::sync::Arc;
 

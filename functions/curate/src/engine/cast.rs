@@ -1,6 +1,6 @@
 //! CASTs that DataFusion does in another way than people mean. A double becomes the decimal that its text says. Between
-//! times and numbers it gives days, milliseconds or nanoseconds, whatever the value is kept in: here they are seconds, as in
-//! Spark, and what Spark has no number for is refused.
+//! times and numbers it gives days, milliseconds or nanoseconds, whatever the value is kept in: here they are seconds,
+//! as in Spark, and what Spark has no number for is refused.
 
 use std::sync::Arc;
 
@@ -152,8 +152,8 @@ fn said(of: &DataType) -> &'static str {
     }
 }
 
-/// A double or float as a decimal, wherever the CAST comes from. Where a date stands beside a number, DataFusion has put in a
-/// CAST to days since 1970, which nobody has written.
+/// A double or float as a decimal, wherever the CAST comes from. Where a date stands beside a number, DataFusion has
+/// put in a CAST to days since 1970, which nobody has written.
 pub fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (of, to, tried) = match &expression {
         Expr::Cast(Cast { expr, field }) => (expr, field.data_type(), false),

@@ -1,5 +1,6 @@
 //! Conditions without a column stay above totals. A total of no rows is a row all the same: DataFusion moves `k = 2` of
-//! `SELECT 1 AS k, count(*) FROM t` below the count, where it throws out all rows of `t` and leaves a row that counts none.
+//! `SELECT 1 AS k, count(*) FROM t` below the count, where it throws out all rows of `t` and leaves a row that counts
+//! none.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;

@@ -1,5 +1,5 @@
-//! Doubles as decimals: of the shortest text that stands for the double, rounded half up, as people and Spark see it. 1.005
-//! becomes 1.01, though the double is a little less than that; arrow and DataFusion would make 1.00 of it.
+//! Doubles as decimals: of the shortest text that stands for the double, rounded half up, as people and Spark see it.
+//! 1.005 becomes 1.01, though the double is a little less than that; arrow and DataFusion would make 1.00 of it.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Float64Type, i256};
 use arrow::error::ArrowError;
 
-/// Doubles (or floats) as decimals of at most 38 digits. A value that is none of the type is a null where that is `safe`, and
-/// an error otherwise.
+/// Doubles (or floats) as decimals of at most 38 digits. A value that is none of the type is a null where that is
+/// `safe`, and an error otherwise.
 pub fn of_floats(floats: &dyn Array, precision: u8, scale: i8, safe: bool) -> Result<ArrayRef, ArrowError> {
     let doubles = cast(floats, &DataType::Float64)?;
     let doubles = doubles.as_primitive::<Float64Type>();
@@ -78,8 +78,8 @@ pub enum Round {
     Down,
 }
 
-/// Without the shortest text, where it cannot matter: the product is off by less than what is left to the next number at
-/// which the result changes.
+/// Without the shortest text, where it cannot matter: the product is off by less than what is left to the next number
+/// at which the result changes.
 fn scaled_quickly(double: f64, scale: i8, how: Round) -> Option<i64> {
     // up to which powers of ten, and whole numbers with room for halves, are exact
     if !(-22..=22).contains(&scale) {

@@ -1,5 +1,6 @@
-//! `min` and `max` of doubles by groups. DataFusion's begin with the greatest and the least finite number, which no infinity
-//! and no NaN of a group then gets past; these compare whole numbers in the order of the doubles, NaN greatest, as in Spark.
+//! `min` and `max` of doubles by groups. DataFusion's begin with the greatest and the least finite number, which no
+//! infinity and no NaN of a group then gets past; these compare whole numbers in the order of the doubles, NaN
+//! greatest, as in Spark.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Aggregates over a window that moves, computed anew of the rows that are in it, as in Spark. DataFusion's take away what
-//! leaves the window: of doubles a rest stays behind, and for ever where a NaN or an infinity was among them.
+//! Aggregates over a window that moves, computed anew of the rows that are in it, as in Spark. DataFusion's take away
+//! what leaves the window: of doubles a rest stays behind, and for ever where a NaN or an infinity was among them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! What stands in front of a value and keeps rows away from it (`j <> 0 AND i / j > 1`, a CASE, a WHERE) guards it: the
-//! value is made of the rows that are left, and of no others. DataFusion makes AND and OR of both sides at once, turns a
-//! CASE of booleans into AND and OR, and puts conditions of several queries together in an order of its own, so that a
-//! division by zero of a row that nobody wants would stop the run.
+//! value is made of the rows that are left, and of no others. DataFusion makes AND and OR of both sides at once, turns
+//! a CASE of booleans into AND and OR, and puts conditions of several queries together in an order of its own, so that
+//! a division by zero of a row that nobody wants would stop the run.
 //!
-//! Each value that can fail gets its guards for itself: `j <> 0 AND CASE WHEN j <> 0 THEN i / j END > 1`. Then it does not
-//! matter where the condition goes. Where nothing can fail, nothing changes.
+//! Each value that can fail gets its guards for itself: `j <> 0 AND CASE WHEN j <> 0 THEN i / j END > 1`. Then it does
+//! not matter where the condition goes. Where nothing can fail, nothing changes.
 
 use std::sync::Arc;
 

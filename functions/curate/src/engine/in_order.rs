@@ -1,8 +1,8 @@
 //! A plan in one piece: the branches of a UNION ALL one after another, each from its first row to its last. In
 //! DataFusion they run side by side and give their rows as these come, so that every run would have another order, and
-//! below a LIMIT other rows. What is said of the order of rows must hold: DataFusion's claims do not after grouping sets and
-//! outer joins, for what a window gives, and for columns of which a filter is said to leave one value: of `CAST(ts AS DATE) = DATE
-//! '2026-11-27'` it takes `ts` for one value, and then leaves `ORDER BY ts` out.
+//! below a LIMIT other rows. What is said of the order of rows must hold: DataFusion's claims do not after grouping
+//! sets and outer joins, for what a window gives, and for columns of which a filter is said to leave one value: of
+//! `CAST(ts AS DATE) = DATE '2026-11-27'` it takes `ts` for one value, and then leaves `ORDER BY ts` out.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ use futures::stream::{self, TryStreamExt};
 
 use crate::engine::unclaimed::Unclaimed;
 
-/// Puts an [`InOrder`] over each union, each aggregate of grouping sets, each outer join and each window, and keeps what a filter asks to
-/// itself. To run before all other rules: then every step of a plan has one partition, nothing is there that could be
-/// merged in the order in which it comes, and no sort has been left out yet.
+/// Puts an [`InOrder`] over each union, each aggregate of grouping sets, each outer join and each window, and keeps
+/// what a filter asks to itself. To run before all other rules: then every step of a plan has one partition, nothing is
+/// there that could be merged in the order in which it comes, and no sort has been left out yet.
 #[derive(Debug)]
 pub struct OneAfterAnother;
 
@@ -113,8 +113,8 @@ fn is_outer_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
     hash.or_else(merge).or_else(nested).is_some_and(|join| join.is_outer())
 }
 
-/// Refuses a plan of which some step has several partitions, other than a union (which is below an [`InOrder`]): its rows
-/// would have no order. To run after all other rules.
+/// Refuses a plan of which some step has several partitions, other than a union (which is below an [`InOrder`]): its
+/// rows would have no order. To run after all other rules.
 #[derive(Debug)]
 pub struct InOnePiece;
 

@@ -1,5 +1,6 @@
-//! Timestamps as numbers and numbers as timestamps, by functions that say their unit, with Spark's names: `unix_seconds(ts)`,
-//! `unix_millis(ts)`, `unix_micros(ts)`, `timestamp_seconds(n)`, `timestamp_millis(n)`, `timestamp_micros(n)`.
+//! Timestamps as numbers and numbers as timestamps, by functions that say their unit, with Spark's names:
+//! `unix_seconds(ts)`, `unix_millis(ts)`, `unix_micros(ts)`, `timestamp_seconds(n)`, `timestamp_millis(n)`,
+//! `timestamp_micros(n)`.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! One NaN. A processor makes it with a sign, x86 with a minus, and by that it would be less than all numbers, or another
-//! value than one that was read; in SQL, as in Spark, it is greater than all, and equal to itself. So whatever may make one
-//! gives the one without a sign.
+//! One NaN. A processor makes it with a sign, x86 with a minus, and by that it would be less than all numbers, or
+//! another value than one that was read; in SQL, as in Spark, it is greater than all, and equal to itself. So whatever
+//! may make one gives the one without a sign.
 
 use std::sync::Arc;
 

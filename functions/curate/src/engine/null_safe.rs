@@ -1,6 +1,6 @@
-//! Joins by `IS NOT DISTINCT FROM`, for which a null equals a null, beside joins by `=`, for which it does not. DataFusion says
-//! so of a whole join, and its rules put the keys of both into one: of `… ON a.k = b.k JOIN c ON a.id IS NOT DISTINCT FROM
-//! c.id`, and of `… ON a.id IS NOT DISTINCT FROM b.id WHERE a.k = b.k`. Here they stay apart.
+//! Joins by `IS NOT DISTINCT FROM`, for which a null equals a null, beside joins by `=`, for which it does not.
+//! DataFusion says so of a whole join, and its rules put the keys of both into one: of `… ON a.k = b.k JOIN c ON a.id
+//! IS NOT DISTINCT FROM c.id`, and of `… ON a.id IS NOT DISTINCT FROM b.id WHERE a.k = b.k`. Here they stay apart.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! `repeat`, `lpad` and `rpad` that fail where they would make more text than memory holds. How much is often a column's to
-//! say, and so a supplier's; DataFusion asks for all of it at once, and the process ends where there is not so much.
+//! `repeat`, `lpad` and `rpad` that fail where they would make more text than memory holds. How much is often a
+//! column's to say, and so a supplier's; DataFusion asks for all of it at once, and the process ends where there is not
+//! so much.
 
 use arrow::array::{Array, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};

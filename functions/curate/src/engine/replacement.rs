@@ -1,5 +1,5 @@
-//! `regexp_replace` whose replacement means what it means in Spark: `$1g` is the first group and a `g`. DataFusion's takes it
-//! for a group named `1g`, which there is not, and puts nothing in its place.
+//! `regexp_replace` whose replacement means what it means in Spark: `$1g` is the first group and a `g`. DataFusion's
+//! takes it for a group named `1g`, which there is not, and puts nothing in its place.
 
 use std::sync::Arc;
 

@@ -9,8 +9,8 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, Subquery, Union};
 
-/// A plan and its subqueries with other expressions and steps, the innermost first: of each step its expressions, which go
-/// on being called as they were, then the step itself. Both are given the columns of the step's inputs.
+/// A plan and its subqueries with other expressions and steps, the innermost first: of each step its expressions, which
+/// go on being called as they were, then the step itself. Both are given the columns of the step's inputs.
 pub fn rewrite(
     plan: LogicalPlan,
     expression: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,

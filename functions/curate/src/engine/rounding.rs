@@ -1,5 +1,5 @@
-//! `round` and `trunc` of doubles by the text of the number, as in Spark: round(1.005, 2) is 1.01, and trunc(8.41, 2) is
-//! 8.41. Those of other numbers are DataFusion's.
+//! `round` and `trunc` of doubles by the text of the number, as in Spark: round(1.005, 2) is 1.01, and trunc(8.41, 2)
+//! is 8.41. Those of other numbers are DataFusion's.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Subqueries that DataFusion makes a join of that is not the same: where a null of `IN` counts, and where a subquery has
-//! a row though it found none. They are refused.
+//! Subqueries that DataFusion makes a join of that is not the same: where a null of `IN` counts, and where a subquery
+//! has a row though it found none. They are refused.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_err};

@@ -1,5 +1,5 @@
-//! `sum` of whole numbers, decimals and spans of time that stops where the result is none of its type. DataFusion's own wraps
-//! around. They are added up in more bits, so that only the result counts and not the order of the rows.
+//! `sum` of whole numbers, decimals and spans of time that stops where the result is none of its type. DataFusion's own
+//! wraps around. They are added up in more bits, so that only the result counts and not the order of the rows.
 
 use std::fmt::Display;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What a filter asks, and nothing that DataFusion would make of it: from the bounds of what it compares it takes columns
-//! for a single value that have many (`CAST(ts AS DATE) = …`, `n / 10 = 0`, `CAST(n AS BOOLEAN)`).
+//! What a filter asks, and nothing that DataFusion would make of it: from the bounds of what it compares it takes
+//! columns for a single value that have many (`CAST(ts AS DATE) = …`, `n / 10 = 0`, `CAST(n AS BOOLEAN)`).
 
 use std::fmt::{self, Display, Formatter};
 use std::hash::{Hash, Hasher};

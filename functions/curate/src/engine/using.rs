@@ -1,6 +1,6 @@
-//! The columns of outer joins with USING, or of NATURAL ones. DataFusion takes `id` for the left table's `id`, and `*` for
-//! either's, which are null in a row that only the other table has. Here both tables' columns are the one column that
-//! the join makes, as in Spark; where the SQL also names one table's own, as in `u.id`, it must say what it means.
+//! The columns of outer joins with USING, or of NATURAL ones. DataFusion takes `id` for the left table's `id`, and `*`
+//! for either's, which are null in a row that only the other table has. Here both tables' columns are the one column
+//! that the join makes, as in Spark; where the SQL also names one table's own, as in `u.id`, it must say what it means.
 
 use std::sync::Arc;
 

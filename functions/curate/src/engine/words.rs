@@ -1,6 +1,6 @@
-//! Functions and predicates that DataFusion gives another meaning than Spark, in words that it takes for what they mean.
-//! `nvl` of decimals goes through a double there, `nvl2` makes one type of all three, `nullif(x, 0)` keeps a -0.0,
-//! `s ~ '.*'` is false where it should be null, and `array_remove` removes one item only.
+//! Functions and predicates that DataFusion gives another meaning than Spark, in words that it takes for what they
+//! mean. `nvl` of decimals goes through a double there, `nvl2` makes one type of all three, `nullif(x, 0)` keeps a
+//! -0.0, `s ~ '.*'` is false where it should be null, and `array_remove` removes one item only.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
@@ -100,8 +100,8 @@ fn anything(of: Expr) -> Expr {
     Expr::Like(Like::new(false, of.into(), lit("%").into(), None, false))
 }
 
-/// `lag` and `lead` whose default is a column are none of DataFusion's, and `lead(x, 2) IGNORE NULLS` misses rows behind
-/// a null.
+/// `lag` and `lead` whose default is a column are none of DataFusion's, and `lead(x, 2) IGNORE NULLS` misses rows
+/// behind a null.
 fn check_neighbour(call: &WindowFunction, schema: &DFSchema) -> Result<()> {
     let name = call.fun.name();
     let WindowFunctionParams { args, null_treatment, .. } = &call.params;
@@ -202,8 +202,8 @@ fn check_frame(call: &WindowFunction) -> Result<()> {
     }
 }
 
-/// A RANGE frame over an order of bytes, structs or times, which DataFusion takes for an error of its own, as the frame of
-/// GROUPS that it is without a distance. Says whether it is one.
+/// A RANGE frame over an order of bytes, structs or times, which DataFusion takes for an error of its own, as the frame
+/// of GROUPS that it is without a distance. Says whether it is one.
 fn frame_of_peers(call: &mut WindowFunction, schema: &DFSchema) -> Result<bool> {
     let WindowFunctionParams { order_by, window_frame: frame, .. } = &mut call.params;
     let Some(first) = order_by.first() else { return Ok(false) };

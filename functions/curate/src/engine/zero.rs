@@ -1,5 +1,5 @@
-//! The two zeros of doubles, which are one value: in windows, in ORDER BY, in `count(DISTINCT x)`, and in `CASE x WHEN 0.0`.
-//! DataFusion's own take them for two there, though for one in `=`, GROUP BY and joins.
+//! The two zeros of doubles, which are one value: in windows, in ORDER BY, in `count(DISTINCT x)`, and in `CASE x WHEN
+//! 0.0`. DataFusion's own take them for two there, though for one in `=`, GROUP BY and joins.
 
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};

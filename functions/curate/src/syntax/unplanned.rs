@@ -1,6 +1,6 @@
-//! Clauses that the parser knows and DataFusion's planner leaves out without a word: the answer would be that of another
-//! query. Each is refused with the way to write it, or written as DataFusion has it. The types of the syntax are taken apart
-//! field by field, so that a clause that a later parser knows is met here first.
+//! Clauses that the parser knows and DataFusion's planner leaves out without a word: the answer would be that of
+//! another query. Each is refused with the way to write it, or written as DataFusion has it. The types of the syntax
+//! are taken apart field by field, so that a clause that a later parser knows is met here first.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -208,8 +208,8 @@ static OF_MANY_ROWS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     names.unwrap_or_default()
 });
 
-/// The select of `x >= ALL (SELECT …)` under a name that nothing else has: DataFusion mixes up columns of the same name inside
-/// and outside.
+/// The select of `x >= ALL (SELECT …)` under a name that nothing else has: DataFusion mixes up columns of the same name
+/// inside and outside.
 fn quantified(right: &mut Expr) -> Checked {
     let Expr::Subquery(query) = right else { return Ok(()) };
     let mut around = template()?;

@@ -1,5 +1,5 @@
-//! What DataFusion takes for sorted, for one value or for the same in all rows: from that it leaves sorts out, and whole
-//! comparisons.
+//! What DataFusion takes for sorted, for one value or for the same in all rows: from that it leaves sorts out, and
+//! whole comparisons.
 
 use serde_json::json;
 

@@ -117,8 +117,8 @@ fn text_is_made_as_long_as_memory_holds_and_no_longer() {
 
 #[test]
 fn rows_are_in_the_order_of_the_column_that_is_named() {
-    // `id` is a column of t, and the name of one of the query, which is in the opposite order; what is a CAST of the column is
-    // another query's, as both cannot be told apart
+    // `id` is a column of t, and the name of one of the query, which is in the opposite order; what is a CAST of the
+    // column is another query's, as both cannot be told apart
     let mut asked = Vec::new();
     for made in ["0 - t.id", "t.id + 1", "t.id", "CAST(t.id + 0 AS INT)"] {
         for group in ["", " GROUP BY 1, 2", " GROUP BY t.k, t.id"] {

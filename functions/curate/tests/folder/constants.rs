@@ -1,5 +1,5 @@
-//! Conditions that are the same for every row, or become so while the query is planned: nothing is made of the rows that
-//! they throw out.
+//! Conditions that are the same for every row, or become so while the query is planned: nothing is made of the rows
+//! that they throw out.
 
 use serde_json::json;
 

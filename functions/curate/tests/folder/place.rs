@@ -58,8 +58,8 @@ impl Place {
         fs::write(path, content).unwrap();
     }
 
-    /// A table of `stage` (raw, processed, curated). Columns are `name type`, with ` sensitive` or ` not null` after it;
-    /// `more` is merged in.
+    /// A table of `stage` (raw, processed, curated). Columns are `name type`, with ` sensitive` or ` not null` after
+    /// it; `more` is merged in.
     pub fn table(&self, stage: &str, name: &str, columns: &[&str], more: Value) {
         let column = |text: &&str| {
             let (name, rest) = text.split_once(' ').unwrap();
@@ -175,7 +175,8 @@ impl Place {
         names
     }
 
-    /// The rows of a table of a run as texts, in the order of its files, each with its partition's folder if it has one.
+    /// The rows of a table of a run as texts, in the order of its files, each with its partition's folder if it has
+    /// one.
     pub fn rows(&self, manifest: &Manifest, table: &str) -> Vec<String> {
         let output = manifest.tables.iter().find(|output| output.table == table).unwrap();
         let mut rows = Vec::new();

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::place::Place;
 
-/// A supplier's CSV as it comes: quotes that nobody closes, rows too long and too short, a header in the middle, a comma
-/// inside of a name.
+/// A supplier's CSV as it comes: quotes that nobody closes, rows too long and too short, a header in the middle, a
+/// comma inside of a name.
 const MESSY: &str =
     "id,name,amount\r\n1,\"Ash,10.50\r\n2,Bar\"ton,7\r\n3,Cam, the great,3.25,,\r\nid,name,amount\r\n4,Dale\r\n\r\n";
 

@@ -16,7 +16,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use tokio::runtime::Builder;
 
-/// What the two writers make of the rows: ours, by so many threads and given so many batches at once, and the library's.
+/// What the two writers make of the rows: ours, by so many threads and given so many batches at once, and the
+/// library's.
 fn written(batches: &[RecordBatch], threads: usize, together: usize) -> (Vec<u8>, Vec<u8>) {
     let schema = batches[0].schema();
     let properties = properties(ParquetCompression::Snappy, &schema, &batches[..1]).unwrap();

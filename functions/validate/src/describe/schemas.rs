@@ -1,6 +1,6 @@
-//! A new table out of a description that another program has of it, in place of a sample: a Table Schema or Data Package
-//! of Frictionless, a data contract of ODCS, or a table of Glue as `aws glue get-table` prints it. What such a description
-//! says and Landfall has no word for is told in notes.
+//! A new table out of a description that another program has of it, in place of a sample: a Table Schema or Data
+//! Package of Frictionless, a data contract of ODCS, or a table of Glue as `aws glue get-table` prints it. What such a
+//! description says and Landfall has no word for is told in notes.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! How a sample is written: its encoding, what ends its lines and parts its fields, and where its header is. Each way is
-//! tried by the reader's own code.
+//! How a sample is written: its encoding, what ends its lines and parts its fields, and where its header is. Each way
+//! is tried by the reader's own code.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use contract::{Compression, DataFormat, FileFormat};

@@ -12,8 +12,8 @@ use crate::rebuild::{ATTEMPTS, Rebuild};
 const SECONDS: (u64, u64) = (1, 15);
 
 impl Rebuild {
-    /// Says whether it is an execution's turn; if so, it is from now on, until the execution ends. Asked again by the same
-    /// one, it still is.
+    /// Says whether it is an execution's turn; if so, it is from now on, until the execution ends. Asked again by the
+    /// same one, it still is.
     pub async fn turn(&self, asked: &TurnRequest) -> Result<TurnResponse, Failure> {
         let mut attempt = 1;
         loop {
@@ -49,7 +49,8 @@ impl Rebuild {
         answer(Turn::Take, None)
     }
 
-    /// The ARN of an execution: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html>
+    /// The ARN of an execution:
+    /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html>
     fn arn(&self, name: &str) -> String {
         format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
     }

@@ -29,8 +29,8 @@ impl Window {
         Self { now, end: ((now + MARGIN).as_secs() / seconds + 1) * seconds }
     }
 
-    /// An execution that waits for its end, under a name that no other has had: within what Step Functions allows, which
-    /// takes no name twice in 90 days.
+    /// An execution that waits for its end, under a name that no other has had: within what Step Functions allows,
+    /// which takes no name twice in 90 days.
     pub fn execution(self, database: &str) -> Result<Next, Failure> {
         let suffix = format!("-{}-{:x}", self.end, self.now.as_nanos());
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';

@@ -1,5 +1,5 @@
-//! What etl_manager 9.0.2 and mojap-metadata 1.16.0 write, or show in their READMEs, examples and tests, is read as it is.
-//! Where it is not, docs/metadata.md says so and why.
+//! What etl_manager 9.0.2 and mojap-metadata 1.16.0 write, or show in their READMEs, examples and tests, is read as it
+//! is. Where it is not, docs/metadata.md says so and why.
 
 use contract::{DataFormat, Table};
 use serde_json::{Value, json};
