@@ -186,12 +186,28 @@ check: $(VENV)/.ready-dev ## Check format, lints, what each function links, the 
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) fmt --manifest-path tests/schema/Cargo.toml --check
 	$(CARGO) clippy $(SCHEMA) --all-targets --locked -- -D warnings
+	@$(call within_120_columns)
 	@$(call must_not_link,extract,arrow|parquet|datafusion)
 	@$(call must_not_link,catalog,arrow|parquet|datafusion)
 	@$(call must_not_link,validate,datafusion)
 	$(VENV)/bin/ruff format --check --config infra/local/pyproject.toml infra tests/compare tests/reading tests/clients
 	$(VENV)/bin/ruff check --config infra/local/pyproject.toml infra tests/compare tests/reading tests/clients
+	$(VENV)/bin/typos
 	$(VENV)/bin/cfn-lint infra/template.yaml
+
+.PHONY: check-quick
+check-quick: $(VENV)/.ready-dev ## The part of `make check` that compiles nothing: for a hook before each commit
+	$(CARGO) fmt --all --check
+	@$(call within_120_columns)
+	$(VENV)/bin/ruff format --check --config infra/local/pyproject.toml infra tests/compare tests/reading tests/clients
+	$(VENV)/bin/ruff check --config infra/local/pyproject.toml infra tests/compare tests/reading tests/clients
+	$(VENV)/bin/typos
+
+# Comments; rustfmt keeps the code.
+define within_120_columns
+! git ls-files '*.rs' | LC_ALL=C.UTF-8 xargs grep -nP '^(?=.{121})\s*//[/!]? (?!\||<http)' || \
+  { echo 'comments have 120 columns at most' >&2; exit 1; }
+endef
 
 # $(call must_not_link,<function>,<families of crates, joined by |>)
 # A crate, not a feature, is the wall: cargo builds the workspace with the union of all features.

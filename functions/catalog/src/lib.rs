@@ -5,13 +5,13 @@
 //!
 //! 1. Everything is read and checked, and the plan of what is to be done is logged; a run of which anything is wrong
 //!    changes nothing.
-//! 2. It is decided: one object says what is published, and is written over exactly what was read. Where somebody else was
-//!    quicker, all begins again.
-//! 3. Glue is brought in line with the decision: all tables are pointed at their runs, one call each, then partitions are
-//!    moved, added and removed.
+//! 2. It is decided: one object says what is published, and is written over exactly what was read. Where somebody else
+//!    was quicker, all begins again.
+//! 3. Glue is brought in line with the decision: all tables are pointed at their runs, one call each, then partitions
+//!    are moved, added and removed.
 //! 4. Every table of the run is counted and read through Athena.
-//! 5. The decision is settled, by a write over exactly that decision. Where there is another one by then, Glue is brought
-//!    in line with that.
+//! 5. The decision is settled, by a write over exactly that decision. Where there is another one by then, Glue is
+//!    brought in line with that.
 //! 6. The raw database, if there is one, is brought in line with what has landed.
 //!
 //! A failure in 3 or 4 is a decision too: what was before is published again, and Glue brought in line with that.

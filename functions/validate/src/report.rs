@@ -30,29 +30,30 @@
 //! Version 1. Fields may be added; none is renamed or removed, and none changes its meaning, without a new version.
 //!
 //! - `verdict` is `passed`, `quarantined`, or `failed` for a file that stays where it is: in land, because all files of
-//!   the request had to pass, or on the machine where `bootstrap check` read it. `filed_at` is where the file is now, and
-//!   null for one that is in no bucket: its `object` has a path as its `key`, and was written rather than `landed_at`.
-//! - `repeats` is there for a file that was in history before, under the time of an earlier landing: it is the one there,
-//!   and this landing has changed nothing.
+//!   the request had to pass, or on the machine where `bootstrap check` read it. `filed_at` is where the file is now,
+//!   and null for one that is in no bucket: its `object` has a path as its `key`, and was written rather than
+//!   `landed_at`.
+//! - `repeats` is there for a file that was in history before, under the time of an earlier landing: it is the one
+//!   there, and this landing has changed nothing.
 //! - `rows` makes rows; `lines` counts blank lines and those that make no row too. After a failure that ends the
 //!   reading (`gzip`, `parquet`, `header`, `line_length`, `text_size`) both count what came before it.
 //! - `rule` is the metadata's word (`nullable`, `enum`, `pattern`, `minimum`, `maximum`, `minLength`, `maxLength`,
 //!   `unique`, `unique_primary_key`, `minimum_rows`, `maximum_rows`, `minimum_bytes`, `maximum_bytes`) or one of `key`,
 //!   `table`, `file_name`, `size`, `format`, `gzip`, `parquet`, `header`, `line_length`, `text_size`, `utf8`, `json`,
 //!   `json_object`, `csv`, `fields`, `columns`, `missing_column`, `unexpected_column`, `duplicate_column`, `type`,
-//!   `history`, `extract`; or `process`, in the report of a raw file that the process stage could not repair, which has no
-//!   `rows`, `lines` and `drift`.
+//!   `history`, `extract`; or `process`, in the report of a raw file that the process stage could not repair, which has
+//!   no `rows`, `lines` and `drift`.
 //! - `count` is rows (lines for `utf8`, `json`, `json_object`, `csv` and `fields`) and `percent` that of all of them; a
 //!   rule about the file as a whole has neither. `column` is null for a rule about the file or its lines.
 //! - `examples` are the first rows that break the rule. `line` counts from 1. `value` is cut; it is the JSON text for
 //!   `type`, so that `1` and `"1"` differ, and it is absent for a null and for a sensitive column. `path` is the place
-//!   inside a struct or array. `first_line` is where the value was first that a row repeats; the repeated value is absent
-//!   where the file has too many values to keep them in memory.
-//! - `drift` lists columns, whether or not the metadata allows them to differ: `new` ones are not described, `gone` ones
-//!   are in no row, `always_null` ones are in some row and have no value in any. `count` is the rows with the new column;
-//!   for the others it is all rows. A `snippet` is the new column in the words of the table's own metadata file, its type
-//!   inferred from all its values. There is none for a field inside a column, for a name that metadata cannot have, and
-//!   where no one type reads all values.
+//!   inside a struct or array. `first_line` is where the value was first that a row repeats; the repeated value is
+//!   absent where the file has too many values to keep them in memory.
+//! - `drift` lists columns, whether or not the metadata allows them to differ: `new` ones are not described, `gone`
+//!   ones are in no row, `always_null` ones are in some row and have no value in any. `count` is the rows with the new
+//!   column; for the others it is all rows. A `snippet` is the new column in the words of the table's own metadata
+//!   file, its type inferred from all its values. There is none for a field inside a column, for a name that metadata
+//!   cannot have, and where no one type reads all values.
 //!
 //! What cannot be seen (control characters, marks of direction, zero-width characters, spaces of other kinds) is
 //! escaped: in texts for people as `\u{202e}`, in values as JSON's own `\u202e`, so that they are the file's.
