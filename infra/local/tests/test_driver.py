@@ -149,7 +149,7 @@ def up(functions, tmp_path_factory):
 
 
 def test_up_says_how_to_use_it(up):
-    assert set(up.cloud) == {"endpoint", "pid", "stack", "outputs", "api"}
+    assert set(up.cloud) == {"endpoint", "pid", "stack", "outputs", "api", "meta_data"}
     text = wait_for(lambda: "Ctrl-C stops everything" in up.log.read_text() and up.log.read_text(), "the hints")
     assert f"export AWS_ENDPOINT_URL={up.cloud['endpoint']}" in text
     assert "export AWS_ACCESS_KEY_ID=local" in text
