@@ -170,7 +170,9 @@ class Queries:
             inner = self.query(depth - 1)
             name = self.alias()
             columns = [Known(f"{name}.{c.name}", c.kind) for c in inner.columns if not c.tolerance]
-            return Node(f"({{0}}) AS {name}", [inner]), Scope(columns, keys_of(columns))
+            # rows that agree in the columns that are left may differ in others
+            keys = keys_of(columns) if len(columns) == len(inner.columns) else None
+            return Node(f"({{0}}) AS {name}", [inner]), Scope(columns, keys)
         if shape < 0.3:
             return self.unnested()
         if shape < 0.34:
