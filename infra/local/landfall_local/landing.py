@@ -57,6 +57,8 @@ def place(state: Path, stack: str | None, metadata: Path) -> Place:
 
 def land(file: Path, table: str | None, state: Path, stack: str | None, metadata: Path) -> int:
     """Lands a file; 0 if it passes and its rows are published, 1 if it does not pass."""
+    if not file.name:
+        raise Refusal("FILE= is missing: the file to land")
     if not file.is_file():
         raise Refusal(f"{file} is no file")
     where = place(state, stack, metadata)
@@ -92,7 +94,7 @@ def replay(key: str, state: Path, stack: str | None, metadata: Path) -> int:
     s3.copy(source, land_bucket, key)
     print(f"replayed  s3://{quarantine}/{key} to s3://{land_bucket}/", flush=True)
     status = wait.follow()
-    if status == 0 and s3.head_object(Bucket=quarantine, Key=key)["ETag"] == there["ETag"]:
+    if wait.passed and s3.head_object(Bucket=quarantine, Key=key)["ETag"] == there["ETag"]:
         # what has passed is in history; that it was in quarantine is known by the first report, which stays
         s3.delete_object(Bucket=quarantine, Key=key)
         s3.delete_object(Bucket=quarantine, Key=f"{key}.report.json")
@@ -104,6 +106,8 @@ class Waiting:
 
     def __init__(self, where: Place, key: str, table: str):
         self._where, self._key, self._table = where, key, table
+        self._earlier = {found["executionArn"] for found in self._executions()}
+        self.passed = False
         self._reports = self._all_reports()
         self._before = counts(where, table)
 
@@ -114,20 +118,38 @@ class Waiting:
         if report["verdict"] != "passed":
             print(f"          s3://{self._where.outputs['QuarantineBucketName']}/{self._key} and its .report.json")
             return 1
-        before, after = self._before, self._before
+        self.passed = True
+        before, after, failure = self._before, self._before, None
         if not report.get("repeats"):
             deadline = time.monotonic() + PATIENCE_SECONDS
             expected = readers(self._table, self._where.metadata)
-            while (after == before or not after) and expected and time.monotonic() < deadline:
+            while (after == before or not after) and expected and not failure and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
                 after = counts(self._where, self._table)
-            if after == before and after:
-                print(f"          no table is new within {PATIENCE_SECONDS} s: see the state machine's executions")
+                failure = self._failure()
+            failure = failure or self._failure()
+            if not failure and after == before and expected:
+                failure = f"no table is new within {PATIENCE_SECONDS} s: see the state machine's executions"
         for name, (rows, _) in sorted(after.items()):
             print(f"table     {name}: {rows:,} rows (before: {before.get(name, (0, ''))[0]:,})")
         if not after:
             print("table     none is made of it: describe one in meta_data/curated")
-        return 0
+        if failure:
+            print(f"rebuild   {failure}")
+        return 1 if failure else 0
+
+    def _failure(self) -> str | None:
+        """Why an execution of the state machine failed that began since the file landed."""
+        for found in self._executions():
+            if found["executionArn"] not in self._earlier and found["status"] == "FAILED":
+                told = self._where.get("stepfunctions").describe_execution(executionArn=found["executionArn"])
+                return f"failed: {told.get('error', '')}: {told.get('cause', '')}"
+        return None
+
+    def _executions(self) -> list[dict]:
+        """The newest ones."""
+        arn = self._where.outputs["StateMachineArn"]
+        return self._where.get("stepfunctions").list_executions(stateMachineArn=arn, maxResults=100)["executions"]
 
     def _verdict(self) -> dict:
         s3, bucket = self._where.get("s3"), self._where.outputs["ReportsBucketName"]

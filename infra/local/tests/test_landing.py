@@ -83,10 +83,17 @@ def test_a_csv_of_german_excel_becomes_a_table_and_a_bad_one_comes_back(desk, tm
     table["columns"][3].pop("nullable", None)
     raw.write_text(json.dumps(table))
     curated = folder / "meta_data" / "curated" / "bestellungen.json"
+    right = curated.read_text()
+    curated.write_text(right.replace('"double"', '"boolean"'))
+    failed = command(desk, "land", str(sample), "--table", "bestellungen")
+    assert failed.returncode == 1, failed.stdout
+    assert "verdict   passed" in failed.stdout
+    assert "rebuild   failed: " in failed.stdout
+    curated.write_text(right)
     curated.write_text(curated.read_text().replace('"double", "description": "", "nullable": false', '"double"'))
     back = command(desk, "replay", f"s3://{outputs['QuarantineBucketName']}/{key}")
     assert back.returncode == 0, back.stdout + back.stderr
-    assert "table     bestellungen: 5 rows (before: 2)" in back.stdout
+    assert "table     bestellungen: 7 rows (before: 2)" in back.stdout
     assert "Contents" not in cloud.s3.list_objects_v2(Bucket=outputs["QuarantineBucketName"])
 
 

@@ -231,7 +231,9 @@ pub(crate) fn described_fields<'a>(names: impl Iterator<Item = &'a str>) -> Vec<
     let mut described: Vec<String> = Vec::new();
     for name in names {
         let taken = |name: &str| described.iter().any(|other| other.eq_ignore_ascii_case(name));
-        let is_word = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        // Glue has all names in lower case, those inside of structs too
+        let is_word = |c: char| c.is_alphanumeric() && !c.is_uppercase() || c == '_';
+        let is_word = !name.is_empty() && name.chars().all(is_word);
         let name = if is_word && !taken(name) { name.to_owned() } else { described_name(name, taken) };
         described.push(name);
     }
