@@ -2,11 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pyarrow as pa
 import pytest
 from athena_client import COLUMNS, DATABASE, OPENX, rows
 from conftest import wait_for
 
 from landfall_local.athena.engine import Engine, EngineEndedError
+from landfall_local.athena.errors import AthenaError
+from landfall_local.athena.tables import check_columns
 
 # -- partitions --------------------------------------------------------------------------------------------------------
 
@@ -374,3 +377,10 @@ def test_an_engine_that_ends_fails_its_queries_and_is_started_again(cloud, athen
             lost.result(timeout=30)
     assert engine.execute({"id": "second", **request})["rows"] == [["1"]]
     engine.stop()
+
+
+def test_a_name_inside_of_a_struct_is_never_missed_because_of_its_case():
+    schema = pa.schema([("a", pa.list_(pa.struct([("firstName", pa.string())])))])
+    with pytest.raises(AthenaError, match="cannot read column a of s3://b/k: a name not in lower case"):
+        check_columns("b/k", schema, {"a": "array<struct<firstname:string>>"})
+    check_columns("b/k", schema, {"b": "string"})

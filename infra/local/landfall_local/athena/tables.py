@@ -256,15 +256,21 @@ def check_columns(path: str, schema: pa.Schema, columns: dict[str, str]) -> None
         declared = columns.get(found.name.lower())
         if declared is None:
             continue
-        if found.name != found.name.lower():
+        if not is_in_lower_case(found):
             # Athena ignores case here; the dataset would silently give nulls.
-            message = f"the local Athena cannot read column {found.name} of s3://{path}: not lower case"
+            message = f"the local Athena cannot read column {found.name} of s3://{path}: a name not in lower case"
             raise AthenaError(f"NOT_SUPPORTED: {message}")
         if not readable_as(found.type, arrow_type(declared)):
             raise AthenaError(
                 f"HIVE_BAD_DATA: Field {found.name}'s type {parquet_name(found.type)} in parquet file s3://{path} "
                 f"is incompatible with type {TRINO_NAMES.get(declared, declared)} defined in table schema"
             )
+
+
+def is_in_lower_case(field: pa.Field) -> bool:
+    """The field's name, and those inside of it."""
+    inner = [field.type.field(n) for n in range(field.type.num_fields)] if pa.types.is_nested(field.type) else []
+    return field.name == field.name.lower() and all(is_in_lower_case(part) for part in inner)
 
 
 def partition_condition(keys: dict[str, pa.DataType], values: list[str]) -> ds.Expression:
