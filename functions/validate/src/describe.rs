@@ -72,19 +72,15 @@ pub fn run(request: &Request) -> Result<(String, Verdict), String> {
     let mut tried = try_out(&sample, &table, &sniffed, &found)?;
     if tried.1.verdict != Verdict::Passed {
         // where all that is wrong is that some numbers are none
-        let mut with_nan = Sniffed { notes: sniffed.notes.clone(), dialect: sniffed.dialect.clone(), ..sniffed };
+        let mut with_nan = sniffed.clone();
         with_nan.take_nan();
         let again = try_out(&sample, &table, &with_nan, &found)?;
-        sniffed = with_nan;
         if again.1.verdict == Verdict::Passed {
-            tried = again;
-        } else {
-            sniffed.dialect.pop();
-            sniffed.notes.pop();
+            (sniffed, tried) = (with_nan, again);
         }
     }
     let (raw, report) = tried;
-    found.notes.splice(0..0, sniffed.notes.iter().cloned());
+    found.notes.splice(0..0, sniffed.notes.clone());
     let mut said = written::shown(&request.file, None, &table, &sniffed, &found);
     let verdict = report.verdict;
     said.push_str(&match verdict {

@@ -9,7 +9,7 @@ use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
-use crate::inferred::described_fields;
+use crate::inferred::{described_fields, name_each};
 use crate::schema::column_type;
 
 /// A column or a part of one.
@@ -82,16 +82,7 @@ impl Found {
         match self {
             Self::Leaf(..) => {}
             Self::List(item) | Self::Map(item) => item.name_fields(path, names),
-            Self::Struct(fields) => {
-                let described = described_fields(fields.iter().map(|(name, _)| name.as_str()));
-                for (described, (name, field)) in described.iter().zip(fields) {
-                    let path = FieldNames::path(path, described);
-                    field.name_fields(&path, names);
-                    if name != described {
-                        names.insert(path, name.clone());
-                    }
-                }
-            }
+            Self::Struct(fields) => name_each(fields, path, names, Self::name_fields),
         }
     }
 }

@@ -137,16 +137,7 @@ impl Seen {
     fn name_fields(&self, path: &str, names: &mut FieldNames) {
         match &self.kind {
             Kind::List(item) => item.name_fields(path, names),
-            Kind::Struct(fields) => {
-                let described = described_fields(fields.iter().map(|(name, _)| name.as_str()));
-                for (described, (name, seen)) in described.iter().zip(fields) {
-                    let path = FieldNames::path(path, described);
-                    seen.name_fields(&path, names);
-                    if name != described {
-                        names.insert(path, name.clone());
-                    }
-                }
-            }
+            Kind::Struct(fields) => name_each(fields, path, names, Self::name_fields),
             _ => {}
         }
     }
@@ -238,6 +229,23 @@ pub(crate) fn described_fields<'a>(names: impl Iterator<Item = &'a str>) -> Vec<
         described.push(name);
     }
     described
+}
+
+/// Adds what each field is called, where its type has another name for it, and what those inside of it are.
+pub(crate) fn name_each<T>(
+    fields: &[(String, T)],
+    path: &str,
+    names: &mut FieldNames,
+    inside: impl Fn(&T, &str, &mut FieldNames),
+) {
+    let described = described_fields(fields.iter().map(|(name, _)| name.as_str()));
+    for (described, (name, field)) in described.iter().zip(fields) {
+        let path = FieldNames::path(path, described);
+        inside(field, &path, names);
+        if name != described {
+            names.insert(path, name.clone());
+        }
+    }
 }
 
 /// A day, a point in time, or any other text. A point in time is read as that of a kind that is known, or finer.

@@ -165,9 +165,9 @@ fn text(about: &Value, key: &str) -> String {
     about.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Keys of a description that are called the same here, or otherwise.
-fn rules_of(said: &Value, keys: &[(&str, &'static str)]) -> Vec<(&'static str, Value)> {
-    let known = keys.iter().filter_map(|(theirs, ours)| Some((*ours, said.get(theirs)?.clone())));
+/// Keys of a description that are called the same here.
+fn rules_of(said: &Value, keys: &[&'static str]) -> Vec<(&'static str, Value)> {
+    let known = keys.iter().filter_map(|key| Some((*key, said.get(key)?.clone())));
     known.filter(|(_, value)| !value.is_null() && *value != json!(false)).collect()
 }
 
@@ -180,16 +180,7 @@ fn frictionless(resource: &Value) -> Result<Schema, String> {
         let source = text(field, "name");
         let format = text(field, "format");
         let constraints = field.get("constraints").cloned().unwrap_or_default();
-        let mut rules = rules_of(
-            field,
-            &[
-                ("decimalChar", "decimalChar"),
-                ("groupChar", "groupChar"),
-                ("bareNumber", "bareNumber"),
-                ("trueValues", "trueValues"),
-                ("falseValues", "falseValues"),
-            ],
-        );
+        let mut rules = rules_of(field, &["decimalChar", "groupChar", "bareNumber", "trueValues", "falseValues"]);
         if is_false(field, "bareNumber") {
             rules.push(("bareNumber", json!(false)));
         }
@@ -223,20 +214,11 @@ fn frictionless(resource: &Value) -> Result<Schema, String> {
         about["required"] = constraints.get("required").cloned().unwrap_or_default();
         making.add(&source, column_type, &about, rules);
     }
-    let mut dialect = rules_of(resource, &[("encoding", "encoding")]);
+    let mut dialect = rules_of(resource, &["encoding"]);
     dialect.retain(|(_, encoding)| encoding.as_str().is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")));
     if let Some(said) = resource.get("dialect") {
-        dialect.extend(rules_of(
-            said,
-            &[
-                ("delimiter", "delimiter"),
-                ("quoteChar", "quoteChar"),
-                ("escapeChar", "escapeChar"),
-                ("commentChar", "commentChar"),
-                ("headerRows", "headerRows"),
-                ("skipInitialSpace", "skipInitialSpace"),
-            ],
-        ));
+        let keys = ["delimiter", "quoteChar", "escapeChar", "commentChar", "headerRows", "skipInitialSpace"];
+        dialect.extend(rules_of(said, &keys));
         dialect.extend(
             ["header", "doubleQuote"].into_iter().filter(|key| is_false(said, key)).map(|key| (key, json!(false))),
         );
@@ -294,23 +276,23 @@ fn constraints_of(
 ) -> Vec<(&'static str, Value)> {
     let mut rules = Vec::new();
     if *column_type == ColumnType::String {
-        let keys = [("pattern", "pattern"), ("minLength", "minLength"), ("maxLength", "maxLength")];
-        rules.extend(rules_of(said, &keys).into_iter().map(|(key, value)| match value.as_str() {
+        let texts = rules_of(said, &["pattern", "minLength", "maxLength"]);
+        rules.extend(texts.into_iter().map(|(key, value)| match value.as_str() {
             // of the whole text, and ours from its start on
             Some(pattern) if key == "pattern" => (key, json!(format!("(?:{pattern})$"))),
             _ => (key, value),
         }));
     } else if column_type.is_number() {
-        let bounds = rules_of(said, &[("minimum", "minimum"), ("maximum", "maximum")]).into_iter();
+        let bounds = rules_of(said, &["minimum", "maximum"]).into_iter();
         rules.extend(bounds.filter_map(|(key, value)| {
             let number = value.as_str().map_or(Some(value.clone()), |text| serde_json::from_str(text).ok());
             Some((key, number.filter(Value::is_number)?))
         }));
     } else if !written.iter().any(|(key, _)| *key == "datetime_format") && *column_type != ColumnType::Boolean {
-        let bounds = rules_of(said, &[("minimum", "minimum"), ("maximum", "maximum")]);
+        let bounds = rules_of(said, &["minimum", "maximum"]);
         rules.extend(bounds.into_iter().filter(|(_, value)| value.is_string()));
     }
-    rules.extend(rules_of(said, &[("enum", "enum"), ("unique", "unique")]));
+    rules.extend(rules_of(said, &["enum", "unique"]));
     rules
 }
 
@@ -336,7 +318,7 @@ fn data_contract(table: &Value) -> Result<Schema, String> {
         };
         let options = property.get("logicalTypeOptions").cloned().unwrap_or_default();
         let mut rules = constraints_of(&options, &column_type, &[]);
-        rules.extend(rules_of(property, &[("unique", "unique")]));
+        rules.extend(rules_of(property, &["unique"]));
         if options.get("format").is_some() && !column_type.is_number() && column_type != ColumnType::String {
             let column = contract::visible(&source);
             making.notes.push(format!("`{column}`: say by a `datetime_format` how it is written"));
@@ -356,10 +338,12 @@ fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
     let storage = &table["StorageDescriptor"];
     let serde = storage.get("SerdeInfo").cloned().unwrap_or_default();
     let library = text(&serde, "SerializationLibrary").to_lowercase();
-    let data_format = match () {
-        () if library.contains("parquet") => DataFormat::Parquet,
-        () if library.contains("json") => DataFormat::Json,
-        () => DataFormat::Csv,
+    let data_format = if library.contains("parquet") {
+        DataFormat::Parquet
+    } else if library.contains("json") {
+        DataFormat::Json
+    } else {
+        DataFormat::Csv
     };
     let mut making = Making::new();
     for column in storage.get("Columns").and_then(Value::as_array).into_iter().flatten() {
@@ -371,14 +355,13 @@ fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
         let about = json!({"description": column.get("Comment")});
         making.add(&source, column_type, &about, Vec::new());
     }
-    let leaves_out = making.leaves_out;
     for column in table.get("PartitionKeys").and_then(Value::as_array).into_iter().flatten() {
-        making.leave_out(
-            &text(column, "Name"),
-            "it is a partition's, which is in the path; partition the curated table by it",
-        );
+        // no file has it, so that none has a column too many
+        let name = text(column, "Name");
+        let name = contract::visible(&name);
+        let why = "it is a partition's, which is in the path; partition the curated table by it";
+        making.notes.push(format!("`{name}` is left out: {why}"));
     }
-    making.leaves_out = leaves_out; // what is in the path is in no file
     let mut dialect = Vec::new();
     let parameters = [serde.get("Parameters"), table.get("Parameters")].map(|found| found.cloned().unwrap_or_default());
     let of_serde =
@@ -396,9 +379,8 @@ fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
             Some(lines) => dialect.push(("headerRows", json!([lines]))),
         }
         if library.contains("lazysimple") {
-            let marker = of_serde(["serialization.null.format", "serialization.null.format"]);
-            let marker = marker.unwrap_or_else(|| "\\N".into());
-            dialect.push(("nullValues", json!([marker])));
+            let marker = text(&parameters[0], "serialization.null.format");
+            dialect.push(("nullValues", json!([if marker.is_empty() { "\\N" } else { &*marker }])));
         }
     }
     let (sniffed, found) = making.finish(data_format, dialect)?;

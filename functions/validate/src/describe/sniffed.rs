@@ -17,7 +17,7 @@ const MOST_ABOVE: usize = 50;
 const MOST: f64 = 0.8;
 
 /// How the sample is written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sniffed {
     pub format: FileFormat,
     pub compression: Compression,
@@ -334,8 +334,7 @@ fn only_between_digits(text: &[u8], sign: u8) -> bool {
 /// Whether a word is there as a value of JSON, which it is none.
 fn is_bare(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).enumerate().any(|(at, found)| {
-        let before = text[..at].trim_ascii_end().last();
-        found == word && before.is_some_and(|before| b":[,-".contains(before))
+        found == word && text[..at].trim_ascii_end().last().is_some_and(|before| b":[,-".contains(before))
     })
 }
 
