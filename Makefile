@@ -61,9 +61,22 @@ FILE ?=
 # May be left out when the file's name begins with the table's.
 TABLE ?=
 
+# What is not given is said before anything is built: $(call needs,<variable>,<what it is>)
+needs = $(if $($(1)),,echo '$(1)= is missing: $(2)' >&2; exit 2)
+
+.PHONY: needs-file needs-sample needs-raw-hist needs-key
+needs-file:
+	@$(call needs,FILE,a file of yours)
+needs-sample:
+	@$(if $(GLUE),,$(call needs,FROM,a sample of the table or a description of it; or GLUE=database.table))
+needs-raw-hist:
+	@$(call needs,RAW_HIST,a folder of <table>/file_land_timestamp=<unix seconds>/<file>)
+needs-key:
+	@$(call needs,KEY,the file in quarantine)
+
 .PHONY: validate
-validate: functions ## Check a file of yours as validate checks one that lands (FILE=orders.jsonl.gz TABLE=orders; JSON=1 for the report)
-	@$(BUILT)/validate/bootstrap check $(if $(FILE),'$(FILE)') $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json) \
+validate: needs-file functions ## Check a file of yours as validate checks one that lands (FILE=orders.jsonl.gz TABLE=orders; JSON=1 for the report)
+	@$(BUILT)/validate/bootstrap check '$(FILE)' $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json) \
 	  --meta-data $(META_DATA)
 
 # A table of Glue, <database>.<table>, of your credentials' account.
@@ -71,7 +84,7 @@ GLUE ?=
 SCHEMA_OF = $(or $(GLUE),$(filter %.yaml %.yml,$(FROM)))
 
 .PHONY: new-table
-new-table: functions $(if $(SCHEMA_OF),$(VENV)/.ready) ## Write the metadata of a new table: of a file (FROM=orders.csv TABLE=orders), of a Table Schema or data contract (FROM=contract.yaml), of one of Glue (GLUE=database.table)
+new-table: needs-sample functions $(if $(SCHEMA_OF),$(VENV)/.ready) ## Write the metadata of a new table: of a file (FROM=orders.csv TABLE=orders), of a Table Schema or data contract (FROM=contract.yaml), of one of Glue (GLUE=database.table)
 	@$(if $(SCHEMA_OF),mkdir -p .local; $(LANDFALL_LOCAL) schema '$(SCHEMA_OF)' >.local/schema.json)
 	@$(BUILT)/validate/bootstrap describe $(or $(if $(SCHEMA_OF),.local/schema.json),$(if $(FROM),'$(FROM)')) \
 	  $(if $(TABLE),--table '$(TABLE)') \
@@ -94,8 +107,7 @@ PROCESSED := .local/processed
 OPTIONS ?=
 
 .PHONY: tables
-tables: functions ## Build the curated tables from a folder of raw files of yours (RAW_HIST=folder CURATED=.local/tables TABLE=)
-	@$(if $(RAW_HIST),,echo 'RAW_HIST= is missing: a folder of <table>/file_land_timestamp=<unix seconds>/<file>' >&2; exit 2)
+tables: needs-raw-hist functions ## Build the curated tables from a folder of raw files of yours (RAW_HIST=folder CURATED=.local/tables TABLE=)
 	@rm -rf $(PROCESSED); ! [ -d $(META_DATA)/processed ] || $(BUILT)/curate/bootstrap process \
 	  --meta-data $(META_DATA) --raw '$(RAW_HIST)' --processed $(PROCESSED) >/dev/null
 	@$(BUILT)/curate/bootstrap build --meta-data $(META_DATA) --raw-hist '$(RAW_HIST)' --processed $(PROCESSED) \
@@ -119,7 +131,7 @@ reference: ## Write the tables of docs/metadata.md anew, as docs/schema has the 
 	$(CARGO) run --quiet -p contract --example reference
 
 .PHONY: land
-land: $(VENV)/.ready ## Land a file of yours in the running `make up`, and wait for its verdict and its rows (FILE= TABLE=; STACK= for a deployed one)
+land: needs-file $(VENV)/.ready ## Land a file of yours in the running `make up`, and wait for its verdict and its rows (FILE= TABLE=; STACK= for a deployed one)
 	@$(LANDFALL_LOCAL) land '$(FILE)' $(if $(TABLE),--table '$(TABLE)') $(if $(STACK),--stack '$(STACK)') \
 	  --meta-data $(META_DATA)
 
@@ -127,7 +139,7 @@ land: $(VENV)/.ready ## Land a file of yours in the running `make up`, and wait 
 KEY ?=
 
 .PHONY: replay
-replay: $(VENV)/.ready ## Put a file back from quarantine into land, once its metadata is mended (KEY=; STACK= for a deployed one)
+replay: needs-key $(VENV)/.ready ## Put a file back from quarantine into land, once its metadata is mended (KEY=; STACK= for a deployed one)
 	@$(LANDFALL_LOCAL) replay '$(KEY)' --meta-data $(META_DATA) $(if $(STACK),--stack '$(STACK)')
 
 .PHONY: verify
@@ -368,8 +380,7 @@ adopt: .venv-build/.ready-deploy ## Write the change set that takes back what re
 
 .PHONY: clean
 clean: ## Remove everything that was made here
-	rm -rf .local .venv .venv-readers .venv-build .venv-compare .venv-glue .venv-spark .venv-awscli .venv-dbt \
-	  .venv-pydbtools build target
+	rm -rf .local .venv* build target
 
 # -------------------------------------------------------------------------------------------------------- what they need
 
@@ -390,58 +401,49 @@ functions:
 	@set -e; for f in $(FUNCTIONS); do \
 	  folder=$(BUILT)/$$f; mkdir -p $$folder; \
 	  if ! [ $(TARGET)/debug/$$f -ef $$folder/bootstrap ]; then \
-	    ln -f $(TARGET)/debug/$$f $$folder/.new 2>/dev/null || cp $(TARGET)/debug/$$f $$folder/.new; \
-	    mv -f $$folder/.new $$folder/bootstrap; \
+	    new=$$folder/.new.$$$$; \
+	    ln -f $(TARGET)/debug/$$f $$new 2>/dev/null || cp $(TARGET)/debug/$$f $$new; \
+	    mv -f $$new $$folder/bootstrap; \
 	  fi; \
-	  ln -sfn '$(CURDIR)/$(META_DATA)' $$folder/meta_data; \
+	  [ "$$(readlink $$folder/meta_data)" = '$(CURDIR)/$(META_DATA)' ] || \
+	    ln -sfn '$(CURDIR)/$(META_DATA)' $$folder/meta_data; \
 	done
 
-# The stamp is made last: a venv that was cut off is made again.
+# Several makes at once make each of them once; one that was cut off is made again.
 $(VENV)/.ready: infra/local/requirements.txt
-	@$(call make_venv,$(VENV),$<)
-	@touch $@
+	@$(call make_venv,$@ $<)
 
 $(VENV)/.ready-dev: infra/local/requirements-dev.txt $(VENV)/.ready
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
+	@$(call make_venv,$@ $< --onto)
 
 .venv-build/.ready: infra/requirements-build.txt
-	@$(call make_venv,.venv-build,$<)
-	@touch $@
+	@$(call make_venv,$@ $<)
 
 .venv-build/.ready-deploy: infra/requirements-deploy.txt .venv-build/.ready
-	@.venv-build/bin/pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
+	@$(call make_venv,$@ $< --onto)
 
 # What analysts read the tables with.
 .venv-readers/.ready: tests/reading/requirements.txt
-	@$(call make_venv,.venv-readers,$<)
-	@touch $@
+	@$(call make_venv,$@ $<)
 
 # What validate and curate are measured with, data_linter 6.3.6 among it: nothing that the project itself needs.
 .venv-compare/.ready: tests/compare/requirements.txt
-	@$(call make_venv,.venv-compare,$<)
-	@touch $@
+	@$(call make_venv,$@ $<)
 
 .venv-glue/.ready: tests/compare/requirements-glue.txt
-	@$(call make_venv,.venv-glue,$<)
-	@touch $@
+	@$(call make_venv,$@ $<)
 
 .venv-spark/.ready: tests/compare/requirements-spark.txt
 	@java -version >/dev/null 2>&1 || { echo "Java 17 or later is needed for Spark; none was found" >&2; exit 1; }
-	@$(call make_venv,.venv-spark,$<)
-	@touch $@
+	@$(call make_venv,$@ $<)
 
 # Clients whose requirements clash with the others'.
 .venv-awscli/.ready .venv-dbt/.ready .venv-pydbtools/.ready: .venv-%/.ready: tests/clients/requirements-%.txt
-	@$(call make_venv,.venv-$*,$<)
-	@touch $@
+	@$(call make_venv,$@ $<)
 
-# $(call make_venv,<folder>,<requirements>)
+# $(call make_venv,<stamp> <requirements> [--onto])
 define make_venv
 set -e; \
 python='$(PYTHON)'; [ -n "$$python" ] || { echo "Python 3.11 or later is needed; none was found (PYTHON=... to name one)" >&2; exit 1; }; \
-echo "making $(1)"; rm -rf $(1); \
-"$$python" -m venv $(1); \
-$(1)/bin/pip install --quiet --disable-pip-version-check -r $(2)
+"$$python" infra/make_venv.py $(1)
 endef

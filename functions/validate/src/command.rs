@@ -273,14 +273,15 @@ fn base_folder(key: &str) -> &str {
     &key[..end]
 }
 
-/// The table that is named, or whose name the file's begins with.
+/// The table that is named, or whose name the file's begins with; a hyphen or a space counts as an underscore.
 fn table<'a>(metadata: &'a MetaData, named: Option<&str>, file_name: &str) -> Result<&'a Table, String> {
     if let Some(named) = named {
         return metadata.raw_table(named);
     }
+    let plain = file_name.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "_");
     let begins = |table: &&Table| {
-        let rest = file_name.strip_prefix(table.name.as_str());
-        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+        let rest = plain.strip_prefix(table.name.as_str());
+        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
     };
     metadata.raw.values().filter(begins).max_by_key(|table| table.name.len()).ok_or_else(|| {
         let names: Vec<String> = metadata.raw.keys().map(|name| format!("`{name}`")).collect();
@@ -390,6 +391,8 @@ New columns, to paste among the table's columns in the metadata:
 
         assert!(ask(&other, None, None).unwrap_err().contains("name one by --table: `t`, `t_long`"));
         assert_eq!(ask(&other, Some("t"), None).unwrap().verdict, Verdict::Passed);
+        let hyphen = write("T-Long 2.jsonl", &fs::read_to_string(&good).unwrap());
+        assert_eq!(ask(&hyphen, None, None).unwrap().table.as_deref(), Some("t_long"));
         let key = "base/t/file_land_timestamp=7/t_8.jsonl";
         assert_eq!(ask(&other, None, Some(key)).unwrap().failures[0].rule, "file_name");
         assert_eq!(ask(&other, Some("t"), Some("base/t/..//t_8.jsonl")).unwrap().failures[0].rule, "key");

@@ -192,6 +192,8 @@ def land_or_replay(options: argparse.Namespace) -> int:
         if options.command == "land":
             return landing.land(options.file, options.table, options.state, options.stack, options.meta_data)
         return landing.replay(options.key, options.state, options.stack, options.meta_data)
+    except KeyboardInterrupt:
+        return complain("interrupted: what has landed is checked and built all the same")
     except Refusal as error:
         return complain(str(error))
 

@@ -265,7 +265,7 @@ def up(port: int, api: str | None, functions: Path, state: Path, started: float)
             "stack": STACK,
             "outputs": pipeline.outputs,
             "api": pipeline.api,
-            "meta_data": str(metadata_of(functions).resolve()),
+            "meta_data": str(metadata_of(functions).absolute()),
         }
         write_whole(cloud_file, json.dumps(description, indent=2) + "\n")
         print(hints(pipeline, state, metadata_of(functions)), flush=True)

@@ -5,6 +5,7 @@ In the cloud that `make up` keeps or, with --stack, in one of the account whose 
 
 import json
 import re
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def place(state: Path, stack: str | None, metadata: Path) -> Place:
         cloud = running_cloud(state)
         if cloud is None:
             raise Refusal("no local cloud is running: `make up` starts one (STACK=… for one of your account)")
-        metadata = Path(cloud["meta_data"])
+        metadata = Path(cloud["meta_data"])  # not resolved: the functions are beside it
         base_folder = names(metadata).with_parameters({})["BaseFolder"]
         return Place(Clients(cloud["endpoint"]), cloud["outputs"], base_folder, metadata)
     import boto3
@@ -57,13 +58,12 @@ def place(state: Path, stack: str | None, metadata: Path) -> Place:
 
 def land(file: Path, table: str | None, state: Path, stack: str | None, metadata: Path) -> int:
     """Lands a file; 0 if it passes and its rows are published, 1 if it does not pass."""
-    if not file.name:
-        raise Refusal("FILE= is missing: the file to land")
     if not file.is_file():
         raise Refusal(f"{file} is no file")
     where = place(state, stack, metadata)
     metadata = where.metadata
-    name = table or table_of(file.name, metadata)
+    name = known_table(table, metadata) if table else table_of(file.name, metadata)
+    check_metadata(metadata)
     landed = int(time.time())
     key = key_of(where.base_folder, name, file.name, landed, metadata)
     bucket = where.outputs["LandBucketName"]
@@ -71,6 +71,16 @@ def land(file: Path, table: str | None, state: Path, stack: str | None, metadata
     where.get("s3").upload_file(str(file), bucket, key)
     print(f"landed    s3://{bucket}/{key}", flush=True)
     return wait.follow()
+
+
+def check_metadata(metadata: Path) -> None:
+    """Refuses to land where the functions beside the metadata do not start with it: no verdict would ever come."""
+    validate = metadata.parent / "bootstrap"
+    if not validate.exists():
+        return  # a deployed stack's: checked before it was deployed
+    said = subprocess.run([validate, "metadata", "--meta-data", metadata], capture_output=True, text=True)
+    if said.returncode != 0:
+        raise Refusal(f"nothing landed, as the metadata is wrong:\n{(said.stdout + said.stderr).strip()}")
 
 
 def replay(key: str, state: Path, stack: str | None, metadata: Path) -> int:
@@ -205,11 +215,21 @@ def reads(sql: str, table: str) -> bool:
     return re.search(rf"\b{re.escape(table)}\b", sql, re.IGNORECASE) is not None
 
 
+def raw_tables(metadata: Path) -> list[str]:
+    return sorted(path.stem for path in (metadata / "raw").glob("*.json") if path.stem != "database")
+
+
+def known_table(table: str, metadata: Path) -> str:
+    if table not in raw_tables(metadata):
+        raise Refusal(f"{metadata} has no raw table {table}; it has {', '.join(raw_tables(metadata))}")
+    return table
+
+
 def table_of(name: str, metadata: Path) -> str:
-    """The raw table whose name the file's begins with, the longest."""
-    tables = sorted(path.stem for path in (metadata / "raw").glob("*.json") if path.stem != "database")
-    lower = name.lower()
-    fitting = [table for table in tables if re.match(rf"{re.escape(table)}(?![a-z0-9])", lower)]
+    """The raw table whose name the file's begins with, the longest; a hyphen or a space counts as an underscore."""
+    tables = raw_tables(metadata)
+    plain = re.sub(r"[^a-z0-9]", "_", name.lower())
+    fitting = [table for table in tables if re.match(rf"{re.escape(table)}(?![a-z0-9])", plain)]
     if not fitting:
         raise Refusal(f"{name} begins with no table's name: say TABLE=, one of {', '.join(tables)}")
     return max(fitting, key=len)

@@ -33,7 +33,7 @@ def desk(tmp_path_factory):
     outputs = cloud.control("POST", "stacks", body)["outputs"]
     health = cloud.control("GET", "health")
     description = {"endpoint": cloud.endpoint, "pid": health["pid"], "outputs": outputs}
-    description["meta_data"] = str(folder / "meta_data")
+    description["meta_data"] = str(folder / "functions" / "validate" / "meta_data")
     (folder / "state" / "cloud.json").write_text(json.dumps(description))
     yield folder, cloud, outputs
     cloud.stop()
@@ -140,12 +140,20 @@ def test_what_cannot_be_landed_says_why(desk, tmp_path):
     for arguments, expected in [
         (("land", str(tmp_path / "none.csv")), "is no file"),
         (("land", str(tmp_path / "unknown.csv")), "begins with no table's name: say TABLE=, one of "),
+        (("land", str(tmp_path / "unknown.csv"), "--table", "postcodes"), "has no raw table postcodes; it has "),
         (("replay", "a/b.csv"), "there is no s3://"),
         (("replay", "a/b.csv.report.json"), "is a report"),
     ]:
         refused = command(desk, *arguments)
         assert refused.returncode == 1
         assert expected in refused.stderr, refused.stderr
+    wrong = folder / "meta_data" / "raw" / "wrong.json"
+    wrong.write_text('{"columns": [{"name": "a", "type": "intt"}]}')
+    refused = command(desk, "land", str(tmp_path / "unknown.csv"), "--table", "wrong")
+    wrong.unlink()
+    assert refused.returncode == 1
+    assert "nothing landed, as the metadata is wrong" in refused.stderr
+    assert "intt" in refused.stderr
     with pytest.raises(Refusal, match="no local cloud is running"):
         landing.land(tmp_path / "unknown.csv", "t", tmp_path, None, ROOT / "meta_data")
 
@@ -155,6 +163,7 @@ def test_a_file_keeps_its_name_where_the_table_says_how_files_are_called(tmp_pat
     (tmp_path / "raw" / "t.json").write_text("{}")
     (tmp_path / "raw" / "t_long.json").write_text('{"checks": {"file_name_pattern": ".*"}}')
     assert landing.table_of("t_long-1.csv", tmp_path) == "t_long"
+    assert landing.table_of("T-Long 2024.csv", tmp_path) == "t_long"
     assert landing.table_of("T 2024.csv", tmp_path) == "t"
     assert landing.file_name("t", "T 2024.csv.gz", 7, tmp_path) == "t_7.csv.gz"
     assert landing.file_name("t_long", "t_long 1.csv", 7, tmp_path) == "t_long 1.csv"
