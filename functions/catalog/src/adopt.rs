@@ -9,12 +9,13 @@ use chrono::Duration;
 use contract::{Failure, RunId, Table};
 
 use crate::decision::{Decided, Decision, PartitionState, TableState, same_location};
+use crate::definition::{PREVIOUS_LOCATION, ROLLED_BACK_FROM, TableDefinition};
+use crate::lookup::{is_ours, tables_of};
+use crate::partitions;
 use crate::partitions::Told;
-use crate::plan::{is_ours, tables_of};
+use crate::projection;
 use crate::publication::run_location_of;
 use crate::runs::Runs;
-use crate::table_input::{PREVIOUS_LOCATION, ROLLED_BACK_FROM, TableDefinition};
-use crate::{partitions, projection};
 
 /// What is published of a database without a decision. It is nobody's until the next decision is written over it.
 pub async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Failure> {

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use contract::{Database, Failure, MetaData, Table};
 use serde::Serialize;
 
-use crate::table_input::TableDefinition;
+use crate::definition::TableDefinition;
 
 const USAGE: &str = "\
 usage: bootstrap define [--table NAME] [--raw] [--meta-data FOLDER]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::table_input::{ColumnDefinition, TableDefinition};
+use crate::definition::{ColumnDefinition, TableDefinition};
 
 /// What changes from one definition to another. Where the table points, and what others wrote among its parameters,
 /// does not count.

@@ -12,15 +12,15 @@ use contract::{Failure, RunId};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::Object;
 
-use crate::App;
+use crate::app::App;
 use crate::decision::{self, Decision, Places};
+use crate::definition::PREVIOUS_LOCATION;
 use crate::journal::{Current, EntryKey, Journal};
+use crate::lookup::tables_of;
 use crate::partitions::{self, Told};
-use crate::plan::tables_of;
 use crate::projection;
 use crate::publication::location_of;
 use crate::runs::{Runs, run_of_manifest};
-use crate::table_input::PREVIOUS_LOCATION;
 
 /// Entries of the journal that are read at once: one may name thousands of partitions.
 const ENTRIES_AT_ONCE: usize = 16;

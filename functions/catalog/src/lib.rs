@@ -17,116 +17,84 @@
 //! A failure in 3 or 4 is a decision too: what was before is published again, and Glue brought in line with that.
 //! Whoever finds a decision that is not settled, after a crash at any point, brings all tables in line.
 
-mod adopt;
-mod athena;
-pub mod command;
-mod decision;
-mod diff;
-mod expire;
-mod journal;
+mod app;
+
 mod manifest;
+mod runs;
+
+mod adopt;
+mod decision;
+mod journal;
+
+mod definition;
 mod others;
-mod partitions;
-mod plan;
 mod projection;
 mod publication;
+
+mod diff;
+mod plan;
+
 mod publish;
-mod raw_history;
-mod recreate;
-mod review;
-mod runs;
-mod sync;
-mod table_input;
 mod watch;
+
+mod glue_table;
+mod lookup;
+mod partitions;
+mod recreate;
+
+mod athena;
+mod review;
+
+mod raw_history;
+
+mod expire;
+
+pub mod command;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sdk_glue::config::timeout::TimeoutConfig;
+use boot::Invocation;
 use boot::metrics::{self, Unit};
-use boot::{Boot, Invocation, env};
 use contract::message::{
     CatalogRequest, CatalogResponse, CurateResponse, ExpireRequest, ExpireResponse, FailedTable, PublishAction,
-    PublishedTable, SyncRequest, SyncTo,
+    PublishRequest, PublishedTable, Target,
 };
-use contract::{Failure, FailureKind, MetaData, RunId};
+use contract::{Failure, FailureKind, RunId};
 use serde_json::Value;
-use store::Store;
 use tokio::time::Instant;
 
-use crate::athena::Athena;
-use crate::decision::{Decision, Outcome};
+pub use crate::app::App;
+use crate::decision::Outcome;
 use crate::journal::Current;
 use crate::plan::Plan;
 use crate::publication::Publication;
 use crate::publish::Publishing;
-use crate::runs::{Proposed, Runs, Wish};
+use crate::runs::{Proposed, Wish};
 
 /// Kept of an invocation's time to take a publication back and to answer.
 const RESERVE: Duration = Duration::from_secs(60);
 /// Queries end this much earlier: a last answer is waited for, and one to the request to stop.
 const STOPPING: Duration = Duration::from_secs(2 * athena::LAST_ANSWER.as_secs());
-/// Until a call to Glue or Athena that is not answered is made again. The clients know no bound of their own.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Until a call is given up, all its attempts included.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it is looked again where somebody else decides meanwhile.
 const ATTEMPTS: u32 = 6;
 
-/// The function, set up.
-pub struct App {
-    metadata: MetaData,
-    base_folder: String,
-    raw_hist_bucket: String,
-    curated_bucket: String,
-    /// How long a run stays that nobody can see any more.
-    keep_runs: Duration,
-    store: Store,
-    glue: aws_sdk_glue::Client,
-    athena: Athena,
-}
-
 impl App {
-    /// From environment and metadata.
-    pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
-        let base_folder = boot.env.text(env::BASE_FOLDER);
-        let raw_hist_bucket = boot.env.text(env::RAW_HIST_BUCKET);
-        let curated_bucket = boot.env.text(env::CURATED_BUCKET);
-        let workgroup = boot.env.text(env::ATHENA_WORKGROUP);
-        let timeout = Duration::from_secs(boot.env.number(env::ATHENA_TIMEOUT_SECONDS));
-        let keep_days: u32 = boot.env.number(env::KEEP_RUNS_DAYS);
-        let metadata = boot.metadata()?;
-        let timeouts = boot.aws.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
-        let timeouts = timeouts.operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
-        let glue = aws_sdk_glue::config::Builder::from(&boot.aws).timeout_config(timeouts.clone()).build();
-        let athena = aws_sdk_athena::config::Builder::from(&boot.aws).timeout_config(timeouts).build();
-        Ok(Self {
-            metadata,
-            base_folder,
-            raw_hist_bucket,
-            curated_bucket,
-            keep_runs: Duration::from_secs(u64::from(keep_days) * 24 * 60 * 60),
-            store: Store::new(&boot.aws),
-            glue: aws_sdk_glue::Client::from_conf(glue),
-            athena: Athena { client: aws_sdk_athena::Client::from_conf(athena), workgroup, timeout },
-        })
-    }
-
     /// Whatever an event asks for.
     pub async fn answer(&self, request: CatalogRequest, invocation: &Invocation) -> Result<Value, Failure> {
         let answer = match request {
-            CatalogRequest::Sync(request) => serde_json::to_value(self.sync(*request, invocation).await?),
+            CatalogRequest::Publish(request) => serde_json::to_value(self.publish(*request, invocation).await?),
             CatalogRequest::Expire(request) => serde_json::to_value(self.expire(request, invocation).await?),
         };
         answer.map_err(Failure::internal)
     }
 
     /// Decides that a run is published, and brings Glue in line with that.
-    async fn sync(&self, request: SyncRequest, invocation: &Invocation) -> Result<CatalogResponse, Failure> {
+    async fn publish(&self, request: PublishRequest, invocation: &Invocation) -> Result<CatalogResponse, Failure> {
         let (now, left) = (Instant::now(), invocation.time_left(RESERVE));
         let mut wish = self.runs().wish(&request).await?;
         let built = match &request.run {
-            SyncTo::Built(built) => Some(built),
-            SyncTo::Asked(_) | SyncTo::Unsaid => None,
+            Target::Built(built) => Some(built),
+            Target::Named(_) | Target::Latest => None,
         };
         // what cannot be published, beside what curate could not build: each table's trouble is its own
         let mut failed = Vec::new();
@@ -187,7 +155,7 @@ impl App {
             }
             recreate::drop_tables(&self.glue, &response.database, &response.dropped).await?;
             response.tables = self.report(&publishing, &proposed);
-            response.raw_history = Box::pin(raw_history::sync(self, now + left)).await;
+            response.raw_history = Box::pin(raw_history::update(self, now + left)).await;
             return Ok(response);
         }
         Err(Failure::unavailable(format!("others have decided {ATTEMPTS} times in between")))
@@ -198,7 +166,7 @@ impl App {
     async fn look(
         &self,
         wish: &Wish,
-        request: &SyncRequest,
+        request: &PublishRequest,
     ) -> Result<(Current, Proposed, Vec<Publication>, Plan), Failure> {
         let mut current = self.current().await?;
         let taken_over = others::found(&self.glue, &self.metadata, &mut current.decision, &request.take_over).await?;
@@ -229,23 +197,6 @@ impl App {
         Ok(publications)
     }
 
-    /// The tables of a decision that are not among these, and that the metadata describes.
-    fn others(&self, decision: &Decision, publications: &[Publication]) -> Result<Vec<Publication>, Failure> {
-        let is_other = |name: &str| !publications.iter().any(|publication| publication.wanted.table == name);
-        let others = decision.tables.iter().filter(|table| is_other(&table.state.table));
-        let others = others.filter(|table| self.metadata.curated.contains_key(&table.state.table));
-        let others = others.filter_map(|table| Some((table, table.state.run()?)));
-        others.map(|(table, run)| Publication::new(&self.metadata, table, &run, None)).collect()
-    }
-
-    /// What is published.
-    async fn current(&self) -> Result<Current, Failure> {
-        match self.runs().journal().current().await? {
-            Some(current) => Ok(current),
-            None => Ok(Current { decision: adopt::adopt(&self.glue, self.runs()).await?, etag: None }),
-        }
-    }
-
     /// Deletes the runs that nobody needs any more.
     async fn expire(&self, request: ExpireRequest, invocation: &Invocation) -> Result<ExpireResponse, Failure> {
         let since = chrono::Utc::now() - self.keep_runs;
@@ -265,10 +216,6 @@ impl App {
         let (runs, bytes) = (expired.expired.len(), expired.expired.iter().map(|run| run.bytes).sum::<u64>());
         tracing::info!(runs, bytes, kept = expired.kept, dry_run = expired.dry_run, "runs expired");
         Ok(expired)
-    }
-
-    fn runs(&self) -> Runs<'_> {
-        Runs { store: &self.store, metadata: &self.metadata, bucket: &self.curated_bucket }
     }
 
     fn report(&self, publishing: &Publishing<'_>, proposed: &Proposed) -> Vec<PublishedTable> {

@@ -9,10 +9,10 @@ use contract::{Failure, MetaData};
 
 use crate::adopt::as_in_glue;
 use crate::decision::{Decision, same_location};
-use crate::plan::is_ours;
+use crate::definition::{EXTERNAL_TABLE, RUN, TableDefinition};
+use crate::lookup;
+use crate::lookup::is_ours;
 use crate::publication::location_of;
-use crate::sync;
-use crate::table_input::{EXTERNAL_TABLE, RUN, TableDefinition};
 
 /// Parameter: the format of a table whose own files say what is in it.
 const FORMAT: &str = "table_type";
@@ -69,7 +69,7 @@ pub async fn found(
     for name in names {
         let table =
             metadata.curated_table(name).map_err(|reason| Failure::bad_input(format!("take_over: {reason}")))?;
-        let found = sync::find_table(glue, &metadata.database.name, name).await?;
+        let found = lookup::find_table(glue, &metadata.database.name, name).await?;
         let Some(found) = found.filter(|found| !is_ours(found) && of_another_kind(found).is_none()) else { continue };
         if decision.table(name).is_none() {
             decision.tables.push(as_in_glue(glue, &metadata.database.name, table, &found, None).await?);

@@ -1,4 +1,4 @@
-//! The plan of a sync: what is to be done about database, tables and partitions, made of what Glue says at that moment.
+//! The plan of a publication: what is to be done about database, tables and partitions, made of what Glue says at that moment.
 //! It is logged before anything is done, and with `plan_only` it is all that is done.
 
 use aws_sdk_glue::Client;
@@ -6,11 +6,15 @@ use aws_sdk_glue::types::Table as GlueTable;
 use contract::{Failure, FailureKind, MetaData};
 
 use crate::decision::Outcome;
+use crate::definition::TableDefinition;
+use crate::diff;
+use crate::glue_table::{Change, change};
+use crate::lookup;
+use crate::lookup::{is_ours, tables_of};
+use crate::others;
+use crate::partitions;
 use crate::partitions::Registered;
 use crate::publication::{Publication, run_location_of};
-use crate::sync::{Change, change};
-use crate::table_input::{RUN, TableDefinition};
-use crate::{diff, others, partitions, sync};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -110,7 +114,7 @@ impl Plan {
 
 impl TablePlan {
     async fn new(glue: &Client, publication: &Publication, recreate: bool) -> Result<Self, Failure> {
-        let found = sync::get_table(glue, publication).await?;
+        let found = lookup::get_table(glue, publication).await?;
         let registered = match found.is_some() && publication.has_registered_partitions() {
             true => partitions::list(glue, publication).await?,
             false => Vec::new(),
@@ -174,27 +178,6 @@ impl TablePlan {
         }
         lines
     }
-}
-
-/// Whether catalog has made a table.
-pub fn is_ours(table: &GlueTable) -> bool {
-    table.parameters().is_some_and(|parameters| parameters.contains_key(RUN))
-}
-
-/// Every table of the database; `None` when there is no such database.
-pub async fn tables_of(glue: &Client, database: &str) -> Result<Option<Vec<GlueTable>>, Failure> {
-    let mut pages = glue.get_tables().database_name(database).into_paginator().send();
-    let mut tables = Vec::new();
-    while let Some(page) = pages.next().await {
-        match page {
-            Ok(page) => tables.extend(page.table_list.unwrap_or_default()),
-            Err(error) => match boot::aws::failure(&error) {
-                failure if failure.kind == FailureKind::NotFound => return Ok(None),
-                failure => return Err(failure.context(format!("reading the tables of database `{database}`"))),
-            },
-        }
-    }
-    Ok(Some(tables))
 }
 
 #[cfg(test)]

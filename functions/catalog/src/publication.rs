@@ -8,9 +8,9 @@ use contract::message::PublishAction;
 use contract::{Column, ColumnType, Failure, MetaData, Replaces, RunId, Table};
 
 use crate::decision::{Decided, Decision, Outcome, Proposal, Proposed, TableState};
+use crate::definition::{RUN, TableDefinition};
 use crate::manifest::{Manifest, TableOutput};
 use crate::projection;
-use crate::table_input::{RUN, TableDefinition};
 
 /// One table on its way into Glue.
 #[derive(Clone, Debug)]

@@ -9,14 +9,20 @@ use contract::{Failure, FailureKind, RunId};
 use futures::StreamExt;
 use tokio::time::Instant;
 
-use crate::App;
+use crate::app::App;
 use crate::decision::{self, Decision};
+use crate::glue_table;
 use crate::journal::Current;
-use crate::plan::{Plan, tables_of};
+use crate::lookup;
+use crate::lookup::tables_of;
+use crate::partitions;
+use crate::plan::Plan;
+use crate::projection;
 use crate::publication::Publication;
+use crate::recreate;
+use crate::review;
 use crate::runs::Proposed;
 use crate::watch::{Progress, Watch};
-use crate::{partitions, projection, recreate, review, sync};
 
 /// Tables under review at once: Athena runs 20 queries of an account at once and queues the others.
 const REVIEWS_AT_ONCE: usize = 5;
@@ -84,7 +90,7 @@ impl<'a> Publishing<'a> {
             recreate::delete_all(&app.glue, &app.metadata).await?;
         }
         if plan.recreate || !plan.database_exists {
-            sync::ensure_database(&app.glue, &app.metadata.database, &app.curated_bucket).await?;
+            glue_table::ensure_database(&app.glue, &app.metadata.database, &app.curated_bucket).await?;
         }
         let mut seen = Some(plan).filter(|plan| !plan.recreate);
         let mut counted_wrong = false;
@@ -132,7 +138,7 @@ impl<'a> Publishing<'a> {
             if publication.has_registered_partitions() {
                 let is_computed = match &table {
                     Some(found) => found.as_ref().is_some_and(projection::is_of),
-                    None => sync::get_table(&app.glue, publication).await?.as_ref().is_some_and(projection::is_of),
+                    None => lookup::get_table(&app.glue, publication).await?.as_ref().is_some_and(projection::is_of),
                 };
                 if is_computed
                     && partitions::publish(&app.glue, None, publication, partitions.take(), &watch).await?
@@ -141,7 +147,7 @@ impl<'a> Publishing<'a> {
                     return Ok(Progress::Overtaken);
                 }
             }
-            match sync::publish(&app.glue, publication, table, &watch).await? {
+            match glue_table::publish(&app.glue, publication, table, &watch).await? {
                 Progress::Overtaken => return Ok(Progress::Overtaken),
                 Progress::Changed => progress = Progress::Changed,
                 Progress::InLine => {}

@@ -15,9 +15,11 @@ use contract::message::RawHistory;
 use contract::{Compression, DataFormat, Database, Failure, FileFormat, LandKey, Table, key};
 use tokio::time::Instant;
 
+use crate::app::App;
+use crate::definition::TableDefinition;
+use crate::glue_table;
+use crate::partitions;
 use crate::partitions::Told;
-use crate::table_input::TableDefinition;
-use crate::{App, partitions, sync};
 
 /// How often partitions are read and registered: once, and again where others register them at the same moment.
 const ROUNDS: usize = 3;
@@ -25,17 +27,18 @@ const ROUNDS: usize = 3;
 const BATCH: usize = 100;
 
 /// Brings the raw database in line with what has landed; `None` when the metadata has no such database.
-pub async fn sync(app: &App, deadline: Instant) -> Option<RawHistory> {
+pub async fn update(app: &App, deadline: Instant) -> Option<RawHistory> {
     // where files lie is the stack's to say
     let database = app.metadata.raw_database.as_ref()?;
     let database = Database { base_folder: app.base_folder.trim_matches('/').to_owned(), ..database.clone() };
     let mut done = RawHistory { database: database.name.clone(), ..RawHistory::default() };
-    let ensuring = tokio::time::timeout_at(deadline, sync::ensure_database(&app.glue, &database, &app.raw_hist_bucket));
+    let ensuring =
+        tokio::time::timeout_at(deadline, glue_table::ensure_database(&app.glue, &database, &app.raw_hist_bucket));
     let no_time = |of: &str| Failure::timeout(format!("no time was left for {of}"));
     match ensuring.await.unwrap_or_else(|_| Err(no_time(&format!("database `{}`", database.name)))) {
         Ok(()) => {
             for table in app.metadata.raw.values() {
-                let syncing = Box::pin(sync_table(app, &database.name, table));
+                let syncing = Box::pin(update_table(app, &database.name, table));
                 let synced = tokio::time::timeout_at(deadline, syncing)
                     .await
                     .unwrap_or_else(|_| Err(no_time(&format!("table `{}.{}`", database.name, table.name))));
@@ -51,7 +54,7 @@ pub async fn sync(app: &App, deadline: Instant) -> Option<RawHistory> {
     Some(done)
 }
 
-fn note(done: &mut RawHistory, table: &Table, synced: Result<Synced, Failure>) {
+fn note(done: &mut RawHistory, table: &Table, synced: Result<Updated, Failure>) {
     match synced {
         Ok(synced) => {
             if let Some(example) = &synced.left_out_example {
@@ -75,7 +78,7 @@ fn note(done: &mut RawHistory, table: &Table, synced: Result<Synced, Failure>) {
 
 /// What was done about a table.
 #[derive(Debug, Default)]
-struct Synced {
+struct Updated {
     added: u64,
     left_out: u64,
     left_out_example: Option<String>,
@@ -83,13 +86,13 @@ struct Synced {
 
 /// Neither all files nor all partitions are held at once: of a long history they would not fit into the function's
 /// memory.
-async fn sync_table(app: &App, database: &str, table: &Table) -> Result<Synced, Failure> {
+async fn update_table(app: &App, database: &str, table: &Table) -> Result<Updated, Failure> {
     let definition = TableDefinition::raw(table, &app.raw_hist_bucket, &app.base_folder)?;
-    sync::ensure_table(&app.glue, database, &definition).await?;
+    glue_table::ensure_table(&app.glue, database, &definition).await?;
     let mut folders = Folders::default();
     let prefix = key::table_prefix(&app.base_folder, &table.name);
     app.store.visit(&app.raw_hist_bucket, &prefix, |object| folders.note(table, &app.base_folder, object.key)).await?;
-    let mut done = Synced {
+    let mut done = Updated {
         added: 0,
         left_out: folders.mixed.len() as u64,
         left_out_example: folders.mixed.first_key_value().map(|(_, key)| key.clone()),

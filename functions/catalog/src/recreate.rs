@@ -4,8 +4,9 @@
 use aws_sdk_glue::Client;
 use contract::{Failure, FailureKind, MetaData};
 
-use crate::plan::{is_ours, tables_of};
-use crate::{partitions, sync};
+use crate::lookup;
+use crate::lookup::{is_ours, tables_of};
+use crate::partitions;
 
 /// Tables that BatchDeleteTable takes in a call.
 const BATCH: usize = 100;
@@ -35,7 +36,7 @@ pub async fn drop_tables(glue: &Client, database: &str, tables: &[String]) -> Re
 pub async fn drop_with_partitions(glue: &Client, database: &str, tables: &[String]) -> Result<(), Failure> {
     let mut ours = Vec::new();
     for table in tables {
-        if sync::find_table(glue, database, table).await?.is_some_and(|found| is_ours(&found)) {
+        if lookup::find_table(glue, database, table).await?.is_some_and(|found| is_ours(&found)) {
             partitions::remove_all(glue, database, table).await?;
             ours.push(table.clone());
         }

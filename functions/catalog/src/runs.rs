@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
-use contract::message::{SyncRequest, SyncTo};
+use contract::message::{PublishRequest, Target};
 use contract::{Failure, MetaData, RunId};
 use store::Store;
 
@@ -72,16 +72,16 @@ impl<'a> Runs<'a> {
     }
 
     /// What a request asks for.
-    pub async fn wish(&self, request: &SyncRequest) -> Result<Wish, Failure> {
+    pub async fn wish(&self, request: &PublishRequest) -> Result<Wish, Failure> {
         Ok(match &request.run {
             _ if request.recreate => Wish::Again,
-            SyncTo::Built(event) => {
+            Target::Built(event) => {
                 Wish::Run(self.read(&event.manifest.bucket, &event.manifest.key, &event.run).await?)
             }
-            SyncTo::Unsaid => Wish::Run(self.manifest(&self.latest().await?).await?),
-            SyncTo::Asked(name) if name == "previous" => Wish::Previous,
-            SyncTo::Asked(name) if name == "latest" => Wish::ThisRun(self.manifest(&self.latest().await?).await?),
-            SyncTo::Asked(name) => {
+            Target::Latest => Wish::Run(self.manifest(&self.latest().await?).await?),
+            Target::Named(name) if name == "previous" => Wish::Previous,
+            Target::Named(name) if name == "latest" => Wish::ThisRun(self.manifest(&self.latest().await?).await?),
+            Target::Named(name) => {
                 let run = RunId::parse(name).ok_or_else(|| {
                     Failure::bad_input(format!(
                         "publish: expected a run such as `20261123T034500123Z-1a2b3c4d`, `previous` or `latest`, found \

@@ -11,16 +11,19 @@ use contract::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::Settings;
 use crate::area::Area;
 use crate::complete::{self, Copy};
 use crate::parquet_file::hexadecimal;
 use crate::partition;
+use crate::queries::{self, Optimized, from_files, nothing_written};
+use crate::query::Query;
+use crate::secrecy;
 use crate::secrets::Secrets;
+use crate::settings::Settings;
 use crate::size;
 use crate::source::RawTable;
-use crate::tables::{self, Built, Optimized, Tables, from_files, nothing_written};
-use crate::transform::{Plan, Query};
+use crate::tables::{Built, Tables};
+use crate::transform::Plan;
 use crate::write;
 
 /// The queries are only looked at.
@@ -101,7 +104,7 @@ impl Append<'_> {
     /// The raw table of which the rows are made. SQL that makes a row of several is refused: what it gives for new
     /// files is not what is missing.
     pub async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
-        let planned = tables::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
+        let planned = queries::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
         let frame = planned.take(&self.query.table.name)?;
         let reads = frame.map(|frame| Optimized::of(self.query, &frame)?.reads()).transpose()?;
         let raw = reads.filter(|reads| reads.row_by_row).and_then(|reads| reads.only);
@@ -144,7 +147,7 @@ impl Append<'_> {
         appended.holds.sort();
         let secrets = match table.partitions.is_empty() {
             true => Secrets::default(),
-            false => Secrets::of_table(self.plan, self.raw, table).await,
+            false => secrecy::of_table(self.plan, self.raw, table).await,
         };
         let hides_partitions = secrets.any_of(table.partitions.iter());
         output.hides_partitions = hides_partitions;

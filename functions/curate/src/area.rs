@@ -10,26 +10,6 @@ use rows::{Input, Ranges};
 use store::{Copied, Object, Store, Upload, Write};
 use tempfile::NamedTempFile;
 
-use crate::published::Published;
-use crate::quarantine::Quarantine;
-
-/// The areas of a pipeline, as far as tables are built in them.
-#[derive(Clone, Debug)]
-pub struct Areas {
-    /// The immutable history.
-    pub raw_hist: Area,
-    /// Copies of what landed, for as long as somebody needs them.
-    pub raw: Area,
-    /// What was made clean of raw files.
-    pub processed: Area,
-    /// What catalog points at.
-    pub curated: Area,
-    /// Where raw files go that cannot be processed; on this machine they stay where they are.
-    pub quarantine: Option<Quarantine>,
-    /// Where it is known what catalog points at.
-    pub published: Published,
-}
-
 /// Where files are read and written.
 #[derive(Clone, Debug)]
 pub enum Area {

@@ -23,11 +23,15 @@ use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::area::{Area, Areas};
+use crate::area::Area;
+use crate::areas::Areas;
+use crate::process;
 use crate::published::Published;
 use crate::run::Run;
+use crate::settings::{Settings, cores};
+use crate::stack;
 use crate::transform::Variables;
-use crate::{Settings, cores, process, stack, verify};
+use crate::verify;
 
 const USAGE: &str = "\
 usage: bootstrap build   --raw-hist FOLDER --curated FOLDER [OPTION]…

@@ -59,7 +59,7 @@ use crate::engine::guard::{Guard, GuardTogether};
 use crate::engine::in_order::{InOnePiece, OneAfterAnother};
 use crate::engine::projection::ColumnsPushdown;
 use crate::engine::sum::CheckedSum;
-use crate::syntax::Said;
+use crate::query::Said;
 
 /// A session for one query, which may account for so many bytes; what it needs more goes to disk.
 pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
@@ -83,7 +83,7 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     context.register_udaf(AggregateUDF::from(CheckedSum::default()));
     context.register_udaf(AggregateUDF::from(Average::default()));
     context.register_udaf(percentile::function());
-    frame::functions().chain(extreme::functions()).for_each(|function| context.register_udaf(function));
+    aggregate::functions().for_each(|function| context.register_udaf(function));
     moment::functions().for_each(|function| context.register_udf(function));
     rounding::functions().into_iter().for_each(|function| context.register_udf(function));
     context.register_udf(replacement::function());

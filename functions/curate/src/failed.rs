@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use contract::message::FailedTable;
 use contract::{Failure, FailureKind, visible_lines};
 
+use crate::query::{Query, Source};
 use crate::refusal;
-use crate::transform::{Query, Source};
 
 /// Tables of which the whole message is told, up to so many characters; of more, its beginning.
 const TOLD_WHOLE: usize = 5;

@@ -1,43 +1,59 @@
 //! raw-hist → curated. Data goes through the modules in this order: [`source`] reads the files of the raw tables,
 //! [`transform`] says what the tables' SQL makes of them, [`tables`] runs it, [`align`] makes the rows fit the
 //! metadata, [`write`] makes Parquet of them under the run's own prefix. [`run`] does so for every table and ends with
-//! the manifest. Where a row does not fit, [`blame`] finds its file and line; what is told of it is decided by the raw
+//! the manifest. Where a row does not fit, [`locate`] finds its file and line; what is told of it is decided by the raw
 //! columns that it is made of ([`query_failure`], [`secrets`], [`lineage`]).
 
-pub mod align;
-pub mod append;
-pub mod area;
-pub mod blame;
-pub mod command;
-pub mod complete;
+pub mod settings;
+
+pub mod run;
+
 pub mod depth;
 pub mod dialect;
-pub mod engine;
-pub mod failed;
-pub mod json_file;
-pub mod lineage;
-pub mod parquet_file;
-pub mod partition;
-pub mod process;
-pub mod published;
-pub mod quarantine;
-pub mod query_failure;
-pub mod refusal;
-pub mod row_group;
-pub mod run;
-pub mod secrets;
-pub mod size;
-pub mod source;
-pub mod stack;
+pub mod query;
 pub mod syntax;
-pub mod tables;
 pub mod template;
 pub mod transform;
-pub mod verify;
-pub mod write;
+
+pub mod area;
+pub mod areas;
+pub mod published;
+pub mod quarantine;
+
+pub mod size;
+pub mod source;
+
+pub mod engine;
+pub mod queries;
+pub mod stack;
+pub mod tables;
 pub mod written;
 
-use std::thread::available_parallelism;
+pub mod align;
+
+pub mod parquet_file;
+pub mod partition;
+pub mod row_group;
+pub mod write;
+
+pub mod append;
+pub mod complete;
+pub mod failed;
+
+pub mod json_file;
+pub mod process;
+
+pub mod verify;
+
+pub mod lineage;
+pub mod locate;
+pub mod query_failure;
+pub mod refusal;
+pub mod secrecy;
+pub mod secrets;
+
+pub mod command;
+
 use std::time::{Duration, Instant};
 
 use boot::metrics::{self, Unit};
@@ -51,9 +67,11 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use store::Store;
 
-use crate::area::{Area, Areas};
+use crate::area::Area;
+use crate::areas::Areas;
 use crate::published::Published;
 use crate::quarantine::Quarantine;
+use crate::settings::{Settings, cores};
 use crate::transform::Variables;
 
 /// What is left of the invocation's time for the answer.
@@ -62,30 +80,13 @@ const RESERVE: Duration = Duration::from_secs(5);
 const TO_TELL: Duration = Duration::from_secs(1);
 
 /// The function, set up.
-pub struct Curate {
+pub struct App {
     metadata: MetaData,
     areas: Areas,
     settings: Settings,
 }
 
-/// How the function works.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The folder of the raw tables.
-    pub base_folder: String,
-    /// For the version column.
-    pub dea_version: String,
-    /// The function's memory.
-    pub memory_bytes: usize,
-    /// Files of a table that are decoded at once.
-    pub cores: usize,
-    /// How long there is for a run; `None` where time has no end.
-    pub time: Option<Duration>,
-    /// When nobody looks any more for the line that a query failed at; `None` where time has no end.
-    pub until: Option<Instant>,
-}
-
-impl Curate {
+impl App {
     /// Reads settings and metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
         let store = Store::new(&boot.aws);
@@ -174,8 +175,4 @@ fn report(manifest: &Manifest, took: Duration) {
     ];
     metrics::emit(None, &metrics);
     tracing::info!(run = %manifest.run, files = manifest.inputs.len(), rows, bytes, seconds, "run built");
-}
-
-fn cores() -> usize {
-    available_parallelism().map_or(2, std::num::NonZero::get)
 }

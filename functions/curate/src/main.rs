@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use curate::{Curate, command, stack};
+use curate::{App, command, stack};
 
 fn main() -> Result<ExitCode, boot::Error> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -17,7 +17,7 @@ fn main() -> Result<ExitCode, boot::Error> {
 }
 
 fn serve() -> Result<(), boot::Error> {
-    stack::runtime(None)?.block_on(boot::serve(Curate::new, |curate, request, invocation| async move {
+    stack::runtime(None)?.block_on(boot::serve(App::new, |curate, request, invocation| async move {
         curate.answer(request, invocation).await
     }))
 }

@@ -10,15 +10,17 @@ use contract::message::{Outcome, ProcessResponse, ProcessedFile, QuarantinedFile
 use contract::{Compression, DataFormat, Failure, FailureKind, FileFormat, MetaData, Table};
 use futures::StreamExt;
 
-use crate::Settings;
 use crate::align::Align;
-use crate::area::{Area, Areas};
-use crate::blame;
+use crate::area::Area;
+use crate::areas::Areas;
 use crate::failed::Failed;
 use crate::json_file::{self, JsonFile};
+use crate::locate;
 use crate::parquet_file::{ParquetFile, SAMPLE_ROWS, properties};
+use crate::queries::{self, from_files, nothing_written};
+use crate::settings::Settings;
 use crate::source::{self, RawFile, RawTable};
-use crate::tables::{self, Stopped, from_files, nothing_written};
+use crate::tables::Stopped;
 use crate::transform::{self, Plan, Variables};
 
 /// Processes every raw file that waits for it. One that cannot be processed goes to quarantine; a table with which
@@ -142,7 +144,7 @@ impl Stage<'_> {
                 Ok(0)
             }
             Err(Stopped::InQuery(failure)) => {
-                let explained = blame::explain(self.plan, &raw, *failure, self.settings.until).await;
+                let explained = locate::explain(self.plan, &raw, *failure, self.settings.until).await;
                 let failure = explained.told();
                 match failure.kind {
                     FailureKind::BadData if !explained.has_line() => {
@@ -163,8 +165,8 @@ impl Stage<'_> {
     async fn run(&self, raw: &BTreeMap<String, Arc<RawTable>>, key: &str) -> Result<u64, Stopped> {
         let elsewhere = Stopped::Elsewhere;
         let in_query = |error| Stopped::of_query(&self.table.name, &error);
-        let memory = tables::query_memory(self.settings.memory_bytes, 1);
-        let planned = tables::frames(self.plan, from_files(raw), nothing_written, memory).await.map_err(elsewhere)?;
+        let memory = queries::query_memory(self.settings.memory_bytes, 1);
+        let planned = queries::frames(self.plan, from_files(raw), nothing_written, memory).await.map_err(elsewhere)?;
         let Some(frame) = planned.take(&self.table.name).map_err(elsewhere)? else { return Ok(0) };
         let mut align = Align::new(self.table, frame.schema().as_arrow()).map_err(elsewhere)?;
         let mut rows = frame.execute_stream().await.map_err(in_query)?;

@@ -6,7 +6,7 @@ use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use datafusion::sql::sqlparser::parser::ParserError;
 
-use crate::transform::Query;
+use crate::query::Query;
 
 /// All that is wrong, in one failure.
 pub fn all(mut failures: Vec<Failure>) -> Option<Failure> {

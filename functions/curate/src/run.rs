@@ -9,16 +9,18 @@ use contract::{
     Column, Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, Replaces, RunId, Table, TableOutput,
 };
 
-use crate::Settings;
 use crate::append::{Append, Base};
-use crate::area::{Area, Areas};
+use crate::area::Area;
+use crate::areas::Areas;
 use crate::complete;
 use crate::failed::Failed;
-use crate::secrets::{self, Secrets};
+use crate::query::Source;
+use crate::secrecy;
+use crate::settings::Settings;
 use crate::size;
 use crate::source::{self, RawTable};
 use crate::tables::Tables;
-use crate::transform::{self, Plan, Source, Variables};
+use crate::transform::{self, Plan, Variables};
 
 /// A run that is about to begin.
 pub struct Run<'a> {
@@ -271,7 +273,7 @@ impl<'a> Run<'a> {
         let mut hidden = BTreeMap::new();
         let asked = plan.order.iter().map(|query| &query.table);
         for table in asked.filter(|table| !table.partitions.is_empty() && plan.asked.contains(&table.name)) {
-            let secrets = Secrets::of_table(plan, raw, table).await;
+            let secrets = secrecy::of_table(plan, raw, table).await;
             let columns = table.partitions.iter().map(|column| secrets.column(column).is_some());
             hidden.insert(table.name.clone(), columns.collect());
         }
@@ -378,11 +380,11 @@ impl<'a> Run<'a> {
     /// makes.
     async fn marked(&self, area: &Area, table: &Table) -> Table {
         let made_of = self.metadata.raw.get(&table.name);
-        let Some(made_of) = made_of.filter(|raw| !std::ptr::eq(*raw, table) && secrets::has_secrets(raw)) else {
+        let Some(made_of) = made_of.filter(|raw| !std::ptr::eq(*raw, table) && secrecy::has_secrets(raw)) else {
             return table.clone();
         };
         match transform::plan_processing(self.metadata, table, &self.variables) {
-            Ok(plan) => secrets::marked(&plan, &RawTable::new(area, made_of, Vec::new(), 1), table).await,
+            Ok(plan) => secrecy::marked(&plan, &RawTable::new(area, made_of, Vec::new(), 1), table).await,
             // its SQL is the business of the process stage; here nothing is known of its columns
             Err(_) => {
                 let columns = table.columns.iter().map(|column| Column { sensitive: true, ..column.clone() });

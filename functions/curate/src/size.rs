@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contract::Failure;
 
-use crate::Settings;
+use crate::settings::Settings;
 use crate::source::RawTable;
 
 /// Bytes of compressed files that a processor reads in a second, at best: 48 MB of `jsonl.gz` were measured, with the

@@ -7,48 +7,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Schema};
-use contract::{Column, ColumnType, Failure, Table, TableOutput};
+use contract::{Failure, Table, TableOutput};
 use datafusion::catalog::TableProvider;
-use datafusion::catalog::cte_worktable::CteWorkTable;
-use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::DataFusionError;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::session_state::SessionState;
-use datafusion::functions::core::expr_fn::nullif;
-use datafusion::logical_expr::{Expr, LogicalPlan, ident, lit};
-use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use futures::future::{join, join_all};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinError;
 
-use crate::Settings;
-use crate::align::{Align, store};
+use crate::align::Align;
 use crate::area::Area;
-use crate::blame;
-use crate::engine;
 use crate::failed::Failed;
+use crate::locate;
+use crate::queries::{Frames, Optimized, Planned, TOGETHER, copies_rows, frames, from_files, query_memory};
+use crate::query::{Query, Source};
 use crate::query_failure::{QueryFailure, of_task};
-use crate::refusal;
-use crate::secrets::Secrets;
+use crate::secrecy;
+use crate::settings::Settings;
 use crate::source::RawTable;
-use crate::transform::{self, Plan, Query, Source};
+use crate::transform::{self, Plan};
 use crate::write::TableWriter;
-use crate::written::{Written, WrittenTable};
-
-/// Of the function's memory, what readers, writers and the runtime need.
-const OWN_BYTES: usize = 256 << 20;
-/// Sorting, DataFusion holds up to so many times what it accounts for (measured with 5 million wide rows).
-const HELD_FOR_ACCOUNTED: usize = 3;
-/// A query gets this much however little there is.
-const LEAST_BYTES: usize = 16 << 20;
-/// Tables built side by side of one reading, at most: they share the memory.
-const TOGETHER: usize = 4;
+use crate::written::Written;
 
 /// Batches of a query that wait to be encoded: the query goes on meanwhile.
 const ALIGNED_AHEAD: usize = 4;
@@ -63,144 +44,6 @@ pub struct Tables<'a> {
     pub area: &'a Area,
     /// How the function works.
     pub settings: &'a Settings,
-}
-
-/// What each of so many queries may account for; what it needs more goes to disk.
-pub fn query_memory(memory_bytes: usize, queries: usize) -> usize {
-    let accounted = memory_bytes.saturating_sub(OWN_BYTES) / HELD_FOR_ACCOUNTED;
-    (accounted / queries.clamp(1, TOGETHER)).max(LEAST_BYTES)
-}
-
-/// The queries of a run, by the curated table.
-pub type Frames = BTreeMap<String, DataFrame>;
-
-/// The curated tables that a query may read, by name.
-type Described = BTreeMap<String, Arc<dyn TableProvider>>;
-
-/// Queries that can be run, and those that cannot.
-pub struct Planned {
-    /// By the curated table.
-    pub frames: Frames,
-    /// Tables whose SQL is wrong, or that read one of these.
-    pub failed: Failed,
-}
-
-impl Planned {
-    /// The query of a table, if it is there.
-    pub fn take(mut self, table: &str) -> Result<Option<DataFrame>, Failure> {
-        match self.failed.of(table) {
-            Some(failure) => Err(failure),
-            None => Ok(self.frames.remove(table)),
-        }
-    }
-}
-
-/// The queries over these raw tables, each with as much memory. Wrong SQL is noted here, before anything is read. A
-/// curated table that others read is what `written` gives, or its query where that gives none.
-pub async fn frames(
-    plan: &Plan,
-    raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
-    written: impl Fn(&Query, &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure>,
-    memory_bytes: usize,
-) -> Result<Planned, Failure> {
-    let mut frames = Frames::new();
-    let mut described = Described::new();
-    let mut failed = Failed::default();
-    for query in &plan.order {
-        let unplanned =
-            |(name, source): (&String, &Source)| *source == Source::Curated && !described.contains_key(name);
-        if query.reads.iter().any(unplanned) {
-            continue;
-        }
-        let planned = async {
-            let frame = frame(query, &raw, &described, memory_bytes).await?;
-            let seen_by_others = match written(query, &frame)? {
-                Some(written) => written,
-                None => {
-                    let aligned = frame.clone().select(as_described(&query.table, frame.schema().as_arrow()));
-                    aligned.map_err(|error| transform::planning_failure(query, error))?.into_view()
-                }
-            };
-            Ok((frame, seen_by_others))
-        };
-        match planned.await {
-            Ok((frame, seen_by_others)) => {
-                described.insert(query.table.name.clone(), seen_by_others);
-                frames.insert(query.table.name.clone(), frame);
-            }
-            Err(failure) => failed.add(&query.table.name, failure)?,
-        }
-    }
-    failed.spread(plan.order.iter());
-    Ok(Planned { frames, failed })
-}
-
-/// A query, checked as far as that goes without reading.
-async fn frame(
-    query: &Query,
-    raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
-    described: &Described,
-    memory_bytes: usize,
-) -> Result<DataFrame, Failure> {
-    let context = context(query, raw, described, memory_bytes)?;
-    let wrong = |error| transform::planning_failure(query, error);
-    let plan = context.state().statement_to_plan(query.statement.clone()).await.map_err(wrong)?;
-    let plan = engine::mend(plan, &query.said).map_err(wrong)?;
-    let frame = context.execute_logical_plan(plan).await.map_err(wrong)?;
-    transform::check_reproducible(query, frame.logical_plan())?;
-    refusal::check_regexes(query, frame.logical_plan())?;
-    Align::new(&query.table, frame.schema().as_arrow())?;
-    Ok(frame)
-}
-
-/// The raw tables as their files have them.
-pub fn from_files(
-    raw: &BTreeMap<String, Arc<RawTable>>,
-) -> impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure> + '_ {
-    |name| match raw.get(name) {
-        Some(raw) => Ok(Arc::new(raw.provider()?)),
-        None => Err(Failure::internal(format!("`{name}` was not listed"))),
-    }
-}
-
-/// Of tables that are only looked at: none has been written.
-pub fn nothing_written(_: &Query, _: &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure> {
-    Ok(None)
-}
-
-/// A session in which the query's names, and only those, stand for what they mean to it.
-fn context(
-    query: &Query,
-    raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
-    described: &Described,
-    memory_bytes: usize,
-) -> Result<SessionContext, Failure> {
-    let context = engine::session(memory_bytes)?;
-    for (name, source) in &query.reads {
-        let provider = match source {
-            Source::Raw => Some(raw(name)?),
-            Source::Curated => described.get(name).map(Arc::clone),
-        };
-        if let Some(provider) = provider {
-            let registered = context.register_table(name.as_str(), provider);
-            registered.map_err(|error| transform::planning_failure(query, error))?;
-        }
-    }
-    Ok(context)
-}
-
-/// The described columns as they would be written: how later tables of the run see this one.
-fn as_described(table: &Table, query: &Schema) -> Vec<Expr> {
-    let column = |column: &Column| {
-        let found = query.field_with_name(&column.name).map_or(&DataType::Null, |field| field.data_type());
-        let stored = store::stored(ident(&column.name), found, column);
-        // in a folder's name an empty text cannot be told from a null
-        let in_folder = table.partitions.contains(&column.name) && column.column_type == ColumnType::String;
-        let stored = if in_folder { nullif(stored, lit("")) } else { stored };
-        // an alias that changes nothing makes DataFusion's search for common parts of expressions stumble
-        if stored == ident(&column.name) { stored } else { stored.alias(&column.name) }
-    };
-    table.columns.iter().map(column).collect()
 }
 
 impl Tables<'_> {
@@ -253,7 +96,7 @@ impl Tables<'_> {
                 }
             }
         }
-        let patience = Instant::now() + blame::PATIENCE;
+        let patience = Instant::now() + locate::PATIENCE;
         let until = self.settings.until.map_or(patience, |until| until.min(patience));
         for (table, reason) in stopped {
             // of the query of a table that failed it has failed at the same
@@ -281,7 +124,7 @@ impl Tables<'_> {
         let optimized = Optimized::of(query, frame)?;
         let reads = optimized.reads()?;
         let hides_partitions = !table.partitions.is_empty()
-            && Secrets::of_table(self.plan, self.raw, table).await.any_of(table.partitions.iter());
+            && secrecy::of_table(self.plan, self.raw, table).await.any_of(table.partitions.iter());
         let writer = TableWriter::new(self.area, folder, table, align.schema(), hides_partitions)?;
         Ok((Build { writer, align, table: table.name.clone(), query: optimized }, reads.only))
     }
@@ -365,7 +208,7 @@ impl Tables<'_> {
     /// A failure as it is told: that of a query with the file and line that it comes from, where that can be found out.
     async fn explain(&self, stopped: Stopped, until: Instant) -> Failure {
         match stopped {
-            Stopped::InQuery(failure) => blame::explain(self.plan, self.raw, *failure, Some(until)).await.told(),
+            Stopped::InQuery(failure) => locate::explain(self.plan, self.raw, *failure, Some(until)).await.told(),
             Stopped::Elsewhere(failure) => failure,
         }
     }
@@ -409,74 +252,6 @@ impl Round {
     fn retain(&mut self, wanted: impl Fn(&Build) -> bool) {
         self.together.values_mut().for_each(|builds| builds.retain(&wanted));
         self.alone.retain(wanted);
-    }
-}
-
-/// What a query reads and how.
-#[derive(Debug)]
-pub struct Reads {
-    /// The raw table, if the query reads one, once, and nothing else.
-    pub only: Option<String>,
-    /// Whether it makes each row of one row, and of that alone.
-    pub row_by_row: bool,
-}
-
-impl Reads {
-    fn of(plan: &LogicalPlan) -> Result<Self, Failure> {
-        let (mut scans, mut row_by_row, mut written) = (Vec::new(), true, false);
-        let seen = plan.apply_with_subqueries(|node| {
-            match node {
-                // what a recursive query has found so far is no table
-                LogicalPlan::TableScan(scan) if source_as_provider(&scan.source)?.is::<CteWorkTable>() => {
-                    row_by_row = false
-                }
-                LogicalPlan::TableScan(scan) => {
-                    written |= source_as_provider(&scan.source)?.is::<WrittenTable>();
-                    scans.push(scan.table_name.table().to_owned());
-                }
-                LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {}
-                _ => row_by_row = false,
-            }
-            Ok(TreeNodeRecursion::Continue)
-        });
-        seen.map_err(Failure::internal)?;
-        let only = if scans.len() == 1 && !written { scans.pop() } else { None };
-        Ok(Self { row_by_row: row_by_row && only.is_some(), only })
-    }
-}
-
-/// Whether a table has a row of each raw row, or of some: others then read its query beside it, of the same reading of
-/// the raw table, and cannot see anything else than what is written.
-fn copies_rows(query: &Query, frame: &DataFrame) -> bool {
-    // rows of partitions are written in another order
-    query.table.partitions.is_empty()
-        && Reads::of(frame.logical_plan()).is_ok_and(|reads| reads.row_by_row && reads.only.is_some())
-}
-
-/// A table's query, optimised.
-#[derive(Debug)]
-pub struct Optimized {
-    state: SessionState,
-    plan: LogicalPlan,
-}
-
-impl Optimized {
-    /// Optimises the query of a table: once, to see what it reads and to run it.
-    pub fn of(query: &Query, frame: &DataFrame) -> Result<Self, Failure> {
-        let (state, plan) = frame.clone().into_parts();
-        let plan = state.optimize(&plan).map_err(|error| transform::planning_failure(query, error))?;
-        Ok(Self { state, plan })
-    }
-
-    /// What it reads and how.
-    pub fn reads(&self) -> Result<Reads, Failure> {
-        Reads::of(&self.plan)
-    }
-
-    /// Its rows.
-    async fn run(self) -> Result<SendableRecordBatchStream, DataFusionError> {
-        let plan = self.state.query_planner().create_physical_plan(&self.plan, &self.state).await?;
-        execute_stream(plan, self.state.task_ctx())
     }
 }
 

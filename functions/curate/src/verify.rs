@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use contract::message::{RebuildRequest, VerifyResponse};
 use contract::{Failure, Manifest, MetaData, OutputFile, TableOutput};
 
-use crate::Settings;
-use crate::area::{Area, Areas};
+use crate::area::Area;
+use crate::areas::Areas;
 use crate::run::Run;
+use crate::settings::Settings;
 
 /// Where runs are built again. The bucket's lifecycle rule empties it.
 pub const SCRATCH: &str = "_verify/";

@@ -6,21 +6,22 @@
 //! ```
 
 mod columns;
+mod sample;
 mod schemas;
 mod sniffed;
 mod written;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use contract::message::Verdict;
-use contract::{DataFormat, FileFormat, MetaData, Table, key};
-use rows::Ranges;
+use contract::{MetaData, key};
 
 use crate::describe::columns::Found;
+use crate::describe::sample::Sample;
 use crate::describe::schemas::Schema;
 use crate::describe::sniffed::Sniffed;
-use crate::report::{Report, counted};
+use crate::figures::counted;
+use crate::report::Report;
 
 /// What is asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,15 +34,6 @@ pub struct Request {
     pub meta_data: PathBuf,
     /// Whether nothing is written.
     pub dry_run: bool,
-}
-
-/// A sample and what its name says.
-struct Sample<'a> {
-    path: &'a Path,
-    name: String,
-    ranges: Ranges,
-    format: FileFormat,
-    compression: contract::Compression,
 }
 
 /// Describes the sample, writes the metadata, and says what was found and what is still to do. Gives what people read,
@@ -98,7 +90,7 @@ pub fn run(request: &Request) -> Result<(String, Verdict), String> {
 fn try_out(sample: &Sample<'_>, table: &str, sniffed: &Sniffed, found: &Found) -> Result<(String, Report), String> {
     let raw = written::raw(table, Some(&sample.name), sniffed, found);
     let described = MetaData::parse_raw_table(Path::new(table), &raw).map_err(|problems| problems.to_string())?;
-    let report = crate::command::report(&described, &sample.name, sample.ranges.clone())?;
+    let report = crate::local::report(&described, &sample.name, sample.ranges.clone())?;
     Ok((raw, report))
 }
 
@@ -119,38 +111,6 @@ fn of_schema(request: &Request, schema: Schema) -> Result<String, String> {
     Ok(said)
 }
 
-impl<'a> Sample<'a> {
-    fn open(path: &'a Path) -> Result<Self, String> {
-        let cannot_read = |error: std::io::Error| format!("{}: {error}", path.display());
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (format, compression) = key::extension(&name)
-            .ok_or_else(|| format!("{}: none of the extensions {}", path.display(), key::extensions()))?;
-        if !fs::metadata(path).map_err(cannot_read)?.is_file() {
-            return Err(format!("{} is not a file", path.display()));
-        }
-        let ranges = Ranges::file(path).map_err(cannot_read)?;
-        Ok(Self { path, name, ranges, format, compression })
-    }
-
-    fn cannot(&self, error: &rows::ReadError) -> String {
-        format!("{}: {error}", self.path.display())
-    }
-}
-
-/// A table to look at a file by, whose columns are all texts.
-fn looking(data_format: DataFormat, dialect: &str, columns: &str, checks: &str) -> Result<Table, String> {
-    let format = match data_format {
-        DataFormat::Json => "json",
-        DataFormat::Parquet => "parquet",
-        _ => "csv",
-    };
-    let text = format!(
-        "{{\"name\": \"t\", \"data_format\": \"{format}\", \"location\": \"t\", \"dialect\": {dialect}, \"checks\": \
-         {checks}, \"columns\": [{columns}]}}"
-    );
-    MetaData::parse_raw_table(Path::new("t.json"), &text).map_err(|problems| problems.to_string())
-}
-
 /// Of a file's name, without the numbers and dates that each file of a table has of its own.
 fn table_name(file: &str) -> String {
     let stem = file.split('.').next().unwrap_or_default();
@@ -159,29 +119,6 @@ fn table_name(file: &str) -> String {
     let own = words.iter().rev().take_while(numbered).count();
     let kept = if own < words.len() { words[..words.len() - own].join("_") } else { stem.to_owned() };
     key::described_name(&kept, |_| false)
-}
-
-/// Of a name that is no `<table>_<unix seconds>`: the pattern of it and of its like.
-fn name_pattern(table: &str, file: &str) -> Option<String> {
-    let (format, compression) = key::extension(file)?;
-    let land =
-        key::LandKey { table: table.into(), file_land_timestamp: None, file_name: file.into(), format, compression };
-    if land.check_name().is_ok() {
-        return None;
-    }
-    let mut pattern = String::new();
-    let mut in_digits = false;
-    for letter in file.chars() {
-        if letter.is_ascii_digit() {
-            if !std::mem::replace(&mut in_digits, true) {
-                pattern.push_str("[0-9]+");
-            }
-            continue;
-        }
-        in_digits = false;
-        pattern.push_str(&regex::escape(&letter.to_string()));
-    }
-    Some(pattern)
 }
 
 #[cfg(test)]

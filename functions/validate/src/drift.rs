@@ -5,7 +5,7 @@ use contract::{Column, FieldNames, Table, key};
 use rows::{Batch, MisfitKind, Summary};
 use serde::Serialize;
 
-use crate::report::percent;
+use crate::figures::percent;
 
 /// Names of each kind that a summary lists.
 const SUMMARISED: usize = 3;

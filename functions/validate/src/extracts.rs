@@ -8,9 +8,10 @@
 use contract::message::Verdict;
 use contract::{Extract, Failure, LandKey};
 
+use crate::app::App;
 use crate::event::{Notice, Record};
-use crate::report::Broken;
-use crate::{App, Checked, Looked, Outcome, unread};
+use crate::filing::{Checked, Inspection, Outcome, unread};
+use crate::report::Violation;
 
 /// How a file that landed is to be handled.
 pub(crate) enum Part {
@@ -67,7 +68,7 @@ impl App {
     }
 
     /// What becomes of a file that waits.
-    pub(crate) fn wait(record: Record) -> Looked {
+    pub(crate) fn wait(record: Record) -> Inspection {
         let (Record::Created(Notice { key, .. }) | Record::Unusable { key, .. }) = record;
         tracing::info!(key, "file of an extract waits for the first one");
         unread(key, Verdict::Waiting, 0, WAITS)
@@ -75,9 +76,9 @@ impl App {
 
     /// Looks at all files of an extract; each that passes does not if another one does not. The first one comes last.
     /// Gives what is to be said of the first alone where its version has left land.
-    pub(crate) async fn look_at_extract(&self, extract: &Extract, first: Record) -> Result<Vec<Looked>, Failure> {
+    pub(crate) async fn look_at_extract(&self, extract: &Extract, first: Record) -> Result<Vec<Inspection>, Failure> {
         let first = match self.look(first).await? {
-            Looked::Checked(first) => first,
+            Inspection::Checked(first) => first,
             done => return Ok(vec![done]),
         };
         let first = Checked { is_last: true, ..*first };
@@ -85,9 +86,9 @@ impl App {
         for file in extract.files.iter().skip(1) {
             let notice = Notice { key: file.key.clone(), version_id: None, etag: None };
             match self.look(Record::Created(notice)).await? {
-                Looked::Checked(other) => checked.push(*other),
+                Inspection::Checked(other) => checked.push(*other),
                 // it has left land before the first one: to history, or to quarantine
-                Looked::Done(_) => {
+                Inspection::Done(_) => {
                     if self.areas.store.head(&self.areas.raw_hist, &file.key, None).await?.is_none() {
                         bad = Some(file.key.clone());
                     }
@@ -106,7 +107,7 @@ impl App {
             let passing = checked.iter_mut().filter(|file| file.findings.failures.is_empty());
             passing.for_each(|file| file.findings.failures.push(torn(&bad)));
         }
-        Ok(checked.into_iter().map(|file| Looked::Checked(Box::new(file))).collect())
+        Ok(checked.into_iter().map(|file| Inspection::Checked(Box::new(file))).collect())
     }
 
     /// Files all files of an extract; where one cannot be, all stay in land for the next attempt.
@@ -126,19 +127,19 @@ impl App {
     }
 
     /// Looks at a file whose extract is in history.
-    pub(crate) async fn look_at_late(&self, record: Record, extract: &Extract) -> Result<Looked, Failure> {
+    pub(crate) async fn look_at_late(&self, record: Record, extract: &Extract) -> Result<Inspection, Failure> {
         let mut looked = self.look(record).await?;
-        if let Looked::Checked(file) = &mut looked {
+        if let Inspection::Checked(file) = &mut looked {
             suffices(file, extract);
         }
         Ok(looked)
     }
 
     /// Looks at a file whose extract is in quarantine: it does not pass either.
-    pub(crate) async fn look_at_rejected(&self, record: Record) -> Result<Looked, Failure> {
+    pub(crate) async fn look_at_rejected(&self, record: Record) -> Result<Inspection, Failure> {
         let mut looked = self.look(record).await?;
-        if let Looked::Checked(file) = &mut looked {
-            file.findings.failures.push(Broken::whole("extract", "its extract did not pass as a whole"));
+        if let Inspection::Checked(file) = &mut looked {
+            file.findings.failures.push(Violation::whole("extract", "its extract did not pass as a whole"));
         }
         Ok(looked)
     }
@@ -154,9 +155,9 @@ fn suffices(file: &mut Checked, extract: &Extract) {
     });
 }
 
-fn torn(bad: &str) -> Broken {
+fn torn(bad: &str) -> Violation {
     let name = bad.rsplit('/').next().unwrap_or(bad);
     let what =
         format!("`{name}` of the same extract does not pass, and an extract goes to history whole or not at all");
-    Broken::whole("extract", what)
+    Violation::whole("extract", what)
 }

@@ -28,7 +28,7 @@ impl Notify {
     }
 
     /// Sends a message if any of the files did not pass.
-    pub async fn tell(&self, files: &[ValidatedFile]) {
+    pub async fn publish(&self, files: &[ValidatedFile]) {
         let Some((subject, message)) = message(files) else { return };
         let publish = self.client.publish().topic_arn(&self.topic).subject(subject).message(message).send();
         let reason = match tokio::time::timeout(TIMEOUT, publish).await {

@@ -15,8 +15,8 @@ use std::time::SystemTime;
 use aws_sdk_sfn::Client;
 use contract::message::RebuildRequest;
 use contract::{Failure, FailureKind};
-use store::Store;
 
+pub use crate::rebuild::state::StateObject;
 use crate::rebuild::state::{Known, Next, State};
 use crate::rebuild::window::Window;
 
@@ -34,15 +34,13 @@ pub struct Rebuild {
     pub database: String,
     /// The length of a window, at least 1.
     pub window_seconds: u64,
-    /// S3.
-    pub store: Store,
-    /// Where it is written down whose turn it is: bucket and key.
-    pub place: (String, String),
+    /// Where it is written down whose turn it is.
+    pub state: StateObject,
 }
 
 impl Rebuild {
     /// Makes sure that an execution will list the files that are there now; gives its ARN.
-    pub async fn ask(&self) -> Result<String, Failure> {
+    pub async fn request(&self) -> Result<String, Failure> {
         let mut closed = None;
         let mut attempt = 1;
         loop {
@@ -69,12 +67,12 @@ impl Rebuild {
 
     /// The execution that waits; one to be started where there is none, or it is known to be closed.
     async fn named(&self, closed: Option<&str>) -> Result<Next, Failure> {
-        let Known { state, etag } = self.read().await?;
+        let Known { state, etag } = self.state.read().await?;
         if let Some(next) = state.next.as_ref().filter(|next| Some(next.name.as_str()) != closed) {
             return Ok(next.clone());
         }
         let next = Window::of(SystemTime::now(), self.window_seconds).execution(&self.database)?;
-        self.write(&State { next: Some(next.clone()), ..state }, etag.as_deref()).await?;
+        self.state.write(&State { next: Some(next.clone()), ..state }, etag.as_deref()).await?;
         Ok(next)
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{Object, Write};
 
-use crate::areas::{Areas, Filed};
+use crate::promote::{Areas, Filed};
 
 /// Markers lie in the raw-hist bucket under this prefix, beside the base folder.
 const MARKERS: &str = "_landed/";
@@ -47,7 +47,7 @@ impl Areas {
         loop {
             let key = self.first_key(base_folder, &landed, &own, sha256, attempt).await?;
             match self.promote(object, &key, to_raw).await? {
-                Filed::Taken(_) if key != own && attempt + 1 < ATTEMPTS => attempt += 1,
+                Filed::Conflict(_) if key != own && attempt + 1 < ATTEMPTS => attempt += 1,
                 filed => return Ok(filed),
             }
         }

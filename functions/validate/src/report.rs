@@ -70,10 +70,11 @@ use serde::Serialize;
 use store::Object;
 
 use crate::drift::Drift;
+use crate::figures::{broken, counted, percent};
 
 /// The version of the report's schema.
 const REPORT_VERSION: u32 = 1;
-/// Broken rules that the summary names.
+/// Violation rules that the summary names.
 const SUMMARISED: usize = 3;
 
 /// See the [module](self).
@@ -98,7 +99,7 @@ pub struct Report {
     /// Bytes of text read.
     pub inflated_bytes: u64,
     /// Every rule that is broken.
-    pub failures: Vec<Broken>,
+    pub failures: Vec<Violation>,
     /// How the columns differ from the metadata's.
     pub drift: Drift,
     metadata_sha256: String,
@@ -128,14 +129,14 @@ pub struct Findings {
     /// Bytes of text read.
     pub inflated_bytes: u64,
     /// Every rule that is broken; none when the file is good.
-    pub failures: Vec<Broken>,
+    pub failures: Vec<Violation>,
     /// How the columns differ from the metadata's.
     pub drift: Drift,
 }
 
 /// A rule that a file breaks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Broken {
+pub struct Violation {
     /// The rule's name.
     pub rule: &'static str,
     /// The column, if it is a rule of one.
@@ -169,7 +170,7 @@ pub struct Example {
     pub value: Option<String>,
 }
 
-impl Broken {
+impl Violation {
     /// A rule about the file as a whole.
     pub fn whole(rule: &'static str, expected: impl Into<String>) -> Self {
         Self { rule, column: None, expected: expected.into(), count: None, percent: None, examples: Vec::new() }
@@ -286,7 +287,7 @@ fn summary(findings: &Findings, verdict: Verdict) -> String {
         return format!("passed: {rows}, {} of text{drift}", counted(findings.inflated_bytes, "byte"));
     }
     let verdict = if verdict == Verdict::Quarantined { "quarantined" } else { "failed" };
-    let described: Vec<String> = findings.failures.iter().take(SUMMARISED).map(Broken::describe).collect();
+    let described: Vec<String> = findings.failures.iter().take(SUMMARISED).map(Violation::describe).collect();
     let more = findings.failures.len() - described.len();
     let more = if more > 0 { format!("; and {more} more, see the report") } else { String::new() };
     let read = if findings.lines > 0 { format!(" in a file of {rows}") } else { String::new() };
@@ -299,35 +300,6 @@ fn summary(findings: &Findings, verdict: Verdict) -> String {
     format!("{verdict}: {}{read}: {}{more}{snippets}", broken(findings.failures.len()), described.join("; "))
 }
 
-/// To four digits after the point.
-pub fn percent(count: u64, of: u64) -> f64 {
-    let percent = 100.0 * count as f64 / of.max(count).max(1) as f64;
-    (percent * 10_000.0).round() / 10_000.0
-}
-
-/// How many rules are broken, in words.
-pub fn broken(rules: usize) -> String {
-    if rules == 1 { "1 rule is broken".into() } else { format!("{rules} rules are broken") }
-}
-
-/// `1 row`, `1,000 rows`
-pub fn counted(number: u64, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
-}
-
-/// `1,000`
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The key of the report in the reports bucket.
 pub fn report_key(object: &Object) -> String {
     with_suffix(&format!("validation/{}", object.key), &format!(".{}.json", object.version_word()))
@@ -336,14 +308,6 @@ pub fn report_key(object: &Object) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_read_well() {
-        assert_eq!(counted(1, "row"), "1 row");
-        assert_eq!(counted(0, "row"), "0 rows");
-        assert_eq!(counted(123_456, "byte"), "123,456 bytes");
-        assert_eq!(counted(1_000, "row"), "1,000 rows");
-    }
 
     #[test]
     fn a_good_file_s_summary() {

@@ -12,10 +12,10 @@ use contract::{Anchor, Column, Failure, Problems, Table};
 use regex::Regex;
 use rows::{Batch, check_datetime_format, shown_value};
 
-use crate::literal::{Allowed, Bound, End, bits};
-use crate::report::{Broken, Example};
+use crate::bounds::{Allowed, Bound, End, bits, each_above, each_below};
+use crate::columns::{each_number, each_text, each_whole};
+use crate::report::{Example, Violation};
 use crate::unique::{Distinct, Keyed, MAXIMUM_HASHES};
-use crate::values::{each_above, each_below, each_number, each_text, each_whole};
 
 /// Longest value that a report shows, in characters.
 const SHOWN_CHARACTERS: usize = 80;
@@ -219,18 +219,18 @@ impl Tallies<'_> {
     }
 
     /// The rules that are broken, in the order of the columns. `rows` is how many there are in all.
-    pub fn broken(self, rows: u64) -> Result<Vec<Broken>, Failure> {
+    pub fn broken(self, rows: u64) -> Result<Vec<Violation>, Failure> {
         let mut all = Vec::new();
         for (rule, (count, examples)) in self.rules.rules.iter().zip(self.tallies) {
             if count > 0 {
-                all.push(Broken::counted(rule.name, Some(&rule.column), &rule.expected, count, rows, examples));
+                all.push(Violation::counted(rule.name, Some(&rule.column), &rule.expected, count, rows, examples));
             }
         }
         for (unique, distinct) in self.rules.unique.iter().zip(self.distinct) {
             let (count, examples) = distinct.finish().map_err(|error| unique.no_room(&error))?;
             if count > 0 {
                 let column = unique.column.as_deref();
-                all.push(Broken::counted(unique.name, column, &unique.expected, count, rows, examples));
+                all.push(Violation::counted(unique.name, column, &unique.expected, count, rows, examples));
             }
         }
         Ok(all)

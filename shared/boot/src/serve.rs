@@ -12,7 +12,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::Instrument;
 
-use crate::{Env, answer, aws, env, metrics, panics, telemetry};
+use crate::Env;
+use crate::answer;
+use crate::aws;
+use crate::env;
+use crate::metrics;
+use crate::panics;
+use crate::telemetry;
 
 /// What a function builds itself from.
 pub struct Boot {

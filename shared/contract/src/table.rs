@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ColumnType, Dialect, FileDialect, Written};
+use crate::ColumnType;
+use crate::Dialect;
+use crate::FileDialect;
+use crate::Written;
 
 /// A described table, raw or curated.
 #[derive(Clone, Debug, PartialEq)]

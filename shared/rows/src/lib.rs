@@ -64,56 +64,38 @@
 //! weekday must be the right one. A fraction (`%f`) has up to nine digits, and is left out together with a point before
 //! it; one finer than the column is a misfit, and a time of day other than midnight is one in a date column.
 
-mod archive;
-mod column;
-mod convert;
-mod csv;
-mod datetime;
-mod documents;
-mod encoding;
-mod expected;
-mod found;
-mod inferred;
-mod inflate;
-mod layout;
-mod lines;
-mod magic;
-mod misfit;
-mod pages;
-mod parquet;
-mod peek;
-mod points;
-mod profile;
-mod ranges;
-mod read_error;
 mod reader;
-mod runs;
-mod scalar;
-mod schema;
-mod shown;
-pub mod spelling;
-mod split;
+
+mod peek;
+
+mod open;
+
+mod batch;
+mod misfit;
+mod read_error;
+
+mod cells;
+mod json;
+mod parquet;
+
+mod describe;
+mod input;
+mod values;
+
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_csv;
-#[cfg(test)]
-mod tests_files;
-#[cfg(test)]
-mod tests_parquet;
-#[cfg(test)]
-mod tests_types;
-mod thrift;
-mod workbook;
 
-pub use datetime::check_datetime_format;
-pub use encoding::check_encoding;
-pub use inferred::Inferred;
+pub use batch::{Batch, Gap, Options};
+pub use describe::inferred::Inferred;
+pub use describe::profile::{Described, Profile};
+pub use input::encoding::check_encoding;
+pub use input::ranges::{Input, Ranges};
 pub use misfit::{Misfit, MisfitKind, Tally};
+pub use open::needs_ranges;
 pub use peek::{Peeked, peek_format, peek_records, peek_text};
-pub use profile::{Described, Profile};
-pub use ranges::{Input, Ranges};
 pub use read_error::ReadError;
-pub use reader::{Batch, Gap, Options, RowReader, Summary, needs_ranges};
-pub use schema::{arrow_type, schema};
-pub use shown::{is_in_range, shown_value};
+pub use reader::{RowReader, Summary};
+pub use values::datetime::check_datetime_format;
+pub use values::schema::{arrow_type, schema};
+pub use values::shown::{is_in_range, shown_value};
+pub use values::spelling;

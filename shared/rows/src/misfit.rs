@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use contract::{Column, visible};
 
-use crate::Inferred;
-use crate::column::Fault;
+use crate::describe::inferred::Inferred;
+use crate::values::column::Fault;
 
 /// In what way something does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

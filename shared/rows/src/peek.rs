@@ -2,8 +2,10 @@
 
 use contract::{Compression, FileFormat, Table};
 
-use crate::reader::{records, resolve, text};
-use crate::{Options, Ranges, ReadError};
+use crate::batch::Options;
+use crate::input::ranges::Ranges;
+use crate::open::{records, resolve, text};
+use crate::read_error::ReadError;
 
 /// Text that is looked at.
 const PEEKED_BYTES: usize = 1 << 20;

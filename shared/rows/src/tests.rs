@@ -1,5 +1,10 @@
 //! The reader over JSON Lines, by example and by property.
 
+mod csv;
+mod files;
+mod parquet;
+mod types;
+
 use std::io::{self, Cursor, Read, Write};
 use std::path::PathBuf;
 
@@ -16,7 +21,13 @@ use contract::{
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
-use crate::{Batch, MisfitKind, Options, ReadError, RowReader, Summary, Tally};
+use crate::Batch;
+use crate::MisfitKind;
+use crate::Options;
+use crate::ReadError;
+use crate::RowReader;
+use crate::Summary;
+use crate::Tally;
 
 pub(crate) fn table(columns: &[(&str, ColumnType)]) -> Table {
     let columns = columns.iter().map(|(name, column_type)| Column {
@@ -467,7 +478,7 @@ pub(crate) fn value(column_type: &ColumnType) -> BoxedStrategy<Value> {
         // years 1 to 9999
         ColumnType::Date => (-719_162..=2_932_896).prop_map(Value::Days).boxed(),
         ColumnType::Timestamp(unit) => {
-            let (least, greatest) = crate::points::range(unit.per_second());
+            let (least, greatest) = crate::values::points::range(unit.per_second());
             let (unit, ends) = (*unit, prop::sample::select(vec![least, -1, 0, greatest]));
             prop_oneof![9 => least..=greatest, 1 => ends].prop_map(move |value| Value::point(unit, value)).boxed()
         }

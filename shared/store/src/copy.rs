@@ -5,7 +5,9 @@ use contract::{Failure, FailureKind};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{Object, Store, patient, url};
+use crate::client::Store;
+use crate::object::{Object, url};
+use crate::patience::patient;
 
 /// CopyObject takes sources up to 5 GB; larger ones are copied in parts.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>

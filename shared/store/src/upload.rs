@@ -10,8 +10,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::mark::Mark;
-use crate::{Write, patient, url};
+use crate::object::{Write, url};
+use crate::patience::patient;
+use crate::write_token::WriteToken;
 
 /// The size of a part. 10,000 parts are the most that S3 takes: 78 GiB an object.
 pub const PART_BYTES: usize = 8 << 20;
@@ -34,7 +35,7 @@ pub struct Upload {
     bucket: String,
     key: String,
     content_type: String,
-    mark: Mark,
+    token: WriteToken,
     buffer: Vec<u8>,
     bytes: u64,
     multipart: Option<Multipart>,
@@ -69,7 +70,7 @@ impl Upload {
             bucket: bucket.into(),
             key: key.into(),
             content_type: content_type.into(),
-            mark: Mark::new(),
+            token: WriteToken::new(),
             buffer: Vec::new(),
             bytes: 0,
             multipart: None,
@@ -179,7 +180,7 @@ impl Upload {
     async fn send_part(&mut self) -> Result<(), Failure> {
         if self.multipart.is_none() {
             let create = self.client.create_multipart_upload().bucket(&self.bucket).key(&self.key);
-            let create = create.content_type(&self.content_type).metadata(Mark::NAME, self.mark.word());
+            let create = create.content_type(&self.content_type).metadata(WriteToken::NAME, self.token.word());
             let create = create.checksum_algorithm(CHECKSUM).checksum_type(ChecksumType::FullObject);
             match create.send().await {
                 Ok(created) => {
@@ -237,7 +238,7 @@ impl Upload {
     /// Gives the object's entity tag.
     async fn put(&mut self, write: Write) -> Result<String, Failure> {
         let put = self.client.put_object().bucket(&self.bucket).key(&self.key).content_type(&self.content_type);
-        let put = put.metadata(Mark::NAME, self.mark.word()).set_if_none_match(write.if_none_match());
+        let put = put.metadata(WriteToken::NAME, self.token.word()).set_if_none_match(write.if_none_match());
         let body = bytes::Bytes::from(std::mem::take(&mut self.buffer));
         match put.body(body.into()).send().await {
             Ok(done) => Ok(done.e_tag().unwrap_or_default().to_owned()),
@@ -246,7 +247,7 @@ impl Upload {
     }
 
     async fn settle(&self, refused: Failure) -> Result<String, Failure> {
-        self.mark.settle(&self.client, &self.bucket, &self.key, self.context(refused)).await
+        self.token.settle(&self.client, &self.bucket, &self.key, self.context(refused)).await
     }
 
     /// Stops what is on its way. What comes of it aborts the upload, if there is one.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use contract::{Failure, Replaces, RunId};
 
-use super::{Decided, Decision, PartitionState, Places, same_location};
+use crate::decision::places::Places;
+use crate::decision::record::{Decided, Decision, PartitionState, same_location};
 
 /// A run that is to be published.
 #[derive(Clone, Debug)]

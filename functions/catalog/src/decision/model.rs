@@ -4,13 +4,15 @@
 
 mod actor;
 mod protocol;
+mod task;
 mod world;
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use actor::{Actor, End, Task};
+use actor::Actor;
+use task::{End, Task};
 use world::{Mode, World};
 
 /// What is to be tried.

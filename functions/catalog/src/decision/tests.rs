@@ -7,7 +7,7 @@ use contract::{Replaces, RunId};
 
 use super::decide::{Outcome, Proposal, Proposed, Refusal, drop_tables, expire, publish, roll_back, take_back};
 use super::{Decided, Decision, PartitionState, TableState};
-use crate::table_input::{ColumnDefinition, TableDefinition};
+use crate::definition::{ColumnDefinition, TableDefinition};
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::align::inside;
+use crate::align::unfit::inside;
 use crate::align::way::{Halt, Way};
 
 /// An expression of the type `found` as a column of the metadata has it.

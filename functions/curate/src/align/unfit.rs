@@ -95,3 +95,20 @@ pub fn shown(array: &dyn Array, row: usize) -> String {
 
 /// As SQL writes it.
 const TIMESTAMP: &str = "%Y-%m-%d %H:%M:%S%.f";
+
+/// The type of a part of a column.
+pub fn inside<'a>(column_type: &'a ColumnType, path: &str) -> &'a ColumnType {
+    let (mut found, mut rest) = (column_type, path);
+    while let Some(next) = rest.get(1..).filter(|next| !next.is_empty()) {
+        let end = next.find(['.', '[']).unwrap_or(next.len());
+        found = match found {
+            ColumnType::List(item) => item,
+            ColumnType::Struct(fields) => {
+                fields.iter().find(|(name, _)| *name == next[..end]).map_or(found, |(_, t)| t)
+            }
+            _ => found,
+        };
+        rest = &next[end..];
+    }
+    found
+}

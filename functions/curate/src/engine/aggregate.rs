@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, ScalarValue};
+use datafusion::functions_aggregate::all_default_aggregate_functions;
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
@@ -11,11 +13,19 @@ use datafusion::logical_expr::{
 };
 
 use crate::engine::extreme;
-use crate::engine::frame::Frame;
+use crate::engine::frame::{self, Frame};
+
+/// Those that are registered in place of DataFusion's.
+pub fn functions() -> impl Iterator<Item = AggregateUDF> {
+    let all = all_default_aggregate_functions().into_iter();
+    let moving = all.filter(|function| frame::NAMES.contains(&function.name()));
+    let extremes = [min_udaf(), max_udaf()].map(|function| Change::Groups.of(function));
+    moving.map(|function| Change::Windows.of(function)).chain(extremes)
+}
 
 /// In which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Change {
+enum Change {
     /// Windows that move: [`Frame`].
     Windows,
     /// Groups: [`extreme`].
@@ -23,8 +33,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// A function to register in place of DataFusion's.
-    pub fn of(self, function: Arc<AggregateUDF>) -> AggregateUDF {
+    fn of(self, function: Arc<AggregateUDF>) -> AggregateUDF {
         AggregateUDF::from(Changed { function, change: self })
     }
 }

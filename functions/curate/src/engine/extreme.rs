@@ -8,16 +8,8 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, 
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
 use datafusion::common::Result;
-use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
-
-use crate::engine::aggregate::Change;
-
-/// Both.
-pub fn functions() -> [AggregateUDF; 2] {
-    [min_udaf(), max_udaf()].map(|function| Change::Groups.of(function))
-}
 
 /// The groups of one of them.
 pub fn groups(function: &AggregateUDF, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {

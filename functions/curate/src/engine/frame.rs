@@ -8,15 +8,12 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::concat;
 use arrow::datatypes::{FieldRef, Float64Type, Schema};
 use datafusion::common::{Result, ScalarValue, not_impl_err};
-use datafusion::functions_aggregate::all_default_aggregate_functions;
+use datafusion::logical_expr::Accumulator;
 use datafusion::logical_expr::function::AccumulatorArgs;
-use datafusion::logical_expr::{Accumulator, AggregateUDF};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
-use crate::engine::aggregate::Change;
-
 /// What takes doubles away, or cannot take anything away.
-const NAMES: &[&str] = &[
+pub const NAMES: &[&str] = &[
     "stddev",
     "stddev_pop",
     "var",
@@ -38,12 +35,6 @@ const NAMES: &[&str] = &[
     "bit_and",
     "bit_or",
 ];
-
-/// Those functions.
-pub fn functions() -> impl Iterator<Item = AggregateUDF> {
-    let all = all_default_aggregate_functions().into_iter();
-    all.filter(|function| NAMES.contains(&function.name())).map(|function| Change::Windows.of(function))
-}
 
 type Fresh = Box<dyn Fn(AccumulatorArgs) -> Result<Box<dyn Accumulator>> + Send + Sync>;
 

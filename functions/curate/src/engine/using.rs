@@ -9,7 +9,7 @@ use datafusion::common::{Column, JoinConstraint, JoinType, Result, plan_err};
 use datafusion::functions::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan, Projection};
 
-use crate::syntax::Said;
+use crate::query::Said;
 
 /// The plan with the columns of such joins put right.
 pub fn mend(plan: LogicalPlan, said: &Said) -> Result<LogicalPlan> {

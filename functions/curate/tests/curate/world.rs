@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use boot::{Boot, Env, Invocation, env};
 use contract::message::{CurateResponse, RebuildRequest};
 use contract::{Failure, Manifest};
-use curate::Curate;
+use curate::App;
 use fake_aws::{Account, Aws};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -29,7 +29,7 @@ const ROW_GROUP_ROWS: usize = 10;
 /// curate over an account of its own.
 pub struct World {
     pub aws: Aws,
-    curate: Curate,
+    curate: App,
 }
 
 /// What a run made: SHA-256 and rows of each file, by its key without the run.
@@ -83,7 +83,7 @@ impl World {
             Some(value.to_owned())
         });
         let aws_config = aws.config_with_attempts(attempts).await;
-        let curate = Curate::new(&mut Boot { env, aws: aws_config }).expect("the function starts");
+        let curate = App::new(&mut Boot { env, aws: aws_config }).expect("the function starts");
         Self { aws, curate }
     }
 

@@ -6,8 +6,8 @@ use arrow::array::{Array, AsArray};
 use contract::{ColumnType, DataFormat, FieldNames, FileFormat, Table, key};
 use rows::{Described, MisfitKind, Options, Profile, RowReader, Summary};
 
+use crate::describe::sample::{Sample, looking};
 use crate::describe::sniffed::Sniffed;
-use crate::describe::{Sample, looking};
 
 /// What was found.
 #[derive(Debug, Default)]

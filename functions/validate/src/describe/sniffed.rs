@@ -6,8 +6,8 @@ use contract::{Compression, DataFormat, FileFormat};
 use rows::{Peeked, Profile};
 use serde_json::{Value, json};
 
-use crate::describe::{Sample, looking};
-use crate::report::counted;
+use crate::describe::sample::{Sample, looking};
+use crate::figures::counted;
 
 /// Records that are looked at.
 const PEEKED: usize = 1_000;

@@ -4,11 +4,10 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use contract::{ColumnType, DataFormat, Dialect, Written};
+use contract::{ColumnType, DataFormat, Dialect, Written, key};
 use serde_json::{Value, json};
 
 use crate::describe::columns::{Found, FoundColumn, quoted};
-use crate::describe::name_pattern;
 use crate::describe::sniffed::Sniffed;
 
 /// Values of a column of which a few are told as all that there may be.
@@ -383,4 +382,27 @@ pub fn shown(file: &Path, of: Option<&str>, table: &str, sniffed: &Sniffed, foun
         }
     }
     text
+}
+
+/// Of a name that is no `<table>_<unix seconds>`: the pattern of it and of its like.
+fn name_pattern(table: &str, file: &str) -> Option<String> {
+    let (format, compression) = key::extension(file)?;
+    let land =
+        key::LandKey { table: table.into(), file_land_timestamp: None, file_name: file.into(), format, compression };
+    if land.check_name().is_ok() {
+        return None;
+    }
+    let mut pattern = String::new();
+    let mut in_digits = false;
+    for letter in file.chars() {
+        if letter.is_ascii_digit() {
+            if !std::mem::replace(&mut in_digits, true) {
+                pattern.push_str("[0-9]+");
+            }
+            continue;
+        }
+        in_digits = false;
+        pattern.push_str(&regex::escape(&letter.to_string()));
+    }
+    Some(pattern)
 }

@@ -2,8 +2,7 @@
 
 use contract::Failure;
 use serde::{Deserialize, Serialize};
-
-use crate::rebuild::Rebuild;
+use store::Store;
 
 /// What is written down. What an earlier version has not written is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +30,22 @@ pub struct Known {
     pub etag: Option<String>,
 }
 
-impl Rebuild {
-    pub(super) async fn read(&self) -> Result<Known, Failure> {
-        let (bucket, key) = &self.place;
-        let Some((body, etag)) = self.store.read_tagged(bucket, key).await? else {
+/// The object in which it is written down.
+#[derive(Clone, Debug)]
+pub struct StateObject {
+    /// S3.
+    pub store: Store,
+    /// Of the reports.
+    pub bucket: String,
+    /// Its key.
+    pub key: String,
+}
+
+impl StateObject {
+    /// As it is now.
+    pub async fn read(&self) -> Result<Known, Failure> {
+        let Self { store, bucket, key } = self;
+        let Some((body, etag)) = store.read_tagged(bucket, key).await? else {
             return Ok(Known { state: State::default(), etag: None });
         };
         let state = serde_json::from_slice(&body).map_err(|error| {
@@ -44,10 +55,10 @@ impl Rebuild {
         Ok(Known { state, etag: Some(etag) })
     }
 
-    /// Fails with [`contract::FailureKind::Conflict`] where it isn't any more as it was read.
-    pub(super) async fn write(&self, state: &State, etag: Option<&str>) -> Result<(), Failure> {
-        let (bucket, key) = &self.place;
+    /// Fails with [`contract::FailureKind::Conflict`] where it is no longer as it was read.
+    pub async fn write(&self, state: &State, etag: Option<&str>) -> Result<(), Failure> {
+        let Self { store, bucket, key } = self;
         let body = serde_json::to_vec(state).map_err(Failure::internal)?;
-        self.store.put_over(bucket, key, body, "application/json", etag).await.map(drop)
+        store.put_over(bucket, key, body, "application/json", etag).await.map(drop)
     }
 }

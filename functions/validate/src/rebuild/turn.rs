@@ -17,7 +17,7 @@ impl Rebuild {
     pub async fn turn(&self, asked: &TurnRequest) -> Result<TurnResponse, Failure> {
         let mut attempt = 1;
         loop {
-            let known = self.read().await?;
+            let known = self.state.read().await?;
             match self.decide(asked, known).await {
                 Err(failure) if failure.kind == FailureKind::Conflict && attempt < ATTEMPTS => attempt += 1,
                 decided => return decided,
@@ -45,7 +45,7 @@ impl Rebuild {
             };
         }
         let next = state.next.filter(|next| self.arn(&next.name) != *me);
-        self.write(&State { turn_of: Some(me.clone()), next }, etag.as_deref()).await?;
+        self.state.write(&State { turn_of: Some(me.clone()), next }, etag.as_deref()).await?;
         answer(Turn::Take, None)
     }
 

@@ -3,7 +3,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{FileDialect, Nan, Sheet, Written};
-use crate::{MetaData, Table};
+use crate::MetaData;
+use crate::Table;
 
 /// A raw table of a dialect and more keys, and of these columns.
 fn table(dialect: &Value, more: &Value, columns: &Value) -> Result<Table, Vec<String>> {

@@ -7,32 +7,9 @@ use std::rc::Rc;
 
 use contract::RunId;
 
+use super::task::{End, Task};
 use super::world::{FIRST, Glue, World};
 use crate::decision::{Decision, Places};
-
-/// What an actor does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Task {
-    /// Curate, and catalog.
-    Run,
-    /// The same, and the review fails, for no reason that lies in the data.
-    RunThatFails,
-    /// Back to the first run.
-    RollBack,
-    /// Deletes what is not published.
-    Expire,
-}
-
-/// How it has ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum End {
-    Published(RunId),
-    LeftAlone,
-    Failed,
-    RolledBack,
-    Refused,
-    Expired,
-}
 
 /// A call, and all that it takes.
 #[derive(Clone, Debug)]

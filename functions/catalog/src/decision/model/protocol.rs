@@ -6,7 +6,8 @@ use std::rc::Rc;
 use contract::RunId;
 
 use super::super::Refusal;
-use super::actor::{Answer, Call, Calls, Current, End, Step, Told, Waiting};
+use super::actor::{Answer, Call, Calls, Current, Step, Told, Waiting};
+use super::task::End;
 use super::world::{Glue, Mode, NOW, TABLE};
 use crate::decision::{self, Decision};
 use crate::watch::Progress;

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use contract::{Replaces, RunId};
 
-use super::actor::{End, Task};
+use super::task::{End, Task};
 use crate::decision::{self, Decided, Decision, PartitionState, Proposal, Proposed, TableState};
-use crate::table_input::TableDefinition;
+use crate::definition::TableDefinition;
 
 /// How the table is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

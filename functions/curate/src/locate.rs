@@ -1,0 +1,185 @@
+//! Finds out which line of which file a failed query failed at. A query that makes each row of one row of a raw table
+//! is run again, over a few rows at a time, until it fails; of any other there is no one line to name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, RecordBatch};
+use contract::{Failure, FailureKind, Table};
+use datafusion::catalog::TableProvider;
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::ident;
+use futures::StreamExt;
+use tokio::time::timeout;
+
+use crate::align::{Align, unfit};
+use crate::queries::{self, Optimized, from_files, nothing_written};
+use crate::query_failure::{Place, QueryFailure, RawValue, Reason};
+use crate::secrecy;
+use crate::secrets::Secrets;
+use crate::source::{RawTable, Rows};
+use crate::transform::{self, Plan};
+
+/// The search ends after this long at the latest: a failure without its line is better than none.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// For the few rows that are looked at.
+const MEMORY_BYTES: usize = 64 << 20;
+/// Columns of a raw row that are shown at most.
+const SHOWN_COLUMNS: usize = 3;
+
+/// A failure of a query with all that was found out about it, and what of that may be told.
+pub struct Explained {
+    failure: QueryFailure,
+    secrets: Secrets,
+}
+
+impl Explained {
+    /// For people.
+    pub fn told(&self) -> Failure {
+        self.failure.told(&self.secrets)
+    }
+
+    /// Whether file and line are known.
+    pub fn has_line(&self) -> bool {
+        matches!(self.failure.place, Place::Line { .. })
+    }
+}
+
+/// The failure of a table's query, with file, line, column and values where they can be found out by then.
+pub async fn explain(
+    plan: &Plan,
+    raw: &BTreeMap<String, Arc<RawTable>>,
+    failure: QueryFailure,
+    until: Option<Instant>,
+) -> Explained {
+    let Some(table) = plan.order.iter().map(|query| &query.table).find(|table| table.name == failure.table) else {
+        return Explained { failure, secrets: Secrets::default() };
+    };
+    let search = Search { plan, raw, table };
+    let left = until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()).min(PATIENCE));
+    let found = match failure.kind() {
+        FailureKind::BadData if !left.is_zero() => timeout(left, search.find()).await.unwrap_or(Ok(None)),
+        _ => Ok(None),
+    };
+    match found {
+        Ok(Some(found)) => found,
+        // what failed once and not a second time is told as it was
+        Ok(None) | Err(_) => Explained { failure, secrets: search.secrets().await },
+    }
+}
+
+struct Search<'a> {
+    plan: &'a Plan,
+    raw: &'a BTreeMap<String, Arc<RawTable>>,
+    table: &'a Table,
+}
+
+impl Search<'_> {
+    async fn find(&self) -> Result<Option<Explained>, Failure> {
+        let Some(raw) = self.only_raw().await? else { return Ok(None) };
+        let mut rows = Box::pin(raw.rows());
+        while let Some(rows) = rows.next().await {
+            let rows = rows?;
+            if self.run(&raw, &rows.batch).await.is_err() {
+                return self.name(&raw, &rows).await;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The raw table that the query reads, if it makes every row of one row of it.
+    async fn only_raw(&self) -> Result<Option<Arc<RawTable>>, Failure> {
+        let planned = queries::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
+        let query = self.plan.order.iter().find(|query| query.table.name == self.table.name);
+        let (Some(query), Some(frame)) = (query, planned.take(&self.table.name)?) else { return Ok(None) };
+        let reads = Optimized::of(query, &frame)?.reads()?;
+        let raw = reads.only.filter(|_| reads.row_by_row).and_then(|name| self.raw.get(&name));
+        Ok(raw.map(Arc::clone))
+    }
+
+    /// What may not be told of the table's rows.
+    async fn secrets(&self) -> Secrets {
+        secrecy::of_table(self.plan, self.raw, self.table).await
+    }
+
+    /// The table's query over a few rows of the raw table.
+    async fn frame(&self, raw: &RawTable, rows: &RecordBatch) -> Result<Option<DataFrame>, Failure> {
+        let provider = |name: &str| {
+            let schema = self.raw.get(name).map_or_else(|| rows.schema(), |raw| Arc::clone(raw.schema()));
+            let rows = if name == raw.table().name { vec![rows.clone()] } else { Vec::new() };
+            let table = MemTable::try_new(schema, vec![rows]).map_err(Failure::internal)?;
+            Ok(Arc::new(table) as Arc<dyn TableProvider>)
+        };
+        queries::frames(self.plan, provider, nothing_written, MEMORY_BYTES).await?.take(&self.table.name)
+    }
+
+    /// Runs the query over a few rows of the raw table.
+    async fn run(&self, raw: &RawTable, rows: &RecordBatch) -> Result<(), Box<QueryFailure>> {
+        let known = |failure| Box::new(QueryFailure::new(&self.table.name, Reason::Known(failure)));
+        match self.frame(raw, rows).await.map_err(known)? {
+            Some(frame) => run(self.table, frame).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Names the first row at fault of rows that are.
+    async fn name(&self, raw: &RawTable, rows: &Rows) -> Result<Option<Explained>, Failure> {
+        // the first row at fault is always among those from `row` on, `count` of them
+        let (mut row, mut count) = (0, rows.batch.num_rows());
+        while count > 1 {
+            let half = count / 2;
+            if self.run(raw, &rows.batch.slice(row, half)).await.is_err() {
+                count = half;
+            } else {
+                row += half;
+                count -= half;
+            }
+        }
+        let one = rows.batch.slice(row, count.max(1));
+        let Some(frame) = self.frame(raw, &one).await? else { return Ok(None) };
+        let place = Place::Line { url: raw.url(rows.file), line: rows.line(row) };
+        for column in &self.table.columns {
+            let only = Table { columns: vec![column.clone()], partitions: Vec::new(), ..self.table.clone() };
+            let of_column = frame.clone().select(vec![ident(&column.name)]).map_err(Failure::internal)?;
+            let Err(failure) = run(&only, of_column.clone()).await else { continue };
+            let secrets = secrecy::of_query(self.plan, self.raw, &only, &of_column);
+            let read = secrecy::read_columns(&of_column);
+            let made_of = read.iter().take(SHOWN_COLUMNS).filter_map(|name| value(raw, &one, name)).collect();
+            let failure = QueryFailure { column: Some(column.name.clone()), made_of, ..of_data(*failure, place) };
+            return Ok(Some(Explained { failure, secrets }));
+        }
+        // no column: a filter
+        let Err(failure) = self.run(raw, &one).await else { return Ok(None) };
+        Ok(Some(Explained { failure: of_data(*failure, place), secrets: self.secrets().await }))
+    }
+}
+
+/// A failure at one row: its data is at fault, whatever the engine takes it for.
+fn of_data(failure: QueryFailure, place: Place) -> QueryFailure {
+    let reason = match failure.reason {
+        Reason::Engine { words, way, .. } => Reason::Engine { kind: FailureKind::BadData, words, way },
+        reason => reason,
+    };
+    QueryFailure { reason, place, ..failure }
+}
+
+/// Runs a query and aligns its rows.
+async fn run(table: &Table, frame: DataFrame) -> Result<(), Box<QueryFailure>> {
+    let known = |failure| Box::new(QueryFailure::new(&table.name, Reason::Known(failure)));
+    let mut align = Align::new(table, frame.schema().as_arrow()).map_err(known)?;
+    let batches = frame.collect().await.map_err(|error| match transform::own_failure(&error) {
+        Some(failure) => known(failure),
+        None => Box::new(QueryFailure::of_engine(&table.name, &error)),
+    })?;
+    batches.iter().try_for_each(|batch| align.batch(batch).map(drop))
+}
+
+/// A value of a raw row.
+fn value(raw: &RawTable, row: &RecordBatch, name: &str) -> Option<RawValue> {
+    let array = row.column_by_name(name)?;
+    let column = raw.table().column(name)?;
+    let value = (!array.is_null(0)).then(|| unfit::shown(array, 0));
+    Some(RawValue { column: name.to_owned(), value, sensitive: column.sensitive })
+}

@@ -1,0 +1,142 @@
+//! Which columns of a query may not be told: those that are made of what is marked sensitive.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::Table;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::dataframe::DataFrame;
+use datafusion::logical_expr::LogicalPlan;
+
+use crate::lineage::{self, Made};
+use crate::queries::{self, from_files, nothing_written};
+use crate::secrets::{Secret, Secrets};
+use crate::source::RawTable;
+use crate::transform::Plan;
+
+/// The queries are only looked at.
+const MEMORY_BYTES: usize = 1 << 20;
+
+/// Those of a table's query.
+pub fn of_query(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table, frame: &DataFrame) -> Secrets {
+    let tables = Tables { plan, raw };
+    if !tables.any_secret() {
+        return Secrets::default();
+    }
+    let mut secrets = Secrets { in_words: tables.in_words(table, frame), ..Secrets::default() };
+    let made = lineage::columns(frame.logical_plan(), &|name| tables.curated(name));
+    for (field, made) in frame.schema().fields().iter().zip(&made) {
+        if made.unknown && secrets.in_words || made.marked || made.of.iter().any(|origin| tables.is_secret(origin)) {
+            secrets.columns.insert(field.name().clone(), Secret::MadeOf);
+        }
+        if made.marked {
+            secrets.marked.push(field.name().clone());
+        }
+    }
+    for column in table.columns.iter().filter(|column| column.sensitive) {
+        secrets.columns.insert(column.name.clone(), Secret::Marked);
+        secrets.marked.push(column.name.clone());
+    }
+    secrets
+}
+
+/// Those of a table of which no more is known than the tables that there are.
+pub fn of_all(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
+    if !(Tables { plan, raw }).any_secret() {
+        return Secrets::default();
+    }
+    let names = || table.columns.iter().map(|column| column.name.clone());
+    Secrets { columns: names().map(|name| (name, Secret::MadeOf)).collect(), marked: names().collect(), in_words: true }
+}
+
+/// Those of a table of a plan.
+pub async fn of_table(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
+    if !(Tables { plan, raw }).any_secret() {
+        return Secrets::default();
+    }
+    let planned = queries::frames(plan, from_files(raw), nothing_written, MEMORY_BYTES).await;
+    match planned.and_then(|planned| planned.take(&table.name)).ok().flatten() {
+        Some(frame) => of_query(plan, raw, table, &frame),
+        None => of_all(plan, raw, table),
+    }
+}
+
+/// A table that was made of another by a query, marked as what its columns are made of.
+pub async fn marked(plan: &Plan, made_of: &Arc<RawTable>, table: &Table) -> Table {
+    let raw = BTreeMap::from([(made_of.table().name.clone(), Arc::clone(made_of))]);
+    let secrets = of_table(plan, &raw, table).await;
+    let mut table = table.clone();
+    for column in &mut table.columns {
+        column.sensitive |= secrets.column(&column.name).is_some();
+    }
+    table
+}
+
+/// The tables that a query may read.
+struct Tables<'a> {
+    plan: &'a Plan,
+    raw: &'a BTreeMap<String, Arc<RawTable>>,
+}
+
+impl<'a> Tables<'a> {
+    fn curated(&self, name: &str) -> Option<&'a Table> {
+        self.plan.order.iter().map(|query| &query.table).find(|table| table.name == name)
+    }
+
+    fn any_secret(&self) -> bool {
+        let raw = self.raw.values().map(|raw| raw.table());
+        let curated = self.plan.order.iter().map(|query| &query.table);
+        raw.chain(curated).any(has_secrets)
+    }
+
+    fn is_secret(&self, (table, column): &(String, String)) -> bool {
+        match self.raw.get(table) {
+            Some(raw) => raw.table().column(column).is_some_and(|column| column.sensitive),
+            // no raw table: nothing is known of it
+            None => true,
+        }
+    }
+
+    /// Whether a column is sensitive that the query reads, for whatever it does with it.
+    fn in_words(&self, table: &Table, frame: &DataFrame) -> bool {
+        let curated = &|name: &str| self.curated(name);
+        let Ok(plan) = frame.clone().into_optimized_plan() else { return true };
+        let mut read = false;
+        let seen = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(_) = node {
+                let columns = lineage::columns(node, curated);
+                read |= columns.iter().any(|Made { of, .. }| of.iter().any(|origin| self.is_secret(origin)));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        // other curated tables are seen in the plan as it was written
+        let by_name = frame.logical_plan().apply_with_subqueries(|node| {
+            if let LogicalPlan::SubqueryAlias(alias) = node {
+                read |= self.curated(alias.alias.table()).is_some_and(has_secrets);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        read || has_secrets(table) || seen.is_err() || by_name.is_err()
+    }
+}
+
+/// Whether a table has a column that is marked.
+pub fn has_secrets(table: &Table) -> bool {
+    table.columns.iter().any(|column| column.sensitive)
+}
+
+/// The raw columns that are read for a query.
+pub fn read_columns(frame: &DataFrame) -> Vec<String> {
+    let mut columns = Vec::new();
+    let Ok(plan) = frame.clone().into_optimized_plan() else { return columns };
+    let seen = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            columns.extend(scan.projected_schema.fields().iter().map(|field| field.name().clone()));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    if seen.is_err() {
+        columns.clear();
+    }
+    columns
+}

@@ -1,0 +1,63 @@
+//! The function's own checks on a file of this machine.
+
+use contract::message::Verdict;
+use contract::{LandKey, Table, key};
+use rows::{Input, Ranges};
+use store::Object;
+
+use crate::check::Dataset;
+use crate::report::{Findings, Report, Violation};
+
+/// What `check` says of a file, by a description of its table.
+///
+/// # Errors
+/// Where it cannot be found out.
+pub fn report(table: &Table, name: &str, ranges: Ranges) -> Result<Report, String> {
+    let dataset = Dataset::new(table.clone()).map_err(|problems| problems.to_string())?;
+    let key = local_key(table, name)?;
+    let file = LocalFile { shown: name.to_owned(), bytes: ranges.length(), last_modified: 0 };
+    examine(&dataset, &key, file, Input::from(ranges), dataset.check_name(&key).into_iter().collect(), "")
+}
+
+/// A file of this machine, as a report names it.
+pub struct LocalFile {
+    /// As people know it.
+    pub shown: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Unix seconds.
+    pub last_modified: u64,
+}
+
+/// A key of no place in land.
+pub fn local_key(table: &Table, name: &str) -> Result<LandKey, String> {
+    let (format, compression) =
+        key::extension(name).ok_or_else(|| format!("{name}: none of the extensions {}", key::extensions()))?;
+    let file_name = name.to_owned();
+    Ok(LandKey { table: table.name.clone(), file_land_timestamp: None, file_name, format, compression })
+}
+
+/// What the function's checks find, besides what is wrong already.
+pub fn examine(
+    dataset: &Dataset,
+    key: &LandKey,
+    file: LocalFile,
+    input: Input,
+    mut failures: Vec<Violation>,
+    metadata_sha256: &str,
+) -> Result<Report, String> {
+    failures.extend(dataset.check_size(file.bytes));
+    let read = dataset.check_rows(input, key).map_err(|failure| format!("{}: {failure}", file.shown))?;
+    failures.extend(read.failures);
+    let findings = Findings { failures, ..read };
+    let object = Object {
+        bucket: String::new(),
+        key: file.shown,
+        version_id: None,
+        etag: String::new(),
+        bytes: file.bytes,
+        last_modified: file.last_modified,
+        checksum: None,
+    };
+    Ok(Report::new(&object, Some(&key.table), &findings, Verdict::Failed, None, metadata_sha256))
+}

@@ -1,0 +1,252 @@
+//! Decompresses, and decodes text of other encodings, on a thread of its own, unless there is little, a few chunks
+//! ahead of whoever reads the text: fetching and inflating go on beside the reading where there is more than one core.
+
+use std::fmt;
+use std::io::{self, BufReader, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use bzip2::bufread::MultiBzDecoder;
+use contract::Compression;
+use flate2::bufread::MultiGzDecoder;
+
+use crate::input::encoding::{Charset, Decoding};
+
+/// Bytes that are fetched, and inflated, at once.
+pub(crate) const CHUNK_BYTES: usize = 512 << 10;
+/// The first chunk is so large, and each after it [`GROWTH`] times the one before: a small file costs little memory.
+pub(crate) const FIRST_CHUNK_BYTES: usize = 16 << 10;
+pub(crate) const GROWTH: usize = 4;
+/// Room at the start of a chunk, before its text: for the beginning of a line whose end is in the chunk, so that the
+/// text itself need not be moved.
+pub(crate) const HEADROOM: usize = 16 << 10;
+/// Chunks of text that wait to be read.
+const AHEAD: usize = 4;
+/// A stream that has given [`BOMB_BYTES`] of text, and this many times its own size, is a decompression bomb: DEFLATE
+/// packs up to 1,032 bytes into one, JSON rows that differ at all come to 10 or 50.
+pub(crate) const BOMB_RATIO: u64 = 500;
+pub(crate) const BOMB_BYTES: u64 = 1 << 30;
+
+/// A source that has come to its end before so many bytes is not worth a thread.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// The text of a gzip stream, of any number of members.
+#[derive(Debug)]
+pub(crate) enum Inflating {
+    /// Of a small one, as it is asked for.
+    Here(Box<Inflater>),
+    /// By a thread of its own.
+    Ahead {
+        pieces: Receiver<Result<Piece, Torn>>,
+        /// Chunks that were read, to be filled again.
+        spent: SyncSender<Vec<u8>>,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Text(Vec<u8>),
+    /// Said and not concluded: a thread that only stops has not come to the end.
+    End,
+}
+
+/// Why there is no more text although the stream has not come to its end.
+#[derive(Debug)]
+pub(crate) struct Torn {
+    pub(crate) error: io::Error,
+    /// The bytes could not be fetched, which says nothing about them.
+    pub(crate) source_failed: bool,
+}
+
+impl Inflating {
+    /// Fetches the first bytes and, if there are more, starts the thread. It stops when this is dropped, or with the
+    /// source.
+    pub(crate) fn start(
+        mut source: Box<dyn Read + Send>,
+        compression: Compression,
+        charset: Option<Charset>,
+    ) -> io::Result<Self> {
+        let mut first = Vec::new();
+        let fetched = source.by_ref().take(SMALL_BYTES as u64).read_to_end(&mut first);
+        let whole = fetched.as_ref().is_ok_and(|bytes| *bytes < SMALL_BYTES);
+        let first = Cursor::new(first);
+        if whole {
+            let inflater = Inflater::new(Box::new(first), SMALL_BYTES, compression, charset)?;
+            return Ok(Self::Here(Box::new(inflater)));
+        }
+        let source: Box<dyn Read + Send> = match fetched {
+            Ok(_) => Box::new(first.chain(source)),
+            Err(error) => Box::new(first.chain(Failed(Some(error)))),
+        };
+        let mut inflater = Inflater::new(source, CHUNK_BYTES, compression, charset)?;
+        let (filled, pieces) = sync_channel(AHEAD);
+        // room for all chunks that there ever are: those that wait, the one being filled and the one being read
+        let (spent, empty) = sync_channel(AHEAD + 2);
+        let inflate = move || {
+            loop {
+                let piece = match inflater.next(empty.try_recv().unwrap_or_default()) {
+                    Ok(Some(chunk)) => Ok(Piece::Text(chunk)),
+                    Ok(None) => Ok(Piece::End),
+                    Err(torn) => Err(torn),
+                };
+                let last = !matches!(piece, Ok(Piece::Text(_)));
+                // who has stopped listening does not want it
+                if filled.send(piece).is_err() || last {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("inflate".into()).spawn(inflate)?;
+        Ok(Self::Ahead { pieces, spent })
+    }
+
+    /// The next chunk, whose text begins at [`HEADROOM`]; `None` at the end, after which there is nothing to ask for.
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, Torn> {
+        match self {
+            Self::Here(inflater) => inflater.next(Vec::new()),
+            Self::Ahead { pieces, .. } => match pieces.recv() {
+                Ok(Ok(Piece::Text(chunk))) => Ok(Some(chunk)),
+                Ok(Ok(Piece::End)) => Ok(None),
+                Ok(Err(torn)) => Err(torn),
+                Err(_) => {
+                    let error = io::Error::other("the thread that inflates has stopped");
+                    Err(Torn { error, source_failed: true })
+                }
+            },
+        }
+    }
+
+    /// Takes back a chunk that was read.
+    pub(crate) fn give_back(&mut self, chunk: Vec<u8>) {
+        // one that has grown is not kept; and the thread may have come to its end
+        if let Self::Ahead { spent, .. } = self
+            && (HEADROOM + CHUNK_BYTES..2 * CHUNK_BYTES).contains(&chunk.capacity())
+        {
+            drop(spent.try_send(chunk));
+        }
+    }
+}
+
+/// Inflates chunk by chunk.
+pub(crate) struct Inflater {
+    decoder: Decoding<Box<dyn Read + Send>>,
+    fetched: Arc<Fetched>,
+    bytes: u64,
+    /// Of the next chunk.
+    size: usize,
+    /// How the stream has ended.
+    end: Option<io::Result<()>>,
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl Inflater {
+    fn new(
+        reader: Box<dyn Read + Send>,
+        fetch_bytes: usize,
+        compression: Compression,
+        charset: Option<Charset>,
+    ) -> io::Result<Self> {
+        let fetched = Arc::new(Fetched::default());
+        let source = Source { reader, fetched: Arc::clone(&fetched), inflated: compression == Compression::Zip };
+        let decoder = decoder(compression, BufReader::with_capacity(fetch_bytes, source))?;
+        Ok(Self { decoder: Decoding::new(decoder, charset), fetched, bytes: 0, size: FIRST_CHUNK_BYTES, end: None })
+    }
+
+    /// The next text, in a chunk that was spent or is new.
+    fn next(&mut self, mut chunk: Vec<u8>) -> Result<Option<Vec<u8>>, Torn> {
+        if self.end.is_none() {
+            chunk.resize(HEADROOM + self.size, 0);
+            self.size = (self.size * GROWTH).min(CHUNK_BYTES);
+            let (length, mut end) = fill(&mut self.decoder, &mut chunk[HEADROOM..]);
+            self.bytes += length as u64;
+            if self.bytes > BOMB_BYTES && self.bytes / self.fetched.bytes.load(Ordering::Relaxed).max(1) > BOMB_RATIO {
+                let what = format!("it inflates to more than {BOMB_RATIO} times its size: a decompression bomb");
+                end = Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, what)));
+            }
+            self.end = end;
+            if length > 0 {
+                chunk.truncate(HEADROOM + length);
+                return Ok(Some(chunk));
+            }
+        }
+        match self.end.take() {
+            None | Some(Ok(())) => Ok(None),
+            Some(Err(error)) => Err(Torn { error, source_failed: self.fetched.failed.load(Ordering::Relaxed) }),
+        }
+    }
+}
+
+/// What turns compressed bytes into text. A stream may be of several members, one after the other.
+fn decoder(compression: Compression, source: BufReader<Source>) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match compression {
+        Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(source)?),
+        Compression::Bzip2 => Box::new(MultiBzDecoder::new(source)),
+        // a member of an archive comes inflated
+        Compression::None | Compression::Zip => Box::new(source),
+    })
+}
+
+/// Fills a chunk as far as the stream goes, and tells how it ends, if it does.
+fn fill(decoder: &mut impl Read, chunk: &mut [u8]) -> (usize, Option<io::Result<()>>) {
+    let mut length = 0;
+    while length < chunk.len() {
+        match decoder.read(&mut chunk[length..]) {
+            Ok(0) => return (length, Some(Ok(()))),
+            Ok(n) => length += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (length, Some(Err(error))),
+        }
+    }
+    (length, None)
+}
+
+/// Remembers how much came, and whether it was the source that failed: a decoder's errors look the same.
+struct Source {
+    reader: Box<dyn Read + Send>,
+    fetched: Arc<Fetched>,
+    /// What comes was inflated before: its errors are those of the stream too.
+    inflated: bool,
+}
+
+#[derive(Default)]
+struct Fetched {
+    bytes: AtomicU64,
+    failed: AtomicBool,
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(into);
+        match &read {
+            Ok(bytes) => {
+                self.fetched.bytes.fetch_add(*bytes as u64, Ordering::Relaxed);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if self.inflated && is_damage(error) => {}
+            Err(_) => self.fetched.failed.store(true, Ordering::Relaxed),
+        }
+        read
+    }
+}
+
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), FileTooLarge | InvalidData | InvalidInput | UnexpectedEof)
+}
+
+/// A source that has failed, to say so where its bytes end.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(self.0.take().unwrap_or_else(|| io::Error::other("the source has failed before")))
+    }
+}
