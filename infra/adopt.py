@@ -170,7 +170,7 @@ def change_set(template: dict, stack: str, region: str, account: str, parameters
     }
 
 
-def commands(folder: Path, stack: str, region: str) -> list[str]:
+def commands(folder: Path, stack: str, region: str, parameters: str) -> list[str]:
     where = f"--region {region} --stack-name {stack}"
     named = f"{where} --change-set-name {CHANGE_SET}"
     return [
@@ -178,7 +178,7 @@ def commands(folder: Path, stack: str, region: str) -> list[str]:
         f"aws cloudformation wait change-set-create-complete {named}",
         f"aws cloudformation execute-change-set {named}",
         f"aws cloudformation wait stack-import-complete {where}",
-        f"make deploy STACK={stack} REGION={region}",
+        f"make deploy STACK={stack} REGION={region}" + (f' PARAMETERS="{parameters}"' if parameters else ""),
     ]
 
 
@@ -216,7 +216,7 @@ def main() -> int:
         [value] = resource["ResourceIdentifier"].values()
         print(f"{resource['LogicalResourceId']:24} {value}")
     print("\nIf all of these are there (WITHOUT= leaves some out):\n")
-    print("\n".join(commands(given.folder, given.stack, given.region)))
+    print("\n".join(commands(given.folder, given.stack, given.region, os.environ.get("PARAMETERS", ""))))
     return 0
 
 

@@ -24,7 +24,9 @@ use crate::runs::{Runs, run_of_manifest};
 
 /// Entries of the journal that are read at once: one may name thousands of partitions.
 const ENTRIES_AT_ONCE: usize = 16;
-/// Deletions under way at once.
+/// Folders that are deleted at once.
+const FOLDERS_AT_ONCE: usize = 4;
+/// Deletions of a folder that are under way at once.
 const AT_ONCE: usize = 16;
 
 /// What a run wrote of one table.
@@ -33,7 +35,8 @@ struct Folder {
     /// `s3://…/<table>/<run>/`
     location: String,
     run: RunId,
-    objects: Vec<Object>,
+    objects: u64,
+    bytes: u64,
 }
 
 /// How often it is looked again where somebody else decides meanwhile.
@@ -69,15 +72,29 @@ pub async fn expire(app: &App, unseen_since: DateTime<Utc>, dry_run: bool) -> Re
         if !promise(&runs.journal(), &current, &found.expired).await? {
             continue;
         }
-        for folder in &found.expired {
-            let deletions = folder.objects.iter().map(|object| runs.store.delete(object));
-            futures::stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-            tracing::info!(location = folder.location, objects = folder.objects.len(), "run expired");
-        }
+        let deletions = found.expired.iter().map(|folder| delete(runs, folder));
+        futures::stream::iter(deletions).buffer_unordered(FOLDERS_AT_ONCE).try_collect::<()>().await?;
         forget(runs, &found, unseen_since).await?;
         return Ok(response);
     }
     Err(Failure::unavailable(format!("others have decided {ATTEMPTS} times in between: ask again")))
+}
+
+/// Deletes all of a run's folder. It is listed anew: of all of them there may be more objects than memory holds.
+async fn delete(runs: Runs<'_>, folder: &Folder) -> Result<(), Failure> {
+    let prefix = folder.location.strip_prefix(&store::url(runs.bucket, "")).unwrap_or_default();
+    if prefix.is_empty() {
+        return Err(Failure::internal(format!("{} is no folder of {}", folder.location, runs.bucket)));
+    }
+    let objects = runs.store.list(runs.bucket, prefix).await?;
+    delete_all(runs, objects.iter()).await?;
+    tracing::info!(location = folder.location, objects = objects.len(), "run expired");
+    Ok(())
+}
+
+async fn delete_all(runs: Runs<'_>, objects: impl Iterator<Item = &Object>) -> Result<(), Failure> {
+    let deletions = objects.map(|object| runs.store.delete(object));
+    futures::stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect::<()>().await
 }
 
 /// Decides that nothing is pointed at these folders again; whether nobody was quicker.
@@ -97,11 +114,12 @@ async fn find(
     unseen_since: DateTime<Utc>,
 ) -> Result<Found, Failure> {
     let base = runs.metadata.database.base();
-    let folders = folders(runs.bucket, runs.store.list(runs.bucket, &base).await?);
+    let mut folders = BTreeMap::new();
+    runs.store.visit(runs.bucket, &base, |object| note(&mut folders, &object)).await?;
     let Seen { places: mut needed, entries } = seen_since(&runs.journal(), current, unseen_since).await?;
     needed.extend(used(glue, &runs.metadata.database.name).await?);
     let is_over = |folder: &Folder| folder.run.started() < unseen_since && !needed.covers(&folder.location);
-    let (expired, kept) = folders.into_iter().partition(is_over);
+    let (expired, kept) = folders.into_values().partition(is_over);
     Ok(Found { expired, kept, needed, entries })
 }
 
@@ -109,8 +127,8 @@ impl Folder {
     fn expired(&self) -> ExpiredRun {
         ExpiredRun {
             location: self.location.clone(),
-            objects: self.objects.len() as u64,
-            bytes: self.objects.iter().map(|object| object.bytes).sum(),
+            objects: self.objects,
+            bytes: self.bytes,
         }
     }
 }
@@ -122,30 +140,23 @@ async fn forget(runs: Runs<'_>, found: &Found, unseen_since: DateTime<Utc>) -> R
     left.extend(found.kept.iter().map(|folder| folder.run.clone()));
     let is_over = |run: &RunId| run.started() < unseen_since && !left.contains(run);
     let manifests = runs.store.list(runs.bucket, &runs.metadata.database.manifests()).await?;
-    for manifest in manifests.iter().filter(|object| run_of_manifest(&object.key).is_some_and(|run| is_over(&run))) {
-        runs.store.delete(manifest).await?;
-    }
+    let manifests = manifests.iter().filter(|object| run_of_manifest(&object.key).is_some_and(|run| is_over(&run)));
+    delete_all(runs, manifests).await?;
     let entries = runs.store.list(runs.bucket, &runs.metadata.database.publications()).await?;
     let of_no_use = |object: &&Object| {
         let key = EntryKey::parse(&object.key);
         key.is_some_and(|key| key.at < unseen_since && is_over(&key.run) && !found.entries.contains(&key.key))
     };
-    for entry in entries.iter().filter(of_no_use) {
-        runs.store.delete(entry).await?;
-    }
-    Ok(())
+    delete_all(runs, entries.iter().filter(of_no_use)).await
 }
 
-/// The folders of runs among all objects of the curated area. `_manifests/` and the like are none.
-fn folders(bucket: &str, objects: Vec<Object>) -> Vec<Folder> {
-    let mut found: BTreeMap<String, Folder> = BTreeMap::new();
-    for object in objects {
-        let Some((folder, run)) = run_folder(&object.key) else { continue };
-        let location = store::url(bucket, folder);
-        let folder = found.entry(location.clone()).or_insert_with(|| Folder { location, run, objects: Vec::new() });
-        folder.objects.push(object);
-    }
-    found.into_values().collect()
+/// Counts an object to the folder of the run that it is in. What is in `_manifests/` and the like is in none.
+fn note(folders: &mut BTreeMap<String, Folder>, object: &Object) {
+    let Some((folder, run)) = run_folder(&object.key) else { return };
+    let location = store::url(&object.bucket, folder);
+    let folder = folders.entry(location.clone()).or_insert_with(|| Folder { location, run, objects: 0, bytes: 0 });
+    folder.objects += 1;
+    folder.bytes += object.bytes;
 }
 
 /// `…/<table>/<run>/` of a key, and the run.

@@ -235,7 +235,7 @@ impl App {
                     let (rows, partitions) = (table.rows, table.partitions);
                     tracing::info!(table = name, run, action = ?table.action, rows, partitions, location, "table published");
                     metrics::emit(Some(name), &[("RowsPublished", Unit::Count, rows as f64)]);
-                    freshest = freshest.max(proposed.newest_file_land_timestamp);
+                    freshest = freshest.max(proposed.newest);
                 }
             }
             tables.push(table);

@@ -17,8 +17,18 @@ pub struct Manifest {
     pub metadata_sha256: String,
     /// The newest `file_land_timestamp` among the inputs, in Unix seconds.
     pub newest_file_land_timestamp: Option<u64>,
+    /// When the newest of the inputs came to raw-hist, in Unix seconds.
+    #[serde(default)]
+    pub newest_arrival: Option<u64>,
     /// Every table that was written.
     pub tables: Vec<TableOutput>,
+}
+
+impl Manifest {
+    /// When what it was made of was last added to, in Unix seconds.
+    pub fn newest(&self) -> Option<u64> {
+        self.newest_arrival.or(self.newest_file_land_timestamp)
+    }
 }
 
 /// See [`contract::TableOutput`].

@@ -60,7 +60,7 @@ pub struct Proposed {
     /// The tables that it is about.
     pub tables: Vec<(String, Outcome)>,
     /// The newest file that the run read, in Unix seconds.
-    pub newest_file_land_timestamp: Option<u64>,
+    pub newest: Option<u64>,
     /// How many partitions the run has written, by table.
     pub written: BTreeMap<String, u64>,
 }
@@ -99,9 +99,9 @@ impl<'a> Runs<'a> {
             Wish::Run(manifest) => self.published(manifest, &current.decision, false),
             Wish::ThisRun(manifest) => match self.of_run(&manifest.run, current).await? {
                 Some(then) => {
-                    let newest = manifest.newest_file_land_timestamp;
+                    let newest = manifest.newest();
                     let back = self.rolled_back(&current.decision, &then).await?;
-                    Ok(Proposed { newest_file_land_timestamp: newest, ..back })
+                    Ok(Proposed { newest, ..back })
                 }
                 None => {
                     let proposed = self.published(manifest, &current.decision, true)?;
@@ -135,7 +135,7 @@ impl<'a> Runs<'a> {
             run: Some(manifest.run.clone()),
             next,
             tables: tables.map(|(table, outcome)| (table.clone(), *outcome)).collect(),
-            newest_file_land_timestamp: manifest.newest_file_land_timestamp,
+            newest: manifest.newest(),
             written: written.collect(),
         })
     }
@@ -146,7 +146,7 @@ impl<'a> Runs<'a> {
         self.check_files(&next, Some(current)).await?;
         let tables = then.tables.iter().map(|table| &table.state.table).filter(|table| is_described(table));
         let tables = tables.map(|table| (table.clone(), Outcome::Published)).collect();
-        Ok(Proposed { run: then.run.clone(), next, tables, newest_file_land_timestamp: None, written: BTreeMap::new() })
+        Ok(Proposed { run: then.run.clone(), next, tables, newest: None, written: BTreeMap::new() })
     }
 
     /// Every table as it is published, to be made again.
@@ -167,7 +167,7 @@ impl<'a> Runs<'a> {
             run: None,
             next: current.clone(),
             tables,
-            newest_file_land_timestamp: None,
+            newest: None,
             written: BTreeMap::new(),
         })
     }

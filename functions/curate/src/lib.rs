@@ -61,7 +61,7 @@ use boot::{Boot, Invocation, env};
 use contract::message::{
     CurateRequest, CurateResponse, ProcessResponse, RebuildRequest, VerifyRequest, VerifyResponse,
 };
-use contract::{Failure, Manifest, MetaData};
+use contract::{Failure, FailureKind, Manifest, MetaData};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -146,7 +146,7 @@ impl App {
         let settings = self.settings(&invocation);
         let run = run::Run::plan(&self.metadata, &settings, &request, &invocation.request_id, chrono::Utc::now())?;
         let started = Instant::now();
-        let built = in_time(invocation, run.build(&self.areas).boxed()).await?;
+        let built = in_time(invocation, run.build(&self.areas).boxed()).await.map_err(too_large)?;
         report(&built.manifest, started.elapsed());
         Ok(built.answer())
     }
@@ -160,7 +160,15 @@ impl App {
 /// Waits for the work as long as there is time to answer. Boxed: the compiler gives up on the layout of a future this
 /// deep.
 async fn in_time<T>(invocation: Invocation, work: BoxFuture<'_, Result<T, Failure>>) -> Result<T, Failure> {
-    invocation.in_time(RESERVE, work, ": raise the function's timeout or memory").await
+    invocation.in_time(RESERVE, work, ": raise the template's CurateTimeout or CurateMemory").await
+}
+
+/// A rebuild begins anew each time: one that has taken all of its time would take it again.
+fn too_large(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::Timeout => Failure { kind: FailureKind::TooLarge, ..failure },
+        _ => failure,
+    }
 }
 
 fn report(manifest: &Manifest, took: Duration) {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use contract::alert::{Rejected, describe};
 use contract::message::{Outcome, ProcessResponse, ProcessedFile, QuarantinedFile};
@@ -19,6 +20,7 @@ use crate::locate;
 use crate::parquet_file::{ParquetFile, SAMPLE_ROWS, properties};
 use crate::queries::{self, from_files, nothing_written};
 use crate::settings::Settings;
+use crate::size;
 use crate::source::{self, RawFile, RawTable};
 use crate::tables::Stopped;
 use crate::transform::{self, Plan, Variables};
@@ -135,7 +137,8 @@ impl Stage<'_> {
     async fn transform(&self, raw_table: &Table, file: &RawFile, key: &str) -> Result<u64, Failure> {
         let raw = RawTable::new(&self.areas.raw, raw_table, vec![file.clone()], self.settings.cores);
         let raw = BTreeMap::from([(raw_table.name.clone(), raw)]);
-        match self.run(&raw, key).await {
+        size::check(raw.values(), self.settings)?;
+        match self.in_time(self.run(&raw, key), file).await {
             // another execution was quicker: it has written the processed file, and may have deleted the raw one
             Err(Stopped::Elsewhere(failure))
                 if matches!(failure.kind, FailureKind::Conflict | FailureKind::NotFound)
@@ -156,6 +159,25 @@ impl Stage<'_> {
             Err(Stopped::Elsewhere(failure)) => Err(failure),
             Ok(rows) => Ok(rows),
         }
+    }
+
+    /// A file that has had nearly all of the function's time has it again, to no other end, at every retry; one that was
+    /// begun later is done by the next attempt.
+    async fn in_time(
+        &self,
+        work: impl Future<Output = Result<u64, Stopped>>,
+        file: &RawFile,
+    ) -> Result<u64, Stopped> {
+        let (Some(time), Some(until)) = (self.settings.time, self.settings.until) else { return work.await };
+        let left = until.saturating_duration_since(Instant::now());
+        let done = tokio::time::timeout(left, work).await;
+        done.unwrap_or_else(|_| {
+            let what = format!("{} was not processed within {} s", self.areas.raw.url(&file.object.key), left.as_secs());
+            Err(Stopped::Elsewhere(match left > time.mul_f64(0.9) {
+                true => Failure::too_large(format!("{what}: raise the template's CurateTimeout or CurateMemory")),
+                false => Failure::timeout(what),
+            }))
+        })
     }
 
     async fn exists(&self, key: &str) -> Result<bool, Failure> {

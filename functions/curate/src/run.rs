@@ -412,6 +412,7 @@ impl<'a> Run<'a> {
             bucket: curated.name(),
             as_of: self.as_of,
             newest_file_land_timestamp: raw.values().filter_map(|table| table.newest()).max(),
+            newest_arrival: raw.values().filter_map(|table| table.newest_arrival()).max(),
             inputs: inputs.into_values().collect(),
             tables,
         }

@@ -12,6 +12,10 @@ use crate::source::RawTable;
 /// Bytes of compressed files that a processor reads in a second, at best: 48 MB of `jsonl.gz` were measured, with the
 /// tables built of them (docs/cost.md). What is below is let through, and may still take too long.
 const BYTES_A_CPU_SECOND: u64 = 64_000_000;
+/// Files that are fetched in a second at best: 16 at once, 20 ms each.
+const FILES_A_SECOND: u64 = 800;
+/// Bytes that a file takes in memory while it is listed, with its key, version and checksum.
+const BYTES_A_FILE: u64 = 1024;
 /// Lambda gives processors by memory: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
 const MEMORY_OF_A_CPU: u64 = 1769 << 20;
 /// Raw tables that a message names.
@@ -23,8 +27,10 @@ pub fn check<'a>(raw: impl Iterator<Item = &'a Arc<RawTable>>, settings: &Settin
     let Some(time) = settings.time else { return Ok(()) };
     let mut tables: Vec<_> = raw.map(|raw| (raw.bytes(), raw.table().name.as_str(), raw.keys().len())).collect();
     let bytes = tables.iter().map(|(bytes, ..)| bytes).sum();
+    let files: u64 = tables.iter().map(|(_, _, files)| *files as u64).sum();
     let most = readable(time, settings.memory_bytes as u64);
-    if bytes <= most {
+    let most_files = fetchable(time, settings.memory_bytes as u64);
+    if bytes <= most && files <= most_files {
         return Ok(());
     }
     tables.sort_by(|one, other| other.cmp(one));
@@ -33,9 +39,9 @@ pub fn check<'a>(raw: impl Iterator<Item = &'a Arc<RawTable>>, settings: &Settin
         .take(NAMED)
         .map(|(bytes, name, files)| format!("`{name}` {} in {files} files", gigabytes(*bytes)));
     Err(Failure::too_large(format!(
-        "there are {} to read ({}), and in the {} s that there are curate reads {} at best: give it more time or memory (the \
-         template's CurateTimeout and CurateMemory), build fewer tables at once ({{\"tables\": […]}}), or let runs only add \
-         what is new (\"mode\": \"append\")",
+        "there are {} to read in {files} files ({}), and in the {} s that there are curate reads {} and {most_files} files at \
+         best: give it more time or memory (the template's CurateTimeout and CurateMemory), build fewer tables at once \
+         ({{\"tables\": […]}}), or let runs only add what is new (\"mode\": \"append\")",
         gigabytes(bytes),
         named.collect::<Vec<_>>().join(", "),
         time.as_secs(),
@@ -46,6 +52,11 @@ pub fn check<'a>(raw: impl Iterator<Item = &'a Arc<RawTable>>, settings: &Settin
 fn readable(time: Duration, memory_bytes: u64) -> u64 {
     let cpu_seconds = time.as_secs_f64() * memory_bytes as f64 / MEMORY_OF_A_CPU as f64;
     (cpu_seconds * BYTES_A_CPU_SECOND as f64) as u64
+}
+
+/// As many as there is time for, and memory: half of it, the other half is for their rows.
+fn fetchable(time: Duration, memory_bytes: u64) -> u64 {
+    (time.as_secs() * FILES_A_SECOND).min(memory_bytes / 2 / BYTES_A_FILE)
 }
 
 fn gigabytes(bytes: u64) -> String {
@@ -62,5 +73,7 @@ mod tests {
         assert_eq!(of(834, 2048), "61.8 GB");
         assert_eq!(of(834, 10_240), "309.0 GB");
         assert_eq!(of(0, 2048), "0.0 GB");
+        assert_eq!(fetchable(Duration::from_secs(834), 2048 << 20), 667_200);
+        assert_eq!(fetchable(Duration::from_secs(1794), 1024 << 20), 524_288);
     }
 }

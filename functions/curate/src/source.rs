@@ -243,6 +243,11 @@ impl RawTable {
         self.files.iter().map(|file| file.file_land_timestamp).max()
     }
 
+    /// When the newest of all files came to where it is read, in Unix seconds.
+    pub fn newest_arrival(&self) -> Option<u64> {
+        self.files.iter().map(|file| file.object.last_modified).max()
+    }
+
     /// The name of a file, for people.
     pub fn url(&self, file: usize) -> String {
         self.files.get(file).map(|file| self.area.url(&file.object.key)).unwrap_or_default()

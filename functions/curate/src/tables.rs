@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use contract::{Failure, Table, TableOutput};
-use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::dataframe::DataFrame;

@@ -63,6 +63,7 @@ impl App {
                 bucket: areas.reports.clone(),
                 key: turn_key(&base_folder),
             },
+            started: Arc::default(),
         };
         let notify = Notify::new(aws_sdk_sns::Client::new(&boot.aws), topic);
         Ok(Self { areas, rebuild, notify, land, base_folder, metadata, datasets })

@@ -10,7 +10,8 @@ mod state;
 mod turn;
 mod window;
 
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_sfn::Client;
 use contract::message::RebuildRequest;
@@ -22,6 +23,9 @@ use crate::rebuild::window::Window;
 
 /// Attempts to name the execution that waits; all but a few invocations find that another one has named it.
 const ATTEMPTS: u32 = 10;
+
+/// For how long a running execution is taken for one that still runs.
+const REMEMBERED: Duration = Duration::from_secs(5);
 
 /// How to ask for a rebuild.
 #[derive(Clone, Debug)]
@@ -36,6 +40,16 @@ pub struct Rebuild {
     pub window_seconds: u64,
     /// Where it is written down whose turn it is.
     pub state: StateObject,
+    /// What this process has started last.
+    pub started: Arc<Mutex<Option<Started>>>,
+}
+
+/// An execution that was started, or found to be running.
+#[derive(Clone, Debug)]
+pub struct Started {
+    name: String,
+    arn: String,
+    at: Instant,
 }
 
 impl Rebuild {
@@ -76,8 +90,13 @@ impl Rebuild {
         Ok(next)
     }
 
-    /// Starts it, unless it is running: the same name and the same input are the same request to Step Functions.
+    /// Starts it, unless it is running: the same name and the same input are the same request to Step Functions. What
+    /// was asked a moment ago is not asked again: 10,000 files at once would be more requests than there may be.
     async fn start(&self, next: &Next) -> Result<String, Failure> {
+        let known = self.started.lock().ok().and_then(|started| started.clone());
+        if let Some(known) = known.filter(|known| known.name == next.name && known.at.elapsed() < REMEMBERED) {
+            return Ok(known.arn);
+        }
         let window_ends_at = Some(next.window_ends_at.clone());
         let input = serde_json::to_string(&RebuildRequest { window_ends_at, ..RebuildRequest::default() });
         let input = input.map_err(Failure::internal)?;
@@ -86,6 +105,10 @@ impl Rebuild {
             let doing = format!("starting execution `{}` of {}", next.name, self.state_machine);
             boot::aws::failure(&error).context(doing)
         })?;
-        Ok(started.execution_arn)
+        let arn = started.execution_arn;
+        if let Ok(mut started) = self.started.lock() {
+            *started = Some(Started { name: next.name.clone(), arn: arn.clone(), at: Instant::now() });
+        }
+        Ok(arn)
     }
 }

@@ -28,7 +28,10 @@ def invoke(function: str, event: str, state: Path, must_have: str | None = None,
     verb = "failed" if "FunctionError" in answer else "answered"
     print(f"{name} {verb} after {time.monotonic() - started:.2f} s", file=sys.stderr)
     if show_lines and "FunctionError" not in answer:
-        print("\n".join(json.loads(body)[show_lines]), flush=True)
+        answered = json.loads(body)
+        print("\n".join(answered[show_lines]), flush=True)
+        if more := answered.get(f"more_{show_lines}"):
+            print(f"and {more} more, which are in the log", flush=True)
     else:
         print(pretty(body), flush=True)
     if "FunctionError" not in answer:

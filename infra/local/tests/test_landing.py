@@ -147,6 +147,7 @@ def test_what_cannot_be_landed_says_why(desk, tmp_path):
         refused = command(desk, *arguments)
         assert refused.returncode == 1
         assert expected in refused.stderr, refused.stderr
+    folder, _, _ = desk
     wrong = folder / "meta_data" / "raw" / "wrong.json"
     wrong.write_text('{"columns": [{"name": "a", "type": "intt"}]}')
     refused = command(desk, "land", str(tmp_path / "unknown.csv"), "--table", "wrong")

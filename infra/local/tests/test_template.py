@@ -214,6 +214,14 @@ def test_who_asks_for_what_may_be_missing_may_list_without_a_prefix(cloudformati
     }
 
 
+def test_who_asks_for_a_version_that_may_be_missing_may_list_versions(cloudformation):
+    """A version that is gone is 404 for whoever may list the versions, and 403 for others."""
+    asking = {name for name, s in statements(cloudformation) if "s3:GetObjectVersion" in as_list(s["Action"])}
+    listing = {name for name, s in statements(cloudformation) if "s3:ListBucketVersions" in as_list(s["Action"])}
+    # curate reads versions of raw-hist, where none goes, and of curated, by their entity tags
+    assert asking - listing == {"CurateRole"}
+
+
 # Of the SDK's crates whose operations are IAM actions of the same name: crate, service in botocore, prefix in IAM
 SERVICES = [("athena", "athena", "athena"), ("glue", "glue", "glue"), ("sfn", "stepfunctions", "states")]
 

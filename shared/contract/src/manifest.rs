@@ -98,6 +98,10 @@ pub struct Manifest {
     pub bucket: String,
     /// The newest `file_land_timestamp` among the inputs, in Unix seconds.
     pub newest_file_land_timestamp: Option<u64>,
+    /// When the newest of the inputs came to raw-hist, in Unix seconds: later than its `file_land_timestamp`, which the
+    /// supplier or a schedule may have named. Absent in manifests of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_arrival: Option<u64>,
     /// Unix seconds: files that came to raw-hist later were left out on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,

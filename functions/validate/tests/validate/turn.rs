@@ -139,3 +139,18 @@ async fn one_of_many_that_ask_at_once_has_its_turn() {
     let answers: [String; 8] = answers.into();
     assert_eq!(answers.iter().filter(|turn| *turn == "take").count(), 1, "{answers:?}");
 }
+
+/// 10,000 files at once would otherwise be more requests of Step Functions than an account may make.
+#[tokio::test]
+async fn an_execution_that_was_just_started_is_not_started_again_for_each_file() {
+    let world = World::new().await;
+    for number in 0..20 {
+        world.promote(number).await;
+    }
+    let requests = world.aws.account().requests.clone();
+    let started = requests.iter().filter(|request| request.starts_with("start ")).count();
+    assert_eq!(started, 1, "{requests:?}");
+    // whether one waits is asked for each file
+    let asked = requests.iter().filter(|request| request.starts_with("get reports/rebuilds/")).count();
+    assert!(asked >= 20, "{requests:?}");
+}
