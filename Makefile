@@ -20,6 +20,8 @@ META_DATA := $(if $(EXAMPLE),examples/$(EXAMPLE)/)meta_data
 $(if $(wildcard $(META_DATA)),,$(error there is no $(META_DATA); EXAMPLE may be $(notdir $(wildcard examples/*))))
 # The functions as Lambda finds them, beside that metadata.
 BUILT := .local/$(if $(EXAMPLE),examples/$(EXAMPLE)/)functions
+# What people call; the targets below are short names for it.
+LANDFALL ?= .local/landfall
 
 VENV := .venv
 LANDFALL_LOCAL := PYTHONPATH=infra/local $(VENV)/bin/python -m landfall_local
@@ -76,7 +78,7 @@ needs-key:
 
 .PHONY: validate
 validate: needs-file functions ## Check a file of yours as validate checks one that lands (FILE=orders.jsonl.gz TABLE=orders; JSON=1 for the report)
-	@$(BUILT)/validate/bootstrap check '$(FILE)' $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json) \
+	@$(LANDFALL) validate '$(FILE)' $(if $(TABLE),--table '$(TABLE)') $(if $(JSON),--json) \
 	  --meta-data $(META_DATA)
 
 # A table of Glue, <database>.<table>, of your credentials' account.
@@ -86,18 +88,16 @@ SCHEMA_OF = $(or $(GLUE),$(filter %.yaml %.yml,$(FROM)))
 .PHONY: new-table
 new-table: needs-sample functions $(if $(SCHEMA_OF),$(VENV)/.ready) ## Write the metadata of a new table: of a file (FROM=orders.csv TABLE=orders), of a Table Schema or data contract (FROM=contract.yaml), of one of Glue (GLUE=database.table)
 	@$(if $(SCHEMA_OF),mkdir -p .local; $(LANDFALL_LOCAL) schema '$(SCHEMA_OF)' >.local/schema.json)
-	@$(BUILT)/validate/bootstrap describe $(or $(if $(SCHEMA_OF),.local/schema.json),$(if $(FROM),'$(FROM)')) \
+	@$(LANDFALL) new-table $(or $(if $(SCHEMA_OF),.local/schema.json),$(if $(FROM),'$(FROM)')) \
 	  $(if $(TABLE),--table '$(TABLE)') \
 	  --meta-data $(META_DATA)
 
 .PHONY: metadata
 metadata: functions ## Check all metadata, every rule of it and all SQL, without any file
-	@$(BUILT)/validate/bootstrap metadata --meta-data $(META_DATA)
-	@$(BUILT)/curate/bootstrap check --meta-data $(META_DATA)
+	@$(LANDFALL) check --meta-data $(META_DATA)
 
 # What is wrong is said before anything starts.
-check_metadata = $(BUILT)/validate/bootstrap metadata --meta-data $(META_DATA) >/dev/null && \
-	$(BUILT)/curate/bootstrap check --meta-data $(META_DATA) >/dev/null
+check_metadata = $(LANDFALL) check --meta-data $(META_DATA) >/dev/null
 
 RAW_HIST ?=
 CURATED ?= .local/tables
@@ -108,21 +108,17 @@ OPTIONS ?=
 
 .PHONY: tables
 tables: needs-raw-hist functions ## Build the curated tables from a folder of raw files of yours (RAW_HIST=folder CURATED=.local/tables TABLE=)
-	@rm -rf $(PROCESSED); ! [ -d $(META_DATA)/processed ] || $(BUILT)/curate/bootstrap process \
+	@rm -rf $(PROCESSED); ! [ -d $(META_DATA)/processed ] || $(LANDFALL) process \
 	  --meta-data $(META_DATA) --raw '$(RAW_HIST)' --processed $(PROCESSED) >/dev/null
-	@$(BUILT)/curate/bootstrap build --meta-data $(META_DATA) --raw-hist '$(RAW_HIST)' --processed $(PROCESSED) \
+	@$(LANDFALL) tables --meta-data $(META_DATA) --raw-hist '$(RAW_HIST)' --processed $(PROCESSED) \
 	  --curated '$(CURATED)' \
 	  $(if $(TABLE),--table '$(TABLE)') $(OPTIONS)
 
 # 1: the raw database.
 RAW ?=
-# Our binary; another one, e.g. a release build.
-CATALOG ?= $(BUILT)/catalog/bootstrap
-
 .PHONY: definition
-definition: ## Show what Glue is told about a table (TABLE=random_postcodes; RAW=1 for the raw database)
-	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory --silent functions >&2)
-	@$(CATALOG) define --meta-data $(META_DATA) $(if $(TABLE),--table '$(TABLE)') $(if $(RAW),--raw)
+definition: functions ## Show what Glue is told about a table (TABLE=random_postcodes; RAW=1 for the raw database)
+	@$(LANDFALL) define --meta-data $(META_DATA) $(if $(TABLE),--table '$(TABLE)') $(if $(RAW),--raw)
 
 RUN ?= latest
 
@@ -238,10 +234,12 @@ BENCH ?=
 # One build after the other: together their crates would have the features that either wants.
 .PHONY: bench
 bench: ## Measure validate and curate against their floors and, after a `make compare`, against other tools (BENCH_OF=curate)
-	@set -ex; for of in $(BENCH_OF); do \
-	  $(CARGO) build --release --locked -p $$of; \
-	  $(CARGO) bench --locked -p bench --bench $$of -- --$$of $(abspath $(TARGET))/release/$$of $(BENCH); \
+	@set -ex; $(CARGO) build --release --locked -p landfall; for of in $(BENCH_OF); do \
+	  $(CARGO) bench --locked -p bench --bench $$of -- --landfall $(abspath $(TARGET))/release/landfall $(BENCH); \
 	done
+
+# Not where another binary is named, e.g. LANDFALL=target/release/landfall.
+built_landfall = $(if $(filter-out file,$(origin LANDFALL)),,$(MAKE) --no-print-directory functions)
 
 # Schedules, or all of them; and of these, those whose lines have one of these parts: ONLY='Previous at catalog|Expire'.
 EXPLORE ?= 100
@@ -258,17 +256,15 @@ SEED ?= 1
 .PHONY: compare
 compare: .venv-compare/.ready ## Compare validate's verdicts with data_linter's over generated files (SEED=1)
 	@$(MAKE) --no-print-directory functions
-	.venv-compare/bin/python tests/compare/differential.py --validate .local/functions/validate/bootstrap --seed $(SEED)
+	.venv-compare/bin/python tests/compare/differential.py --landfall $(LANDFALL) --seed $(SEED)
 
-# Our binary; another one to compare, e.g. a release build.
-CURATE ?= .local/functions/curate/bootstrap
 # 1: write what is found into docs/sql.md.
 UPDATE ?=
 
 .PHONY: compare-spark
 compare-spark: .venv-spark/.ready ## Compare curate's tables and SQL with real Spark's (SEED=1; UPDATE=1 brings docs/sql.md up to date; needs Java 17)
-	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions)
-	PYTHONPATH=infra/local .venv-spark/bin/python tests/compare/spark.py --curate $(CURATE) --seed $(SEED) $(if $(UPDATE),--update)
+	@$(built_landfall)
+	PYTHONPATH=infra/local .venv-spark/bin/python tests/compare/spark.py --landfall $(LANDFALL) --seed $(SEED) $(if $(UPDATE),--update)
 
 # How many cases; SECONDS for as many as there is time for.
 QUERIES ?= 1000
@@ -277,28 +273,25 @@ FOR_SECONDS = $(if $(filter command line environment,$(origin SECONDS)),$(SECOND
 
 .PHONY: compare-sql
 compare-sql: $(VENV)/.ready ## Compare curate's answers to random SQL over random tables with DuckDB's (SEED=1, QUERIES=1000 or SECONDS=)
-	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions)
-	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine --curate $(CURATE) --seed $(SEED) \
+	@$(built_landfall)
+	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine --landfall $(LANDFALL) --seed $(SEED) \
 	  $(if $(FOR_SECONDS),--seconds $(FOR_SECONDS),--queries $(QUERIES))
 
 .PHONY: compare-bytes
 compare-bytes: $(VENV)/.ready ## Build random SQL again and again with 1, 2 and 8 threads and compare the bytes (SEED=1, QUERIES=1000)
-	@$(if $(filter-out file,$(origin CURATE)),,$(MAKE) --no-print-directory functions)
-	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine.bytes --curate $(CURATE) --seed $(SEED) --queries $(QUERIES)
-
-# Our binary; another one, e.g. a release build.
-VALIDATE ?= .local/functions/validate/bootstrap
+	@$(built_landfall)
+	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine.bytes --landfall $(LANDFALL) --seed $(SEED) --queries $(QUERIES)
 
 .PHONY: compare-canaries
 compare-canaries: $(VENV)/.ready ## Search all that curate and validate say of random failures for values of sensitive columns (SEED=1)
 	@$(MAKE) --no-print-directory functions
-	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine.canaries --curate $(CURATE) --validate $(VALIDATE) \
+	@PYTHONPATH=tests/compare $(VENV)/bin/python -m machine.canaries --landfall $(LANDFALL) \
 	  --seed $(SEED) --queries $(QUERIES)
 
 .PHONY: compare-glue
 compare-glue: .venv-glue/.ready ## Compare the definitions for Glue with etl_manager's and mojap-metadata's (SEED=1)
-	@$(if $(filter-out file,$(origin CATALOG)),,$(MAKE) --no-print-directory functions)
-	.venv-glue/bin/python tests/compare/glue.py --catalog $(CATALOG) --seed $(SEED)
+	@$(built_landfall)
+	.venv-glue/bin/python tests/compare/glue.py --landfall $(LANDFALL) --seed $(SEED)
 
 # Some of them, with commas between: boto3,awscli,awswrangler,pyathena,dbt,pydbtools.
 CLIENTS ?=
@@ -349,7 +342,7 @@ build: .venv-build/.ready ## Build what Lambda runs: build/functions/<name>/ and
 
 # What was built for this machine says what is wrong with the metadata beside it.
 check_built_metadata = case "$(ARCH)-$$(uname -sm)" in "x86_64-Linux x86_64" | "arm64-Linux aarch64") \
-	(cd $(1)/validate && ./bootstrap metadata) && (cd $(1)/curate && ./bootstrap check) ;; esac
+	(cd $(1)/validate && ./bootstrap) && (cd $(1)/curate && ./bootstrap) ;; esac
 
 .PHONY: package
 package: build ## Build, and put all that a deployment needs into build/package (ARCH=)
@@ -397,7 +390,10 @@ venv: $(VENV)/.ready
 # running one cannot be overwritten ("Text file busy"), and no half-written one is ever started.
 .PHONY: functions
 functions:
-	@$(CARGO) build $(FUNCTIONS:%=-p %)
+	@$(CARGO) build $(FUNCTIONS:%=-p %) -p landfall
+	@mkdir -p .local; [ $(TARGET)/debug/landfall -ef .local/landfall ] || { \
+	  ln -f $(TARGET)/debug/landfall .local/.landfall.$$$$ 2>/dev/null || cp $(TARGET)/debug/landfall .local/.landfall.$$$$; \
+	  mv -f .local/.landfall.$$$$ .local/landfall; }
 	@set -e; for f in $(FUNCTIONS); do \
 	  folder=$(BUILT)/$$f; mkdir -p $$folder; \
 	  if ! [ $(TARGET)/debug/$$f -ef $$folder/bootstrap ]; then \

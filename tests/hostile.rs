@@ -46,13 +46,13 @@ print(usage.ru_maxrss * (1 if sys.platform == 'darwin' else 1024), file=sys.stde
 sys.exit(os.waitstatus_to_exitcode(status))
 ";
 
-/// What `validate check` says of a file: its exit code, its report and its peak of resident memory in bytes.
+/// What `landfall validate` says of a file: its exit code, its report and its peak of resident memory in bytes.
 fn check(metadata: &Metadata, file: &Path) -> (Option<i32>, Value, u64) {
     let root = repository();
     let ended = Command::new(root.join(".venv/bin/python"))
         .args(["-c", MEASURED])
-        .arg(root.join(".local/functions/validate/bootstrap"))
-        .arg("check")
+        .arg(root.join(".local/landfall"))
+        .arg("validate")
         .arg(file)
         .args(["--table", "t", "--json", "--meta-data"])
         .arg(metadata.0.path())

@@ -57,3 +57,8 @@ pub fn script(name: &str, python: &Path) -> Command {
     command.arg(Path::new(crate::CHECKOUT).join("tests/compare").join(name));
     command
 }
+
+/// What an earlier build of ours called what `landfall` calls otherwise.
+pub fn verb(program: &Path, now: &'static str, before: &'static str) -> &'static str {
+    if program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("landfall")) { now } else { before }
+}

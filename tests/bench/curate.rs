@@ -29,7 +29,7 @@ const HELP: &str = "usage: cargo bench -p bench --bench curate -- [OPTION]…
   --sizes N,N            S, M, L, or files x rows a file, such as 8x1000 [S,M,L]
                          S is 130x10, M is 20x50000 (1 GB of JSON), L is 10x500000 (5 GB)
   --rounds N             how often each contestant runs [5]
-  --curate PATH          our binary [target/release/curate]
+  --landfall PATH        our binary [target/release/landfall]
   --python PATH          a Python with tests/compare/requirements.txt [.venv-compare/bin/python]
   --spark-python PATH    a Python with pyspark [.venv-spark/bin/python]
 ";
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 struct Settings {
     sizes: Vec<Size>,
     rounds: usize,
-    curate: PathBuf,
+    landfall: PathBuf,
     python: PathBuf,
     spark_python: PathBuf,
 }
@@ -100,7 +100,7 @@ impl Settings {
         let mut settings = Self {
             sizes: ["S", "M", "L"].into_iter().map(Size::parse).collect::<Result<_, _>>()?,
             rounds: 5,
-            curate: Path::new(SCRATCH).join("../release/curate"),
+            landfall: Path::new(SCRATCH).join("../release/landfall"),
             python: Path::new(CHECKOUT).join(".venv-compare/bin/python"),
             spark_python: Path::new(CHECKOUT).join(".venv-spark/bin/python"),
         };
@@ -108,7 +108,7 @@ impl Settings {
             match option {
                 "--sizes" => settings.sizes = value.split(',').map(Size::parse).collect::<Result<_, _>>()?,
                 "--rounds" => settings.rounds = value.parse::<usize>()?.max(1),
-                "--curate" => settings.curate = value.into(),
+                "--landfall" => settings.landfall = value.into(),
                 "--python" => settings.python = value.into(),
                 "--spark-python" => settings.spark_python = value.into(),
                 _ => return Ok(false),
@@ -160,10 +160,10 @@ impl Job {
 }
 
 fn ours(settings: &Settings, name: &'static str, options: &'static [&'static str]) -> Contestant<Job> {
-    let program = settings.curate.clone();
+    let program = settings.landfall.clone();
     Contestant::new(name, Path::new(SCRATCH), move |job: &Job| {
         let mut command = Command::new(&program);
-        command.args(["build", "--meta-data", META_DATA, "--dea-version", DEA_VERSION]);
+        command.args(["tables", "--meta-data", META_DATA, "--dea-version", DEA_VERSION]);
         command.args(["--snapshot-date", SNAPSHOT_DATE]).args(options);
         command.arg("--raw-hist").arg(&job.history.folder).arg("--curated").arg(&job.to);
         command
@@ -179,10 +179,10 @@ fn contestants(settings: &Settings) -> Result<Vec<Contestant<Job>>, Fault> {
         command.arg(FLOOR).arg(&job.history.folder).arg(&job.to);
         command
     })];
-    if settings.curate.exists() {
+    if settings.landfall.exists() {
         all.push(ours(settings, OURS, &[]));
     } else {
-        println!("left out: {OURS}, for want of {} (cargo build --release -p curate)", settings.curate.display());
+        println!("left out: {OURS}, for want of {} (cargo build --release -p landfall)", settings.landfall.display());
     }
     let script = |name: &'static str, python: &Path| {
         let python = python.to_owned();
@@ -243,7 +243,7 @@ fn bench(settings: &Settings) -> Result<(), Fault> {
         sizes.push((job, measured, verified));
     }
     let mut probes = json!({});
-    if settings.curate.exists() {
+    if settings.landfall.exists() {
         probes["starts"] = starts(&contestants)?;
         if let Some((job, ..)) = sizes.last() {
             probes["memory"] = memory(settings, job)?;

@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 const HELP: &str = "usage: cargo bench -p bench --bench validate -- [OPTION]…
   --rows N,N        rows of the files [1000,50000,500000]
   --rounds N        how often each contestant runs [5]
-  --validate PATH   our binary [target/release/validate]
+  --landfall PATH   our binary [target/release/landfall]
   --before PATH     another binary of ours, for the default dialect
   --python PATH     a Python with tests/compare/requirements.txt [.venv-compare/bin/python]
 ";
@@ -99,7 +99,7 @@ fn inflate(file: &Path) -> Result<(), Fault> {
 struct Settings {
     rows: Vec<u64>,
     rounds: usize,
-    validate: PathBuf,
+    landfall: PathBuf,
     before: Option<PathBuf>,
     python: PathBuf,
 }
@@ -110,7 +110,7 @@ impl Settings {
         let mut settings = Self {
             rows: vec![1_000, 50_000, 500_000],
             rounds: 5,
-            validate: Path::new(SCRATCH).join("../release/validate"),
+            landfall: Path::new(SCRATCH).join("../release/landfall"),
             before: None,
             python: Path::new(CHECKOUT).join(".venv-compare/bin/python"),
         };
@@ -121,7 +121,7 @@ impl Settings {
                     settings.rows.sort_unstable();
                 }
                 "--rounds" => settings.rounds = value.parse::<usize>()?.max(1),
-                "--validate" => settings.validate = value.into(),
+                "--landfall" => settings.landfall = value.into(),
                 "--before" => settings.before = Some(value.into()),
                 "--python" => settings.python = value.into(),
                 _ => return Ok(false),
@@ -142,15 +142,15 @@ struct Contestants {
 fn contestants(settings: &Settings) -> Result<Contestants, Fault> {
     let scratch = Path::new(SCRATCH);
     let mut checkers = Vec::new();
-    if settings.validate.exists() {
-        let program = settings.validate.clone();
+    if settings.landfall.exists() {
+        let program = settings.landfall.clone();
         checkers.push(Contestant::new(OURS, scratch, move |file: &DataFile| {
             let mut command = Command::new(&program);
-            command.arg("check").arg(&file.path).args(["--table", "postcodes", "--meta-data", META_DATA, "--json"]);
+            command.arg("validate").arg(&file.path).args(["--table", "postcodes", "--meta-data", META_DATA, "--json"]);
             command
         }));
     } else {
-        println!("left out: {OURS}, for want of {} (cargo build --release -p validate)", settings.validate.display());
+        println!("left out: {OURS}, for want of {} (cargo build --release -p landfall)", settings.landfall.display());
     }
     if settings.python.exists() {
         for name in ["polars", "duckdb", "data_linter"] {
@@ -220,13 +220,17 @@ fn dialects(settings: &Settings, data: &Path, rows: &DataFile) -> Result<Value, 
         let arguments = [written.file.clone().into(), "--meta-data".into(), written.meta_data.clone().into_os_string()];
         Contestant::new(name, Path::new(SCRATCH), move |(): &()| {
             let mut command = Command::new(&program);
-            command.arg("check").args::<_, &OsString>(&arguments).args(["--table", "postcodes", "--json"]);
+            command.arg(contestant::verb(&program, "validate", "check")).args::<_, &OsString>(&arguments).args([
+                "--table",
+                "postcodes",
+                "--json",
+            ]);
             command
         })
     };
-    let mut contestants = vec![reading(comma.name, &settings.validate, &comma)];
+    let mut contestants = vec![reading(comma.name, &settings.landfall, &comma)];
     contestants.extend(settings.before.as_ref().map(|before| reading("before", before, &comma)));
-    contestants.push(reading(semicolon.name, &settings.validate, &semicolon));
+    contestants.push(reading(semicolon.name, &settings.landfall, &semicolon));
     let measured = figures::rounds(&contestants, settings.rounds, false, |one| one.pass(&()).map(Some))?;
     println!("{} rows, {:.1} MB of delimited values", rows.rows, comma.bytes as f64 / 1e6);
     figures::print_table(&measured, comma.bytes, &[comma.name]);

@@ -57,7 +57,7 @@ def data_linter(case: Case, file: Path) -> Verdict:
     return Verdict("fails" if broken else "passes", "; ".join(broken))
 
 
-def ours(validate: Path, case: Case, file: Path) -> Verdict:
+def ours(landfall: Path, case: Case, file: Path) -> Verdict:
     """`validate check`."""
     folder = file.parent / "meta_data"
     raw, curated = folder / "raw", folder / "curated"
@@ -65,7 +65,7 @@ def ours(validate: Path, case: Case, file: Path) -> Verdict:
     curated.mkdir()
     (raw / "t.json").write_text(json.dumps({**case.metadata, "checks": case.checks, "dialect": case.dialect}, indent=1))
     (curated / "database.json").write_text(json.dumps(DATABASE))
-    command = [validate, "check", file, "--table", "t", "--meta-data", folder, "--json"]
+    command = [landfall, "validate", file, "--table", "t", "--meta-data", folder, "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     verdict = VERDICTS.get(ended.returncode, f"cannot check (exit code {ended.returncode})")
     try:
@@ -107,7 +107,7 @@ def listed() -> list[Listed]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--validate", type=Path, required=True, help="our binary")
+    parser.add_argument("--landfall", type=Path, required=True, help="our binary")
     parser.add_argument("--seed", type=int, default=1, help="of the files")
     parser.add_argument("--folder", type=Path, default=Path(".local/compare"), help="where the files go and stay")
     settings = parser.parse_args()
@@ -123,7 +123,7 @@ def main() -> None:
         file.write_bytes(case.content)
         files.append(file)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        own = list(pool.map(lambda pair: ours(settings.validate.resolve(), *pair), zip(generated, files, strict=True)))
+        own = list(pool.map(lambda pair: ours(settings.landfall.resolve(), *pair), zip(generated, files, strict=True)))
     linter = [data_linter(case, file) for case, file in zip(generated, files, strict=True)]
 
     known = listed()

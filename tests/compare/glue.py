@@ -410,11 +410,11 @@ def listed() -> dict[str, set[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--catalog", type=Path, required=True, help="our binary")
+    parser.add_argument("--landfall", type=Path, required=True, help="our binary")
     parser.add_argument("--seed", type=int, default=1, help="of the tables")
     parser.add_argument("--folder", type=Path, default=Path(".local/compare-glue"), help="where the metadata goes")
     settings = parser.parse_args()
-    catalog = settings.catalog.resolve()
+    catalog = settings.landfall.resolve()
 
     shutil.rmtree(settings.folder, ignore_errors=True)
     generated = list(cases(settings.seed))

@@ -238,14 +238,14 @@ def sql(spark: SparkSession, curate: Path, folder: Path, file: Path, update: boo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--curate", type=Path, required=True, help="our binary")
+    parser.add_argument("--landfall", type=Path, required=True, help="our binary")
     parser.add_argument("--seed", type=int, default=1, help="of the values")
     parser.add_argument("--folder", type=Path, default=Path(".local/compare-spark"), help="where all goes and stays")
     parser.add_argument("--page", type=Path, default=Path("docs/sql.md"), help="what is said of SQL")
     parser.add_argument("--only", choices=("tables", "sql"), help="one half of it")
     parser.add_argument("--update", action="store_true", help="write into the page what was found")
     settings = parser.parse_args()
-    curate, folder = settings.curate.resolve(), settings.folder.resolve()
+    curate, folder = settings.landfall.resolve(), settings.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
     folder.mkdir(parents=True)

@@ -254,8 +254,8 @@ class Curate:
 
 
 def build(binary: Path, meta_data: Path, raw_hist: Path, curated: Path, tables: list[str]) -> dict | str:
-    """`curate build`: its answer, or what went wrong."""
-    command = [binary, "build", "--raw-hist", raw_hist, "--curated", curated, "--meta-data", meta_data, *OPTIONS]
+    """`landfall tables`: its answer, or what went wrong."""
+    command = [binary, "tables", "--raw-hist", raw_hist, "--curated", curated, "--meta-data", meta_data, *OPTIONS]
     for table in tables:
         command += ["--table", table]
     ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)

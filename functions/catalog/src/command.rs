@@ -1,47 +1,28 @@
 //! What Glue is told about the tables of a metadata folder, for the person who wants to see it before it is published:
-//!
-//! ```text
-//! bootstrap define [--table NAME] [--raw] [--meta-data FOLDER]
-//! ```
-//!
-//! Ends with 0, or with 2 where it cannot be told.
+//! what `landfall define` does. Locations are in the bucket and base folder of database.json. A deployed stack has
+//! buckets of its own, and each run has a folder of its own, which here is called `<run>`.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use contract::{Database, Failure, MetaData, Table};
 use serde::Serialize;
 
 use crate::definition::TableDefinition;
 
-const USAGE: &str = "\
-usage: bootstrap define [--table NAME] [--raw] [--meta-data FOLDER]
-
-Prints what Glue is told about a table, as `aws glue create-table --cli-input-json` takes it.
-
-  --table NAME        the table; a list of all tables when left out
-  --raw               the raw database (raw/database.json) in place of the curated one
-  --meta-data FOLDER  the metadata; meta_data when left out
-
-Locations are in the bucket and base folder of database.json. A deployed stack has buckets of its own, and each run has a
-folder of its own, which here is called <run>.
-
-Ends with 0, or with 2 if the metadata cannot be read or there is no such table.
-";
-
 /// Stands for what only a run knows.
 const OF_RUN: &str = "<run>";
 const OF_VERSION: &str = "<version>";
 
-/// What was asked on the command line.
+/// What is asked.
 #[derive(Debug, PartialEq, Eq)]
-struct Request {
-    table: Option<String>,
-    raw: bool,
-    meta_data: PathBuf,
+pub struct Request {
+    /// The table; all of them where none is named.
+    pub table: Option<String>,
+    /// Whether it is one of the raw database.
+    pub raw: bool,
+    /// The metadata.
+    pub meta_data: PathBuf,
 }
 
 /// The input of Glue's CreateTable.
@@ -52,57 +33,12 @@ struct CreateTable {
     table_input: TableDefinition,
 }
 
-/// Does what the arguments ask, which come after the program's name.
-pub fn run(arguments: &[OsString]) -> ExitCode {
-    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") || arguments == ["help"] {
-        print!("{USAGE}");
-        return ExitCode::SUCCESS;
-    }
-    let printed = Request::read(arguments).and_then(|request| define(&request)).and_then(|text| {
-        std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("it cannot be printed: {error}"))
-    });
-    match printed {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-impl Request {
-    fn read(arguments: &[OsString]) -> Result<Self, String> {
-        let fail = |what: String| format!("{what}\n\n{USAGE}");
-        let mut rest = arguments.iter();
-        match rest.next().and_then(|word| word.to_str()) {
-            Some("define") => {}
-            _ => return Err(fail("the first argument must be `define`".into())),
-        }
-        let (mut table, mut raw, mut meta_data) = (None, false, None);
-        while let Some(argument) = rest.next() {
-            let slot = match argument.to_str() {
-                Some("--raw") => {
-                    raw = true;
-                    continue;
-                }
-                Some("--table") => &mut table,
-                Some("--meta-data") => &mut meta_data,
-                _ => return Err(fail(format!("unknown argument `{}`", argument.display()))),
-            };
-            let value = rest.next().ok_or_else(|| fail(format!("{} needs a value", argument.display())))?;
-            *slot = Some(value.clone());
-        }
-        let table =
-            table.map(|name| name.into_string().map_err(|_| fail("--table is not UTF-8".into()))).transpose()?;
-        Ok(Self { table, raw, meta_data: meta_data.map_or_else(|| "meta_data".into(), PathBuf::from) })
-    }
-}
-
-fn define(request: &Request) -> Result<String, String> {
+/// What Glue is told, as JSON, and the warnings of the metadata.
+///
+/// # Errors
+/// Where the metadata is wrong, or has no such table.
+pub fn define(request: &Request) -> Result<(String, Vec<String>), String> {
     let metadata = MetaData::read(&request.meta_data).map_err(|problems| problems.to_string())?;
-    for warning in &metadata.warnings.0 {
-        eprintln!("warning: {warning}");
-    }
     let no_raw_database =
         || format!("there is no raw/database.json in {}: raw tables are not in Glue", request.meta_data.display());
     let (database, tables) = match request.raw {
@@ -114,7 +50,8 @@ fn define(request: &Request) -> Result<String, String> {
         Some(name) => json(&create(database, metadata.curated_table(name)?, false)?),
         None => json(&all(database, tables, request.raw)?),
     };
-    text.map_err(|error| error.to_string())
+    let warnings = metadata.warnings.0.iter().map(ToString::to_string).collect();
+    Ok((text.map_err(|error| error.to_string())?, warnings))
 }
 
 fn all(database: &Database, tables: &BTreeMap<String, Table>, raw: bool) -> Result<Vec<CreateTable>, String> {
@@ -142,26 +79,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-
-    fn request(arguments: &[&str]) -> Result<Request, String> {
-        Request::read(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn arguments() {
-        let read = request(&["define", "--table", "t", "--raw", "--meta-data", "m"]).unwrap();
-        assert_eq!(read, Request { table: Some("t".into()), raw: true, meta_data: "m".into() });
-        let read = request(&["define"]).unwrap();
-        assert_eq!(read, Request { table: None, raw: false, meta_data: "meta_data".into() });
-        for (arguments, message) in [
-            (&["defin"][..], "must be `define`"),
-            (&["define", "t"], "unknown argument `t`"),
-            (&["define", "--table"], "--table needs a value"),
-        ] {
-            let error = request(arguments).unwrap_err();
-            assert!(error.contains(message) && error.contains("usage:"), "{error}");
-        }
-    }
 
     #[test]
     fn what_is_not_described_is_named() {

@@ -125,11 +125,7 @@ async fn find(
 
 impl Folder {
     fn expired(&self) -> ExpiredRun {
-        ExpiredRun {
-            location: self.location.clone(),
-            objects: self.objects,
-            bytes: self.bytes,
-        }
+        ExpiredRun { location: self.location.clone(), objects: self.objects, bytes: self.bytes }
     }
 }
 

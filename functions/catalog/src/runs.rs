@@ -163,13 +163,7 @@ impl<'a> Runs<'a> {
             )));
         }
         self.check_files(current, None).await?;
-        Ok(Proposed {
-            run: None,
-            next: current.clone(),
-            tables,
-            newest: None,
-            written: BTreeMap::new(),
-        })
+        Ok(Proposed { run: None, next: current.clone(), tables, newest: None, written: BTreeMap::new() })
     }
 
     /// The last decision about a run; `None` when it was never published.

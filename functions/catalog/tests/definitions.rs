@@ -1,4 +1,4 @@
-//! What Glue is told about every table of `golden/meta_data`, whole, as `bootstrap define` prints it. The definitions
+//! What Glue is told about every table of `golden/meta_data`, whole, as `landfall define` prints it. The definitions
 //! in `golden/` are the command's own: `make golden` writes them again, to be reviewed as a change of theirs.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
@@ -6,30 +6,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use catalog::command::{Request, define as define_all};
 use serde_json::Value;
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-fn define(arguments: &[&str]) -> Output {
+fn define(table: Option<&str>, raw: bool) -> Result<String, String> {
     let meta_data = golden().join("meta_data");
-    Command::new(env!("CARGO_BIN_EXE_catalog"))
-        .arg("define")
-        .args(arguments)
-        .arg("--meta-data")
-        .arg(meta_data)
-        .output()
-        .unwrap()
+    define_all(&Request { table: table.map(str::to_owned), raw, meta_data }).map(|(text, _)| text)
 }
 
 /// The definitions of a database, by the name of their file.
-fn definitions(arguments: &[&str]) -> BTreeMap<String, Value> {
-    let output = define(arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+fn definitions(raw: bool) -> BTreeMap<String, Value> {
+    let all: Vec<Value> = serde_json::from_str(&define(None, raw).unwrap()).unwrap();
     let name = |one: &Value| {
         format!("{}.{}.json", one["DatabaseName"].as_str().unwrap(), one["TableInput"]["Name"].as_str().unwrap())
     };
@@ -38,8 +30,8 @@ fn definitions(arguments: &[&str]) -> BTreeMap<String, Value> {
 
 #[test]
 fn every_definition_is_as_it_was_reviewed() {
-    let mut all = definitions(&[]);
-    all.extend(definitions(&["--raw"]));
+    let mut all = definitions(false);
+    all.extend(definitions(true));
     let files: BTreeSet<String> = fs::read_dir(golden())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -60,11 +52,8 @@ fn every_definition_is_as_it_was_reviewed() {
 }
 
 #[test]
-fn one_table_is_printed_alone_and_what_is_wrong_ends_with_2() {
-    let one = define(&["--table", "in_json", "--raw"]);
-    let printed: Value = serde_json::from_slice(&one.stdout).unwrap();
+fn one_table_is_printed_alone_and_what_is_wrong_is_told() {
+    let printed: Value = serde_json::from_str(&define(Some("in_json"), true).unwrap()).unwrap();
     assert_eq!(printed["TableInput"]["StorageDescriptor"]["Location"], "s3://raw-hist-bucket/raw_base/in_json/");
-    let unknown = define(&["--table", "in_jsn", "--raw"]);
-    assert_eq!((unknown.status.code(), unknown.stdout.len()), (Some(2), 0));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean `in_json`?"));
+    assert!(define(Some("in_jsn"), true).unwrap_err().contains("did you mean `in_json`?"));
 }

@@ -1,18 +1,9 @@
-//! The function's own work on files of this machine, for the person who writes the SQL:
-//!
-//! ```text
-//! bootstrap build --raw-hist FOLDER --curated FOLDER [--table NAME]… [--meta-data FOLDER] …
-//! bootstrap check [--meta-data FOLDER]
-//! ```
-//!
-//! Ends with 0 when all went well, 1 when it did not, and 2 for a wrong command.
+//! The function's own work on files of this machine, for the person who writes the SQL: what `landfall tables`,
+//! `process`, `verify` and `check` do.
 
 use std::error::Error;
-use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
@@ -20,6 +11,7 @@ use chrono::{DateTime, Utc};
 use contract::message::{FailedTable, RebuildRequest};
 use contract::{DataKey, Failure, MetaData, ReadFrom, Table};
 use parquet::arrow::ArrowWriter;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -33,203 +25,151 @@ use crate::stack;
 use crate::transform::Variables;
 use crate::verify;
 
-const USAGE: &str = "\
-usage: bootstrap build   --raw-hist FOLDER --curated FOLDER [OPTION]…
-       bootstrap process --raw FOLDER --processed FOLDER [OPTION]…
-       bootstrap verify  --raw-hist FOLDER --curated FOLDER [--run RUN] [OPTION]…
-       bootstrap check   [--meta-data FOLDER] [--table NAME]…
+/// The folders of this machine that stand for the buckets; one that is not named has nothing in it.
+#[derive(Clone, Debug, Default)]
+pub struct Folders {
+    /// Holds `<table>/file_land_timestamp=<unix seconds>/<file>`.
+    pub raw_hist: Option<PathBuf>,
+    /// For tables that are read from the raw area.
+    pub raw: Option<PathBuf>,
+    /// For tables that are read from the processed area.
+    pub processed: Option<PathBuf>,
+    /// Where the tables go, each run into folders of its own.
+    pub curated: Option<PathBuf>,
+}
 
-Works on files of this machine exactly as the function does on those in S3: `build` makes the curated tables, `process`
-the processed files of raw ones, and `verify` builds a run again and compares the two. `check` needs no files: it reads the
-metadata, plans all SQL against it, and says all that is wrong at once.
+/// What is worked on, and with what.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// Where files are.
+    pub folders: Folders,
+    /// The metadata and the SQL.
+    pub meta_data: PathBuf,
+    /// For the version column.
+    pub dea_version: String,
+    /// What may be used, as the function's memory setting.
+    pub memory_megabytes: usize,
+    /// As many as there are cores where it is not said.
+    pub threads: Option<usize>,
+}
 
-  --raw-hist FOLDER       holds <table>/file_land_timestamp=<unix seconds>/<file>
-  --curated FOLDER        where the tables go, each run into folders of its own
-  --raw FOLDER            as --raw-hist, for tables that are read from the raw area
-  --processed FOLDER      as --raw-hist, for tables that are read from the processed area
-  --meta-data FOLDER      the metadata and the SQL; meta_data when left out
-  --run RUN               the run to verify; the last one when left out
-  --table NAME            only this curated table; may be given more than once
-  --snapshot-date DATE    YYYY-MM-DD; today (UTC) when left out
-  --as-of SECONDS         only files that were there at this time (Unix seconds)
-  --from-scratch yes      tables of mode append too, of all files
-  --dea-version VERSION   for the version column; `local` when left out
-  --memory MB             what may be used, as the function's memory setting; 2048 when left out
-  --threads N             as many cores as there are when left out
-
-Prints the answer as JSON. Ends with 0 if all went well, 1 if it did not, 2 if the command is wrong.
-";
-
-/// What was asked on the command line.
+/// What has become of it.
 #[derive(Debug)]
-struct Command {
-    verb: Verb,
-    areas: Areas,
-    meta_data: PathBuf,
-    request: RebuildRequest,
-    settings: Settings,
+pub struct Answer {
+    /// As the function would answer.
+    pub json: Value,
+    /// Whether all is well.
+    pub well: bool,
+    /// What is wrong with which table.
+    pub told: Vec<String>,
+    /// Of the metadata.
+    pub warnings: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Verb {
-    Build,
-    Process,
-    Verify(String),
-    Check,
+/// Builds the curated tables.
+///
+/// # Errors
+/// Where none can be built, or the metadata is wrong.
+pub fn build(work: &Work, request: &RebuildRequest) -> Result<Answer, Failure> {
+    let (metadata, settings, runtime) = work.begin()?;
+    let run = Run::plan(&metadata, &settings, request, &std::process::id().to_string(), Utc::now())?;
+    let built = runtime.block_on(run.build(&work.folders.areas()))?;
+    let told =
+        built.failed.iter().map(|one| format!("table `{}` was not built: {}: {}", one.table, one.error, one.message));
+    let (well, told) = (built.failed.is_empty(), told.collect());
+    Ok(Answer { json: json(built.answer())?, well, told, warnings: warnings(&metadata) })
 }
 
-/// Does what the arguments ask, which come after the program's name.
-pub fn run(arguments: &[OsString]) -> ExitCode {
-    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") || arguments == ["help"] {
-        print!("{USAGE}");
-        return ExitCode::SUCCESS;
-    }
-    let command = match Command::read(arguments) {
-        Ok(command) => command,
-        Err(message) => {
-            eprintln!("{message}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
+/// Makes processed files of raw ones.
+///
+/// # Errors
+/// Where a raw file cannot be processed.
+pub fn process(work: &Work) -> Result<Answer, Failure> {
+    let (metadata, settings, runtime) = work.begin()?;
+    let now = Utc::now();
+    let today = now.format("%Y-%m-%d").to_string();
+    let variables = Variables::new(&settings.dea_version, &today, now.timestamp())?;
+    let areas = work.folders.areas();
+    let processed = runtime.block_on(process::process(&metadata, &settings, &areas, &variables))?;
+    Ok(Answer { json: json(processed)?, well: true, told: Vec::new(), warnings: warnings(&metadata) })
+}
+
+/// Builds a run again, and compares.
+///
+/// # Errors
+/// Where it cannot be built again.
+pub fn verify(work: &Work, run: &str) -> Result<Answer, Failure> {
+    let (metadata, settings, runtime) = work.begin()?;
+    let verified = runtime.block_on(verify::verify(&metadata, &settings, &work.folders.areas(), run))?;
+    let well = verified.same;
+    Ok(Answer { json: json(verified)?, well, told: Vec::new(), warnings: warnings(&metadata) })
+}
+
+/// Plans all SQL of a folder of metadata, or that of some curated tables.
+///
+/// # Errors
+/// Where the metadata is wrong.
+pub fn check(meta_data: &Path, tables: &[String]) -> Result<Checked, Failure> {
+    let work = Work {
+        folders: Folders::default(),
+        meta_data: meta_data.to_owned(),
+        dea_version: "local".into(),
+        memory_megabytes: 2048,
+        threads: None,
     };
-    let printed = command.run().and_then(|(well, answer)| {
-        if answer.is_null() {
-            return Ok(well);
-        }
-        let text = serde_json::to_string_pretty(&answer).map_err(Failure::internal)?;
-        let printed = writeln!(std::io::stdout(), "{text}");
-        printed.map_err(|error| Failure::unavailable(format!("the answer cannot be printed: {error}")))?;
-        Ok(well)
-    });
-    match printed {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(failure) => {
-            eprintln!("{}: {failure}", failure.kind.name());
-            ExitCode::FAILURE
+    let (metadata, settings, runtime) = work.begin()?;
+    let request = RebuildRequest { tables: tables.to_vec(), ..RebuildRequest::default() };
+    without_files(metadata, &settings, &request, &runtime, Utc::now())
+}
+
+impl Folders {
+    fn areas(&self) -> Areas {
+        let area = |folder: &Option<PathBuf>| Area::Folder(folder.clone().unwrap_or_else(|| "nowhere".into()));
+        Areas {
+            raw_hist: area(&self.raw_hist),
+            raw: area(&self.raw),
+            processed: area(&self.processed),
+            curated: area(&self.curated),
+            quarantine: None,
+            published: Published::LastRun,
         }
     }
 }
 
-impl Command {
-    fn read(arguments: &[OsString]) -> Result<Self, String> {
-        let mut rest = arguments.iter();
-        let mut verb = match rest.next().and_then(|word| word.to_str()) {
-            Some("build") => Verb::Build,
-            Some("process") => Verb::Process,
-            Some("verify") => Verb::Verify("latest".into()),
-            Some("check") => Verb::Check,
-            _ => return Err("the first argument must be `build`, `process`, `verify` or `check`".into()),
-        };
-        let (mut raw_hist, mut raw, mut processed, mut curated) = (None, None, None, None);
-        let mut meta_data = PathBuf::from("meta_data");
-        let mut request = RebuildRequest::default();
-        let mut settings = Settings {
+impl Work {
+    fn begin(&self) -> Result<(MetaData, Settings, Runtime), Failure> {
+        let settings = Settings {
             base_folder: String::new(),
-            dea_version: "local".into(),
-            memory_bytes: 2048 << 20,
-            cores: cores(),
+            dea_version: self.dea_version.clone(),
+            memory_bytes: self.memory_megabytes.saturating_mul(1 << 20),
+            cores: self.threads.unwrap_or_else(cores),
             time: None,
             until: None,
         };
-        while let Some(option) = rest.next().map(|option| option.to_string_lossy()) {
-            let value = rest.next().ok_or_else(|| format!("{option} needs a value"))?;
-            let text = || value.to_str().map(str::to_owned).ok_or_else(|| format!("{option}: the value is not UTF-8"));
-            let number = || {
-                let number = text()?.parse().ok().filter(|number: &u64| *number > 0);
-                number.ok_or_else(|| format!("{option}: expected a number above 0"))
-            };
-            match option.as_ref() {
-                "--raw-hist" => raw_hist = Some(PathBuf::from(value)),
-                "--raw" => raw = Some(PathBuf::from(value)),
-                "--processed" => processed = Some(PathBuf::from(value)),
-                "--curated" => curated = Some(PathBuf::from(value)),
-                "--run" if verb != Verb::Build && verb != Verb::Process => verb = Verb::Verify(text()?),
-                "--meta-data" => meta_data = value.into(),
-                "--table" => request.tables.push(text()?),
-                "--snapshot-date" => request.snapshot_date = Some(text()?),
-                "--as-of" => request.as_of = Some(number()?),
-                "--from-scratch" => request.from_scratch = text()? == "yes",
-                "--dea-version" => settings.dea_version = text()?,
-                "--memory" => settings.memory_bytes = usize::try_from(number()?).unwrap_or(usize::MAX >> 20) << 20,
-                "--threads" => settings.cores = usize::try_from(number()?).unwrap_or(usize::MAX),
-                _ => return Err(format!("unknown option `{option}`")),
-            }
-        }
-        let needed = match verb {
-            Verb::Build | Verb::Verify(_) => [("--raw-hist", &raw_hist), ("--curated", &curated)],
-            Verb::Process => [("--raw", &raw), ("--processed", &processed)],
-            Verb::Check => [("", &None), ("", &None)],
-        };
-        let missing = needed.iter().find(|(_, folder)| folder.is_none()).filter(|_| verb != Verb::Check);
-        if let Some((option, _)) = missing {
-            return Err(format!("{option} is missing"));
-        }
-        // an area that is not named has nothing in it
-        let folder = |folder: Option<PathBuf>| Area::Folder(folder.unwrap_or_else(|| "nowhere".into()));
-        let areas = Areas {
-            raw_hist: folder(raw_hist),
-            raw: folder(raw),
-            processed: folder(processed),
-            curated: folder(curated),
-            quarantine: None,
-            published: Published::LastRun,
-        };
-        Ok(Self { verb, areas, meta_data, request, settings })
+        let runtime = stack::runtime(Some(settings.cores))?;
+        Ok((MetaData::read(&self.meta_data)?, settings, runtime))
     }
+}
 
-    /// Gives the answer, and whether it is good news.
-    fn run(&self) -> Result<(bool, Value), Failure> {
-        let metadata = MetaData::read(&self.meta_data)?;
-        for warning in &metadata.warnings.0 {
-            eprintln!("warning: {warning}");
-        }
-        let runtime = stack::runtime(Some(self.settings.cores))?;
-        let now = Utc::now();
-        let (well, answer) = match &self.verb {
-            Verb::Build => {
-                let process = std::process::id().to_string();
-                let run = Run::plan(&metadata, &self.settings, &self.request, &process, now)?;
-                let built = runtime.block_on(run.build(&self.areas))?;
-                for failed in &built.failed {
-                    eprintln!("table `{}` was not built: {}: {}", failed.table, failed.error, failed.message);
-                }
-                (built.failed.is_empty(), serde_json::to_value(built.answer()))
-            }
-            Verb::Process => {
-                let today = now.format("%Y-%m-%d").to_string();
-                let variables = Variables::new(&self.settings.dea_version, &today, now.timestamp())?;
-                let processing = process::process(&metadata, &self.settings, &self.areas, &variables);
-                (true, serde_json::to_value(runtime.block_on(processing)?))
-            }
-            Verb::Verify(run) => {
-                let verified = verify::verify(&metadata, &self.settings, &self.areas, run);
-                let verified = runtime.block_on(verified)?;
-                (verified.same, serde_json::to_value(verified))
-            }
-            Verb::Check => {
-                let checked = check(metadata, &self.settings, &self.request, &runtime, now)?;
-                for failed in &checked.failed {
-                    eprintln!("table `{}`: {}", failed.table, failed.message);
-                }
-                println!("{} tables: the SQL gives what the metadata describes", checked.tables.len());
-                (checked.failed.is_empty(), Ok(Value::Null))
-            }
-        };
-        Ok((well, answer.map_err(Failure::internal)?))
-    }
+fn warnings(metadata: &MetaData) -> Vec<String> {
+    metadata.warnings.0.iter().map(ToString::to_string).collect()
+}
+
+fn json(answer: impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(answer).map_err(Failure::internal)
 }
 
 /// What [`check`] says.
 #[derive(Debug, Default)]
-struct Checked {
+pub struct Checked {
     /// Tables whose SQL gives what their metadata describes.
-    tables: Vec<String>,
+    pub tables: Vec<String>,
     /// The others.
-    failed: Vec<FailedTable>,
+    pub failed: Vec<FailedTable>,
 }
 
 /// Plans and runs all SQL over raw tables that have no rows: what is wrong with it whatever the rows is wrong then.
-fn check(
+fn without_files(
     mut metadata: MetaData,
     settings: &Settings,
     request: &RebuildRequest,

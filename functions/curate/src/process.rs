@@ -163,16 +163,13 @@ impl Stage<'_> {
 
     /// A file that has had nearly all of the function's time has it again, to no other end, at every retry; one that was
     /// begun later is done by the next attempt.
-    async fn in_time(
-        &self,
-        work: impl Future<Output = Result<u64, Stopped>>,
-        file: &RawFile,
-    ) -> Result<u64, Stopped> {
+    async fn in_time(&self, work: impl Future<Output = Result<u64, Stopped>>, file: &RawFile) -> Result<u64, Stopped> {
         let (Some(time), Some(until)) = (self.settings.time, self.settings.until) else { return work.await };
         let left = until.saturating_duration_since(Instant::now());
         let done = tokio::time::timeout(left, work).await;
         done.unwrap_or_else(|_| {
-            let what = format!("{} was not processed within {} s", self.areas.raw.url(&file.object.key), left.as_secs());
+            let what =
+                format!("{} was not processed within {} s", self.areas.raw.url(&file.object.key), left.as_secs());
             Err(Stopped::Elsewhere(match left > time.mul_f64(0.9) {
                 true => Failure::too_large(format!("{what}: raise the template's CurateTimeout or CurateMemory")),
                 false => Failure::timeout(what),

@@ -1,9 +1,5 @@
 //! A new table out of a sample: how the file is written, what its columns are called and of which types they are, as
-//! metadata that reads it.
-//!
-//! ```text
-//! bootstrap describe FILE [--table NAME] [--meta-data FOLDER] [--dry-run]
-//! ```
+//! metadata that reads it. What `landfall new-table` does.
 
 mod columns;
 mod sample;
@@ -41,12 +37,12 @@ pub struct Request {
 ///
 /// # Errors
 /// Where the sample cannot be read, or a table of the name is there.
-pub fn run(request: &Request) -> Result<(String, Verdict), String> {
+pub fn run(request: &Request) -> Result<(String, bool), String> {
     if let Some(table) = request.table.as_ref().filter(|table| !key::is_table_name(table)) {
         return Err(format!("`{table}` is not a table name: lower-case letters, digits and `_`"));
     }
     if let Some(schema) = schemas::read(&request.file, request.table.as_deref())? {
-        return Ok((of_schema(request, schema)?, Verdict::Passed));
+        return Ok((of_schema(request, schema)?, true));
     }
     let sample = Sample::open(&request.file)?;
     let table = request.table.clone().unwrap_or_else(|| table_name(&sample.name));
@@ -83,7 +79,7 @@ pub fn run(request: &Request) -> Result<(String, Verdict), String> {
         files.write(&raw, &written::curated(&table, &found), &written::sql(&table, &found))?;
         said.push_str(&files.next_steps(&table, Some(&request.file)));
     }
-    Ok((said, verdict))
+    Ok((said, verdict == Verdict::Passed))
 }
 
 /// The metadata, and what the checks say of the sample by it.

@@ -25,7 +25,7 @@ use crate::rebuild::window::Window;
 const ATTEMPTS: u32 = 10;
 
 /// For how long a running execution is taken for one that still runs.
-const REMEMBERED: Duration = Duration::from_secs(5);
+const REMEMBERED: Duration = Duration::from_secs(2);
 
 /// How to ask for a rebuild.
 #[derive(Clone, Debug)]

@@ -30,7 +30,7 @@
 //! Version 1. Fields may be added; none is renamed or removed, and none changes its meaning, without a new version.
 //!
 //! - `verdict` is `passed`, `quarantined`, or `failed` for a file that stays where it is: in land, because all files of
-//!   the request had to pass, or on the machine where `bootstrap check` read it. `filed_at` is where the file is now,
+//!   the request had to pass, or on the machine where `landfall validate` read it. `filed_at` is where the file is now,
 //!   and null for one that is in no bucket: its `object` has a path as its `key`, and was written rather than
 //!   `landed_at`.
 //! - `repeats` is there for a file that was in history before, under the time of an earlier landing: it is the one

@@ -144,10 +144,10 @@ def run_or_up(options: argparse.Namespace) -> int:
             "use that one, or stop it with Ctrl-C in its terminal"
         )
     print("Landfall, on this machine: no AWS account, no Docker.\n", flush=True)
-    prepare_for_moto()
-    from . import driver  # imports moto
-
     try:
+        prepare_for_moto()
+        from . import driver  # imports moto
+
         if options.command == "run":
             files = files_of(options)
             return driver.run(options.requests, options.api, options.functions, options.state, started, files)

@@ -17,7 +17,7 @@ from pathlib import Path
 from . import scheduler
 from .account import environment
 from .cloudformation import DeployError, deploy
-from .narrator import Narrator, StageFailedError, counted, log_tail, say, table
+from .narrator import Narrator, StageFailedError, counted, log_tail, red, say, table
 from .running import Refusal, shown, write_whole
 from .server import TEMPLATE, Cloud, PortInUseError
 
@@ -137,9 +137,9 @@ def failed(error: Exception) -> int:
     if not isinstance(error, StageFailedError):
         if not isinstance(error, EXPECTED):
             traceback.print_exception(error)
-        print(f"\nFAILED: {error}", file=sys.stderr)
+        print(f"\n{red('FAILED')}: {error}", file=sys.stderr)
         return 1
-    print(f"\nFAILED in {error.stage}: {error.reason}", file=sys.stderr)
+    print(f"\n{red(f'FAILED in {error.stage}')}: {error.reason}", file=sys.stderr)
     if error.log:
         print(f"\nThe end of {shown(error.log)}:\n{log_tail(error.log)}", file=sys.stderr)
     return 1

@@ -78,7 +78,8 @@ def check_metadata(metadata: Path) -> None:
     validate = metadata.parent / "bootstrap"
     if not validate.exists():
         return  # a deployed stack's: checked before it was deployed
-    said = subprocess.run([validate, "metadata", "--meta-data", metadata], capture_output=True, text=True)
+    environment = {"META_DATA": str(metadata)}
+    said = subprocess.run([validate], capture_output=True, text=True, env=environment)  # outside of Lambda, that is all
     if said.returncode != 0:
         raise Refusal(f"nothing landed, as the metadata is wrong:\n{(said.stdout + said.stderr).strip()}")
 

@@ -5,8 +5,10 @@ extract      0.21 s   10 rows, 4.9 kB
 """
 
 import json
+import os
 import queue
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,11 +43,16 @@ def seconds(duration: float | None) -> str:
 
 
 def say(stage: str, duration: float | None, text: str, *details: str) -> None:
-    """One step: what, how long it took, what came of it, and where that is."""
-    print(f"{stage:<{STAGE_WIDTH}} {seconds(duration):>{TIME_WIDTH}}   {text}")
+    """One step: when it ended, what, how long it took, what came of it, and where that is."""
+    print(f"{time.strftime('%H:%M:%S')}  {stage:<{STAGE_WIDTH}} {seconds(duration):>{TIME_WIDTH}}   {text}")
     for detail in details:
-        print(f"{'':<{STAGE_WIDTH}} {'':>{TIME_WIDTH}}   {detail}")
+        print(f"{'':8}  {'':<{STAGE_WIDTH}} {'':>{TIME_WIDTH}}   {detail}")
     sys.stdout.flush()
+
+
+def red(text: str) -> str:
+    """For standard error: red on a terminal, unless NO_COLOR says otherwise (https://no-color.org)."""
+    return f"\x1b[1;31m{text}\x1b[0m" if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else text
 
 
 def table(header: list[str], rows: list[list[str | None]]) -> str:

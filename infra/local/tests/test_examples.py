@@ -53,9 +53,9 @@ def test_the_tables_of_the_shop_are_what_its_files_say(tmp_path):
         target.write_bytes(file.read_bytes())
     described = ("--meta-data", SHOP / "meta_data")
     processed, curated = tmp_path / "processed", tmp_path / "curated"
-    curate = BUILT / "curate" / "bootstrap"
-    run(curate, "process", "--raw", areas, "--processed", processed, *described)
-    run(curate, "build", "--raw-hist", areas, "--processed", processed, "--curated", curated, *described)
+    landfall = ROOT / ".local/landfall"
+    run(landfall, "process", "--raw", areas, "--processed", processed, *described)
+    run(landfall, "tables", "--raw-hist", areas, "--processed", processed, "--curated", curated, *described)
 
     def rows(table: str) -> list[dict]:
         found = sorted(curated.glob(f"database/{table}/**/*.parquet"))

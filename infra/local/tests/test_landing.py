@@ -52,7 +52,7 @@ def test_a_csv_of_german_excel_becomes_a_table_and_a_bad_one_comes_back(desk, tm
     sample = tmp_path / "bestellungen_2024-02.csv"
     sample.write_bytes(GERMAN.encode("windows-1252"))
     described = subprocess.run(
-        [FUNCTIONS / "validate" / "bootstrap", "describe", sample, "--meta-data", folder / "meta_data"],
+        [ROOT / ".local/landfall", "new-table", sample, "--meta-data", folder / "meta_data"],
         capture_output=True,
         text=True,
     )
@@ -115,7 +115,7 @@ def test_a_table_of_glue_and_a_data_contract_in_yaml_are_described(desk, tmp_pat
         environment = {**os.environ, **account.environment(cloud.endpoint), "PYTHONPATH": str(ROOT / "infra/local")}
         printed = subprocess.run(words, capture_output=True, text=True, env=environment, check=True).stdout
         (tmp_path / "schema.json").write_text(printed)
-        describe = [FUNCTIONS / "validate" / "bootstrap", "describe", tmp_path / "schema.json"]
+        describe = [ROOT / ".local/landfall", "new-table", tmp_path / "schema.json"]
         described = subprocess.run([*describe, "--meta-data", folder / "new"], capture_output=True, text=True)
         assert described.returncode == 0, described.stderr
         [raw] = (folder / "new" / "raw").glob("*.json")
@@ -181,7 +181,7 @@ def test_a_folder_of_files_goes_through_the_whole_pipeline(tmp_path):
         (tmp_path / "functions" / name / "meta_data").symlink_to(tmp_path / "meta_data")
     postcodes(tmp_path / "meta_data")
     (files / "zoo_1.csv").write_text("id,name\n1,ape\n2,bear\n")
-    describe = [FUNCTIONS / "validate" / "bootstrap", "describe", files / "zoo_1.csv", "--meta-data", metadata]
+    describe = [ROOT / ".local/landfall", "new-table", files / "zoo_1.csv", "--meta-data", metadata]
     assert subprocess.run(describe, capture_output=True).returncode == 0
     run = [
         sys.executable,

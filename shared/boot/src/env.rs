@@ -43,6 +43,8 @@ pub const KEEP_RUNS_DAYS: &str = "KEEP_RUNS_DAYS";
 
 /// Set by Lambda: the folder of the code package.
 pub const LAMBDA_TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
+/// Where Lambda's runtime API is; absent outside of Lambda.
+pub const AWS_LAMBDA_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// Set by Lambda: the level of the log lines.
 pub const AWS_LAMBDA_LOG_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 /// Set by Lambda: the function's name.

@@ -2,12 +2,14 @@
 
 mod answer;
 pub mod aws;
+mod by_hand;
 pub mod env;
 pub mod metrics;
 pub mod panics;
 mod serve;
 mod telemetry;
 
+pub use by_hand::by_hand;
 pub use env::Env;
 pub use serve::{Boot, Invocation, serve};
 

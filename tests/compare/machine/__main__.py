@@ -10,7 +10,7 @@ from .hunt import Hunt
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--curate", type=Path, required=True, help="our binary")
+    parser.add_argument("--landfall", type=Path, required=True, help="our binary")
     parser.add_argument("--seed", type=int, default=1, help="of the tables and queries")
     parser.add_argument("--queries", type=int, default=1000, help="how many cases")
     parser.add_argument("--seconds", type=float, help="as many cases as there is time for, instead")
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--no-shrink", action="store_true", help="show what is found as it is")
     settings = parser.parse_args()
     started = time.monotonic()
-    hunt = Hunt(settings.curate.resolve(), settings.seed, settings.folder.resolve(), not settings.no_shrink)
+    hunt = Hunt(settings.landfall.resolve(), settings.seed, settings.folder.resolve(), not settings.no_shrink)
     hunt.run(settings.first, settings.queries, settings.seconds)
     print(hunt.summary())
     print(f"\n{'failed' if hunt.failed else 'passed'} in {time.monotonic() - started:.0f} s")

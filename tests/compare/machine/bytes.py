@@ -118,13 +118,13 @@ def prove(binary: Path, seed: int, count: int, folder: Path) -> tuple[Counter, l
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--curate", type=Path, required=True, help="our binary")
+    parser.add_argument("--landfall", type=Path, required=True, help="our binary")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--folder", type=Path, default=Path(".local/compare-sql"))
     settings = parser.parse_args()
     started = time.monotonic()
-    binary, folder = settings.curate.resolve(), settings.folder.resolve()
+    binary, folder = settings.landfall.resolve(), settings.folder.resolve()
     counts, problems = prove(binary, settings.seed, settings.queries, folder)
     print("\n\n".join(problems))
     print(f"Bytes: {dict(counts)}, seed {settings.seed}, {time.monotonic() - started:.0f} s")

@@ -268,18 +268,18 @@ def check(binary: Path, seed: int, number: int, folder: Path) -> tuple[str, str]
     rng = random.Random(f"{seed}/{number}/file")
     file = broken(rng, folder)
     options = ["--table", "t", "--meta-data", str(folder / "meta_data"), *(["--json"] if rng.random() < 0.5 else [])]
-    ended = run([str(binary), "check", str(file), *options])
+    ended = run([str(binary), "validate", str(file), *options])
     return "passed" if ended.returncode == 0 else "refused", ended.stdout + ended.stderr
 
 
 # ----------------------------------------------------------------------------------------------------------------- all
 
 
-def search(curate: Path, validate: Path, seed: int, count: int, folder: Path) -> tuple[Counter, list[str]]:
+def search(binary: Path, seed: int, count: int, folder: Path) -> tuple[Counter, list[str]]:
     """Lets both say what they say; gives how it ended, and where a value was shown."""
 
     def one(number: int) -> Iterator[tuple[str, str]]:
-        for what, binary, ask in (("query", curate, query), ("file", validate, check)):
+        for what, ask in (("query", query), ("file", check)):
             place = folder / f"canary-{seed}-{number}-{what}"
             ending, said = ask(binary, seed, number, place)
             found = shown(said)
@@ -299,15 +299,13 @@ def search(curate: Path, validate: Path, seed: int, count: int, folder: Path) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--curate", type=Path, required=True, help="our binary")
-    parser.add_argument("--validate", type=Path, required=True, help="the other")
+    parser.add_argument("--landfall", type=Path, required=True, help="our binary")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--folder", type=Path, default=Path(".local/compare-sql"))
     settings = parser.parse_args()
     started = time.monotonic()
-    binaries = settings.curate.resolve(), settings.validate.resolve()
-    counts, problems = search(*binaries, settings.seed, settings.queries, settings.folder.resolve())
+    counts, problems = search(settings.landfall.resolve(), settings.seed, settings.queries, settings.folder.resolve())
     print("\n\n".join(problems))
     print(f"Canaries: {dict(counts)}, {len(problems)} shown, seed {settings.seed}, {time.monotonic() - started:.0f} s")
     sys.exit(1 if problems else 0)

@@ -65,7 +65,7 @@ def write_json(file: Path, value: object) -> None:
     file.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
 
-def command(binary: Path, folder: Path, *options: str, what: str = "build", curated: str = "curated") -> list[str]:
+def command(binary: Path, folder: Path, *options: str, what: str = "tables", curated: str = "curated") -> list[str]:
     places = ["--meta-data", folder / "meta_data", "--raw-hist", folder / "raw-hist", "--curated", folder / curated]
     return [str(part) for part in [binary, what, *places, *OPTIONS, *options]]
 
@@ -81,7 +81,7 @@ def curate(binary: Path, folder: Path, names: list[str], *options: str, curated:
     except subprocess.TimeoutExpired:
         return Answer(failure="hang", message=f"no answer within {HANG_SECONDS} s")
     if ended.returncode:
-        message = (ended.stderr or ended.stdout).strip()
+        message = (ended.stderr or ended.stdout).strip().removeprefix("error: ")
         crashed = ended.returncode not in (1, 2) or "panicked" in message
         return Answer(failure="crash" if crashed else message.split(":")[0], message=message or str(ended.returncode))
     answer = json.loads(ended.stdout)

@@ -5,35 +5,6 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn request(arguments: &[&str]) -> Result<Request, String> {
-    Request::read(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
-}
-
-#[test]
-fn arguments() {
-    let read = request(&["check", "--table", "t", "a.jsonl", "--json", "--meta-data", "m", "--key", "k"]).unwrap();
-    let expected = Request {
-        file: "a.jsonl".into(),
-        table: Some("t".into()),
-        meta_data: "m".into(),
-        key: Some("k".into()),
-        json: true,
-    };
-    assert_eq!(read, expected);
-    let read = request(&["check", "a"]).unwrap();
-    assert_eq!((read.meta_data, read.table, read.json), ("meta_data".into(), None, false));
-    for (arguments, message) in [
-        (&["chek"][..], "must be `check`, `describe` or `metadata`"),
-        (&["check"], "no file"),
-        (&["check", "a", "b"], "more than one file: b"),
-        (&["check", "a", "--table"], "--table needs a value"),
-        (&["check", "a", "--tabel", "t"], "unknown option `--tabel`"),
-    ] {
-        let error = request(arguments).unwrap_err();
-        assert!(error.contains(message) && error.contains("usage:"), "{error}");
-    }
-}
-
 #[test]
 fn the_base_folder_is_what_comes_before_the_table() {
     for (key, base) in [
@@ -72,7 +43,10 @@ fn a_file_is_checked_as_the_function_checks_it() {
     let meta_data = folder.path().join("m");
     let ask = |file: &Path, table: Option<&str>, key: Option<&str>| {
         let (table, key) = (table.map(str::to_owned), key.map(str::to_owned));
-        check(&Request { file: file.to_owned(), table, meta_data: meta_data.clone(), key, json: false })
+        let request = Request { file: file.to_owned(), table, meta_data: meta_data.clone(), key };
+        MetaData::read(&meta_data)
+            .map_err(|problems| problems.to_string())
+            .and_then(|metadata| report_on(&request, &metadata, &Arc::default()))
     };
 
     let report = ask(&good, None, None).unwrap();

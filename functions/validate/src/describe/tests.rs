@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 
-use contract::message::Verdict;
 use serde_json::Value;
 
 use super::*;
@@ -17,7 +16,7 @@ impl Desk {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn describe(&self, name: &str, bytes: &[u8]) -> (String, Verdict) {
+    fn describe(&self, name: &str, bytes: &[u8]) -> (String, bool) {
         let file = self.folder.path().join(name);
         fs::write(&file, bytes).unwrap();
         let meta_data = self.meta_data();
@@ -45,8 +44,8 @@ fn a_csv_of_german_excel_becomes_a_table() {
     let text = "Bestell-Nr.;Kunde;Datum;Betrag (€);Bezahlt\r\nA-0001;Müller;29.02.2024;1.234,50;J\r\n\
                 A-0002;Käßbohrer;01.03.2024;0,5;N\r\nA-0003;;02.03.2024;-;J\r\n";
     let (bytes, _, _) = encoding(text);
-    let (said, verdict) = desk.describe("bestellungen_2024-03.csv", &bytes);
-    assert_eq!(verdict, Verdict::Passed, "{said}");
+    let (said, passes) = desk.describe("bestellungen_2024-03.csv", &bytes);
+    assert!(passes, "{said}");
     let expected = r#"{
   "name": "bestellungen",
   "description": "",
@@ -120,10 +119,10 @@ fn samples_of_other_programs_pass_as_they_are_described() {
         ("percent_1.csv", b"p,q\n\"5 %\",x\n\"7 %\",y\n", 0, r#""type":"int""#),
     ] {
         let desk = Desk::new();
-        let (said, verdict) = desk.describe(name, bytes);
+        let (said, passes) = desk.describe(name, bytes);
         let table = name.split_once("_1").unwrap().0;
         let raw = desk.read(&format!("raw/{table}.json"));
-        assert_eq!(verdict, Verdict::Passed, "{name}: {said}\n{raw}");
+        assert!(passes, "{name}: {said}\n{raw}");
         let found = desk.column(table, column);
         assert!(found.contains(expected), "{name}: {found}\n{raw}");
         // what is written is metadata as a whole
@@ -189,8 +188,8 @@ fn a_table_schema_of_frictionless_is_a_table() {
     let mut request = Request { file, table: None, meta_data: desk.meta_data(), dry_run: false };
     assert!(run(&request).unwrap_err().ends_with("name one by --table: `customers`, `orders_2024`"));
     request.table = Some("orders_2024".into());
-    let (said, verdict) = run(&request).unwrap();
-    assert_eq!(verdict, Verdict::Passed);
+    let (said, passes) = run(&request).unwrap();
+    assert!(passes);
     for note in ["`where` is left out: ", "`when`: say by a `datetime_format`"] {
         assert!(said.contains(note), "{said}");
     }
@@ -261,11 +260,11 @@ fn a_table_of_glue_is_a_table() {
 #[test]
 fn odd_names_inside_of_json_are_described() {
     let desk = Desk::new();
-    let (said, verdict) = desk.describe(
+    let (said, passes) = desk.describe(
         "docs_1.jsonl",
         b"{\"_id\":{\"$oid\":\"5f\"},\"addr\":[{\"Post Code\":\"X\",\"post_code\":\"Y\"}]}\n{\"_id\":{\"$oid\":\"60\"},\"addr\":[]}\n",
     );
-    assert_eq!(verdict, Verdict::Passed, "{said}");
+    assert!(passes, "{said}");
     assert!(desk.column("docs", 0).contains(r#""source_names":{"oid":"$oid"}"#), "{}", desk.column("docs", 0));
     let addresses = desk.column("docs", 1);
     assert!(addresses.contains("array<struct<post_code:character,post_code_2:character>>"), "{addresses}");
@@ -300,8 +299,8 @@ fn a_guess_is_no_loss() {
     .enumerate()
     {
         let desk = Desk::new();
-        let (said, verdict) = desk.describe(&format!("t_{n}.csv"), bytes);
-        assert_eq!(verdict, Verdict::Passed, "{said}");
+        let (said, passes) = desk.describe(&format!("t_{n}.csv"), bytes);
+        assert!(passes, "{said}");
         let raw = desk.read("raw/t.json");
         if rows > 0 {
             assert!(raw.contains(part), "{raw}");

@@ -1,7 +1,5 @@
 //! What a file or a key says stands in mails, reports and terminals: nothing of it is obeyed there, or unseen.
 
-use std::process::Command;
-
 use contract::message::Verdict;
 use serde_json::json;
 
@@ -59,38 +57,4 @@ async fn a_report_s_values_are_the_file_s_and_can_be_seen() {
     let columns: Vec<&str> =
         report["failures"].as_array().unwrap().iter().filter_map(|broken| broken["column"].as_str()).collect();
     assert!(columns.contains(&EVIL), "{columns:?}");
-}
-
-#[test]
-fn the_terminal_obeys_no_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: String| {
-        let file = folder.path().join(file);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, text).unwrap();
-    };
-    let columns = json!([{"name": "n", "type": "int"}, {"name": "s", "type": "character", "enum": ["Wales"]}]);
-    let table = json!({"name": "t", "location": "t", "data_format": "json", "columns": columns});
-    write("meta_data/raw/t.json", table.to_string());
-    let database = json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"});
-    write("meta_data/curated/database.json", database.to_string());
-    write("t_1.jsonl", format!("{}\n", json!({"n": EVIL, "s": "Wales\u{a0}", EVIL: 1, "s ": 2})));
-    let checked = Command::new(env!("CARGO_BIN_EXE_validate"))
-        .arg("check")
-        .arg(folder.path().join("t_1.jsonl"))
-        .args(["--table", "t", "--meta-data"])
-        .arg(folder.path().join("meta_data"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8(checked.stdout).unwrap();
-    assert!(is_plain(&text), "{text:?}");
-    assert_eq!(checked.status.code(), Some(1), "{text} {}", String::from_utf8_lossy(&checked.stderr));
-    for part in ["`Wales\\u{a0}`", "`s `", "\\u{1b}[31m\\u{9b}2J…", "\\u001b[31m\\u{9b}2J\\u{202e}gpj"] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-    assert!(!text.lines().any(|line| line.starts_with("To repair")), "{text}");
-
-    // nor what it was asked for
-    let asked = Command::new(env!("CARGO_BIN_EXE_validate")).args(["check", "--\u{1b}[2J"]).output().unwrap();
-    assert!(is_plain(&String::from_utf8(asked.stderr).unwrap()));
 }

@@ -1,21 +1,17 @@
 //! All SQL is checked without a file: what is wrong is told at once, table by table.
 
-use std::process::Command;
-
 use serde_json::json;
 
-use crate::place::Place;
+use crate::desk::Desk;
 
-fn check(place: &Place) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_curate"));
-    let output = command.arg("check").arg("--meta-data").arg(place.path("meta_data")).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+fn check(place: &Desk) -> (Option<i32>, String, String) {
+    let ended = place.run(&["check"]);
+    (ended.status, ended.out, ended.err)
 }
 
 #[test]
 fn sql_is_checked_without_a_file() {
-    let place = Place::new();
+    let place = Desk::new();
     place.table("raw", "t", &["id long not null", "s character"], json!({"checks": {"required": true}}));
     let source = json!({"columns": [{"name": "first_name", "source_name": "First Name", "type": "character"},
         {"name": "net", "source_name": "A", "source_position": 2, "type": "int"},
@@ -30,7 +26,7 @@ fn sql_is_checked_without_a_file() {
     place.sql("curated", "clean", "SELECT n FROM messy");
     let (status, said, wrong) = check(&place);
     assert_eq!((status, wrong.as_str()), (Some(0), ""), "{said}");
-    assert!(said.starts_with("3 tables"), "{said}");
+    assert!(said.contains("\n3 tables: the SQL"), "{said}");
 
     place.table("curated", "misspelt", &["id long"], json!({}));
     place.sql("curated", "misspelt", "SELECT idd AS id FROM t");
@@ -42,10 +38,24 @@ fn sql_is_checked_without_a_file() {
     let (status, said, wrong) = check(&place);
     assert_eq!(status, Some(1), "{said} {wrong}");
     for (table, part) in [("misspelt", "idd"), ("another_type", "date"), ("reader", "misspelt")] {
-        let told = wrong.lines().find(|line| line.starts_with(&format!("table `{table}`: ")));
+        let told = wrong.lines().find(|line| line.starts_with(&format!("error: table `{table}`: ")));
         assert!(told.is_some_and(|line| line.contains(part)), "{table}: {wrong}");
     }
     let of_processed = wrong.lines().find(|line| line.contains("processed/messy.sql"));
     assert!(of_processed.is_some_and(|line| line.contains("nope")), "{wrong}");
     assert!(!wrong.contains("table `good`"), "{wrong}");
+}
+
+#[test]
+fn metadata_that_is_wrong_ends_with_1_and_warnings_are_told_once() {
+    let place = Desk::new();
+    place.table("raw", "t", &["id long"], json!({"nulable": true}));
+    let (status, said, told) = check(&place);
+    assert_eq!(status, Some(0), "{said} {told}");
+    assert_eq!(told.matches("nulable").count(), 1, "{told}");
+    assert!(told.starts_with("warning: "), "{told}");
+    place.table("raw", "t", &["id lng"], json!({}));
+    let (status, said, told) = check(&place);
+    assert_eq!((status, said.as_str()), (Some(1), ""), "{told}");
+    assert!(told.starts_with("error: ") && told.contains("lng"), "{told}");
 }

@@ -1,27 +1,18 @@
 //! No SQL ends the process: it runs, or a message says that it is too deep.
 
-use std::process::Command;
-
 use serde_json::json;
 
-use crate::place::Place;
+use crate::desk::Desk;
 
-/// Builds by the program itself: the exit status (none where a signal ended it), and what it said.
+/// The exit status (none where a signal ended it), and what it said.
 fn build(sql: &str) -> (Option<i32>, String) {
-    let place = Place::new();
-    place.table("raw", "t", &["id long", "s character"], json!({}));
-    place.raw("t", 100, "jsonl", "{\"id\": 1, \"s\": \"a\"}\n{\"id\": 2}\n");
-    place.table("curated", "o", &["v character"], json!({}));
-    place.sql("curated", "o", sql);
-    let option = |name: &str, path: &str| [name.to_owned(), place.path(path).display().to_string()];
-    let ended = Command::new(env!("CARGO_BIN_EXE_curate"))
-        .arg("build")
-        .args(option("--raw-hist", "raw-hist"))
-        .args(option("--curated", "curated"))
-        .args(option("--meta-data", "meta_data"))
-        .output()
-        .unwrap();
-    (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    let desk = Desk::new();
+    desk.table("raw", "t", &["id long", "s character"], json!({}));
+    desk.write("raw-hist/t/file_land_timestamp=100/t_100.jsonl", "{\"id\": 1, \"s\": \"a\"}\n{\"id\": 2}\n");
+    desk.table("curated", "o", &["v character"], json!({}));
+    desk.sql("curated", "o", sql);
+    let ended = desk.run(&["tables", "--raw-hist", "raw-hist", "--curated", "curated"]);
+    (ended.status, ended.err)
 }
 
 #[test]
@@ -59,7 +50,7 @@ fn what_is_deeper_is_refused() {
         let (status, said) = build(&sql);
         assert_eq!(status, Some(1), "{what}: {said}");
         assert!(
-            said.starts_with("BadMetadata: ") && said.contains("o.sql: ") && said.contains("at most"),
+            said.starts_with("error: BadMetadata: ") && said.contains("o.sql: ") && said.contains("at most"),
             "{what}: {said}"
         );
     }
