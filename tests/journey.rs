@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use tests::{Api, Options, Stack};
 
-pub const TABLE: &str = "open_data/postcodes_example/random_postcodes";
+pub(crate) const TABLE: &str = "open_data/postcodes_example/random_postcodes";
 
-pub async fn deployed(name: &str, api: &Api) -> Stack {
+pub(crate) async fn deployed(name: &str, api: &Api) -> Stack {
     let parameters = vec![("SourceOrigin", api.origin.clone())];
     Stack::deploy(name, Options { parameters, ..Options::default() }).await
 }

@@ -9,7 +9,7 @@ use tests::{Api, Options, Stack, gzip};
 const TABLE: &str = "open_data/postcodes_example/random_postcodes";
 
 /// Rows as a supplier writes them: those of an extract, taken from raw-hist.
-pub async fn rows(stack: &Stack, api: &Api) -> Vec<Value> {
+pub(crate) async fn rows(stack: &Stack, api: &Api) -> Vec<Value> {
     let mut rows = Vec::new();
     for n in 0..10 {
         let answer: Value =
@@ -25,7 +25,7 @@ pub async fn rows(stack: &Stack, api: &Api) -> Vec<Value> {
     rows
 }
 
-pub fn lines(rows: &[Value]) -> Vec<u8> {
+pub(crate) fn lines(rows: &[Value]) -> Vec<u8> {
     gzip(&rows.iter().map(|row| format!("{row}\n")).collect::<String>())
 }
 

@@ -99,9 +99,10 @@ impl Table {
 
     fn sql(self, database: &str) -> String {
         let (name, price) = (self.name(), if self == Self::ByShop { "n" } else { "price" });
-        match self.moves_in_steps() {
-            true => format!("SELECT class, COUNT(*), SUM({price}) FROM {database}.{name} GROUP BY class"),
-            false => format!("SELECT COUNT(*), SUM({price}) FROM {database}.{name}"),
+        if self.moves_in_steps() {
+            format!("SELECT class, COUNT(*), SUM({price}) FROM {database}.{name} GROUP BY class")
+        } else {
+            format!("SELECT COUNT(*), SUM({price}) FROM {database}.{name}")
         }
     }
 

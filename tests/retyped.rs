@@ -6,7 +6,7 @@ use tests::{Options, Stack, gzip};
 const SQL: &str = "SELECT n, day FROM visits";
 const OF_DAY: &str = "SELECT n, day FROM visits WHERE day = CAST('${snapshot_date}' AS DATE)";
 const TABLES: [(&str, &str); 4] = [
-    ("whole", r#"{}"#),
+    ("whole", r"{}"),
     ("by_day", r#"{"partitions": ["day"], "mode": "partition"}"#),
     ("by_day_whole", r#"{"partitions": ["day"], "mode": "partition", "self_contained": true}"#),
     ("log", r#"{"partitions": ["day"], "mode": "append"}"#),

@@ -38,7 +38,7 @@ pub fn describe(folder: &Path) -> Result<Value, Fault> {
     let mut counted = Vec::new();
     for file in of(COUNTED) {
         let partition = format!("{PARTITION}=");
-        let date = file.iter().filter_map(|part| part.to_str()?.strip_prefix(&partition)).next().unwrap_or("none");
+        let date = file.iter().find_map(|part| part.to_str()?.strip_prefix(&partition)).unwrap_or("none");
         read(file, |batch| add_rows(batch, date, &mut counted))?;
     }
     counted.sort();

@@ -130,30 +130,29 @@ pub fn history(folder: &Path, files: u64, rows_each: u64) -> io::Result<History>
     let path = |n: u64| folder.join(key(n).format(""));
     let sizes = folder.join("json_bytes");
     let made = fs::read_to_string(&sizes).ok().and_then(|text| text.parse().ok());
-    let json_bytes = match made {
-        Some(json_bytes) => json_bytes,
-        None => {
-            let (next, sum) = (AtomicU64::new(0), AtomicU64::new(0));
-            let make = || -> io::Result<()> {
-                let places = Places::new();
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= files {
-                        return Ok(());
-                    }
-                    let bytes = gzipped(&path(n), |out| places.of_file(n).rows(out, n * rows_each, rows_each, None))?;
-                    sum.fetch_add(bytes, Ordering::Relaxed);
+    let json_bytes = if let Some(json_bytes) = made {
+        json_bytes
+    } else {
+        let (next, sum) = (AtomicU64::new(0), AtomicU64::new(0));
+        let make = || -> io::Result<()> {
+            let places = Places::new();
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= files {
+                    return Ok(());
                 }
-            };
-            thread::scope(|scope| {
-                let workers: Vec<_> = (0..available_parallelism()?.get()).map(|_| scope.spawn(make)).collect();
-                let failed = |_| io::Error::other("a thread that makes files has stopped");
-                workers.into_iter().try_for_each(|worker| worker.join().map_err(failed)?)
-            })?;
-            let json_bytes = sum.into_inner();
-            fs::write(&sizes, json_bytes.to_string())?;
-            json_bytes
-        }
+                let bytes = gzipped(&path(n), |out| places.of_file(n).rows(out, n * rows_each, rows_each, None))?;
+                sum.fetch_add(bytes, Ordering::Relaxed);
+            }
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..available_parallelism()?.get()).map(|_| scope.spawn(make)).collect();
+            let failed = |_| io::Error::other("a thread that makes files has stopped");
+            workers.into_iter().try_for_each(|worker| worker.join().map_err(failed)?)
+        })?;
+        let json_bytes = sum.into_inner();
+        fs::write(&sizes, json_bytes.to_string())?;
+        json_bytes
     };
     let mut gzip_bytes = 0;
     for n in 0..files {

@@ -53,7 +53,7 @@ impl Spread {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let n = values.len();
-        let median = (values[(n - 1) / 2] + values[n / 2]) / 2.0;
+        let median = f64::midpoint(values[(n - 1) / 2], values[n / 2]);
         Self { median, least: values[0], most: values[n - 1] }
     }
 }

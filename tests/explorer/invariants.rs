@@ -8,11 +8,11 @@ use crate::explorer::schedule::{Error, Happened, Invocation, Schedule, Trouble};
 use crate::explorer::world::{Beginning, Rows, Seen, Table, World};
 
 /// What is not as it must be.
-pub type Problem = Result<(), String>;
+pub(super) type Problem = Result<(), String>;
 
 impl World {
     /// Readers have seen what they may; Glue, decision and journal agree; and the next rebuild makes the tables whole.
-    pub async fn check(&self, schedule: &Schedule, happened: &Happened) -> Problem {
+    pub(super) async fn check(&self, schedule: &Schedule, happened: &Happened) -> Problem {
         self.answers(schedule, happened)?;
         self.readers(schedule, happened)?;
         // who has died for good, or was refused, leaves it to the next one

@@ -21,7 +21,7 @@ const MEANWHILE: Duration = Duration::from_secs(8);
 
 /// What can be going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Event {
+pub(super) enum Event {
     /// A supplier's file lands.
     Lands,
     /// Another file under the same key does.
@@ -44,7 +44,7 @@ pub enum Event {
 
 impl Event {
     /// Those at whose calls something happens.
-    pub const OUTER: [Self; 5] = [Self::Lands, Self::LooseLands, Self::MessyLands, Self::Extract, Self::Process];
+    pub(super) const OUTER: [Self; 5] = [Self::Lands, Self::LooseLands, Self::MessyLands, Self::Extract, Self::Process];
     const INNER: [Self; 9] = [
         Self::Lands,
         Self::OtherLands,
@@ -80,7 +80,7 @@ impl Event {
 
 /// What happens at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub(super) enum Trouble {
     Meanwhile(Event),
     Dies { when: &'static str },
     Lost,
@@ -99,7 +99,7 @@ impl Trouble {
 
 /// What is tried.
 #[derive(Clone, Debug)]
-pub struct Schedule {
+pub(super) struct Schedule {
     outer: Event,
     place: Place,
     trouble: Trouble,
@@ -113,14 +113,14 @@ impl fmt::Display for Schedule {
 }
 
 /// A pipeline with a file and an extract in its tables, and a raw file that waits.
-pub struct Landing {
+pub(super) struct Landing {
     stack: Stack,
     beginning: String,
     _api: Api,
 }
 
 impl Landing {
-    pub async fn new(name: &str) -> Self {
+    pub(super) async fn new(name: &str) -> Self {
         let api = Api::start(&[]);
         let metadata = metadata();
         let parameters = vec![("SourceOrigin", api.origin.clone())];
@@ -140,7 +140,7 @@ impl Landing {
     }
 
     /// Every schedule of an event.
-    pub async fn schedules(&self, outer: Event) -> Vec<Schedule> {
+    pub(super) async fn schedules(&self, outer: Event) -> Vec<Schedule> {
         self.stack.restore(&self.beginning).await;
         for function in outer.functions() {
             self.stack.forget_calls(function).await;
@@ -161,7 +161,7 @@ impl Landing {
     }
 
     /// Runs a schedule from the beginning; what is not as it must be.
-    pub async fn try_out(&self, schedule: &Schedule) -> Result<(), String> {
+    pub(super) async fn try_out(&self, schedule: &Schedule) -> Result<(), String> {
         self.stack.restore(&self.beginning).await;
         let before: BTreeSet<String> = self.stack.executions().await.into_iter().map(|(name, _)| name).collect();
         let Place { function, operation, at_call } = &schedule.place;

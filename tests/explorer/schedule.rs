@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::explorer::world::{Beginning, Seen, World};
 
 /// An answer, or error type and message.
-pub type Answer = Result<Value, (String, String)>;
+pub(super) type Answer = Result<Value, (String, String)>;
 
 /// What can be going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invocation {
+pub(super) enum Invocation {
     /// An execution of the state machine is at its catalog: with a run that was built before.
     Publish(&'static str),
     /// Somebody goes back.
@@ -39,10 +39,10 @@ pub enum Invocation {
 
 impl Invocation {
     /// One with a run whose manifest says what isn't so.
-    pub const WRONG: Self = Self::Publish("wrong");
+    pub(super) const WRONG: Self = Self::Publish("wrong");
 
     /// All.
-    pub const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Publish("older"),
         Self::WRONG,
         Self::Publish("newer"),
@@ -61,7 +61,7 @@ impl Invocation {
     ];
 
     /// Whether a reader may see older rows than before.
-    pub fn goes_back(self) -> bool {
+    pub(super) fn goes_back(self) -> bool {
         // a run as of a moment is the newest one, of the fewest files, and from scratch is what it leaves
         matches!(self, Self::Previous | Self::First | Self::Latest | Self::Drop | Self::Publish("as_of" | "wrong"))
     }
@@ -73,7 +73,7 @@ impl Invocation {
     }
 
     /// The functions that it invokes.
-    pub fn functions(self) -> &'static [&'static str] {
+    pub(super) fn functions(self) -> &'static [&'static str] {
         match self {
             Self::Rebuild | Self::FromScratch | Self::Some => &["curate", "catalog"],
             _ => &["catalog"],
@@ -83,7 +83,7 @@ impl Invocation {
 
 /// A call: the how-many-th of an operation by a function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub(super) struct Place {
     pub function: &'static str,
     pub operation: String,
     pub at_call: u64,
@@ -91,7 +91,7 @@ pub struct Place {
 
 /// What happens at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// Another invocation runs whole before the call takes effect.
     Meanwhile(Invocation),
     /// The process dies before the call takes effect, or after it did; and before it is tried again another one runs.
@@ -104,7 +104,7 @@ pub enum Trouble {
 
 /// A kind of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
+pub(super) enum Error {
     Throttled,
     Internal,
     Denied,
@@ -112,7 +112,7 @@ pub enum Error {
 
 impl Error {
     /// As the operation's service says it.
-    pub fn of(self, operation: &str) -> (&'static str, u16) {
+    pub(super) fn of(self, operation: &str) -> (&'static str, u16) {
         let is_s3 = operation.contains("Object")
             || operation.contains("Upload")
             || operation.contains("Part") && !operation.contains("Partition");
@@ -131,7 +131,7 @@ impl Error {
 
 /// What is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule {
+pub(super) struct Schedule {
     pub beginning: Beginning,
     pub outer: Invocation,
     pub place: Place,
@@ -148,7 +148,7 @@ impl fmt::Display for Schedule {
 
 /// What has happened.
 #[derive(Default)]
-pub struct Happened {
+pub(super) struct Happened {
     /// Whether the call was made.
     pub reached: bool,
     /// What readers saw, in order.
@@ -159,7 +159,7 @@ pub struct Happened {
 
 /// The calls of an operation that are not like others. A query's state is asked for as often as it takes, and of many
 /// files that expire each goes like the one before.
-pub fn apart(operation: &str, calls: u64) -> BTreeSet<u64> {
+pub(super) fn apart(operation: &str, calls: u64) -> BTreeSet<u64> {
     match operation {
         "GetQueryExecution" => [1].into(),
         "DeleteObject" if calls > 4 => [1, 2, calls / 2, calls].into(),
@@ -169,7 +169,7 @@ pub fn apart(operation: &str, calls: u64) -> BTreeSet<u64> {
 
 impl World {
     /// The calls of an invocation to which nothing happens.
-    pub async fn places(&self, beginning: Beginning, invocation: Invocation) -> Vec<Place> {
+    pub(super) async fn places(&self, beginning: Beginning, invocation: Invocation) -> Vec<Place> {
         self.begin(beginning).await;
         for function in invocation.functions() {
             self.stack.forget_calls(function).await;
@@ -188,7 +188,7 @@ impl World {
     }
 
     /// Runs a schedule from the beginning.
-    pub async fn try_out(&self, schedule: &Schedule) -> Happened {
+    pub(super) async fn try_out(&self, schedule: &Schedule) -> Happened {
         self.begin(schedule.beginning).await;
         let happened = RefCell::new(Happened::default());
         let Place { function, operation, at_call } = &schedule.place;
@@ -265,7 +265,7 @@ impl World {
     }
 
     /// Runs an invocation as the platform does.
-    pub async fn run(&self, invocation: Invocation) -> Answer {
+    pub(super) async fn run(&self, invocation: Invocation) -> Answer {
         self.run_before_it_is_repeated(invocation, async || {}).await
     }
 

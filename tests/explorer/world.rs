@@ -16,7 +16,7 @@ const SNAPSHOT_DATE: &str = "2026-11-25";
 
 /// A table, and what its partitions are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Table {
+pub(super) struct Table {
     /// Its name.
     pub name: &'static str,
     mode: &'static str,
@@ -27,7 +27,7 @@ pub struct Table {
 
 impl Table {
     /// Tables of every mode.
-    pub const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 7] = [
         Self { name: "flat", mode: "rebuild", partition: None, projected: false, copied: false },
         Self { name: "parts", mode: "rebuild", partition: Some("day"), projected: false, copied: false },
         Self { name: "projected", mode: "rebuild", partition: Some("day"), projected: true, copied: false },
@@ -38,7 +38,7 @@ impl Table {
     ];
 
     /// Whether a publication takes more than one call of Glue to show.
-    pub fn moves_in_steps(self) -> bool {
+    pub(super) fn moves_in_steps(self) -> bool {
         self.partition == Some("day") && !self.projected
     }
 
@@ -63,7 +63,7 @@ impl Table {
     }
 
     /// What a query is to answer of a run of these files.
-    pub fn all(self, files: &BTreeSet<usize>) -> Rows {
+    pub(super) fn all(self, files: &BTreeSet<usize>) -> Rows {
         self.partitions(files).into_iter().map(|partition| (partition.clone(), self.rows(files, &partition))).collect()
     }
 
@@ -81,13 +81,13 @@ fn weight(file: usize) -> u64 {
 }
 
 /// What a query answers: by partition, the number of rows and their sum.
-pub type Rows = BTreeMap<String, (u64, u64)>;
+pub(super) type Rows = BTreeMap<String, (u64, u64)>;
 /// The same, of each table.
-pub type Seen = BTreeMap<&'static str, Rows>;
+pub(super) type Seen = BTreeMap<&'static str, Rows>;
 
 /// Where schedules begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beginning {
+pub(super) enum Beginning {
     /// Two runs are published, one after the other.
     Published,
     /// Nothing is: neither a decision nor a database.
@@ -95,7 +95,7 @@ pub enum Beginning {
 }
 
 /// A stack at the beginning of all schedules.
-pub struct World {
+pub(super) struct World {
     /// The pipeline.
     pub stack: Stack,
     beginnings: [String; 2],
@@ -109,7 +109,7 @@ pub struct World {
 
 impl World {
     /// Two runs are published; others are built: one and a newer one, one that is wrong, and so on.
-    pub async fn new(name: &str) -> Self {
+    pub(super) async fn new(name: &str) -> Self {
         let metadata = metadata();
         let stack =
             Stack::deploy(name, Options { metadata: Some(metadata.path().to_owned()), ..Options::default() }).await;
@@ -154,7 +154,7 @@ impl World {
     }
 
     /// All as it was at first.
-    pub async fn begin(&self, beginning: Beginning) {
+    pub(super) async fn begin(&self, beginning: Beginning) {
         self.stack.restore(&self.beginnings[beginning as usize]).await;
     }
 
@@ -193,7 +193,7 @@ impl World {
     }
 
     /// The request of a rebuild.
-    pub fn request(&self, mut request: Value) -> Value {
+    pub(super) fn request(&self, mut request: Value) -> Value {
         request["snapshot_date"] = SNAPSHOT_DATE.into();
         request
     }
@@ -204,12 +204,12 @@ impl World {
     }
 
     /// What there is to be in the end.
-    pub fn everything(&self) -> Seen {
+    pub(super) fn everything(&self) -> Seen {
         Table::ALL.iter().map(|table| (table.name, table.all(&(1..=FILES.len()).collect()))).collect()
     }
 
     /// What a table may answer, from the oldest run to the newest.
-    pub fn known(&self, table: Table) -> Vec<Rows> {
+    pub(super) fn known(&self, table: Table) -> Vec<Rows> {
         let mut files: Vec<BTreeSet<usize>> = self.runs.borrow().values().cloned().collect();
         files.sort_by_key(BTreeSet::len);
         files.dedup();
@@ -217,7 +217,7 @@ impl World {
     }
 
     /// What the decision says that a table answers.
-    pub fn decided(&self, decision: &Value) -> Seen {
+    pub(super) fn decided(&self, decision: &Value) -> Seen {
         let mut seen = Seen::new();
         for table in Table::ALL {
             let Some(decided) = find(decision, table.name) else { continue };
@@ -238,12 +238,12 @@ impl World {
     }
 
     /// What all tables answer.
-    pub async fn look(&self) -> Result<Seen, String> {
+    pub(super) async fn look(&self) -> Result<Seen, String> {
         self.look_at(&Table::ALL).await
     }
 
     /// What these tables answer.
-    pub async fn look_at(&self, tables: &[Table]) -> Result<Seen, String> {
+    pub(super) async fn look_at(&self, tables: &[Table]) -> Result<Seen, String> {
         let queries: Vec<String> = tables.iter().map(|table| table.sql(self.stack.database())).collect();
         let mut seen: Seen = tables.iter().map(|table| (table.name, Rows::new())).collect();
         for row in self.stack.ask(&queries.join(" UNION ALL ")).await? {
@@ -254,17 +254,18 @@ impl World {
     }
 
     /// What is published; null where nothing was.
-    pub async fn current(&self) -> Value {
+    pub(super) async fn current(&self) -> Value {
         let key = "explored/_publications/current.json";
-        match self.stack.keys("curated").await.iter().any(|there| there == key) {
-            true => self.stack.read_json("curated", key).await,
-            false => Value::Null,
+        if self.stack.keys("curated").await.iter().any(|there| there == key) {
+            self.stack.read_json("curated", key).await
+        } else {
+            Value::Null
         }
     }
 }
 
 /// A table of a decision.
-pub fn find<'a>(decision: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn find<'a>(decision: &'a Value, name: &str) -> Option<&'a Value> {
     decision["tables"].as_array()?.iter().find(|table| table["table"] == name)
 }
 
@@ -304,9 +305,10 @@ fn metadata() -> tempfile::TempDir {
             table["self_contained"] = true.into();
         }
         write(&format!("curated/{}.json", described.name), &table.to_string());
-        let sql = match is_daily {
-            true => "SELECT n, CAST('${snapshot_date}' AS DATE) AS snapshot FROM visits",
-            false => "SELECT n, day FROM visits",
+        let sql = if is_daily {
+            "SELECT n, CAST('${snapshot_date}' AS DATE) AS snapshot FROM visits"
+        } else {
+            "SELECT n, day FROM visits"
         };
         write(&format!("curated/{}.sql", described.name), sql);
     }

@@ -18,14 +18,12 @@ use crate::publication::run_location_of;
 use crate::runs::Runs;
 
 /// What is published of a database without a decision. It is nobody's until the next decision is written over it.
-pub async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Failure> {
+pub(crate) async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Failure> {
     let (journal, metadata) = (runs.journal(), runs.metadata);
     let keys = journal.keys().await?;
     let found = tables_of(glue, &metadata.database.name).await?.unwrap_or_default();
-    let on_record = match keys.is_empty() {
-        true => Vec::new(),
-        false => journal.last(metadata.curated.keys().map(String::as_str)).await?,
-    };
+    let on_record =
+        if keys.is_empty() { Vec::new() } else { journal.last(metadata.curated.keys().map(String::as_str)).await? };
     let mut tables = Vec::new();
     for table in metadata.curated.values() {
         let recorded = on_record.iter().find(|recorded| recorded.state.table == table.name);
@@ -52,7 +50,7 @@ pub async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Failure> {
 }
 
 /// A table as Glue has it: where it is, and how it is described.
-pub async fn as_in_glue(
+pub(crate) async fn as_in_glue(
     glue: &Client,
     database: &str,
     table: &Table,

@@ -33,6 +33,9 @@ pub struct App {
 
 impl App {
     /// From environment and metadata.
+    ///
+    /// # Errors
+    /// All that is wrong with settings and metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
         let base_folder = boot.env.text(env::BASE_FOLDER);
         let raw_hist_bucket = boot.env.text(env::RAW_HIST_BUCKET);

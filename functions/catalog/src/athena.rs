@@ -13,11 +13,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two looks at a query.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long an answer about a query is waited for when the query's own time is up.
-pub const LAST_ANSWER: Duration = Duration::from_secs(5);
+pub(crate) const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Athena, as the pipeline uses it.
 #[derive(Clone, Debug)]
-pub struct Athena {
+pub(crate) struct Athena {
     /// The client.
     pub client: Client,
     /// The workgroup, which also says where results go.
@@ -28,7 +28,7 @@ pub struct Athena {
 
 impl Athena {
     /// Runs a statement to its end, at the latest at the deadline. Gives the id under which its result lies.
-    pub async fn run(&self, database: &str, sql: &str, deadline: Instant) -> Result<String, Failure> {
+    pub(crate) async fn run(&self, database: &str, sql: &str, deadline: Instant) -> Result<String, Failure> {
         let started = Instant::now();
         let give_up = deadline.min(started + self.timeout);
         // The client gives each start a request token of its own, the same for its own repetitions: a start whose
@@ -56,7 +56,7 @@ impl Athena {
     }
 
     /// Runs a SELECT to its end and gives all its rows, each value as text.
-    pub async fn rows(
+    pub(crate) async fn rows(
         &self,
         database: &str,
         sql: &str,
@@ -133,7 +133,7 @@ fn ended(status: &QueryExecutionStatus) -> Option<Result<(), Failure>> {
     match status.state()? {
         QueryExecutionState::Succeeded => Some(Ok(())),
         QueryExecutionState::Failed => {
-            let retryable = status.athena_error().is_some_and(|error| error.retryable());
+            let retryable = status.athena_error().is_some_and(aws_sdk_athena::types::AthenaError::retryable);
             Some(Err(Failure { kind: kind(reason, retryable), message: format!("failed: {reason}") }))
         }
         // by a person or by the workgroup's limits: neither wants to see it again at once

@@ -41,9 +41,10 @@ pub fn define(request: &Request) -> Result<(String, Vec<String>), String> {
     let metadata = MetaData::read(&request.meta_data).map_err(|problems| problems.to_string())?;
     let no_raw_database =
         || format!("there is no raw/database.json in {}: raw tables are not in Glue", request.meta_data.display());
-    let (database, tables) = match request.raw {
-        true => (metadata.raw_database.as_ref().ok_or_else(no_raw_database)?, &metadata.raw),
-        false => (&metadata.database, &metadata.curated),
+    let (database, tables) = if request.raw {
+        (metadata.raw_database.as_ref().ok_or_else(no_raw_database)?, &metadata.raw)
+    } else {
+        (&metadata.database, &metadata.curated)
     };
     let text = match &request.table {
         Some(name) if request.raw => json(&create(database, metadata.raw_table(name)?, true)?),

@@ -15,6 +15,6 @@ mod tests;
 
 #[cfg(test)]
 use decide::Refusal;
-pub use decide::{Outcome, Proposal, Proposed, drop_tables, expire, publish, roll_back, take_back, take_over};
-pub use places::Places;
-pub use record::{Decided, Decision, ENTRY_TIME, PartitionState, TableState, same_location};
+pub(crate) use decide::{Outcome, Proposal, Proposed, drop_tables, expire, publish, roll_back, take_back, take_over};
+pub(crate) use places::Places;
+pub(crate) use record::{Decided, Decision, ENTRY_TIME, PartitionState, TableState, same_location};

@@ -22,7 +22,7 @@ const COMMENT_LENGTH: usize = 255;
 const DESCRIPTION_LENGTH: usize = 2048;
 
 /// The only type of table that catalog makes and touches.
-pub const EXTERNAL_TABLE: &str = "EXTERNAL_TABLE";
+pub(crate) const EXTERNAL_TABLE: &str = "EXTERNAL_TABLE";
 
 /// Parameters of columns that hold personal data, under the metadata's own names: of what kind the data is
 /// (`personal_data` or `special_category_data`), whether the column is left out of versions for more people, and that
@@ -34,21 +34,21 @@ const SENSITIVE: &str = "sensitive";
 /// Our parameters begin with this.
 const OURS: &str = "landfall_";
 /// Parameter: the run that the table points at.
-pub const RUN: &str = contract::RUN_PARAMETER;
+pub(crate) const RUN: &str = contract::RUN_PARAMETER;
 /// Parameter: the version of the pipeline that built the run.
 const VERSION: &str = "landfall_version";
 /// Parameter of tables of CSV: how many lines come before the rows. Athena looks for it here.
 const SKIP_HEADER: &str = "skip.header.line.count";
 /// Parameter of tables and partitions that earlier versions have published: where they pointed before.
-pub const PREVIOUS_LOCATION: &str = "landfall_previous_location";
+pub(crate) const PREVIOUS_LOCATION: &str = "landfall_previous_location";
 /// Parameter of tables that earlier versions have published: the newest run that was taken back by hand.
-pub const ROLLED_BACK_FROM: &str = "landfall_rolled_back_from";
+pub(crate) const ROLLED_BACK_FROM: &str = "landfall_rolled_back_from";
 
 /// What catalog says about a table: the keys of Glue's TableInput that mean something for an external table, under
 /// Glue's names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-pub struct TableDefinition {
+pub(crate) struct TableDefinition {
     /// Table name.
     pub name: String,
     /// For people.
@@ -70,7 +70,7 @@ pub struct TableDefinition {
 /// Glue's StorageDescriptor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-pub struct Storage {
+pub(crate) struct Storage {
     /// The columns that are in the files.
     pub columns: Vec<ColumnDefinition>,
     /// `s3://…/`
@@ -98,7 +98,7 @@ pub struct Storage {
 /// Glue's Column.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-pub struct ColumnDefinition {
+pub(crate) struct ColumnDefinition {
     /// Column name.
     pub name: String,
     /// Glue type.
@@ -114,7 +114,7 @@ pub struct ColumnDefinition {
 /// Glue's Order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-pub struct SortColumn {
+pub(crate) struct SortColumn {
     /// Column name.
     pub column: String,
     /// 1 ascending, 0 descending.
@@ -123,7 +123,7 @@ pub struct SortColumn {
 
 impl TableDefinition {
     /// The definition of a table whose files a run wrote to `output.location`.
-    pub fn new(table: &Table, output: &TableOutput, manifest: &Manifest) -> Result<Self, Failure> {
+    pub(crate) fn new(table: &Table, output: &TableOutput, manifest: &Manifest) -> Result<Self, Failure> {
         let projection = projection::parameters(table, output);
         let mut definition = Self::curated(table, &output.location, manifest.run.as_str(), &manifest.dea_version)?;
         for (name, value) in projection {
@@ -134,7 +134,7 @@ impl TableDefinition {
     }
 
     /// The definition of a curated table whose files are at a location, but for what its partitions are.
-    pub fn curated(table: &Table, location: &str, run: &str, version: &str) -> Result<Self, Failure> {
+    pub(crate) fn curated(table: &Table, location: &str, run: &str, version: &str) -> Result<Self, Failure> {
         let columns: Vec<&Column> = table.data_columns().iter().collect();
         let keys = table.partition_columns().iter().map(ColumnDefinition::new).collect();
         let ours = parameters([(RUN, run), (VERSION, version)]);
@@ -144,7 +144,7 @@ impl TableDefinition {
     /// The definition of a raw table over what landed of it: its files in the immutable history, each folder a
     /// partition. Columns that the metadata has in the path are none of a raw table: there the path has only the time
     /// of landing.
-    pub fn raw(table: &Table, bucket: &str, base_folder: &str) -> Result<Self, Failure> {
+    pub(crate) fn raw(table: &Table, bucket: &str, base_folder: &str) -> Result<Self, Failure> {
         let location = format!("s3://{bucket}/{}", key::table_prefix(base_folder, &table.name));
         let mut columns: Vec<&Column> = table.data_columns().iter().collect();
         let mut data_format = table.data_format;
@@ -251,7 +251,7 @@ impl TableDefinition {
     }
 
     /// What Glue holds of a table, as far as catalog has a say in it. Absent and empty are the same.
-    pub fn of(table: &GlueTable) -> Self {
+    pub(crate) fn of(table: &GlueTable) -> Self {
         let storage = table.storage_descriptor().map(Storage::of).unwrap_or_default();
         Self {
             name: table.name().into(),
@@ -266,7 +266,7 @@ impl TableDefinition {
     }
 
     /// Whether a table in Glue already is as described. Parameters that Glue, Athena or a crawler added do not count.
-    pub fn describes(&self, found: &TableDefinition) -> bool {
+    pub(crate) fn describes(&self, found: &TableDefinition) -> bool {
         let mut comparable = found.clone();
         comparable.parameters.retain(|name, _| self.parameters.contains_key(name));
         comparable.partition_keys.iter_mut().for_each(ColumnDefinition::keep_ours);
@@ -275,7 +275,7 @@ impl TableDefinition {
     }
 
     /// The same definition at the run, and of the version, of another one.
-    pub fn at_run_of(&self, other: &TableDefinition) -> Self {
+    pub(crate) fn at_run_of(&self, other: &TableDefinition) -> Self {
         let mut moved = self.clone();
         moved.storage_descriptor.location.clone_from(&other.storage_descriptor.location);
         for name in [RUN, VERSION] {
@@ -287,7 +287,7 @@ impl TableDefinition {
     }
 
     /// As Glue takes it.
-    pub fn input(&self) -> Result<TableInput, Failure> {
+    pub(crate) fn input(&self) -> Result<TableInput, Failure> {
         TableInput::builder()
             .name(&self.name)
             .description(&self.description)
@@ -304,7 +304,7 @@ impl TableDefinition {
 
 impl Storage {
     /// What Glue holds of the storage of a table or partition. Absent and empty are the same.
-    pub fn of(found: &StorageDescriptor) -> Self {
+    pub(crate) fn of(found: &StorageDescriptor) -> Self {
         let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
         Self {
             columns: found.columns().iter().map(ColumnDefinition::of).collect(),
@@ -330,14 +330,14 @@ impl Storage {
     }
 
     /// Whether the storage of a partition in Glue already is as described, at a location of its own.
-    pub fn describes_partition(&self, found: &StorageDescriptor, location: &str) -> bool {
+    pub(crate) fn describes_partition(&self, found: &StorageDescriptor, location: &str) -> bool {
         let mut comparable = Self::of(found);
         comparable.columns.iter_mut().for_each(ColumnDefinition::keep_ours);
         comparable == Self { location: location.into(), ..self.clone() }
     }
 
     /// As Glue takes it, at the table's location or at that of one of its partitions.
-    pub fn descriptor(&self, location: &str) -> Result<StorageDescriptor, Failure> {
+    pub(crate) fn descriptor(&self, location: &str) -> Result<StorageDescriptor, Failure> {
         let serde = SerDeInfo::builder()
             .set_name(Some(self.serde_info.name.clone()).filter(|name| !name.is_empty()))
             .serialization_library(&self.serde_info.serialization_library)
@@ -364,7 +364,7 @@ impl Storage {
 impl ColumnDefinition {
     fn new(column: &Column) -> Self {
         let words = [
-            (SENSITIVITY, column.sensitivity.map(|kind| kind.name())),
+            (SENSITIVITY, column.sensitivity.map(contract::Sensitivity::name)),
             (REDACTED, column.redacted.then_some("true")),
             (SENSITIVE, (column.sensitive && column.sensitivity.is_none() && !column.redacted).then_some("true")),
         ];
@@ -393,7 +393,7 @@ impl ColumnDefinition {
 }
 
 /// The description of a table or database, as long as Glue takes it.
-pub fn description(text: &str) -> String {
+pub(crate) fn description(text: &str) -> String {
     let allowed: String = text.chars().map(|c| if c.is_control() && !"\r\n\t".contains(c) { ' ' } else { c }).collect();
     cut(&allowed, DESCRIPTION_LENGTH)
 }

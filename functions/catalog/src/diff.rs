@@ -8,7 +8,7 @@ use crate::definition::{ColumnDefinition, TableDefinition};
 
 /// What changes from one definition to another. Where the table points, and what others wrote among its parameters,
 /// does not count.
-pub fn changes(from: &TableDefinition, to: &TableDefinition) -> Vec<String> {
+pub(crate) fn changes(from: &TableDefinition, to: &TableDefinition) -> Vec<String> {
     let mut lines = columns(&from.storage_descriptor.columns, &to.storage_descriptor.columns);
     let mut from = without_columns(from);
     let mut to = without_columns(to);

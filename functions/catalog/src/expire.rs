@@ -54,7 +54,7 @@ struct Found {
 }
 
 /// Deletes what nobody has been able to see since a moment, or says what would go.
-pub async fn expire(app: &App, unseen_since: DateTime<Utc>, dry_run: bool) -> Result<ExpireResponse, Failure> {
+pub(crate) async fn expire(app: &App, unseen_since: DateTime<Utc>, dry_run: bool) -> Result<ExpireResponse, Failure> {
     let runs = app.runs();
     for _ in 0..ATTEMPTS {
         // before all else: what is published meanwhile is decided over this, and refuses the promise

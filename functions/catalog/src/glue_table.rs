@@ -1,5 +1,5 @@
-//! A table in Glue: what Glue says about the database and its tables is brought to what is decided, each table by one call that
-//! succeeds only if nobody else changed the table meanwhile.
+//! A table in Glue: what Glue says about the database and its tables is brought to what is decided, each table by one
+//! call that succeeds only if nobody else changed the table meanwhile.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const ATTEMPTS: u32 = 6;
 
 /// What is to be done about a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// There is none.
     Create,
     /// It is described otherwise.
@@ -32,7 +32,7 @@ pub enum Change {
 }
 
 /// Creates the database if there is none. It is never changed nor deleted: others may keep tables in it.
-pub async fn ensure_database(glue: &Client, database: &Database, bucket: &str) -> Result<(), Failure> {
+pub(crate) async fn ensure_database(glue: &Client, database: &Database, bucket: &str) -> Result<(), Failure> {
     let context = |failure: Failure, doing: &str| failure.context(format!("{doing} database `{}`", database.name));
     match glue.get_database().name(&database.name).send().await {
         Ok(_) => return Ok(()),
@@ -62,7 +62,7 @@ pub async fn ensure_database(glue: &Client, database: &Database, bucket: &str) -
 }
 
 /// Brings a table that no run moves to its definition.
-pub async fn ensure_table(glue: &Client, database: &str, wanted: &TableDefinition) -> Result<(), Failure> {
+pub(crate) async fn ensure_table(glue: &Client, database: &str, wanted: &TableDefinition) -> Result<(), Failure> {
     let doing = format!("describing table `{database}.{}`", wanted.name);
     for attempt in 0..ATTEMPTS {
         pause(attempt).await;
@@ -89,7 +89,7 @@ pub async fn ensure_table(glue: &Client, database: &str, wanted: &TableDefinitio
 
 /// Brings a table, as it was seen before the decision was read, in line with it. One that others have changed may be
 /// that of another decision, and is left to it.
-pub async fn publish(
+pub(crate) async fn publish(
     glue: &Client,
     publication: &mut Publication,
     mut seen: Option<Option<GlueTable>>,
@@ -98,16 +98,15 @@ pub async fn publish(
     let doing = format!("publishing table `{}`", publication.name());
     for attempt in 0..ATTEMPTS {
         pause(attempt).await;
-        let found = match seen.take() {
-            Some(found) => found,
-            None => {
-                let found = get_table(glue, publication).await?;
-                // in this order: what is changed after another decision has another version than was seen
-                if !watch.is_current().await? {
-                    return Ok(Progress::Overtaken);
-                }
-                found
+        let found = if let Some(found) = seen.take() {
+            found
+        } else {
+            let found = get_table(glue, publication).await?;
+            // in this order: what is changed after another decision has another version than was seen
+            if !watch.is_current().await? {
+                return Ok(Progress::Overtaken);
             }
+            found
         };
         let change = change(found.as_ref(), publication)?;
         let changed = match change {
@@ -142,7 +141,7 @@ pub async fn publish(
 }
 
 /// What is to be done about a table that Glue has like this.
-pub fn change(found: Option<&GlueTable>, publication: &Publication) -> Result<Change, Failure> {
+pub(crate) fn change(found: Option<&GlueTable>, publication: &Publication) -> Result<Change, Failure> {
     let Some(table) = found else { return Ok(Change::Create) };
     compare(table, &publication.definition, publication.takes_over.as_deref())
         .map_err(|failure| failure.context(format!("publishing table `{}`", publication.name())))

@@ -14,7 +14,7 @@ const JSON: &str = "application/json";
 
 /// The decision as it was read or written.
 #[derive(Clone, Debug, Default)]
-pub struct Current {
+pub(crate) struct Current {
     /// What it says.
     pub decision: Decision,
     /// The entity tag of the object; `None` where there is none yet.
@@ -23,7 +23,7 @@ pub struct Current {
 
 /// An entry by its key, which tells when it was decided and of which run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntryKey {
+pub(crate) struct EntryKey {
     /// When it was decided.
     pub at: DateTime<Utc>,
     /// The run that was decided about.
@@ -34,7 +34,7 @@ pub struct EntryKey {
 
 /// Where decisions are.
 #[derive(Clone, Copy, Debug)]
-pub struct Journal<'a> {
+pub(crate) struct Journal<'a> {
     /// S3.
     pub store: &'a Store,
     /// The curated bucket.
@@ -45,14 +45,14 @@ pub struct Journal<'a> {
 
 impl Journal<'_> {
     /// The decision; `None` where there is none: nothing was published yet, or by a version that had none.
-    pub async fn current(&self) -> Result<Option<Current>, Failure> {
+    pub(crate) async fn current(&self) -> Result<Option<Current>, Failure> {
         let key = self.key(CURRENT);
         let Some((text, etag)) = self.store.read_tagged(self.bucket, &key).await? else { return Ok(None) };
         Ok(Some(Current { decision: self.parse(&key, &text)?, etag: Some(etag) }))
     }
 
     /// Decides: writes a decision over the one that it follows; `None` when somebody else was quicker.
-    pub async fn write(&self, over: &Current, next: Decision) -> Result<Option<Current>, Failure> {
+    pub(crate) async fn write(&self, over: &Current, next: Decision) -> Result<Option<Current>, Failure> {
         if let Some(entry) = over.decision.entry().filter(|_| over.decision.tables != next.tables) {
             let text = serde_json::to_vec(&over.decision).map_err(Failure::internal)?;
             match self.store.put(self.bucket, &self.key(&entry), text, JSON, Write::IfAbsent).await {
@@ -70,13 +70,13 @@ impl Journal<'_> {
     }
 
     /// Whether a decision is still the one.
-    pub async fn is_current(&self, current: &Current) -> Result<bool, Failure> {
+    pub(crate) async fn is_current(&self, current: &Current) -> Result<bool, Failure> {
         let found = self.store.head(self.bucket, &self.key(CURRENT), None).await?;
         Ok(found.map(|object| object.etag) == current.etag)
     }
 
     /// The key of every decision that was replaced, the oldest first.
-    pub async fn keys(&self) -> Result<Vec<EntryKey>, Failure> {
+    pub(crate) async fn keys(&self) -> Result<Vec<EntryKey>, Failure> {
         let listed = self.store.list(self.bucket, &self.database.publications()).await?;
         let mut keys: Vec<EntryKey> = listed.into_iter().filter_map(|object| EntryKey::parse(&object.key)).collect();
         keys.sort_by(|one, other| (one.at, &one.key).cmp(&(other.at, &other.key)));
@@ -84,18 +84,18 @@ impl Journal<'_> {
     }
 
     /// A decision that was replaced, by its key; `None` when it is gone.
-    pub async fn read(&self, key: &str) -> Result<Option<Decision>, Failure> {
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<Decision>, Failure> {
         let Some(text) = self.store.read_whole(self.bucket, key).await? else { return Ok(None) };
         self.parse(key, &text).map(Some)
     }
 
     /// A decision that was replaced, by the name of its entry.
-    pub async fn entry(&self, name: &str) -> Result<Option<Decision>, Failure> {
+    pub(crate) async fn entry(&self, name: &str) -> Result<Option<Decision>, Failure> {
         self.read(&self.key(name)).await
     }
 
     /// What was last recorded of each of these tables, the newest first; of one that never was, nothing.
-    pub async fn last(&self, tables: impl Iterator<Item = &str>) -> Result<Vec<Decided>, Failure> {
+    pub(crate) async fn last(&self, tables: impl Iterator<Item = &str>) -> Result<Vec<Decided>, Failure> {
         let mut missing: Vec<&str> = tables.collect();
         let mut found = Vec::new();
         for key in self.keys().await?.iter().rev() {
@@ -113,7 +113,7 @@ impl Journal<'_> {
     }
 
     /// The last decision about a run that was replaced; `None` when there was none.
-    pub async fn of_run(&self, run: &RunId) -> Result<Option<Decision>, Failure> {
+    pub(crate) async fn of_run(&self, run: &RunId) -> Result<Option<Decision>, Failure> {
         match self.keys().await?.into_iter().rev().find(|key| key.run == *run) {
             Some(found) => self.read(&found.key).await,
             None => Ok(None),
@@ -133,7 +133,7 @@ impl Journal<'_> {
 
 impl EntryKey {
     /// Of a key such as `…/<time>_<run>.json`.
-    pub fn parse(key: &str) -> Option<Self> {
+    pub(crate) fn parse(key: &str) -> Option<Self> {
         let name = key.rsplit('/').next()?.strip_suffix(".json")?;
         let (time, run) = name.split_once('_')?;
         let at = chrono::NaiveDateTime::parse_from_str(time, ENTRY_TIME).ok()?.and_utc();

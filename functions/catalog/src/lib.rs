@@ -72,7 +72,7 @@ use crate::publish::Publishing;
 use crate::runs::{Proposed, Wish};
 
 /// Kept of an invocation's time to take a publication back and to answer.
-const RESERVE: Duration = Duration::from_secs(60);
+const RESERVE: Duration = Duration::from_mins(1);
 /// Queries end this much earlier: a last answer is waited for, and one to the request to stop.
 const STOPPING: Duration = Duration::from_secs(2 * athena::LAST_ANSWER.as_secs());
 /// How often it is looked again where somebody else decides meanwhile.
@@ -80,6 +80,9 @@ const ATTEMPTS: u32 = 6;
 
 impl App {
     /// Whatever an event asks for.
+    ///
+    /// # Errors
+    /// Why nothing was published or deleted; what is published then is whole.
     pub async fn answer(&self, request: CatalogRequest, invocation: &Invocation) -> Result<Value, Failure> {
         let answer = match request {
             CatalogRequest::Publish(request) => serde_json::to_value(self.publish(*request, invocation).await?),
@@ -148,9 +151,10 @@ impl App {
                 .await
                 .unwrap_or_else(|_| Err(Failure::timeout("not all was published within the function's time")));
             if let Err(failure) = published {
-                return Err(match request.recreate {
-                    true => failed_to_recreate(failure),
-                    false => Box::pin(publishing.take_back(failure)).await,
+                return Err(if request.recreate {
+                    failed_to_recreate(failure)
+                } else {
+                    Box::pin(publishing.take_back(failure)).await
                 });
             }
             recreate::drop_tables(&self.glue, &response.database, &response.dropped).await?;
@@ -291,15 +295,15 @@ mod example {
     use crate::manifest::Manifest;
     use crate::publication::{Publication, proposal};
 
-    pub fn metadata() -> MetaData {
+    pub(crate) fn metadata() -> MetaData {
         MetaData::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../meta_data")).unwrap()
     }
 
-    pub fn table(name: &str) -> Table {
+    pub(crate) fn table(name: &str) -> Table {
         metadata().curated[name].clone()
     }
 
-    pub fn manifest() -> Manifest {
+    pub(crate) fn manifest() -> Manifest {
         let run = "20261123T034500123Z-aaaa";
         serde_json::from_value(serde_json::json!({
             "run": run,
@@ -338,14 +342,14 @@ mod example {
         .unwrap()
     }
 
-    pub fn publication(table: &str) -> Publication {
+    pub(crate) fn publication(table: &str) -> Publication {
         let proposal = proposal(&metadata(), &manifest(), "curated", false).unwrap();
         let proposed = proposal.tables.into_iter().find(|proposed| proposed.table.state.table == table).unwrap();
         Publication::new(&metadata(), &proposed.table, &proposal.run, Some(Outcome::Published)).unwrap()
     }
 
     /// What Glue answers about a table that was created like this.
-    pub fn glue_table(input: &TableInput, version: &str) -> GlueTable {
+    pub(crate) fn glue_table(input: &TableInput, version: &str) -> GlueTable {
         GlueTable::builder()
             .name(input.name())
             .database_name("example_postcodes_db")

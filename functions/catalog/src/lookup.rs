@@ -8,12 +8,12 @@ use crate::definition::RUN;
 use crate::publication::Publication;
 
 /// Whether catalog has made a table.
-pub fn is_ours(table: &GlueTable) -> bool {
+pub(crate) fn is_ours(table: &GlueTable) -> bool {
     table.parameters().is_some_and(|parameters| parameters.contains_key(RUN))
 }
 
 /// Every table of the database; `None` when there is no such database.
-pub async fn tables_of(glue: &Client, database: &str) -> Result<Option<Vec<GlueTable>>, Failure> {
+pub(crate) async fn tables_of(glue: &Client, database: &str) -> Result<Option<Vec<GlueTable>>, Failure> {
     let mut pages = glue.get_tables().database_name(database).into_paginator().send();
     let mut tables = Vec::new();
     while let Some(page) = pages.next().await {
@@ -29,12 +29,12 @@ pub async fn tables_of(glue: &Client, database: &str) -> Result<Option<Vec<GlueT
 }
 
 /// A table, or `None` when there is none.
-pub async fn get_table(glue: &Client, publication: &Publication) -> Result<Option<GlueTable>, Failure> {
+pub(crate) async fn get_table(glue: &Client, publication: &Publication) -> Result<Option<GlueTable>, Failure> {
     find_table(glue, &publication.database, &publication.wanted.table).await
 }
 
 /// A table by its name, or `None` when there is none.
-pub async fn find_table(glue: &Client, database: &str, table: &str) -> Result<Option<GlueTable>, Failure> {
+pub(crate) async fn find_table(glue: &Client, database: &str, table: &str) -> Result<Option<GlueTable>, Failure> {
     match glue.get_table().database_name(database).name(table).send().await {
         Ok(found) => Ok(found.table),
         Err(error) => match boot::aws::failure(&error) {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// See [`contract::Manifest`].
 #[derive(Clone, Debug, Deserialize)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// The run.
     pub run: RunId,
     /// The Glue database that the tables belong to.
@@ -26,14 +26,14 @@ pub struct Manifest {
 
 impl Manifest {
     /// When what it was made of was last added to, in Unix seconds.
-    pub fn newest(&self) -> Option<u64> {
+    pub(crate) fn newest(&self) -> Option<u64> {
         self.newest_arrival.or(self.newest_file_land_timestamp)
     }
 }
 
 /// See [`contract::TableOutput`].
 #[derive(Clone, Debug, Deserialize)]
-pub struct TableOutput {
+pub(crate) struct TableOutput {
     /// The curated table.
     pub table: String,
     /// How much of the table this run replaces.
@@ -59,7 +59,7 @@ pub struct TableOutput {
 
 /// See [`contract::Appended`].
 #[derive(Clone, Debug, Deserialize)]
-pub struct Appended {
+pub(crate) struct Appended {
     /// The run that this one added to; null where it built the table from scratch.
     pub base: Option<RunId>,
 }

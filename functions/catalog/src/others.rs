@@ -19,7 +19,7 @@ const FORMAT: &str = "table_type";
 
 /// Whether a table in Glue may be brought to a definition: it is the pipeline's, or at the place that may be taken
 /// over.
-pub fn check(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&str>) -> Result<(), Failure> {
+pub(crate) fn check(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&str>) -> Result<(), Failure> {
     if let Some(kind) = of_another_kind(table) {
         return Err(Failure::conflict(format!(
             "{kind} has this name, and is left as it is: rename or drop it, or rename the table in the metadata"
@@ -33,9 +33,10 @@ pub fn check(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&st
         return Ok(());
     }
     let name = table.name();
-    let or_replaced = match wanted.parameters.contains_key(RUN) {
-        true => format!(", or let it be replaced by {{\"take_over\": [\"{name}\"]}} to catalog; its files stay"),
-        false => String::new(),
+    let or_replaced = if wanted.parameters.contains_key(RUN) {
+        format!(", or let it be replaced by {{\"take_over\": [\"{name}\"]}} to catalog; its files stay")
+    } else {
+        String::new()
     };
     Err(Failure::conflict(format!(
         "a table of others has this name (it has no parameter `{RUN}`; its files are at {location}), and is left as it is: \
@@ -59,7 +60,7 @@ fn of_another_kind(table: &GlueTable) -> Option<String> {
 
 /// Where the tables of others are that may be replaced, by name. What is not decided about yet is put into the decision
 /// as it is, to be put back should the publication fail.
-pub async fn found(
+pub(crate) async fn found(
     glue: &Client,
     metadata: &MetaData,
     decision: &mut Decision,

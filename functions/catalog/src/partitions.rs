@@ -29,7 +29,7 @@ const ROUNDS: u32 = 5;
 
 /// A partition that is registered. All that Glue knows of many partitions would need much memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registered {
+pub(crate) struct Registered {
     /// A value for each partition column.
     pub values: Vec<String>,
     /// Where it is.
@@ -38,7 +38,7 @@ pub struct Registered {
 
 /// What is to be done about a table's partitions.
 #[derive(Debug, Default, PartialEq)]
-pub struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     /// Not registered yet.
     pub add: Vec<&'a PartitionState>,
     /// Registered at another location.
@@ -56,7 +56,7 @@ impl Plan<'_> {
 }
 
 /// Compares what is registered with what is wanted.
-pub fn plan<'a>(registered: &'a [Registered], wanted: &'a [PartitionState]) -> Plan<'a> {
+pub(crate) fn plan<'a>(registered: &'a [Registered], wanted: &'a [PartitionState]) -> Plan<'a> {
     let mut others: BTreeMap<&[String], &Registered> = registered.iter().map(|p| (p.values.as_slice(), p)).collect();
     let mut plan = Plan::default();
     for wanted in wanted {
@@ -71,13 +71,13 @@ pub fn plan<'a>(registered: &'a [Registered], wanted: &'a [PartitionState]) -> P
 }
 
 /// Where a partition is, as Glue has it.
-pub fn location(partition: &Partition) -> &str {
+pub(crate) fn location(partition: &Partition) -> &str {
     partition.storage_descriptor().and_then(|storage| storage.location()).unwrap_or_default()
 }
 
 /// Brings the partitions of a table, as they were seen before the decision was read, in line with it; new ones by
 /// Athena until the deadline, where there is one.
-pub async fn publish(
+pub(crate) async fn publish(
     glue: &Client,
     athena: Option<(&Athena, Instant)>,
     publication: &mut Publication,
@@ -150,7 +150,7 @@ pub async fn publish(
 }
 
 /// Lets Athena register the partitions that it finds under the table's location.
-pub async fn repair(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<(), Failure> {
+pub(crate) async fn repair(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<(), Failure> {
     let sql = format!("MSCK REPAIR TABLE `{}`", publication.wanted.table);
     athena.run(&publication.database, &sql, deadline).await.map(drop)
 }
@@ -162,7 +162,7 @@ fn input(publication: &Publication, to: &PartitionState) -> Result<PartitionInpu
 }
 
 /// A partition as BatchUpdatePartition takes it.
-pub fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntry, Failure> {
+pub(crate) fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntry, Failure> {
     BatchUpdatePartitionRequestEntry::builder()
         .set_partition_value_list(input.values.clone())
         .partition_input(input)
@@ -171,7 +171,7 @@ pub fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequest
 }
 
 /// Every partition of a publication's table that is registered; none of a table that is not there.
-pub async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Registered>, Failure> {
+pub(crate) async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Registered>, Failure> {
     let mut partitions = Vec::new();
     let (database, table) = (&publication.database, &publication.wanted.table);
     visit(glue, database, table, Told::Places, |partition| {
@@ -184,7 +184,7 @@ pub async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Regist
 
 /// What Glue tells of a partition.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub(crate) enum Told {
     /// All but its columns, which every answer would repeat for each partition.
     Places,
     /// Its columns too.
@@ -192,7 +192,7 @@ pub enum Told {
 }
 
 /// Shows every partition of a table that is registered.
-pub async fn visit(
+pub(crate) async fn visit(
     glue: &Client,
     database: &str,
     table: &str,
@@ -218,7 +218,7 @@ pub async fn visit(
 // meanwhile shows there, and is decided about again in the next round.
 
 /// Changes registered partitions.
-pub async fn update(
+pub(crate) async fn update(
     glue: &Client,
     database: &str,
     table: &str,
@@ -249,7 +249,7 @@ pub async fn update(
 }
 
 /// Registers partitions.
-pub async fn create(
+pub(crate) async fn create(
     glue: &Client,
     database: &str,
     table: &str,
@@ -283,7 +283,7 @@ pub async fn create(
 }
 
 /// Unregisters all partitions of a table.
-pub async fn remove_all(glue: &Client, database: &str, table: &str) -> Result<(), Failure> {
+pub(crate) async fn remove_all(glue: &Client, database: &str, table: &str) -> Result<(), Failure> {
     let mut registered = Vec::new();
     visit(glue, database, table, Told::Places, |partition| registered.push(partition.values().to_vec())).await?;
     match delete(glue, database, table, registered).await?.as_slice() {
@@ -332,10 +332,7 @@ async fn delete(
 
 /// What Glue has refused, in words.
 fn told(publication: &Publication, refusals: &[String]) -> String {
-    match publication.hides_partitions {
-        true => format!("{} refused {HIDDEN}", refusals.len()),
-        false => refusals.join("; "),
-    }
+    if publication.hides_partitions { format!("{} refused {HIDDEN}", refusals.len()) } else { refusals.join("; ") }
 }
 
 fn refusal(doing: &str, values: &[String], error: Option<&aws_sdk_glue::types::ErrorDetail>) -> String {

@@ -1,5 +1,5 @@
-//! The plan of a publication: what is to be done about database, tables and partitions, made of what Glue says at that moment.
-//! It is logged before anything is done, and with `plan_only` it is all that is done.
+//! The plan of a publication: what is to be done about database, tables and partitions, made of what Glue says at that
+//! moment. It is logged before anything is done, and with `plan_only` it is all that is done.
 
 use aws_sdk_glue::Client;
 use aws_sdk_glue::types::Table as GlueTable;
@@ -18,7 +18,7 @@ use crate::publication::{Publication, run_location_of};
 
 /// What is to be done.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The Glue database.
     pub database: String,
     /// Whether there is one.
@@ -39,7 +39,7 @@ pub struct Plan {
 
 /// What is to be done about a table, and what it was made of.
 #[derive(Debug)]
-pub struct TablePlan {
+pub(crate) struct TablePlan {
     /// As Glue has it.
     pub found: Option<GlueTable>,
     /// Its partitions, where they are registered in Glue.
@@ -50,7 +50,7 @@ pub struct TablePlan {
 
 impl Plan {
     /// Looks at everything and changes nothing.
-    pub async fn new(
+    pub(crate) async fn new(
         glue: &Client,
         metadata: &MetaData,
         publications: &[Publication],
@@ -85,7 +85,7 @@ impl Plan {
     }
 
     /// A line for each thing that is to be done or left.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let database = match (self.database_exists, self.recreate) {
             (false, _) => "create",
             (true, false) => "leave",
@@ -95,11 +95,10 @@ impl Plan {
         let mut lines = vec![format!("database {}: {database}", self.database)];
         lines.extend(self.tables.iter().flat_map(|table| table.lines.clone()));
         for table in &self.obsolete {
-            lines.push(match self.drop || self.recreate {
-                true => format!("table {table}: drop, the metadata does not describe it (its files stay)"),
-                false => format!(
-                    "table {table}: leave, though the metadata does not describe it; {{\"drop\": true}} drops it"
-                ),
+            lines.push(if self.drop || self.recreate {
+                format!("table {table}: drop, the metadata does not describe it (its files stay)")
+            } else {
+                format!("table {table}: leave, though the metadata does not describe it; {{\"drop\": true}} drops it")
             });
         }
         lines.extend(self.foreign.iter().map(|table| format!("table {table}: leave, it is not the pipeline's")));
@@ -107,7 +106,7 @@ impl Plan {
     }
 
     /// The tables that are to be dropped.
-    pub fn dropped(&self) -> &[String] {
+    pub(crate) fn dropped(&self) -> &[String] {
         if self.drop { &self.obsolete } else { &[] }
     }
 }
@@ -115,9 +114,10 @@ impl Plan {
 impl TablePlan {
     async fn new(glue: &Client, publication: &Publication, recreate: bool) -> Result<Self, Failure> {
         let found = lookup::get_table(glue, publication).await?;
-        let registered = match found.is_some() && publication.has_registered_partitions() {
-            true => partitions::list(glue, publication).await?,
-            false => Vec::new(),
+        let registered = if found.is_some() && publication.has_registered_partitions() {
+            partitions::list(glue, publication).await?
+        } else {
+            Vec::new()
         };
         // of a table that goes first it does not matter what it is like
         let change = match (recreate, &found) {

@@ -16,19 +16,19 @@ const PARAMETER_LENGTH: usize = 512_000;
 const MOST_COMPUTED: u128 = 2;
 
 /// Whether Athena computes the partitions of a table that has such a parameter, given how to look one up.
-pub fn is_enabled<'a>(parameter: impl FnOnce(&str) -> Option<&'a String>) -> bool {
+pub(crate) fn is_enabled<'a>(parameter: impl FnOnce(&str) -> Option<&'a String>) -> bool {
     parameter(ENABLED).is_some_and(|enabled| enabled == "true")
 }
 
 /// Whether Athena computes the partitions of a table in Glue.
-pub fn is_of(table: &GlueTable) -> bool {
+pub(crate) fn is_of(table: &GlueTable) -> bool {
     is_enabled(|name| table.parameters().and_then(|parameters| parameters.get(name)))
 }
 
 /// The parameters of a table that asks for it; none for others, nor for a table without any partition, of which there
 /// is nothing to compute, nor where Athena would compute more than twice the partitions that there are: queries would
 /// look into each of these, and find nothing. Such partitions are registered.
-pub fn parameters(table: &Table, output: &TableOutput) -> Vec<(String, String)> {
+pub(crate) fn parameters(table: &Table, output: &TableOutput) -> Vec<(String, String)> {
     if !table.partition_projection || output.partitions.is_empty() {
         return Vec::new();
     }

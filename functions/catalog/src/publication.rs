@@ -14,7 +14,7 @@ use crate::projection;
 
 /// One table on its way into Glue.
 #[derive(Clone, Debug)]
-pub struct Publication {
+pub(crate) struct Publication {
     /// The Glue database.
     pub database: String,
     /// The run that is published, or came too late.
@@ -36,16 +36,21 @@ pub struct Publication {
 }
 
 /// In place of a partition's name.
-pub const HIDDEN: &str = "(hidden: a partition column is sensitive)";
+pub(crate) const HIDDEN: &str = "(hidden: a partition column is sensitive)";
 
 /// Whether no message names a partition of a table.
-pub fn hides_partitions(table: &Table, output: &TableOutput) -> bool {
+pub(crate) fn hides_partitions(table: &Table, output: &TableOutput) -> bool {
     output.hides_partitions || table.partition_columns().iter().any(|column| column.sensitive)
 }
 
 impl Publication {
     /// A table as it is decided.
-    pub fn new(metadata: &MetaData, decided: &Decided, run: &RunId, outcome: Option<Outcome>) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        metadata: &MetaData,
+        decided: &Decided,
+        run: &RunId,
+        outcome: Option<Outcome>,
+    ) -> Result<Self, Failure> {
         let table = metadata
             .curated_table(&decided.state.table)
             .map_err(|reason| Failure::bad_metadata(format!("run {run}: {reason}")))?;
@@ -63,32 +68,32 @@ impl Publication {
     }
 
     /// `database.table`, for messages.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}.{}", self.database, self.wanted.table)
     }
 
     /// Whether the table has partitions.
-    pub fn is_partitioned(&self) -> bool {
+    pub(crate) fn is_partitioned(&self) -> bool {
         !self.partition_columns.is_empty()
     }
 
     /// Whether Athena computes where the partitions are.
-    pub fn is_projected(&self) -> bool {
+    pub(crate) fn is_projected(&self) -> bool {
         projection::is_enabled(|name| self.definition.parameters.get(name))
     }
 
     /// Whether its partitions are registered in Glue.
-    pub fn has_registered_partitions(&self) -> bool {
+    pub(crate) fn has_registered_partitions(&self) -> bool {
         self.is_partitioned() && !self.is_projected()
     }
 
     /// Whether the run is in the table: it is to be counted.
-    pub fn is_published(&self) -> bool {
+    pub(crate) fn is_published(&self) -> bool {
         self.outcome == Some(Outcome::Published)
     }
 
     /// What it is after another decision. The run may have been replaced there.
-    pub fn after(&mut self, decision: &Decision) {
+    pub(crate) fn after(&mut self, decision: &Decision) {
         let decided = decision.table(&self.wanted.table);
         let stays = decided.is_some_and(|decided| decided.state.is_at(&self.wanted));
         if !stays && self.is_published() {
@@ -127,12 +132,12 @@ fn definition(decided: &Decided) -> TableDefinition {
 }
 
 /// Where a table's files are, as Glue has it.
-pub fn location_of(table: &GlueTable) -> &str {
+pub(crate) fn location_of(table: &GlueTable) -> &str {
     table.storage_descriptor().and_then(|storage| storage.location()).unwrap_or_default()
 }
 
 /// Where the run is that a table in Glue is at.
-pub fn run_location_of(table: &GlueTable) -> String {
+pub(crate) fn run_location_of(table: &GlueTable) -> String {
     let location = location_of(table);
     let named = table.parameters().and_then(|parameters| parameters.get(RUN));
     match (contract::is_of_several_runs(location), named) {
@@ -145,7 +150,12 @@ pub fn run_location_of(table: &GlueTable) -> String {
 }
 
 /// The tables of a run, all checked: nothing is published of a run of which anything is wrong.
-pub fn proposal(metadata: &MetaData, manifest: &Manifest, bucket: &str, asked_for: bool) -> Result<Proposal, Failure> {
+pub(crate) fn proposal(
+    metadata: &MetaData,
+    manifest: &Manifest,
+    bucket: &str,
+    asked_for: bool,
+) -> Result<Proposal, Failure> {
     let run = &manifest.run;
     if manifest.database != metadata.database.name {
         return Err(Failure::bad_input(format!(

@@ -30,7 +30,7 @@ const REVIEWS_AT_ONCE: usize = 5;
 const ROUNDS: u32 = 10;
 
 /// A decision on its way into Glue.
-pub struct Publishing<'a> {
+pub(crate) struct Publishing<'a> {
     app: &'a App,
     /// What is published now.
     current: Current,
@@ -46,7 +46,7 @@ pub struct Publishing<'a> {
 
 impl<'a> Publishing<'a> {
     /// Decides; `None` when somebody else was quicker.
-    pub async fn decide(
+    pub(crate) async fn decide(
         app: &'a App,
         before: Current,
         proposed: &Proposed,
@@ -67,7 +67,7 @@ impl<'a> Publishing<'a> {
     }
 
     /// Brings all tables that there are in line with what is decided, whoever has decided it, and counts nothing.
-    pub async fn reconcile(app: &'a App) -> Result<(), Failure> {
+    pub(crate) async fn reconcile(app: &'a App) -> Result<(), Failure> {
         let current = app.current().await?;
         let found = tables_of(&app.glue, &app.metadata.database.name).await?.unwrap_or_default();
         let mut publications = app.others(&current.decision, &[])?;
@@ -84,7 +84,7 @@ impl<'a> Publishing<'a> {
     }
 
     /// Brings Glue in line with what is decided, counts, and settles. Queries end at the deadline.
-    pub async fn publish(&mut self, plan: Plan, deadline: Instant) -> Result<(), Failure> {
+    pub(crate) async fn publish(&mut self, plan: Plan, deadline: Instant) -> Result<(), Failure> {
         let app = self.app;
         if plan.recreate {
             recreate::delete_all(&app.glue, &app.metadata).await?;
@@ -213,7 +213,7 @@ impl<'a> Publishing<'a> {
     }
 
     /// Decides that what was before is published again, and says so.
-    pub async fn take_back(mut self, failure: Failure) -> Failure {
+    pub(crate) async fn take_back(mut self, failure: Failure) -> Failure {
         let undone = match self.undo(&failure).await {
             Ok(false) => return failure,
             Ok(true) => self.restore().await,

@@ -27,7 +27,7 @@ const ROUNDS: usize = 3;
 const BATCH: usize = 100;
 
 /// Brings the raw database in line with what has landed; `None` when the metadata has no such database.
-pub async fn update(app: &App, deadline: Instant) -> Option<RawHistory> {
+pub(crate) async fn update(app: &App, deadline: Instant) -> Option<RawHistory> {
     // where files lie is the stack's to say
     let database = app.metadata.raw_database.as_ref()?;
     let database = Database { base_folder: app.base_folder.trim_matches('/').to_owned(), ..database.clone() };

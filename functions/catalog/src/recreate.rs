@@ -12,7 +12,7 @@ use crate::partitions;
 const BATCH: usize = 100;
 
 /// Deletes tables of the pipeline. One that is gone already is no problem.
-pub async fn drop_tables(glue: &Client, database: &str, tables: &[String]) -> Result<(), Failure> {
+pub(crate) async fn drop_tables(glue: &Client, database: &str, tables: &[String]) -> Result<(), Failure> {
     let doing = |tables: &str| format!("dropping {tables} of database `{database}`");
     for batch in tables.chunks(BATCH) {
         let delete = glue.batch_delete_table().database_name(database).set_tables_to_delete(Some(batch.to_vec()));
@@ -33,7 +33,7 @@ pub async fn drop_tables(glue: &Client, database: &str, tables: &[String]) -> Re
 }
 
 /// Deletes tables that a run has created, their partitions first: those would outlive them for a while.
-pub async fn drop_with_partitions(glue: &Client, database: &str, tables: &[String]) -> Result<(), Failure> {
+pub(crate) async fn drop_with_partitions(glue: &Client, database: &str, tables: &[String]) -> Result<(), Failure> {
     let mut ours = Vec::new();
     for table in tables {
         if lookup::find_table(glue, database, table).await?.is_some_and(|found| is_ours(&found)) {
@@ -46,7 +46,7 @@ pub async fn drop_with_partitions(glue: &Client, database: &str, tables: &[Strin
 
 /// Deletes the pipeline's tables, and the database if nothing else is in it. Queries fail until all of it is made
 /// again.
-pub async fn delete_all(glue: &Client, metadata: &MetaData) -> Result<(), Failure> {
+pub(crate) async fn delete_all(glue: &Client, metadata: &MetaData) -> Result<(), Failure> {
     let database = &metadata.database.name;
     let Some(tables) = tables_of(glue, database).await? else { return Ok(()) };
     let (ours, foreign): (Vec<_>, Vec<_>) = tables.iter().partition(|table| is_ours(table));

@@ -18,7 +18,7 @@ const SAMPLE_ROWS: u64 = 10;
 
 /// Counts a published table through Athena, compares it with what was decided, and reads a few rows. Gives the rows of
 /// the whole table.
-pub async fn review(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<u64, Failure> {
+pub(crate) async fn review(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<u64, Failure> {
     let reviewed = async {
         let counts = count(athena, publication, deadline).await?;
         if let Some(problem) = disagreement(publication, &counts) {
@@ -106,9 +106,10 @@ fn disagreement(publication: &Publication, counts: &Counts) -> Option<String> {
         let differs = wanted.rows.is_some_and(|rows| rows != counts.table);
         return differs.then(|| whole(publication, counts.table));
     };
-    let (name, place) = match publication.hides_partitions {
-        true => (HIDDEN.to_owned(), &wanted.location),
-        false => (format!("{:?}", partition.values), &partition.location),
+    let (name, place) = if publication.hides_partitions {
+        (HIDDEN.to_owned(), &wanted.location)
+    } else {
+        (format!("{:?}", partition.values), &partition.location)
     };
     Some(format!(
         "SELECT COUNT(*) answers {counted} rows in partition {name}, the manifest of run {run} says {expected} ({place})"

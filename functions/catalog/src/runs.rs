@@ -15,7 +15,7 @@ use crate::publication::proposal;
 
 /// Where runs are: S3, and what describes them.
 #[derive(Clone, Copy, Debug)]
-pub struct Runs<'a> {
+pub(crate) struct Runs<'a> {
     /// S3.
     pub store: &'a Store,
     /// What the tables are.
@@ -26,7 +26,7 @@ pub struct Runs<'a> {
 
 /// What somebody wants to be published.
 #[derive(Clone, Debug)]
-pub enum Wish {
+pub(crate) enum Wish {
     /// A run, unless a newer one is there.
     Run(Manifest),
     /// A run, whatever is there.
@@ -40,7 +40,7 @@ pub enum Wish {
 impl Wish {
     /// What is left of a run that curate has built without some of its tables; `None` where nothing is, or where
     /// another wish asks for all of it.
-    pub fn without(&self, tables: &[(String, Failure)]) -> Option<Self> {
+    pub(crate) fn without(&self, tables: &[(String, Failure)]) -> Option<Self> {
         let Self::Run(manifest) = self else { return None };
         let is_left_out = |table: &str| tables.iter().any(|(name, _)| name == table);
         let mut rest = manifest.clone();
@@ -52,7 +52,7 @@ impl Wish {
 
 /// What is to be decided.
 #[derive(Clone, Debug)]
-pub struct Proposed {
+pub(crate) struct Proposed {
     /// The run; null where several are made again.
     pub run: Option<RunId>,
     /// The decision: the same as before where nothing changes.
@@ -67,12 +67,12 @@ pub struct Proposed {
 
 impl<'a> Runs<'a> {
     /// What was decided before.
-    pub fn journal(&self) -> Journal<'a> {
+    pub(crate) fn journal(&self) -> Journal<'a> {
         Journal { store: self.store, bucket: self.bucket, database: &self.metadata.database }
     }
 
     /// What a request asks for.
-    pub async fn wish(&self, request: &PublishRequest) -> Result<Wish, Failure> {
+    pub(crate) async fn wish(&self, request: &PublishRequest) -> Result<Wish, Failure> {
         Ok(match &request.run {
             _ if request.recreate => Wish::Again,
             Target::Built(event) => {
@@ -94,21 +94,20 @@ impl<'a> Runs<'a> {
     }
 
     /// What is to be decided for a wish to come true.
-    pub async fn proposed(&self, wish: &Wish, current: &Current) -> Result<Proposed, Failure> {
+    pub(crate) async fn proposed(&self, wish: &Wish, current: &Current) -> Result<Proposed, Failure> {
         match wish {
             Wish::Run(manifest) => self.published(manifest, &current.decision, false),
-            Wish::ThisRun(manifest) => match self.of_run(&manifest.run, current).await? {
-                Some(then) => {
+            Wish::ThisRun(manifest) => {
+                if let Some(then) = self.of_run(&manifest.run, current).await? {
                     let newest = manifest.newest();
                     let back = self.rolled_back(&current.decision, &then).await?;
                     Ok(Proposed { newest, ..back })
-                }
-                None => {
+                } else {
                     let proposed = self.published(manifest, &current.decision, true)?;
                     self.check_files(&proposed.next, Some(&current.decision)).await?;
                     Ok(proposed)
                 }
-            },
+            }
             Wish::Previous => {
                 let then = match &current.decision.before {
                     Some(entry) => self.journal().entry(entry).await?,
@@ -167,7 +166,7 @@ impl<'a> Runs<'a> {
     }
 
     /// The last decision about a run; `None` when it was never published.
-    pub async fn of_run(&self, run: &RunId, current: &Current) -> Result<Option<Decision>, Failure> {
+    pub(crate) async fn of_run(&self, run: &RunId, current: &Current) -> Result<Option<Decision>, Failure> {
         if current.decision.run.as_ref() == Some(run) {
             return Ok(Some(current.decision.clone()));
         }
@@ -184,7 +183,7 @@ impl<'a> Runs<'a> {
     }
 
     /// The manifest of a run.
-    pub async fn manifest(&self, run: &RunId) -> Result<Manifest, Failure> {
+    pub(crate) async fn manifest(&self, run: &RunId) -> Result<Manifest, Failure> {
         self.read(self.bucket, &format!("{}{run}.json", self.metadata.database.manifests()), run).await
     }
 
@@ -259,7 +258,7 @@ fn missing_partitions<'a>(
 }
 
 /// The run of a manifest by its key, `…/<run>.json`.
-pub fn run_of_manifest(key: &str) -> Option<RunId> {
+pub(crate) fn run_of_manifest(key: &str) -> Option<RunId> {
     RunId::parse(key.rsplit('/').next()?.strip_suffix(".json")?)
 }
 

@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// How far Glue has been brought in line with a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// It was in line.
     InLine,
     /// It is in line now.
@@ -24,7 +24,7 @@ pub enum Progress {
 
 /// Watches a decision.
 #[derive(Debug)]
-pub struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     journal: Journal<'a>,
     current: &'a Current,
     seen: Mutex<Instant>,
@@ -32,18 +32,18 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Of a decision that was read or written right now.
-    pub fn new(journal: Journal<'a>, current: &'a Current) -> Self {
+    pub(crate) fn new(journal: Journal<'a>, current: &'a Current) -> Self {
         Self { journal, current, seen: Mutex::new(Instant::now()) }
     }
 
     /// Whether nobody has decided anything else.
-    pub async fn is_current(&self) -> Result<bool, Failure> {
+    pub(crate) async fn is_current(&self) -> Result<bool, Failure> {
         *self.seen.lock().await = Instant::now();
         self.journal.is_current(self.current).await
     }
 
     /// As [`Watch::is_current`], but where the last look is not long ago.
-    pub async fn was_current(&self) -> Result<bool, Failure> {
+    pub(crate) async fn was_current(&self) -> Result<bool, Failure> {
         if self.seen.lock().await.elapsed() < PAUSE { Ok(true) } else { self.is_current().await }
     }
 }

@@ -39,6 +39,9 @@ struct From {
 
 impl Align {
     /// Checks that the query has every described column, of a type that can become the described one.
+    ///
+    /// # Errors
+    /// Columns that the query does not give, or whose values can never become what is described.
     pub fn new(table: &Table, query: &Schema) -> Result<Self, Failure> {
         let mut problems = Vec::new();
         let mut from = Vec::with_capacity(table.columns.len());
@@ -78,6 +81,9 @@ impl Align {
     }
 
     /// The batch as the metadata has it.
+    ///
+    /// # Errors
+    /// The first value that does not fit, and its row.
     pub fn batch(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Box<QueryFailure>> {
         self.follow(batch).map_err(|failure| self.known(failure))?;
         let mut columns = Vec::with_capacity(self.from.len());

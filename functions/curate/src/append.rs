@@ -31,7 +31,7 @@ const MEMORY_BYTES: usize = 1 << 20;
 
 /// What there is of a table before rows are added to it.
 #[derive(Debug)]
-pub struct Base {
+pub(crate) struct Base {
     run: RunId,
     holds: Vec<String>,
     raw_types: BTreeMap<String, String>,
@@ -42,7 +42,7 @@ pub struct Base {
 impl Base {
     /// From the manifest of the published run; `None` where the table must be built from scratch: it was not there, or
     /// it was described otherwise.
-    pub fn of(manifest: Manifest, table: &Table) -> Option<Self> {
+    pub(crate) fn of(manifest: Manifest, table: &Table) -> Option<Self> {
         let output = manifest.tables.into_iter().find(|output| output.table == table.name)?;
         let appended = output.appended.filter(|appended| appended.definition_sha256 == definition(table))?;
         let mut files: BTreeMap<String, Vec<OutputFile>> = BTreeMap::new();
@@ -85,7 +85,7 @@ fn raw_types(table: &Table) -> BTreeMap<String, String> {
 }
 
 /// A table to be added to.
-pub struct Append<'a> {
+pub(crate) struct Append<'a> {
     /// The run's queries.
     pub plan: &'a Plan,
     /// The table's.
@@ -103,7 +103,7 @@ pub struct Append<'a> {
 impl Append<'_> {
     /// The raw table of which the rows are made. SQL that makes a row of several is refused: what it gives for new
     /// files is not what is missing.
-    pub async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
+    pub(crate) async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
         let planned = queries::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
         let frame = planned.take(&self.query.table.name)?;
         let reads = frame.map(|frame| Optimized::of(self.query, &frame)?.reads()).transpose()?;
@@ -119,7 +119,7 @@ impl Append<'_> {
 
     /// Adds the rows of the files that the table does not have. Gives the table, and the raw table as far as it was
     /// read.
-    pub async fn build(&self, base: Option<Base>) -> Result<(TableOutput, Arc<RawTable>), Failure> {
+    pub(crate) async fn build(&self, base: Option<Base>) -> Result<(TableOutput, Arc<RawTable>), Failure> {
         let table = &self.query.table;
         let all = self.raw_table().await?;
         let raw_types = raw_types(all.table());
@@ -128,9 +128,10 @@ impl Append<'_> {
         let new = all.only(|key| !held.contains(key));
         size::check([&new].into_iter(), self.settings)?;
         let added = new.keys();
-        let mut output = match added.is_empty() && base.is_some() {
-            true => write::no_files(self.area, &self.folder, table),
-            false => self.added(&new).await?,
+        let mut output = if added.is_empty() && base.is_some() {
+            write::no_files(self.area, &self.folder, table)
+        } else {
+            self.added(&new).await?
         };
         if base.is_none() {
             // what was there before is not added to: none of its partitions stays
@@ -145,9 +146,10 @@ impl Append<'_> {
             kept: Vec::new(),
         };
         appended.holds.sort();
-        let secrets = match table.partitions.is_empty() {
-            true => Secrets::default(),
-            false => secrecy::of_table(self.plan, self.raw, table).await,
+        let secrets = if table.partitions.is_empty() {
+            Secrets::default()
+        } else {
+            secrecy::of_table(self.plan, self.raw, table).await
         };
         let hides_partitions = secrets.any_of(table.partitions.iter());
         output.hides_partitions = hides_partitions;
@@ -172,10 +174,9 @@ impl Append<'_> {
                     .map(|file| Copy { key: format!("{}{folder}{}", self.folder, name_of_copy(&file.key)), file }),
             );
         }
-        let copies = complete::copy(self.area, table, copies).await.map_err(|failure| match hides_partitions {
-            true => write::without_partition(table, &failure),
-            false => failure,
-        })?;
+        let copies = complete::copy(self.area, table, copies)
+            .await
+            .map_err(|failure| if hides_partitions { write::without_partition(table, &failure) } else { failure })?;
         output.rows += copies.iter().map(|file| file.rows).sum::<u64>();
         output.bytes += copies.iter().map(|file| file.bytes).sum::<u64>();
         output.files.extend(copies);
@@ -188,7 +189,10 @@ impl Append<'_> {
     }
 
     /// The rows of some files alone, as a run added them.
-    pub async fn build_only(&self, wanted: impl Fn(&str) -> bool) -> Result<(TableOutput, Arc<RawTable>), Failure> {
+    pub(crate) async fn build_only(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(TableOutput, Arc<RawTable>), Failure> {
         let some = self.raw_table().await?.only(wanted);
         Ok((self.added(&some).await?, some))
     }

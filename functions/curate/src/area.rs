@@ -47,6 +47,9 @@ impl Area {
     }
 
     /// Every file under a prefix that ends with `/`, by key.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Object>, Failure> {
         match self {
             Self::Bucket { store, bucket } => store.list(bucket, prefix).await,
@@ -62,6 +65,9 @@ impl Area {
 
     /// The bytes of a file that was listed, from its beginning on; and the file again with what only its opening tells.
     /// Fails with [`contract::FailureKind::Conflict`] when it has changed since.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn open(&self, listed: &Object) -> Result<(Object, Input), Failure> {
         match self {
             Self::Bucket { store, .. } => {
@@ -73,6 +79,9 @@ impl Area {
     }
 
     /// As [`Area::open`], any piece of the bytes.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn open_ranges(&self, listed: &Object) -> Result<(Object, Input), Failure> {
         match self {
             Self::Bucket { store, .. } => {
@@ -91,6 +100,9 @@ impl Area {
     }
 
     /// A small file whole; `None` when there is none.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn read_whole(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         match self {
             Self::Bucket { store, bucket } => store.read_whole(bucket, key).await,
@@ -103,6 +115,9 @@ impl Area {
     }
 
     /// Writes a small file, which must be new.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn put(&self, key: &str, body: Vec<u8>, content_type: &str) -> Result<(), Failure> {
         match self {
             Self::Bucket { store, bucket } => store.put(bucket, key, body, content_type, Write::IfAbsent).await,
@@ -115,6 +130,9 @@ impl Area {
     }
 
     /// A new file, written piece by piece. Nothing is visible under the key until [`NewFile::finish`].
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn create(&self, key: &str, content_type: &str) -> Result<NewFile, Failure> {
         match self {
             Self::Bucket { store, bucket } => Ok(NewFile::Object(store.upload(bucket, key, content_type))),
@@ -132,6 +150,9 @@ impl Area {
     }
 
     /// Copies a file, whose size is known, to a key that must be new; in S3 the bytes stay there.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn copy(&self, from: &str, bytes: u64, to: &str) -> Result<(), Failure> {
         let missing = || Failure::not_found(format!("{}: the file of an earlier run is gone", self.url(from)));
         match self {
@@ -155,6 +176,9 @@ impl Area {
     }
 
     /// Deletes a file that was listed, unless it has changed since; success when it is gone already.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn delete(&self, object: &Object) -> Result<(), Failure> {
         match self {
             Self::Bucket { store, bucket } => match store.head(bucket, &object.key, None).await? {
@@ -205,6 +229,9 @@ pub enum NewFile {
 
 impl NewFile {
     /// Adds bytes.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Object(upload) => upload.write(bytes).await,
@@ -213,6 +240,9 @@ impl NewFile {
     }
 
     /// Makes the file visible, whole. It must be new.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer; the failure names the object.
     pub async fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Object(upload) => upload.finish(Write::IfAbsent).await.map(drop),

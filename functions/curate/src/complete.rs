@@ -21,7 +21,7 @@ const MAXIMUM_FILES: usize = 10_000;
 const MAXIMUM_BYTES: u64 = 100 << 30;
 
 /// A file that is to be copied.
-pub struct Copy {
+pub(crate) struct Copy {
     /// Where it is.
     pub file: OutputFile,
     /// The key of the copy.
@@ -29,7 +29,7 @@ pub struct Copy {
 }
 
 /// Copies files, in their order; none where they are too many.
-pub async fn copy(area: &Area, table: &Table, copies: Vec<Copy>) -> Result<Vec<OutputFile>, Failure> {
+pub(crate) async fn copy(area: &Area, table: &Table, copies: Vec<Copy>) -> Result<Vec<OutputFile>, Failure> {
     let (files, bytes) = (copies.len(), copies.iter().map(|copy| copy.file.bytes).sum::<u64>());
     if table.self_contained && (files > MAXIMUM_FILES || bytes > MAXIMUM_BYTES) {
         return Err(too_large(table, files, bytes));
@@ -60,7 +60,7 @@ fn too_large(table: &Table, files: usize, bytes: u64) -> Failure {
 }
 
 /// Copies every partition of the published table that the run has not written.
-pub async fn complete(
+pub(crate) async fn complete(
     area: &Area,
     metadata: &MetaData,
     table: &Table,

@@ -7,21 +7,21 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 /// Operators one after another, and one inside of the other: `a + b * c` has two. The time to plan integers that are
 /// added grows with the third power: 400 take 25 s unoptimised, and all else less than a tenth of it.
-pub const MOST_OPERATORS: usize = 1_000;
+pub(crate) const MOST_OPERATORS: usize = 1_000;
 /// Brackets, CASEs and subqueries inside of each other.
-pub const MOST_NESTED: usize = 200;
+pub(crate) const MOST_NESTED: usize = 200;
 /// Subqueries inside of each other that are no relation (EXISTS, IN, a value): each doubles the time that planning
 /// takes.
-pub const MOST_SUBQUERIES: usize = 12;
+pub(crate) const MOST_SUBQUERIES: usize = 12;
 /// SELECTs, each of which is a part of the plan.
-pub const MOST_SELECTS: usize = 1_000;
+pub(crate) const MOST_SELECTS: usize = 1_000;
 /// The time to plan them grows with the third power.
-pub const MOST_JOINS: usize = 200;
+pub(crate) const MOST_JOINS: usize = 200;
 /// What the parser may go down: it counts several levels for a bracket.
-pub const PARSED_LEVELS: usize = 40 * MOST_NESTED;
+pub(crate) const PARSED_LEVELS: usize = 40 * MOST_NESTED;
 
 /// Says what is too deep. SQL that is wrong otherwise is the parser's.
-pub fn check(sql: &str) -> Result<(), String> {
+pub(crate) fn check(sql: &str) -> Result<(), String> {
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return Ok(()) };
     let mut depth = Depth { open: vec![Level::default()], ..Depth::default() };
     tokens.iter().for_each(|token| depth.take(token));
@@ -120,7 +120,7 @@ impl Depth {
                 self.subqueries = self.subqueries.max(self.open.iter().filter(|level| level.is_subquery).count());
             }
             Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS => {
-                self.top(|level| level.around += 1)
+                self.top(|level| level.around += 1);
             }
             Keyword::JOIN => {
                 self.joins += 1;

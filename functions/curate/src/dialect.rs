@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// An expression in DataFusion's words.
-pub fn expression(expression: &mut Expr) {
+pub(crate) fn expression(expression: &mut Expr) {
     match expression {
         Expr::TypedString(text) => {
             let finer = matches!(&text.value.value, Value::SingleQuotedString(text) if has_nanoseconds(text));
@@ -52,7 +52,7 @@ fn is_named(name: &ObjectName, wanted: &str) -> bool {
 }
 
 /// The FROM of a select in DataFusion's words. The error says what cannot be meant.
-pub fn select(select: &mut Select) -> Result<(), String> {
+pub(crate) fn select(select: &mut Select) -> Result<(), String> {
     let views = take(&mut select.lateral_views);
     if let Some(from) = select.from.last_mut() {
         for view in views {
@@ -85,15 +85,16 @@ fn unnested(view: LateralView) -> Result<Join, String> {
         at: None,
     });
     let relation = unnest(vec![array], alias);
-    let join_operator = match outer || !inner {
-        true => JoinOperator::LeftOuter(JoinConstraint::On(Expr::value(Value::Boolean(true)))),
-        false => JoinOperator::CrossJoin(JoinConstraint::None),
+    let join_operator = if outer || !inner {
+        JoinOperator::LeftOuter(JoinConstraint::On(Expr::value(Value::Boolean(true))))
+    } else {
+        JoinOperator::CrossJoin(JoinConstraint::None)
     };
     Ok(Join { relation, global: false, join_operator })
 }
 
 /// `LATERAL explode(tags) AS u (v)` as UNNEST.
-pub fn factor(factor: &mut TableFactor) {
+pub(crate) fn factor(factor: &mut TableFactor) {
     if let TableFactor::Function { lateral: true, name, args, with_ordinality: false, alias } = factor
         && is_named(name, "explode")
     {

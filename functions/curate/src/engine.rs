@@ -11,7 +11,7 @@ mod can_fail;
 mod canonical;
 mod cast;
 mod constant;
-pub mod decimal;
+pub(crate) mod decimal;
 mod extreme;
 mod frame;
 mod guard;
@@ -62,7 +62,7 @@ use crate::engine::sum::CheckedSum;
 use crate::query::Said;
 
 /// A session for one query, which may account for so many bytes; what it needs more goes to disk.
-pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
+pub(crate) fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     // a pool of its own: what a query must write to disk does not depend on what runs beside it
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(memory_bytes, 1.0);
     let runtime = runtime.build_arc().map_err(Failure::internal)?;
@@ -100,9 +100,12 @@ pub fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
 fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(PushDownConditions::default());
     let together: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(GuardTogether);
-    let rules = Optimizer::new().rules.into_iter().flat_map(|rule| match rule.name() == ours.name() {
-        true => vec![Arc::clone(&ours), Arc::clone(&together)],
-        false => vec![null_safe::keep(rule)],
+    let rules = Optimizer::new().rules.into_iter().flat_map(|rule| {
+        if rule.name() == ours.name() {
+            vec![Arc::clone(&ours), Arc::clone(&together)]
+        } else {
+            vec![null_safe::keep(rule)]
+        }
     });
     rules.collect()
 }
@@ -122,7 +125,7 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 }
 
 /// A query's plan, put right where its text means something else than DataFusion takes it for.
-pub fn mend(plan: LogicalPlan, said: &Said) -> PlanResult<LogicalPlan> {
+pub(crate) fn mend(plan: LogicalPlan, said: &Said) -> PlanResult<LogicalPlan> {
     subquery::check(&plan)?;
     micros::mend(cast::mend(beside::mend(words::mend(using::mend(lateral::mend(plan)?, said)?)?)?)?)
 }

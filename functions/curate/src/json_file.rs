@@ -15,7 +15,7 @@ use flate2::write::GzEncoder;
 use crate::area::{Area, NewFile};
 
 /// A JSON Lines file under way.
-pub struct JsonFile {
+pub(crate) struct JsonFile {
     url: String,
     file: NewFile,
     gzip: GzEncoder<Vec<u8>>,
@@ -23,7 +23,7 @@ pub struct JsonFile {
 }
 
 /// What of a table cannot be told in JSON Lines.
-pub fn check(table: &Table) -> Result<(), Failure> {
+pub(crate) fn check(table: &Table) -> Result<(), Failure> {
     let nested =
         table.columns.iter().find(|column| !column.column_type.is_scalar() && holds_binary(&column.column_type));
     match nested {
@@ -48,13 +48,13 @@ fn holds_binary(column_type: &ColumnType) -> bool {
 
 impl JsonFile {
     /// Nothing is visible under the key until [`JsonFile::finish`].
-    pub async fn create(area: &Area, key: &str) -> Result<Self, Failure> {
+    pub(crate) async fn create(area: &Area, key: &str) -> Result<Self, Failure> {
         let file = area.create(key, "application/gzip").await?;
         Ok(Self { url: area.url(key), file, gzip: GzEncoder::new(Vec::new(), Compression::default()), rows: 0 })
     }
 
     /// Adds rows.
-    pub async fn write(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
+    pub(crate) async fn write(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
         let rows = self.writable(rows)?;
         self.rows += rows.num_rows() as u64;
         let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut self.gzip);
@@ -65,7 +65,7 @@ impl JsonFile {
     }
 
     /// Makes the file visible, whole; gives its rows.
-    pub async fn finish(mut self) -> Result<u64, Failure> {
+    pub(crate) async fn finish(mut self) -> Result<u64, Failure> {
         self.gzip.flush().map_err(Failure::internal)?;
         let bytes = self.gzip.finish().map_err(Failure::internal)?;
         self.file.write(&bytes).await?;

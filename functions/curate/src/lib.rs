@@ -8,48 +8,48 @@ pub mod settings;
 
 pub mod run;
 
-pub mod depth;
-pub mod dialect;
-pub mod query;
-pub mod syntax;
-pub mod template;
+mod depth;
+mod dialect;
+mod query;
+mod syntax;
+mod template;
 pub mod transform;
 
 pub mod area;
 pub mod areas;
 pub mod published;
-pub mod quarantine;
+mod quarantine;
 
-pub mod size;
-pub mod source;
+mod size;
+mod source;
 
-pub mod engine;
-pub mod queries;
+mod engine;
+mod queries;
 pub mod stack;
-pub mod tables;
-pub mod written;
+mod tables;
+mod written;
 
 pub mod align;
 
 pub mod parquet_file;
-pub mod partition;
-pub mod row_group;
-pub mod write;
+mod partition;
+mod row_group;
+mod write;
 
-pub mod append;
-pub mod complete;
-pub mod failed;
+mod append;
+mod complete;
+mod failed;
 
-pub mod json_file;
+mod json_file;
 pub mod process;
 
 pub mod verify;
 
-pub mod lineage;
-pub mod locate;
-pub mod query_failure;
-pub mod refusal;
-pub mod secrecy;
+mod lineage;
+mod locate;
+mod query_failure;
+mod refusal;
+mod secrecy;
 pub mod secrets;
 
 pub mod command;
@@ -88,6 +88,9 @@ pub struct App {
 
 impl App {
     /// Reads settings and metadata.
+    ///
+    /// # Errors
+    /// All that is wrong with settings and metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
         let store = Store::new(&boot.aws);
         let megabytes: usize = boot.env.number(env::AWS_LAMBDA_FUNCTION_MEMORY_SIZE);
@@ -115,6 +118,9 @@ impl App {
     }
 
     /// Whatever an event asks for.
+    ///
+    /// # Errors
+    /// Why nothing was built.
     pub async fn answer(&self, request: CurateRequest, invocation: Invocation) -> Result<Value, Failure> {
         let answer = match request {
             CurateRequest::Rebuild(request) => serde_json::to_value(self.handle(request, invocation).await?),
@@ -125,6 +131,9 @@ impl App {
     }
 
     /// Makes processed files of the raw ones that wait for it.
+    ///
+    /// # Errors
+    /// Where S3 does not answer in time, or all tables fail.
     pub async fn process(&self, invocation: Invocation) -> Result<ProcessResponse, Failure> {
         let now = chrono::Utc::now();
         let today = now.format("%Y-%m-%d").to_string();
@@ -135,6 +144,9 @@ impl App {
     }
 
     /// Builds a run again and compares.
+    ///
+    /// # Errors
+    /// Where the run cannot be built again.
     pub async fn verify(&self, request: VerifyRequest, invocation: Invocation) -> Result<VerifyResponse, Failure> {
         let settings = self.settings(&invocation);
         let verifying = verify::verify(&self.metadata, &settings, &self.areas, &request.verify);
@@ -142,6 +154,9 @@ impl App {
     }
 
     /// One rebuild. What it wrote before a failure stays unseen: nothing points at a run without a manifest.
+    ///
+    /// # Errors
+    /// Where no table could be built, in the end or in time.
     pub async fn handle(&self, request: RebuildRequest, invocation: Invocation) -> Result<CurateResponse, Failure> {
         let settings = self.settings(&invocation);
         let run = run::Run::plan(&self.metadata, &settings, &request, &invocation.request_id, chrono::Utc::now())?;

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Distinct, Expr, Join, JoinType, LogicalPlan};
 
 /// What a value is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Made {
+pub(crate) struct Made {
     /// The raw columns, each by its table and name.
     pub of: BTreeSet<(String, String)>,
     /// A column of a curated table on the way is marked sensitive.
@@ -34,10 +34,10 @@ impl Made {
 }
 
 /// Tells a curated table by its name.
-pub type Curated<'a> = &'a dyn Fn(&str) -> Option<&'a Table>;
+pub(crate) type Curated<'a> = &'a dyn Fn(&str) -> Option<&'a Table>;
 
 /// What each column of a plan is made of, in their order.
-pub fn columns(plan: &LogicalPlan, curated: Curated) -> Vec<Made> {
+pub(crate) fn columns(plan: &LogicalPlan, curated: Curated) -> Vec<Made> {
     let made = match plan {
         LogicalPlan::TableScan(scan) => {
             let table = scan.table_name.table();

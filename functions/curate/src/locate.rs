@@ -23,32 +23,32 @@ use crate::source::{RawTable, Rows};
 use crate::transform::{self, Plan};
 
 /// The search ends after this long at the latest: a failure without its line is better than none.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// For the few rows that are looked at.
 const MEMORY_BYTES: usize = 64 << 20;
 /// Columns of a raw row that are shown at most.
 const SHOWN_COLUMNS: usize = 3;
 
 /// A failure of a query with all that was found out about it, and what of that may be told.
-pub struct Explained {
+pub(crate) struct Explained {
     failure: QueryFailure,
     secrets: Secrets,
 }
 
 impl Explained {
     /// For people.
-    pub fn told(&self) -> Failure {
+    pub(crate) fn told(&self) -> Failure {
         self.failure.told(&self.secrets)
     }
 
     /// Whether file and line are known.
-    pub fn has_line(&self) -> bool {
+    pub(crate) fn has_line(&self) -> bool {
         matches!(self.failure.place, Place::Line { .. })
     }
 }
 
 /// The failure of a table's query, with file, line, column and values where they can be found out by then.
-pub async fn explain(
+pub(crate) async fn explain(
     plan: &Plan,
     raw: &BTreeMap<String, Arc<RawTable>>,
     failure: QueryFailure,
@@ -162,7 +162,7 @@ fn of_data(failure: QueryFailure, place: Place) -> QueryFailure {
         Reason::Engine { words, way, .. } => Reason::Engine { kind: FailureKind::BadData, words, way },
         reason => reason,
     };
-    QueryFailure { reason, place, ..failure }
+    QueryFailure { place, reason, ..failure }
 }
 
 /// Runs a query and aligns its rows.

@@ -32,6 +32,9 @@ pub const SAMPLE_ROWS: usize = 8_192;
 const REPEATED: usize = 5;
 
 /// How a table's files are written: by its metadata and its first rows, so that the same rows give the same bytes.
+///
+/// # Errors
+/// Where the metadata asks for what the parquet crate cannot write.
 pub fn properties(
     compression: ParquetCompression,
     schema: &SchemaRef,
@@ -94,6 +97,9 @@ pub struct ParquetFile {
 
 impl ParquetFile {
     /// Nothing is visible under the key until [`ParquetFile::finish`].
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer.
     pub async fn create(
         area: &Area,
         key: String,
@@ -111,6 +117,9 @@ impl ParquetFile {
     }
 
     /// Adds rows. Many at once are encoded in less time.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer.
     pub async fn write(&mut self, rows: Vec<RecordBatch>) -> Result<(), Failure> {
         let mut left = VecDeque::from(rows);
         // of no rows there is to be no row group
@@ -157,6 +166,9 @@ impl ParquetFile {
     }
 
     /// Makes the file visible, whole.
+    ///
+    /// # Errors
+    /// Where S3 or the disk refuse or do not answer.
     pub async fn finish(mut self) -> Result<OutputFile, Failure> {
         if let Some(row_group) = self.row_group.take() {
             self.end_row_group(row_group).await?;

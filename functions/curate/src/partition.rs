@@ -9,11 +9,11 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use contract::Failure;
 
 /// The folder value of a null, as Hive writes it.
-pub const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+pub(crate) const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The rows of each partition, without the partition columns, which come last: `data` is the number of the others.
 /// Rows of a partition keep their order.
-pub fn split(table: &str, batch: &RecordBatch, data: usize) -> Result<Vec<(Vec<String>, RecordBatch)>, Failure> {
+pub(crate) fn split(table: &str, batch: &RecordBatch, data: usize) -> Result<Vec<(Vec<String>, RecordBatch)>, Failure> {
     let rows = batch.project(&(0..data).collect::<Vec<_>>()).map_err(Failure::internal)?;
     let columns = &batch.columns()[data..];
     let schema = batch.schema();
@@ -64,12 +64,12 @@ fn texts(column: &ArrayRef) -> Result<Vec<String>, Failure> {
 }
 
 /// `a=1/b=2/`, escaped as Hive does it.
-pub fn folder(names: &[String], values: &[String]) -> String {
+pub(crate) fn folder(names: &[String], values: &[String]) -> String {
     names.iter().zip(values).map(|(name, value)| format!("{name}={}/", escape(value))).collect()
 }
 
 /// The values of a partition by its folder, `a=1/b=2/`.
-pub fn values(folder: &str) -> Vec<String> {
+pub(crate) fn values(folder: &str) -> Vec<String> {
     let parts = folder.trim_end_matches('/').split('/');
     parts.map(|part| unescape(part.split_once('=').map_or(part, |(_, value)| value))).collect()
 }

@@ -27,6 +27,9 @@ use crate::transform::{self, Plan, Variables};
 
 /// Processes every raw file that waits for it. One that cannot be processed goes to quarantine; a table with which
 /// something is wrong keeps no other waiting.
+///
+/// # Errors
+/// Where S3 does not answer; on this machine also where a file cannot be processed.
 pub async fn process(
     metadata: &MetaData,
     settings: &Settings,
@@ -161,8 +164,8 @@ impl Stage<'_> {
         }
     }
 
-    /// A file that has had nearly all of the function's time has it again, to no other end, at every retry; one that was
-    /// begun later is done by the next attempt.
+    /// A file that has had nearly all of the function's time has it again, to no other end, at every retry; one that
+    /// was begun later is done by the next attempt.
     async fn in_time(&self, work: impl Future<Output = Result<u64, Stopped>>, file: &RawFile) -> Result<u64, Stopped> {
         let (Some(time), Some(until)) = (self.settings.time, self.settings.until) else { return work.await };
         let left = until.saturating_duration_since(Instant::now());
@@ -170,9 +173,10 @@ impl Stage<'_> {
         done.unwrap_or_else(|_| {
             let what =
                 format!("{} was not processed within {} s", self.areas.raw.url(&file.object.key), left.as_secs());
-            Err(Stopped::Elsewhere(match left > time.mul_f64(0.9) {
-                true => Failure::too_large(format!("{what}: raise the template's CurateTimeout or CurateMemory")),
-                false => Failure::timeout(what),
+            Err(Stopped::Elsewhere(if left > time.mul_f64(0.9) {
+                Failure::too_large(format!("{what}: raise the template's CurateTimeout or CurateMemory"))
+            } else {
+                Failure::timeout(what)
             }))
         })
     }
@@ -237,7 +241,7 @@ impl<'a> Output<'a> {
             Self::Parquet { sample, .. } => {
                 let schema = rows.schema();
                 sample.push(rows);
-                let enough = sample.iter().map(|rows| rows.num_rows()).sum::<usize>() >= SAMPLE_ROWS;
+                let enough = sample.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>() >= SAMPLE_ROWS;
                 if enough { self.begin(&schema).await } else { Ok(()) }
             }
         }

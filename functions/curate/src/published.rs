@@ -20,6 +20,9 @@ pub enum Published {
 
 impl Published {
     /// The manifest of the run that a table is at; `None` where it is at none that could be added to.
+    ///
+    /// # Errors
+    /// Where Glue or S3 do not answer, or the manifest is none.
     pub async fn manifest(
         &self,
         metadata: &MetaData,
@@ -50,6 +53,9 @@ impl Published {
 impl Published {
     /// A table as it is decided to be, with the partitions of all runs; `None` where it is not published, or nothing
     /// was decided yet by a version that had no decisions.
+    ///
+    /// # Errors
+    /// Where S3 does not answer, or the decision is none.
     pub async fn table(
         &self,
         metadata: &MetaData,
@@ -127,6 +133,9 @@ impl PublishedTable {
 
     /// Refuses a run's table where a column has another type than in the files of partitions that stay. Catalog would:
     /// here it is a matter of this table alone.
+    ///
+    /// # Errors
+    /// The columns whose types are others than those that the published files have.
     pub fn check_types(&self, table: &Table, output: &TableOutput) -> Result<(), Failure> {
         let written: HashSet<&Vec<String>> = output.partitions.iter().map(|partition| &partition.values).collect();
         let stay = self.partitions.iter().filter(|partition| !written.contains(&partition.values)).count();
@@ -198,6 +207,9 @@ async fn run(glue: &Client, database: &str, table: &str) -> Result<Option<RunId>
 }
 
 /// A JSON object, if it is there.
+///
+/// # Errors
+/// Where S3 does not answer, or the object is not what it should be.
 pub async fn read<T: DeserializeOwned>(curated: &Area, key: &str) -> Result<Option<T>, Failure> {
     let Some(text) = curated.read_whole(key).await? else { return Ok(None) };
     let found = serde_json::from_slice(&text);

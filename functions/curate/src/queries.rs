@@ -35,22 +35,22 @@ const HELD_FOR_ACCOUNTED: usize = 3;
 /// A query gets this much however little there is.
 const LEAST_BYTES: usize = 16 << 20;
 /// Tables built side by side of one reading, at most: they share the memory.
-pub const TOGETHER: usize = 4;
+pub(crate) const TOGETHER: usize = 4;
 
 /// What each of so many queries may account for; what it needs more goes to disk.
-pub fn query_memory(memory_bytes: usize, queries: usize) -> usize {
+pub(crate) fn query_memory(memory_bytes: usize, queries: usize) -> usize {
     let accounted = memory_bytes.saturating_sub(OWN_BYTES) / HELD_FOR_ACCOUNTED;
     (accounted / queries.clamp(1, TOGETHER)).max(LEAST_BYTES)
 }
 
 /// The queries of a run, by the curated table.
-pub type Frames = BTreeMap<String, DataFrame>;
+pub(crate) type Frames = BTreeMap<String, DataFrame>;
 
 /// The curated tables that a query may read, by name.
 type Described = BTreeMap<String, Arc<dyn TableProvider>>;
 
 /// Queries that can be run, and those that cannot.
-pub struct Planned {
+pub(crate) struct Planned {
     /// By the curated table.
     pub frames: Frames,
     /// Tables whose SQL is wrong, or that read one of these.
@@ -59,7 +59,7 @@ pub struct Planned {
 
 impl Planned {
     /// The query of a table, if it is there.
-    pub fn take(mut self, table: &str) -> Result<Option<DataFrame>, Failure> {
+    pub(crate) fn take(mut self, table: &str) -> Result<Option<DataFrame>, Failure> {
         match self.failed.of(table) {
             Some(failure) => Err(failure),
             None => Ok(self.frames.remove(table)),
@@ -69,7 +69,7 @@ impl Planned {
 
 /// The queries over these raw tables, each with as much memory. Wrong SQL is noted here, before anything is read. A
 /// curated table that others read is what `written` gives, or its query where that gives none.
-pub async fn frames(
+pub(crate) async fn frames(
     plan: &Plan,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
     written: impl Fn(&Query, &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure>,
@@ -86,12 +86,11 @@ pub async fn frames(
         }
         let planned = async {
             let frame = frame(query, &raw, &described, memory_bytes).await?;
-            let seen_by_others = match written(query, &frame)? {
-                Some(written) => written,
-                None => {
-                    let aligned = frame.clone().select(as_described(&query.table, frame.schema().as_arrow()));
-                    aligned.map_err(|error| transform::planning_failure(query, error))?.into_view()
-                }
+            let seen_by_others = if let Some(written) = written(query, &frame)? {
+                written
+            } else {
+                let aligned = frame.clone().select(as_described(&query.table, frame.schema().as_arrow()));
+                aligned.map_err(|error| transform::planning_failure(query, error))?.into_view()
             };
             Ok((frame, seen_by_others))
         };
@@ -126,7 +125,7 @@ async fn frame(
 }
 
 /// The raw tables as their files have them.
-pub fn from_files(
+pub(crate) fn from_files(
     raw: &BTreeMap<String, Arc<RawTable>>,
 ) -> impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure> + '_ {
     |name| match raw.get(name) {
@@ -136,7 +135,7 @@ pub fn from_files(
 }
 
 /// Of tables that are only looked at: none has been written.
-pub fn nothing_written(_: &Query, _: &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure> {
+pub(crate) fn nothing_written(_: &Query, _: &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure> {
     Ok(None)
 }
 
@@ -177,7 +176,7 @@ fn as_described(table: &Table, query: &Schema) -> Vec<Expr> {
 
 /// What a query reads and how.
 #[derive(Debug)]
-pub struct Reads {
+pub(crate) struct Reads {
     /// The raw table, if the query reads one, once, and nothing else.
     pub only: Option<String>,
     /// Whether it makes each row of one row, and of that alone.
@@ -191,7 +190,7 @@ impl Reads {
             match node {
                 // what a recursive query has found so far is no table
                 LogicalPlan::TableScan(scan) if source_as_provider(&scan.source)?.is::<CteWorkTable>() => {
-                    row_by_row = false
+                    row_by_row = false;
                 }
                 LogicalPlan::TableScan(scan) => {
                     written |= source_as_provider(&scan.source)?.is::<WrittenTable>();
@@ -210,7 +209,7 @@ impl Reads {
 
 /// Whether a table has a row of each raw row, or of some: others then read its query beside it, of the same reading of
 /// the raw table, and cannot see anything else than what is written.
-pub fn copies_rows(query: &Query, frame: &DataFrame) -> bool {
+pub(crate) fn copies_rows(query: &Query, frame: &DataFrame) -> bool {
     // rows of partitions are written in another order
     query.table.partitions.is_empty()
         && Reads::of(frame.logical_plan()).is_ok_and(|reads| reads.row_by_row && reads.only.is_some())
@@ -218,26 +217,26 @@ pub fn copies_rows(query: &Query, frame: &DataFrame) -> bool {
 
 /// A table's query, optimised.
 #[derive(Debug)]
-pub struct Optimized {
+pub(crate) struct Optimized {
     state: SessionState,
     plan: LogicalPlan,
 }
 
 impl Optimized {
     /// Optimises the query of a table: once, to see what it reads and to run it.
-    pub fn of(query: &Query, frame: &DataFrame) -> Result<Self, Failure> {
+    pub(crate) fn of(query: &Query, frame: &DataFrame) -> Result<Self, Failure> {
         let (state, plan) = frame.clone().into_parts();
         let plan = state.optimize(&plan).map_err(|error| transform::planning_failure(query, error))?;
         Ok(Self { state, plan })
     }
 
     /// What it reads and how.
-    pub fn reads(&self) -> Result<Reads, Failure> {
+    pub(crate) fn reads(&self) -> Result<Reads, Failure> {
         Reads::of(&self.plan)
     }
 
     /// Its rows.
-    pub async fn run(self) -> Result<SendableRecordBatchStream, DataFusionError> {
+    pub(crate) async fn run(self) -> Result<SendableRecordBatchStream, DataFusionError> {
         let plan = self.state.query_planner().create_physical_plan(&self.plan, &self.state).await?;
         execute_stream(plan, self.state.task_ctx())
     }

@@ -96,7 +96,7 @@ fn is_disk_full(error: &DataFusionError) -> bool {
 }
 
 /// Of a task that did not come to its end. What a panic says may hold values.
-pub fn of_task(error: &JoinError) -> Failure {
+pub(crate) fn of_task(error: &JoinError) -> Failure {
     let why = if error.is_panic() { "it panicked: a fault of this program" } else { "it was stopped" };
     Failure::internal(format!("a task of the query has not come to its end: {why}"))
 }

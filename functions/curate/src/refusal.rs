@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use crate::query::Query;
 
 /// All that is wrong, in one failure.
-pub fn all(mut failures: Vec<Failure>) -> Option<Failure> {
+pub(crate) fn all(mut failures: Vec<Failure>) -> Option<Failure> {
     if failures.len() < 2 {
         return failures.pop();
     }
@@ -18,7 +18,7 @@ pub fn all(mut failures: Vec<Failure>) -> Option<Failure> {
 }
 
 /// Whether the SQL is at fault, and not a value that it meets.
-pub fn is_of_sql(error: &DataFusionError) -> bool {
+pub(crate) fn is_of_sql(error: &DataFusionError) -> bool {
     match error.find_root() {
         DataFusionError::Plan(_)
         | DataFusionError::SchemaError(_, _)
@@ -94,7 +94,7 @@ const WAY_OF_SUBQUERIES: &str = "this subquery cannot be run: it can where rows 
     (docs/sql.md, Subqueries)";
 
 /// DataFusion's message in words of SQL, with the way where one is known.
-pub fn reason(error: &DataFusionError) -> String {
+pub(crate) fn reason(error: &DataFusionError) -> String {
     let root = error.find_root();
     if let DataFusionError::SQL(error, _) = root {
         return of_parser(error);
@@ -143,7 +143,7 @@ fn lower(text: &str) -> String {
 const OF_REGEXES: &[&str] = &["regexp_like", "regexp_replace", "regexp_count", "regexp_instr", "regexp_match"];
 
 /// A regular expression in the SQL that is none is told before anything is read.
-pub fn check_regexes(query: &Query, plan: &LogicalPlan) -> Result<(), Failure> {
+pub(crate) fn check_regexes(query: &Query, plan: &LogicalPlan) -> Result<(), Failure> {
     let mut found = None;
     let seen = plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {

@@ -17,7 +17,7 @@ const ROWS_TO_SHARE: usize = 256;
 
 /// What a row group may hold.
 #[derive(Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Rows at most.
     pub rows: usize,
     /// Bytes at most, encoded, as well as that can be told beforehand.
@@ -25,7 +25,7 @@ pub struct Limits {
 }
 
 /// A row group under way.
-pub struct RowGroup {
+pub(crate) struct RowGroup {
     limits: Limits,
     rows: usize,
     bytes: usize,
@@ -44,7 +44,7 @@ struct Column {
 
 impl RowGroup {
     /// The `n`-th row group of a file, from 0; `parquet` is the file's schema for rows of `schema`.
-    pub fn begin(
+    pub(crate) fn begin(
         factory: &ArrowRowGroupWriterFactory,
         n: usize,
         schema: &SchemaRef,
@@ -67,7 +67,7 @@ impl RowGroup {
     }
 
     /// How many more rows there is room for, if they are like those before.
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         let rows = self.limits.rows.saturating_sub(self.rows);
         match self.bytes.checked_div(self.rows) {
             None | Some(0) => rows,
@@ -76,7 +76,7 @@ impl RowGroup {
     }
 
     /// Adds rows.
-    pub async fn write(&mut self, batches: Vec<RecordBatch>) -> Result<(), ParquetError> {
+    pub(crate) async fn write(&mut self, batches: Vec<RecordBatch>) -> Result<(), ParquetError> {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         if rows < ROWS_TO_SHARE {
             self.columns.iter_mut().flatten().try_for_each(|column| column.write(&batches))?;
@@ -95,17 +95,17 @@ impl RowGroup {
     }
 
     /// Bytes so far, encoded: an estimate.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Bytes that are held in memory, more or less.
-    pub fn held_bytes(&self) -> usize {
+    pub(crate) fn held_bytes(&self) -> usize {
         self.writers().map(ArrowColumnWriter::memory_size).sum()
     }
 
     /// Its columns, for the file.
-    pub async fn close(self) -> Result<impl Iterator<Item = ArrowColumnChunk>, ParquetError> {
+    pub(crate) async fn close(self) -> Result<impl Iterator<Item = ArrowColumnChunk>, ParquetError> {
         let chunks = side_by_side(self.columns, |columns| {
             let writers = columns.into_iter().flat_map(|column| column.writers);
             move || writers.map(ArrowColumnWriter::close).collect::<Result<Vec<_>, _>>()

@@ -42,6 +42,9 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Decides all that can be decided without reading data: wrong SQL or a wrong request fail here.
+    ///
+    /// # Errors
+    /// Where the request is wrong, or no SQL that was asked for can be planned.
     pub fn plan(
         metadata: &'a MetaData,
         settings: &'a Settings,
@@ -81,6 +84,9 @@ impl<'a> Run<'a> {
     }
 
     /// A run that was built before, to be built of the same files.
+    ///
+    /// # Errors
+    /// Where the SQL is not what it was.
     pub fn again(
         metadata: &'a MetaData,
         settings: &'a Settings,
@@ -98,6 +104,9 @@ impl<'a> Run<'a> {
 
     /// Builds the tables in a folder of their own, without a manifest: nothing can be published of it.
     /// Gives them, and the names of those of which no message may name a partition.
+    ///
+    /// # Errors
+    /// Where a table cannot be built.
     pub async fn build_again(
         self,
         areas: &Areas,
@@ -117,6 +126,9 @@ impl<'a> Run<'a> {
 
     /// Reads, transforms, writes. Tables with which something is wrong are left out, and those that read them; where
     /// nothing is left, it fails.
+    ///
+    /// # Errors
+    /// Where none of the tables can be built. What is wrong with some is in the answer.
     pub async fn build(self, areas: &Areas) -> Result<Built, Failure> {
         let Listed { raw, plan, without_files, strays } = self.list(areas).await?;
         let base = self.metadata.database.base();

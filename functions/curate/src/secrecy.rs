@@ -18,7 +18,12 @@ use crate::transform::Plan;
 const MEMORY_BYTES: usize = 1 << 20;
 
 /// Those of a table's query.
-pub fn of_query(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table, frame: &DataFrame) -> Secrets {
+pub(crate) fn of_query(
+    plan: &Plan,
+    raw: &BTreeMap<String, Arc<RawTable>>,
+    table: &Table,
+    frame: &DataFrame,
+) -> Secrets {
     let tables = Tables { plan, raw };
     if !tables.any_secret() {
         return Secrets::default();
@@ -41,7 +46,7 @@ pub fn of_query(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Tabl
 }
 
 /// Those of a table of which no more is known than the tables that there are.
-pub fn of_all(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
+pub(crate) fn of_all(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
     if !(Tables { plan, raw }).any_secret() {
         return Secrets::default();
     }
@@ -50,7 +55,7 @@ pub fn of_all(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table)
 }
 
 /// Those of a table of a plan.
-pub async fn of_table(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
+pub(crate) async fn of_table(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
     if !(Tables { plan, raw }).any_secret() {
         return Secrets::default();
     }
@@ -62,7 +67,7 @@ pub async fn of_table(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table:
 }
 
 /// A table that was made of another by a query, marked as what its columns are made of.
-pub async fn marked(plan: &Plan, made_of: &Arc<RawTable>, table: &Table) -> Table {
+pub(crate) async fn marked(plan: &Plan, made_of: &Arc<RawTable>, table: &Table) -> Table {
     let raw = BTreeMap::from([(made_of.table().name.clone(), Arc::clone(made_of))]);
     let secrets = of_table(plan, &raw, table).await;
     let mut table = table.clone();
@@ -121,12 +126,12 @@ impl<'a> Tables<'a> {
 }
 
 /// Whether a table has a column that is marked.
-pub fn has_secrets(table: &Table) -> bool {
+pub(crate) fn has_secrets(table: &Table) -> bool {
     table.columns.iter().any(|column| column.sensitive)
 }
 
 /// The raw columns that are read for a query.
-pub fn read_columns(frame: &DataFrame) -> Vec<String> {
+pub(crate) fn read_columns(frame: &DataFrame) -> Vec<String> {
     let mut columns = Vec::new();
     let Ok(plan) = frame.clone().into_optimized_plan() else { return columns };
     let seen = plan.apply_with_subqueries(|node| {

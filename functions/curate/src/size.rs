@@ -23,7 +23,7 @@ const NAMED: usize = 5;
 
 /// Fails with [`contract::FailureKind::TooLarge`] where so many files cannot be read in the time that there is. Where
 /// time has no end there is none.
-pub fn check<'a>(raw: impl Iterator<Item = &'a Arc<RawTable>>, settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn check<'a>(raw: impl Iterator<Item = &'a Arc<RawTable>>, settings: &Settings) -> Result<(), Failure> {
     let Some(time) = settings.time else { return Ok(()) };
     let mut tables: Vec<_> = raw.map(|raw| (raw.bytes(), raw.table().name.as_str(), raw.keys().len())).collect();
     let bytes = tables.iter().map(|(bytes, ..)| bytes).sum();

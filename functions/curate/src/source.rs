@@ -48,7 +48,7 @@ const LEAST_BYTES: u64 = 1 << 20;
 
 /// The files of a raw table, listed once, so that every table of a run is built from the same ones.
 #[derive(Debug)]
-pub struct RawTable {
+pub(crate) struct RawTable {
     table: Table,
     area: Area,
     files: Vec<RawFile>,
@@ -61,7 +61,7 @@ pub struct RawTable {
 
 /// A file of a raw table.
 #[derive(Clone, Debug)]
-pub struct RawFile {
+pub(crate) struct RawFile {
     /// As it was listed.
     pub object: Object,
     /// Its key, understood.
@@ -72,7 +72,7 @@ pub struct RawFile {
 
 /// Rows of one file.
 #[derive(Debug)]
-pub struct Rows {
+pub(crate) struct Rows {
     /// The values, with `file_land_timestamp`.
     pub batch: RecordBatch,
     /// Which file of the table.
@@ -82,14 +82,14 @@ pub struct Rows {
 
 impl Rows {
     /// The line of a row, from 1.
-    pub fn line(&self, row: usize) -> u64 {
+    pub(crate) fn line(&self, row: usize) -> u64 {
         self.decoded.line(row)
     }
 }
 
 /// What lies in a table's folder.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// The table's files, by key.
     pub files: Vec<RawFile>,
     /// Where objects are that the pipeline has not written, each with what is odd about it.
@@ -99,7 +99,7 @@ pub struct Listing {
 /// The files of a table in an area: those that `wanted` takes. What somebody else has put there is passed over and
 /// reported: nobody may take it out of raw-hist again, so that it would stop the table for good. In a folder of one's
 /// own it is refused.
-pub async fn list(
+pub(crate) async fn list(
     area: &Area,
     base_folder: &str,
     table: &Table,
@@ -131,7 +131,7 @@ pub async fn list(
 
 impl RawTable {
     /// A table of these files, of which as many are decoded at once as there are cores.
-    pub fn new(area: &Area, table: &Table, files: Vec<RawFile>, cores: usize) -> Arc<Self> {
+    pub(crate) fn new(area: &Area, table: &Table, files: Vec<RawFile>, cores: usize) -> Arc<Self> {
         let mut fields = rows::schema(table).fields().to_vec();
         fields.push(Arc::new(Field::new(key::FILE_LAND_TIMESTAMP, DataType::Int64, false)));
         Arc::new(Self {
@@ -146,41 +146,41 @@ impl RawTable {
     }
 
     /// A table of some of the files.
-    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Arc<Self> {
+    pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Arc<Self> {
         let files = self.files.iter().filter(|file| wanted(&file.object.key)).cloned().collect();
         Self::new(&self.area, &self.table, files, self.cores)
     }
 
     /// The keys of the files.
-    pub fn keys(&self) -> Vec<String> {
+    pub(crate) fn keys(&self) -> Vec<String> {
         self.files.iter().map(|file| file.object.key.clone()).collect()
     }
 
     /// The size of the files, as they lie there.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.object.bytes).sum()
     }
 
     /// The table's description.
-    pub fn table(&self) -> &Table {
+    pub(crate) fn table(&self) -> &Table {
         &self.table
     }
 
     /// The columns, `file_land_timestamp` last.
-    pub fn schema(&self) -> &SchemaRef {
+    pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// As a table for SQL. One partition: the rows keep the order of the files, and so the output is the same every
     /// time.
-    pub fn provider(self: &Arc<Self>) -> Result<StreamingTable, Failure> {
+    pub(crate) fn provider(self: &Arc<Self>) -> Result<StreamingTable, Failure> {
         let partition: Arc<dyn PartitionStream> = Arc::new(RawPartition(Arc::clone(self)));
         StreamingTable::try_new(Arc::clone(&self.schema), vec![partition]).map_err(Failure::internal)
     }
 
     /// The next `readers` queries that read the table, once each, get the rows of a single reading, which goes on while
     /// the future that this gives is awaited. They must be read side by side: the slowest holds up the others.
-    pub fn share(
+    pub(crate) fn share(
         self: &Arc<Self>,
         readers: usize,
     ) -> impl Future<Output = Result<(), Failure>> + Send + 'static + use<> {
@@ -208,14 +208,14 @@ impl RawTable {
 
     /// Of the queries that share a reading, only so many have not ended: what waits for others is given up. One that
     /// ends without having asked for its rows would hold up the rest for ever.
-    pub fn shared_by_at_most(&self, readers: usize) {
+    pub(crate) fn shared_by_at_most(&self, readers: usize) {
         if let Ok(mut feeds) = self.feeds.lock() {
             feeds.truncate(readers);
         }
     }
 
     /// Every row, in the order of the files and of their lines.
-    pub fn rows(self: &Arc<Self>) -> impl Stream<Item = Result<Rows, Failure>> + Send + 'static + use<> {
+    pub(crate) fn rows(self: &Arc<Self>) -> impl Stream<Item = Result<Rows, Failure>> + Send + 'static + use<> {
         let reading =
             Reading { table: Arc::clone(self), begun: 0, opening: VecDeque::new(), decoding: VecDeque::new() };
         stream::try_unfold(reading, |mut reading| async move {
@@ -234,30 +234,31 @@ impl RawTable {
     }
 
     /// The files that were read to their end.
-    pub fn inputs(&self) -> Vec<InputFile> {
+    pub(crate) fn inputs(&self) -> Vec<InputFile> {
         self.read.lock().map(|read| read.iter().flatten().cloned().collect()).unwrap_or_default()
     }
 
     /// The newest `file_land_timestamp` of all files.
-    pub fn newest(&self) -> Option<u64> {
+    pub(crate) fn newest(&self) -> Option<u64> {
         self.files.iter().map(|file| file.file_land_timestamp).max()
     }
 
     /// When the newest of all files came to where it is read, in Unix seconds.
-    pub fn newest_arrival(&self) -> Option<u64> {
+    pub(crate) fn newest_arrival(&self) -> Option<u64> {
         self.files.iter().map(|file| file.object.last_modified).max()
     }
 
     /// The name of a file, for people.
-    pub fn url(&self, file: usize) -> String {
+    pub(crate) fn url(&self, file: usize) -> String {
         self.files.get(file).map(|file| self.area.url(&file.object.key)).unwrap_or_default()
     }
 
     /// The object with its version and checksum, and its bytes: of Parquet, whose description comes last, any piece.
     async fn open(&self, file: &RawFile) -> Result<(Object, Input), Failure> {
-        match rows::needs_ranges(file.key.format, file.key.compression) {
-            true => self.area.open_ranges(&file.object).await,
-            false => self.area.open(&file.object).await,
+        if rows::needs_ranges(file.key.format, file.key.compression) {
+            self.area.open_ranges(&file.object).await
+        } else {
+            self.area.open(&file.object).await
         }
     }
 
@@ -315,10 +316,7 @@ impl RawTable {
             align::stored(values, wanted).ok_or_else(|| {
                 let is_unfit = |row: &usize| align::stored(&values.slice(*row, 1), wanted).is_none();
                 let row = (0..values.len()).find(is_unfit).unwrap_or_default();
-                let value = match column.sensitive {
-                    true => "the value (hidden: the column is sensitive)".to_owned(),
-                    false => format!("`{}`", contract::visible(&rows::shown_value(values, row))),
-                };
+                let value = if column.sensitive { "the value (hidden: the column is sensitive)".to_owned() } else { format!("`{}`", contract::visible(&rows::shown_value(values, row))) };
                 let was = then.column(&column.name).unwrap_or(column);
                 format!(
                     "line {}, column `{}`: {value} of {}, which the column was by its `earlier_types`, cannot become {}",
@@ -449,12 +447,11 @@ impl Reading {
             let (table, number) = (Arc::clone(&self.table), self.begun);
             let mut opened = async move { table.open(&table.files[number]).await }.boxed();
             // of a folder it is there at once
-            let opened = match (&mut opened).now_or_never() {
-                Some(opened) => ready(opened).boxed(),
-                None => {
-                    let task = SpawnedTask::spawn(opened);
-                    async move { task.await.map_err(Failure::internal)? }.boxed()
-                }
+            let opened = if let Some(opened) = (&mut opened).now_or_never() {
+                ready(opened).boxed()
+            } else {
+                let task = SpawnedTask::spawn(opened);
+                async move { task.await.map_err(Failure::internal)? }.boxed()
             };
             self.opening.push_back(Opening { number, opened });
             under_way += 1;
@@ -472,9 +469,10 @@ impl Reading {
                 if !files.is_empty() && (files.len() >= FILES_TOGETHER || bytes > BYTES_TOGETHER) {
                     break;
                 }
-                let opened = match self.decoding.is_empty() && files.is_empty() {
-                    true => (&mut first.opened).await,
-                    false => match (&mut first.opened).now_or_never() {
+                let opened = if self.decoding.is_empty() && files.is_empty() {
+                    (&mut first.opened).await
+                } else {
+                    match (&mut first.opened).now_or_never() {
                         Some(Ok(opened)) => Ok(opened),
                         // comes to light after the rows of the files before it
                         Some(Err(failure)) => {
@@ -482,7 +480,7 @@ impl Reading {
                             break;
                         }
                         None => break,
-                    },
+                    }
                 };
                 let number = first.number;
                 self.opening.pop_front();

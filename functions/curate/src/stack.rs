@@ -12,6 +12,9 @@ use tokio::runtime::{Builder, Runtime};
 const STACK_BYTES: usize = 512 << 20;
 
 /// Does the work on a thread with such a stack.
+///
+/// # Errors
+/// Where there is no room for the stack.
 pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
     thread::scope(|scope| {
         let begun = thread::Builder::new().name("main".into()).stack_size(STACK_BYTES).spawn_scoped(scope, work);
@@ -23,6 +26,9 @@ pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure>
 }
 
 /// A runtime of such threads: so many, or as many as there are cores.
+///
+/// # Errors
+/// Where there is no room for the stacks.
 pub fn runtime(threads: Option<usize>) -> Result<Runtime, Failure> {
     let mut builder = Builder::new_multi_thread();
     if let Some(threads) = threads {

@@ -18,7 +18,7 @@ use crate::dialect;
 use crate::query::Said;
 
 /// Puts the expressions of a statement right. The error says what cannot be meant.
-pub fn mend(statement: &mut Statement) -> Result<Said, String> {
+pub(crate) fn mend(statement: &mut Statement) -> Result<Said, String> {
     let mut reader = Reader::default();
     if let Statement::Statement(statement) = statement
         && let ControlFlow::Break(message) = visit(statement, &mut reader)
@@ -190,10 +190,7 @@ fn cast_of(expression: &Expr) -> Option<String> {
 
 /// Columns that get new names go by their place.
 fn by_place(query: &Query, alias: Option<&TableAlias>) -> ControlFlow<String> {
-    match alias.is_some_and(|alias| !alias.columns.is_empty()) {
-        true => arms(&query.body),
-        false => ControlFlow::Continue(()),
-    }
+    if alias.is_some_and(|alias| !alias.columns.is_empty()) { arms(&query.body) } else { ControlFlow::Continue(()) }
 }
 
 /// Fails where the columns of a select that go by their place are those of `*` over a join with USING.

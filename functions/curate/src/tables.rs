@@ -34,7 +34,7 @@ use crate::written::Written;
 const ALIGNED_AHEAD: usize = 4;
 
 /// Where and of what tables are built.
-pub struct Tables<'a> {
+pub(crate) struct Tables<'a> {
     /// The queries.
     pub plan: &'a Plan,
     /// Every raw table that they read.
@@ -48,12 +48,15 @@ pub struct Tables<'a> {
 impl Tables<'_> {
     /// Builds the tables that were asked for, each in the folder (a key that ends with `/`) that `folder` names. What
     /// is wrong with one keeps those from being built that read it, and no others.
-    pub async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Built, Failure> {
+    pub(crate) async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Built, Failure> {
         let memory = query_memory(self.settings.memory_bytes, self.plan.asked.len());
         let read_by_others = self.read_by_others(&folder);
-        let written = |query: &Query, frame: &DataFrame| match copies_rows(query, frame) {
-            true => Ok(None),
-            false => read_by_others.get(&query.table.name).map(Written::provider).transpose(),
+        let written = |query: &Query, frame: &DataFrame| {
+            if copies_rows(query, frame) {
+                Ok(None)
+            } else {
+                read_by_others.get(&query.table.name).map(Written::provider).transpose()
+            }
         };
         let Planned { frames, mut failed } = frames(self.plan, from_files(self.raw), written, memory).await?;
         let after = self.after(&frames);
@@ -214,7 +217,7 @@ impl Tables<'_> {
 }
 
 /// Tables that were built, in the order of the plan, and those that were not.
-pub struct Built {
+pub(crate) struct Built {
     /// As they were written.
     pub outputs: Vec<TableOutput>,
     /// Not written, or not to be seen.
@@ -275,7 +278,7 @@ async fn write(mut writer: TableWriter, mut rows: Receiver<Option<RecordBatch>>)
 }
 
 /// Why a table was not built.
-pub enum Stopped {
+pub(crate) enum Stopped {
     /// The query or its rows are at fault.
     InQuery(Box<QueryFailure>),
     /// What they are read from or written to is.
@@ -284,7 +287,7 @@ pub enum Stopped {
 
 impl Stopped {
     /// Behind an error that came out of a running query.
-    pub fn of_query(table: &str, error: &DataFusionError) -> Self {
+    pub(crate) fn of_query(table: &str, error: &DataFusionError) -> Self {
         match transform::own_failure(error) {
             Some(failure) => Self::Elsewhere(failure),
             None => Self::InQuery(Box::new(QueryFailure::of_engine(table, error))),

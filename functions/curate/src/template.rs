@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 /// The SQL with the values put in.
-pub fn fill(sql: &str, values: &BTreeMap<&'static str, String>) -> Result<String, String> {
+pub(crate) fn fill(sql: &str, values: &BTreeMap<&'static str, String>) -> Result<String, String> {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
     while let Some(next) = rest.chars().next() {

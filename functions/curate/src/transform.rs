@@ -25,6 +25,9 @@ pub struct Variables {
 
 impl Variables {
     /// Fails for a value with characters that could end a SQL literal.
+    ///
+    /// # Errors
+    /// A value with characters that could end a SQL literal.
     pub fn new(dea_version: &str, snapshot_date: &str, run_timestamp: i64) -> Result<Self, Failure> {
         let values = BTreeMap::from([
             ("dea_version", dea_version.to_owned()),
@@ -49,6 +52,9 @@ impl Variables {
 
 /// The queries of the curated tables that were asked for (all when empty), each after those it reads. Those whose SQL
 /// is wrong, or that of a table that they read, are noted; what is wrong in that of other tables is not their business.
+///
+/// # Errors
+/// A table that is not described.
 pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Result<Plan, Failure> {
     let asked: BTreeSet<String> = match asked {
         [] => metadata.curated.keys().cloned().collect(),
@@ -70,6 +76,9 @@ pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Res
 }
 
 /// The query that makes a processed file of a raw one.
+///
+/// # Errors
+/// What is wrong with its SQL.
 pub fn plan_processing(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Plan, Failure> {
     let query = query(metadata, table, variables)?;
     if query.reads.keys().any(|name| *name != table.name) {
@@ -101,6 +110,9 @@ impl Plan {
     }
 
     /// Fails where none of the tables that were asked for can be made.
+    ///
+    /// # Errors
+    /// The first failure.
     pub fn check_any_left(&self) -> Result<(), Failure> {
         match self.failed.whole() {
             Some(failure) if self.asked.iter().all(|table| self.failed.has(table)) => Err(failure),
@@ -215,6 +227,9 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
 const NOT_REPRODUCIBLE: &[&str] = &["now", "current_date", "current_time", "current_timestamp", "today"];
 
 /// The same inputs and version must give the same rows, whenever the query runs.
+///
+/// # Errors
+/// What would be another value at each run.
 pub fn check_reproducible(query: &Query, plan: &LogicalPlan) -> Result<(), Failure> {
     let mut found = None;
     let seen = plan.apply_with_subqueries(|node| {

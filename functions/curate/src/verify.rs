@@ -17,6 +17,9 @@ pub const SCRATCH: &str = "_verify/";
 const TOLD: usize = 10;
 
 /// Builds a run (or, for `latest`, the last one) again and compares.
+///
+/// # Errors
+/// Where the run cannot be built again.
 pub async fn verify(
     metadata: &MetaData,
     settings: &Settings,

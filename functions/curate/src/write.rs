@@ -26,7 +26,7 @@ const WAITING_ROWS: usize = SAMPLE_ROWS;
 const WAITING_BYTES: usize = 16 << 20;
 
 /// Writes one table of one run.
-pub struct TableWriter {
+pub(crate) struct TableWriter {
     area: Area,
     /// Key of the table's folder in this run, ending with `/`.
     folder: String,
@@ -55,7 +55,7 @@ struct PartitionWriter {
 impl TableWriter {
     /// `schema` is that of the aligned rows, partition columns last. `folder` is the key of the table's folder in this
     /// run, ending with `/`. `hides_partitions` where no message may have the name of a partition's folder.
-    pub fn new(
+    pub(crate) fn new(
         area: &Area,
         folder: String,
         table: &Table,
@@ -85,7 +85,7 @@ impl TableWriter {
     }
 
     /// Adds rows, each to its partition. They are written by the same thousands, however they come.
-    pub async fn write(&mut self, batch: RecordBatch) -> Result<(), Failure> {
+    pub(crate) async fn write(&mut self, batch: RecordBatch) -> Result<(), Failure> {
         let mut from = 0;
         while from < batch.num_rows() {
             let rows = batch.slice(from, (batch.num_rows() - from).min(WAITING_ROWS - self.waiting_rows));
@@ -108,14 +108,13 @@ impl TableWriter {
         (self.waiting_rows, self.waiting_bytes) = (0, 0);
         let waiting = std::mem::take(&mut self.waiting);
         let data: Vec<usize> = (0..self.data_schema.fields().len()).collect();
-        let properties = match &self.properties {
-            Some(properties) => Arc::clone(properties),
-            None => {
-                let columns = waiting.iter().map(|batch| batch.project(&data)).collect::<Result<Vec<_>, _>>();
-                let columns = columns.map_err(Failure::internal)?;
-                let properties = properties(self.table.compression, &self.data_schema, &columns)?;
-                Arc::clone(self.properties.insert(Arc::new(properties)))
-            }
+        let properties = if let Some(properties) = &self.properties {
+            Arc::clone(properties)
+        } else {
+            let columns = waiting.iter().map(|batch| batch.project(&data)).collect::<Result<Vec<_>, _>>();
+            let columns = columns.map_err(Failure::internal)?;
+            let properties = properties(self.table.compression, &self.data_schema, &columns)?;
+            Arc::clone(self.properties.insert(Arc::new(properties)))
         };
         if self.table.partitions.is_empty() {
             return self.add(Vec::new(), waiting, &properties).await;
@@ -153,20 +152,19 @@ impl TableWriter {
     ) -> Result<(), Failure> {
         let folder = partition::folder(&self.table.partitions, &values);
         let partition = self.partitions.entry(folder.clone()).or_insert_with(|| PartitionWriter::new(values));
-        let mut file = match partition.open.take() {
-            Some(file) => file,
-            None => {
-                let key = format!("{}{folder}data-part-{}.parquet", self.folder, partition.files.len());
-                if key.len() > MAXIMUM_KEY {
-                    return Err(Failure::bad_data(format!(
-                        "table `{}`: partition `{folder}` makes a key of {} bytes, and S3 takes {MAXIMUM_KEY}; partition by \
-                         something shorter",
-                        self.table.name,
-                        key.len()
-                    )));
-                }
-                ParquetFile::create(&self.area, key, &self.data_schema, properties).await?
+        let mut file = if let Some(file) = partition.open.take() {
+            file
+        } else {
+            let key = format!("{}{folder}data-part-{}.parquet", self.folder, partition.files.len());
+            if key.len() > MAXIMUM_KEY {
+                return Err(Failure::bad_data(format!(
+                    "table `{}`: partition `{folder}` makes a key of {} bytes, and S3 takes {MAXIMUM_KEY}; partition by \
+                     something shorter",
+                    self.table.name,
+                    key.len()
+                )));
             }
+            ParquetFile::create(&self.area, key, &self.data_schema, properties).await?
         };
         partition.rows += rows.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
         file.write(rows).await?;
@@ -192,7 +190,7 @@ impl TableWriter {
     }
 
     /// Closes all files. From here on they are whole, and still unseen.
-    pub async fn finish(mut self) -> Result<TableOutput, Failure> {
+    pub(crate) async fn finish(mut self) -> Result<TableOutput, Failure> {
         // of a table without rows too: it has its one file all the same
         self.flush().await?;
         let mut output = no_files(&self.area, &self.folder, &self.table);
@@ -215,7 +213,7 @@ impl TableWriter {
 }
 
 /// A failure of a file of a partition whose name may not be told.
-pub fn without_partition(table: &Table, failure: &Failure) -> Failure {
+pub(crate) fn without_partition(table: &Table, failure: &Failure) -> Failure {
     let message = format!(
         "table `{}`: a file of a partition cannot be written ({}; no more is told: a partition column is sensitive)",
         table.name,
@@ -225,7 +223,7 @@ pub fn without_partition(table: &Table, failure: &Failure) -> Failure {
 }
 
 /// A table of a run, as long as there is nothing in it.
-pub fn no_files(area: &Area, folder: &str, table: &Table) -> TableOutput {
+pub(crate) fn no_files(area: &Area, folder: &str, table: &Table) -> TableOutput {
     TableOutput {
         table: table.name.clone(),
         replaces: match table.mode {

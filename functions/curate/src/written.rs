@@ -37,7 +37,7 @@ const BATCHES_AHEAD: usize = 4;
 
 /// A table of this run that others read.
 #[derive(Debug)]
-pub struct Written {
+pub(crate) struct Written {
     table: Table,
     area: Area,
     /// Key of the table's folder in this run, ending with `/`.
@@ -48,7 +48,7 @@ pub struct Written {
 
 impl Written {
     /// A table that is going to be written to the folder, a key that ends with `/`.
-    pub fn new(area: &Area, folder: String, table: &Table) -> Arc<Self> {
+    pub(crate) fn new(area: &Area, folder: String, table: &Table) -> Arc<Self> {
         let fields = table.columns.iter().map(|column| {
             // in a folder's name an empty text cannot be told from a null
             let nullable = column.nullable || table.partitions.contains(&column.name);
@@ -59,13 +59,13 @@ impl Written {
     }
 
     /// From here on the table can be read.
-    pub fn is_there(&self, output: &TableOutput) {
+    pub(crate) fn is_there(&self, output: &TableOutput) {
         // a table is built once in a run
         let _ = self.output.set(output.clone());
     }
 
     /// As a table for SQL.
-    pub fn provider(self: &Arc<Self>) -> Result<Arc<dyn TableProvider>, Failure> {
+    pub(crate) fn provider(self: &Arc<Self>) -> Result<Arc<dyn TableProvider>, Failure> {
         let partition: Arc<dyn PartitionStream> = Arc::new(WrittenRows(Arc::clone(self)));
         let rows = StreamingTable::try_new(Arc::clone(&self.schema), vec![partition]).map_err(Failure::internal)?;
         Ok(Arc::new(WrittenTable(rows)))
@@ -141,7 +141,7 @@ impl Written {
 
 /// A [`Written`] table as DataFusion sees it: a type of its own, so that it is not taken for a raw table of its name.
 #[derive(Debug)]
-pub struct WrittenTable(StreamingTable);
+pub(crate) struct WrittenTable(StreamingTable);
 
 #[async_trait]
 impl TableProvider for WrittenTable {
@@ -203,7 +203,7 @@ impl Pieces {
     }
 
     fn of_group(ranges: &Ranges, group: &RowGroupMetaData) -> io::Result<Self> {
-        let chunks = group.columns().iter().map(|column| column.byte_range());
+        let chunks = group.columns().iter().map(parquet::file::metadata::ColumnChunkMetaData::byte_range);
         let ends = chunks.map(|(at, length)| (at, at + length));
         let (at, end) = ends.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))).unwrap_or((0, 0));
         let length = usize::try_from(end - at).map_err(io::Error::other)?;

@@ -71,6 +71,9 @@ impl Answer {
 
 impl Api {
     /// Sets the client up.
+    ///
+    /// # Errors
+    /// Where there are no certificates to trust.
     pub fn new() -> Result<Self, Failure> {
         // fails only where a provider is installed already, which does as well
         let _ = rustls::crypto::ring::default_provider().install_default();

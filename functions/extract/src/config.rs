@@ -60,6 +60,9 @@ pub struct Plan {
 
 impl Plan {
     /// What a request asks for, by the metadata.
+    ///
+    /// # Errors
+    /// Where the table has no source, or event, metadata and settings do not fit together.
     pub fn new(
         settings: &Settings,
         metadata: &MetaData,
@@ -84,6 +87,9 @@ impl Plan {
     }
 
     /// Refuses at once what the pacing alone makes impossible, instead of fetching for nothing until the deadline.
+    ///
+    /// # Errors
+    /// Where so many requests cannot be made in that time.
     pub fn check_time(&self, working_time: Duration) -> Result<(), Failure> {
         let pace = u64::from(self.source.requests_per_second);
         let least = (self.requests - 1) / pace;
@@ -103,9 +109,10 @@ impl Plan {
 /// The table asked for, or the only one that there is to extract.
 fn choose<'a>(metadata: &'a MetaData, name: Option<&str>) -> Result<(&'a Table, &'a Source), Failure> {
     let with_source: Vec<_> = metadata.raw.values().filter_map(|table| Some((table, table.source.as_ref()?))).collect();
-    let choices = || match with_source[..] {
-        [] => "no raw table of the metadata has a `source`".to_owned(),
-        _ => {
+    let choices = || {
+        if with_source[..].is_empty() {
+            "no raw table of the metadata has a `source`".to_owned()
+        } else {
             let names: Vec<_> = with_source.iter().map(|(table, _)| format!("`{}`", table.name)).collect();
             format!("the tables with a `source` are {}", names.join(", "))
         }
@@ -115,12 +122,11 @@ fn choose<'a>(metadata: &'a MetaData, name: Option<&str>) -> Result<(&'a Table, 
         (None, _) => Err(Failure::bad_input(format!("which `table`? {}", choices()))),
         (Some(name), _) => {
             let table = metadata.raw_table(name).map_err(Failure::bad_input)?;
-            match &table.source {
-                Some(source) => Ok((table, source)),
-                None => {
-                    let file = table.file.display();
-                    Err(Failure::bad_input(format!("{file}: table `{name}` has no `source`; {}", choices())))
-                }
+            if let Some(source) = &table.source {
+                Ok((table, source))
+            } else {
+                let file = table.file.display();
+                Err(Failure::bad_input(format!("{file}: table `{name}` has no `source`; {}", choices())))
             }
         }
     }

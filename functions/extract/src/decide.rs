@@ -25,6 +25,9 @@ pub enum Decision {
 
 impl Destination {
     /// The extract of this time, if one has been decided on.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn decided(&self, store: &Store) -> Result<Option<Extract>, Failure> {
         let key = self.record();
         let Some(record) = store.read_whole(&self.reports, &key).await? else { return Ok(None) };
@@ -35,6 +38,9 @@ impl Destination {
 
     /// The file in history that shows that this time has been extracted, of an extract whose record is gone. A part of
     /// one is a conflict: the rows of another attempt must not join it.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn in_history(&self, store: &Store) -> Result<Option<Object>, Failure> {
         let found = self.history(store).await?;
         let whole = [self.key(None), self.key(Some(0))];
@@ -54,6 +60,9 @@ impl Destination {
     }
 
     /// Makes an attempt the extract, unless another is. An attempt whose record may have been written stays staged.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn decide(&self, store: &Store, attempt: Extract) -> Result<Decision, Failure> {
         let json = json(&attempt)?;
         match store.put(&self.reports, &self.record(), json, "application/json", Write::IfAbsent).await {
@@ -76,6 +85,9 @@ impl Destination {
 
     /// Copies the extract's files into land, the first one last; gives how many were not there yet. `is_fresh` says
     /// that nobody can have begun before.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn land(&self, store: &Store, extract: &Extract, is_fresh: bool) -> Result<usize, Failure> {
         if extract.landed {
             return Ok(0);

@@ -91,6 +91,9 @@ impl<'a> Landing<'a> {
     }
 
     /// Adds a row, given as a line with its line feed.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn write(&mut self, line: &str) -> Result<(), Failure> {
         // only once there is a row for the next one, so that no chunk is empty
         if self.current.compressed_bytes() >= self.maximum_file_bytes {
@@ -106,10 +109,14 @@ impl<'a> Landing<'a> {
     }
 
     /// Finishes what was staged, and says what it is. Where it fails, some of it may be left to the lifecycle rule.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn finish(mut self) -> Result<Extract, Failure> {
-        let staged = match self.sealed.is_empty() && self.current.upload.is_none() {
-            true => self.finish_small().await.map(|file| vec![file]),
-            false => self.finish_chunks().await,
+        let staged = if self.sealed.is_empty() && self.current.upload.is_none() {
+            self.finish_small().await.map(|file| vec![file])
+        } else {
+            self.finish_chunks().await
         };
         match staged {
             Ok(files) => Ok(Extract {

@@ -50,6 +50,9 @@ struct Tally {
 
 impl App {
     /// Sets the function up.
+    ///
+    /// # Errors
+    /// All that is wrong with settings and metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
         let settings = Settings::read(&mut boot.env);
         let metadata = boot.metadata()?;
@@ -57,6 +60,9 @@ impl App {
     }
 
     /// Lands a table once for its scheduled time: all of it or nothing.
+    ///
+    /// # Errors
+    /// Where the source or S3 do not answer, or an answer cannot become rows; then nothing of it is in land.
     pub async fn extract(&self, request: ExtractRequest, invocation: &Invocation) -> Result<ExtractResponse, Failure> {
         let plan = Plan::new(&self.settings, &self.metadata, request, Utc::now())?;
         // boxed: the SDK's futures nest so deeply that the compiler refuses more on top of them
@@ -197,7 +203,7 @@ async fn fill(fetch: &mut Fetch, landing: &mut Landing<'_>, tally: &mut Tally) -
 /// What is left of Lambda's time, less the reserve: at most a tenth, for functions with a short timeout.
 fn working_time(invocation: &Invocation) -> Duration {
     let left = invocation.time_left(Duration::ZERO);
-    left - RESERVE.min(left / 10)
+    left.saturating_sub(RESERVE.min(left / 10))
 }
 
 fn out_of_time(plan: &Plan, tally: &Tally, working_time: Duration) -> Failure {

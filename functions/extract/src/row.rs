@@ -101,6 +101,9 @@ impl Records {
 
 impl Shape {
     /// The records of an answer; or why there are none, and the body again.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, and its body.
     pub fn records(&self, body: Vec<u8>) -> Result<Records, (BodyError, Vec<u8>)> {
         let body = match String::from_utf8(body) {
             Ok(body) => body,

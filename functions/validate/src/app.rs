@@ -34,6 +34,9 @@ fn turn_key(base_folder: &str) -> String {
 
 impl App {
     /// Sets the function up from its environment and metadata.
+    ///
+    /// # Errors
+    /// All that is wrong with settings and metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
         let land = boot.env.text(env::LAND_BUCKET);
         let base_folder = boot.env.text(env::BASE_FOLDER);

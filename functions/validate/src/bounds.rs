@@ -20,7 +20,7 @@ const FEW: usize = 16;
 
 /// Allowed values of a column.
 #[derive(Debug)]
-pub enum Allowed {
+pub(crate) enum Allowed {
     /// Texts.
     Texts(Set<Box<str>>),
     /// Whole numbers; units of the last digit of a decimal or timestamp, days, 0 and 1 of a boolean.
@@ -33,7 +33,7 @@ pub enum Allowed {
 
 /// A set that is asked once per value of a file.
 #[derive(Debug)]
-pub enum Set<T> {
+pub(crate) enum Set<T> {
     /// Compared one by one.
     Few(Vec<T>),
     /// By hash.
@@ -48,7 +48,7 @@ impl<T: Hash + Eq> Set<T> {
 
 impl Set<Box<str>> {
     /// Whether a text is one of them.
-    pub fn has(&self, text: &str) -> bool {
+    pub(crate) fn has(&self, text: &str) -> bool {
         match self {
             Self::Few(values) => values.iter().any(|value| **value == *text),
             Self::Many(values) => values.contains(text),
@@ -58,7 +58,7 @@ impl Set<Box<str>> {
 
 impl<T: Hash + Eq + Copy> Set<T> {
     /// Whether a value is one of them.
-    pub fn holds(&self, value: T) -> bool {
+    pub(crate) fn holds(&self, value: T) -> bool {
         match self {
             Self::Few(values) => values.contains(&value),
             Self::Many(values) => values.contains(&value),
@@ -67,14 +67,14 @@ impl<T: Hash + Eq + Copy> Set<T> {
 }
 
 /// The bits by which doubles are compared with those that are allowed.
-pub fn bits(number: f64) -> u64 {
+pub(crate) fn bits(number: f64) -> u64 {
     // adding zero gives -0.0 the other sign
     (number + 0.0).to_bits()
 }
 
 /// A bound, in the type that the column's values have.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// Of whole numbers, days, and units of the last digit of a timestamp.
     Whole(i64),
     /// In units of the column's last digit.
@@ -87,7 +87,7 @@ pub enum Bound {
 
 /// Which bound it is, and so where one that lies between two values goes: to the inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// The minimum.
     Least,
     /// The maximum.
@@ -96,7 +96,7 @@ pub enum End {
 
 impl Allowed {
     /// Fails with the text that is no value of the column.
-    pub fn new(table: &Table, column: &Column, texts: &[String]) -> Result<Self, String> {
+    pub(crate) fn new(table: &Table, column: &Column, texts: &[String]) -> Result<Self, String> {
         let (mut strings, mut whole, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
         for array in read(table, column, texts)? {
             each_text(&array, |_, value| strings.push(value.into()));
@@ -117,7 +117,7 @@ impl Allowed {
 
 impl Bound {
     /// Fails where no value of the column could be within, or the text is no value at all.
-    pub fn new(table: &Table, column: &Column, text: &str, end: End) -> Result<Self, String> {
+    pub(crate) fn new(table: &Table, column: &Column, text: &str, end: End) -> Result<Self, String> {
         let column_type = &column.column_type;
         let outside = || {
             let side = if end == End::Least { "great" } else { "small" };
@@ -160,7 +160,7 @@ impl Bound {
 }
 
 /// The rows whose value is below a bound. A number that is none (NaN) is on neither side of any bound, and so outside.
-pub fn each_below(array: &dyn Array, bound: Bound, breach: impl FnMut(usize)) {
+pub(crate) fn each_below(array: &dyn Array, bound: Bound, breach: impl FnMut(usize)) {
     match bound {
         Bound::Whole(least) => each_whole_outside(array, move |value| value >= least, breach),
         Bound::Decimal(least) => each_outside::<Decimal128Type>(array, move |value| value >= least, breach),
@@ -170,7 +170,7 @@ pub fn each_below(array: &dyn Array, bound: Bound, breach: impl FnMut(usize)) {
 }
 
 /// The rows whose value is above a bound.
-pub fn each_above(array: &dyn Array, bound: Bound, breach: impl FnMut(usize)) {
+pub(crate) fn each_above(array: &dyn Array, bound: Bound, breach: impl FnMut(usize)) {
     match bound {
         Bound::Whole(most) => each_whole_outside(array, move |value| value <= most, breach),
         Bound::Decimal(most) => each_outside::<Decimal128Type>(array, move |value| value <= most, breach),

@@ -18,7 +18,7 @@ const MAXIMUM_FILE_BYTES: u64 = 5_000_000_000;
 
 /// A raw table with its rules, made once.
 #[derive(Debug)]
-pub struct Dataset {
+pub(crate) struct Dataset {
     /// The description.
     pub table: Table,
     rules: Rules,
@@ -29,7 +29,7 @@ pub struct Dataset {
 
 impl Dataset {
     /// Fails with everything in the metadata that cannot be checked.
-    pub fn new(table: Table) -> Result<Self, Problems> {
+    pub(crate) fn new(table: Table) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let rules = Rules::new(&table, &mut problems);
         let file_name = match table.checks.file_name_pattern.as_ref().map(|pattern| anchored(pattern, Anchor::Whole)) {
@@ -54,11 +54,11 @@ impl Dataset {
             then.columns.iter_mut().for_each(|column| column.earlier_types.clear());
             earlier.push((before, Self::new(then)?));
         }
-        if problems.is_empty() { Ok(Self { file_name, rules, earlier, table }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { table, rules, file_name, earlier }) } else { Err(problems) }
     }
 
     /// Whether a file is called as it should be.
-    pub fn check_name(&self, key: &LandKey) -> Option<Violation> {
+    pub(crate) fn check_name(&self, key: &LandKey) -> Option<Violation> {
         let wrong = match (&self.file_name, &self.table.checks.file_name_pattern) {
             (Some(regex), Some(pattern)) => (!regex.is_match(&key.file_name))
                 .then(|| format!("file name `{}`: expected one that is `{pattern}`", key.file_name)),
@@ -68,7 +68,7 @@ impl Dataset {
     }
 
     /// Whether a file is as large as it should be.
-    pub fn check_size(&self, bytes: u64) -> Option<Violation> {
+    pub(crate) fn check_size(&self, bytes: u64) -> Option<Violation> {
         let checks = &self.table.checks;
         let (rule, expected) = if bytes == 0 && checks.minimum_bytes > 0 {
             ("size", "the file is empty".to_owned())
@@ -86,7 +86,7 @@ impl Dataset {
 
     /// Reads a file to its end, or as far as it goes, and applies every rule. Fails only when the bytes cannot be
     /// fetched, or there is no room for what must be remembered of them: that says nothing about the file.
-    pub fn check_rows(&self, input: impl Into<Input>, key: &LandKey) -> Result<Findings, Failure> {
+    pub(crate) fn check_rows(&self, input: impl Into<Input>, key: &LandKey) -> Result<Findings, Failure> {
         let landed = key.file_land_timestamp;
         if let Some((_, then)) = self.earlier.iter().find(|(before, _)| landed.is_some_and(|landed| landed < *before)) {
             return then.check_rows(input, key);
@@ -155,7 +155,7 @@ fn expected(which: &str, bound: u64, found: u64, thing: &str) -> String {
 }
 
 /// Every raw table with its rules. Fails with everything in the metadata that cannot be checked.
-pub fn datasets(metadata: &MetaData) -> Result<BTreeMap<String, Arc<Dataset>>, Problems> {
+pub(crate) fn datasets(metadata: &MetaData) -> Result<BTreeMap<String, Arc<Dataset>>, Problems> {
     let mut problems = Problems::default();
     let mut datasets = BTreeMap::new();
     for (name, table) in &metadata.raw {
@@ -223,4 +223,4 @@ fn misfit(tally: &Tally, of: u64) -> Violation {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ use arrow::datatypes::{
 };
 
 /// Every value with its row.
-pub fn each<T: ArrowPrimitiveType>(array: &dyn Array, mut value: impl FnMut(usize, T::Native)) {
+pub(crate) fn each<T: ArrowPrimitiveType>(array: &dyn Array, mut value: impl FnMut(usize, T::Native)) {
     let Some(array) = array.as_primitive_opt::<T>() else { return };
     let values = array.values().iter().enumerate();
     match array.nulls().filter(|nulls| nulls.null_count() > 0) {
@@ -17,7 +17,7 @@ pub fn each<T: ArrowPrimitiveType>(array: &dyn Array, mut value: impl FnMut(usiz
 }
 
 /// Every text with its row.
-pub fn each_text(array: &dyn Array, mut value: impl FnMut(usize, &str)) {
+pub(crate) fn each_text(array: &dyn Array, mut value: impl FnMut(usize, &str)) {
     let Some(array) = array.as_string_opt::<i32>() else { return };
     if array.null_count() == 0 {
         (0..array.len()).for_each(|row| value(row, array.value(row)));
@@ -28,7 +28,7 @@ pub fn each_text(array: &dyn Array, mut value: impl FnMut(usize, &str)) {
 }
 
 /// Every whole number, decimal and timestamp (in units of its last digit), day and boolean (0 and 1) with its row.
-pub fn each_whole(array: &dyn Array, mut value: impl FnMut(usize, i128)) {
+pub(crate) fn each_whole(array: &dyn Array, mut value: impl FnMut(usize, i128)) {
     match array.data_type() {
         DataType::Int8 => each::<Int8Type>(array, |row, found| value(row, found.into())),
         DataType::Int16 => each::<Int16Type>(array, |row, found| value(row, found.into())),
@@ -54,7 +54,7 @@ pub fn each_whole(array: &dyn Array, mut value: impl FnMut(usize, i128)) {
 }
 
 /// Every floating-point number with its row.
-pub fn each_number(array: &dyn Array, mut value: impl FnMut(usize, f64)) {
+pub(crate) fn each_number(array: &dyn Array, mut value: impl FnMut(usize, f64)) {
     match array.data_type() {
         DataType::Float32 => each::<Float32Type>(array, |row, found| value(row, found.into())),
         _ => each::<Float64Type>(array, value),

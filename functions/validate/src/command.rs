@@ -105,9 +105,10 @@ fn report_on(request: &Request, metadata: &MetaData, read: &Arc<AtomicU64>) -> R
         bytes: about.len(),
         last_modified: time.map_or(0, |time| time.as_secs()),
     };
-    let input = match rows::needs_ranges(local.format, local.compression) {
-        true => Input::from(Ranges::file(path).map_err(cannot_read)?),
-        false => Input::from(Counted { file, read: Arc::clone(read) }),
+    let input = if rows::needs_ranges(local.format, local.compression) {
+        Input::from(Ranges::file(path).map_err(cannot_read)?)
+    } else {
+        Input::from(Counted { file, read: Arc::clone(read) })
     };
     examine(&dataset, &local, file_here, input, failures, &metadata.sha256)
 }

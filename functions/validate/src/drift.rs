@@ -12,7 +12,7 @@ const SUMMARISED: usize = 3;
 
 /// See the [module](self).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Drift {
+pub(crate) struct Drift {
     /// Columns of the file that the metadata does not describe.
     pub new: Vec<NewColumn>,
     /// Described columns that no row has.
@@ -23,7 +23,7 @@ pub struct Drift {
 
 /// A column that the metadata does not describe.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct NewColumn {
+pub(crate) struct NewColumn {
     column: String,
     count: u64,
     percent: f64,
@@ -48,7 +48,7 @@ struct Snippet {
 
 /// A described column without values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Unfilled {
+pub(crate) struct Unfilled {
     /// The column.
     pub column: String,
     count: u64,
@@ -56,18 +56,18 @@ pub struct Unfilled {
 
 /// The columns that had no value yet.
 #[derive(Debug)]
-pub struct Empty {
+pub(crate) struct Empty {
     places: Vec<usize>,
 }
 
 impl Empty {
     /// Before the first row.
-    pub fn new(table: &Table) -> Self {
+    pub(crate) fn new(table: &Table) -> Self {
         Self { places: (0..table.data_columns().len()).collect() }
     }
 
     /// Takes the rows of a batch into account. A value of the wrong type is one, although it reads as null.
-    pub fn add(&mut self, batch: &Batch) {
+    pub(crate) fn add(&mut self, batch: &Batch) {
         self.places.retain(|place| {
             let array = batch.batch.column(*place);
             array.null_count() == array.len() && batch.gaps(*place).iter().all(|gap| gap.missing)
@@ -77,7 +77,7 @@ impl Empty {
 
 impl Drift {
     /// Of a file that was read, or of its part that could be.
-    pub fn new(table: &Table, read: &Summary, empty: &Empty) -> Self {
+    pub(crate) fn new(table: &Table, read: &Summary, empty: &Empty) -> Self {
         if read.rows == 0 {
             return Self::default();
         }
@@ -122,12 +122,12 @@ impl Drift {
     }
 
     /// Columns that a snippet describes.
-    pub fn snippets(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn snippets(&self) -> impl Iterator<Item = String> {
         self.new.iter().filter_map(|new| serde_json::to_string(new.snippet.as_ref()?).ok())
     }
 
     /// In a few words; none where nothing differs.
-    pub fn describe(&self) -> Option<String> {
+    pub(crate) fn describe(&self) -> Option<String> {
         let unfilled = |columns: &[Unfilled]| columns.iter().map(|c| c.column.clone()).collect::<Vec<_>>();
         let said = [
             ("new", self.new.iter().map(|new| new.column.clone()).collect()),

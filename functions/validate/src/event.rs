@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// What the event asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// To handle these objects.
     Objects(Vec<Record>),
     /// To handle what lies in land.
@@ -22,7 +22,7 @@ pub enum Event {
 
 /// One record of an S3 event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+pub(crate) enum Record {
     /// An object came to be.
     Created(Notice),
     /// It names no object that can be looked at.
@@ -36,7 +36,7 @@ pub enum Record {
 
 /// An object as an event or a listing names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// Key, decoded.
     pub key: String,
     /// Absent where the bucket has no versions, and in listings.
@@ -47,7 +47,7 @@ pub struct Notice {
 
 impl Event {
     /// Reads the payload of an invocation. `land` is the one bucket whose objects are handled.
-    pub fn read(payload: Value, land: &str) -> Result<Self, Failure> {
+    pub(crate) fn read(payload: Value, land: &str) -> Result<Self, Failure> {
         if let Some(records) = payload.get("Records") {
             let records = records.as_array().ok_or_else(|| Failure::bad_input("the event: `Records` is not a list"))?;
             return Ok(Self::Objects(records.iter().map(|record| Record::read(record, land)).collect()));

@@ -1,23 +1,23 @@
 //! Numbers in words.
 
 /// To four digits after the point.
-pub fn percent(count: u64, of: u64) -> f64 {
+pub(crate) fn percent(count: u64, of: u64) -> f64 {
     let percent = 100.0 * count as f64 / of.max(count).max(1) as f64;
     (percent * 10_000.0).round() / 10_000.0
 }
 
 /// How many rules are broken, in words.
-pub fn broken(rules: usize) -> String {
+pub(crate) fn broken(rules: usize) -> String {
     if rules == 1 { "1 rule is broken".into() } else { format!("{rules} rules are broken") }
 }
 
 /// `1 row`, `1,000 rows`
-pub fn counted(number: u64, thing: &str) -> String {
+pub(crate) fn counted(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// `1,000`
-pub fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {

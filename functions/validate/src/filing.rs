@@ -223,15 +223,17 @@ impl App {
         if failures.iter().any(|broken| matches!(broken.rule, "size" | "maximum_bytes")) {
             return Ok(Some(Findings { failures, ..Findings::default() }));
         }
-        let input = match rows::needs_ranges(key.format, key.compression) {
-            true => Ok(Ranges::new(object.bytes, self.areas.store.ranges(object)).into()),
-            false => {
-                let body = self.areas.store.read(object).await.map(store::blocking_reader);
-                body.map(|body| match is_counted_once(key, dataset) {
-                    true => Input::from(hashed.insert(Hashed::default()).reader(body)),
-                    false => Input::from(body),
-                })
-            }
+        let input = if rows::needs_ranges(key.format, key.compression) {
+            Ok(Ranges::new(object.bytes, self.areas.store.ranges(object)).into())
+        } else {
+            let body = self.areas.store.read(object).await.map(store::blocking_reader);
+            body.map(|body| {
+                if is_counted_once(key, dataset) {
+                    Input::from(hashed.insert(Hashed::default()).reader(body))
+                } else {
+                    Input::from(body)
+                }
+            })
         };
         let findings = match input {
             Ok(input) => {

@@ -7,16 +7,16 @@ use sha2::{Digest, Sha256};
 
 /// What was read so far.
 #[derive(Clone, Default)]
-pub struct Hashed(Arc<Mutex<(Sha256, u64)>>);
+pub(crate) struct Hashed(Arc<Mutex<(Sha256, u64)>>);
 
 impl Hashed {
     /// A reader whose bytes are counted in.
-    pub fn reader<R: Read>(&self, inner: R) -> impl Read + use<R> {
+    pub(crate) fn reader<R: Read>(&self, inner: R) -> impl Read + use<R> {
         Reader { inner, hashed: self.clone() }
     }
 
     /// The SHA-256, if it is of so many bytes: of all of a file that was read to its end.
-    pub fn of(&self, bytes: u64) -> Option<[u8; 32]> {
+    pub(crate) fn of(&self, bytes: u64) -> Option<[u8; 32]> {
         let (digest, read) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (read == bytes).then(|| digest.finalize().into())
     }

@@ -55,10 +55,13 @@ use extracts::Part;
 use filing::{Checked, Inspection, Outcome, Pending};
 
 /// Time kept for asking for the rebuild and deleting from land; no file is begun after.
-const RESERVE: Duration = Duration::from_secs(60);
+const RESERVE: Duration = Duration::from_mins(1);
 
 impl App {
     /// Answers an execution that asks for its turn, or handles files.
+    ///
+    /// # Errors
+    /// Where a service does not answer, or the event is none. What is wrong with a file is no error.
     pub async fn answer(&self, payload: Value, invocation: &Invocation) -> Result<Value, Failure> {
         let answer = match payload.get("turn_of") {
             Some(_) => {
@@ -75,6 +78,9 @@ impl App {
 
     /// Handles everything that the event names. One file's failure does not keep the others from being handled: it is
     /// returned after them.
+    ///
+    /// # Errors
+    /// The first of what went wrong, a retryable one before others; what could be done is done.
     pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<ValidateResponse, Failure> {
         let event = Event::read(payload, &self.land)?;
         let mut missing = Vec::new();

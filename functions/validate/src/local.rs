@@ -12,7 +12,7 @@ use crate::report::{Findings, Report, Violation};
 ///
 /// # Errors
 /// Where it cannot be found out.
-pub fn report(table: &Table, name: &str, ranges: Ranges) -> Result<Report, String> {
+pub(crate) fn report(table: &Table, name: &str, ranges: Ranges) -> Result<Report, String> {
     let dataset = Dataset::new(table.clone()).map_err(|problems| problems.to_string())?;
     let key = local_key(table, name)?;
     let file = LocalFile { shown: name.to_owned(), bytes: ranges.length(), last_modified: 0 };
@@ -20,7 +20,7 @@ pub fn report(table: &Table, name: &str, ranges: Ranges) -> Result<Report, Strin
 }
 
 /// A file of this machine, as a report names it.
-pub struct LocalFile {
+pub(crate) struct LocalFile {
     /// As people know it.
     pub shown: String,
     /// Its size.
@@ -30,7 +30,7 @@ pub struct LocalFile {
 }
 
 /// A key of no place in land.
-pub fn local_key(table: &Table, name: &str) -> Result<LandKey, String> {
+pub(crate) fn local_key(table: &Table, name: &str) -> Result<LandKey, String> {
     let (format, compression) =
         key::extension(name).ok_or_else(|| format!("{name}: none of the extensions {}", key::extensions()))?;
     let file_name = name.to_owned();
@@ -38,7 +38,7 @@ pub fn local_key(table: &Table, name: &str) -> Result<LandKey, String> {
 }
 
 /// What the function's checks find, besides what is wrong already.
-pub fn examine(
+pub(crate) fn examine(
     dataset: &Dataset,
     key: &LandKey,
     file: LocalFile,

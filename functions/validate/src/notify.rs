@@ -16,19 +16,19 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The topic.
 #[derive(Clone, Debug)]
-pub struct Notify {
+pub(crate) struct Notify {
     client: Client,
     topic: String,
 }
 
 impl Notify {
     /// Messages go to the topic of this ARN.
-    pub fn new(client: Client, topic: String) -> Self {
+    pub(crate) fn new(client: Client, topic: String) -> Self {
         Self { client, topic }
     }
 
     /// Sends a message if any of the files did not pass.
-    pub async fn publish(&self, files: &[ValidatedFile]) {
+    pub(crate) async fn publish(&self, files: &[ValidatedFile]) {
         let Some((subject, message)) = message(files) else { return };
         let publish = self.client.publish().topic_arn(&self.topic).subject(subject).message(message).send();
         let reason = match tokio::time::timeout(TIMEOUT, publish).await {

@@ -12,7 +12,7 @@ use crate::report::{Report, report_key};
 
 /// The buckets that a file in land may go to.
 #[derive(Debug)]
-pub struct Areas {
+pub(crate) struct Areas {
     /// S3.
     pub store: Store,
     /// Immutable history.
@@ -27,7 +27,7 @@ pub struct Areas {
 
 /// How the filing of a file came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Filed {
+pub(crate) enum Filed {
     /// The file is there, now or since before.
     Done(ObjectName),
     /// Other bytes have the key.
@@ -38,7 +38,7 @@ pub enum Filed {
 
 impl Areas {
     /// Copies a file to history, and to raw if asked.
-    pub async fn promote(&self, object: &Object, key: &str, to_raw: bool) -> Result<Filed, Failure> {
+    pub(crate) async fn promote(&self, object: &Object, key: &str, to_raw: bool) -> Result<Filed, Failure> {
         let filed = self.file(object, &self.raw_hist, key).await?;
         if !to_raw || !matches!(filed, Filed::Done(_)) {
             return Ok(filed);
@@ -57,7 +57,7 @@ impl Areas {
 
     /// Copies a rejected file to quarantine. A file of the same name that lies there already stays: this one is told
     /// apart by its version.
-    pub async fn quarantine(&self, object: &Object) -> Result<Filed, Failure> {
+    pub(crate) async fn quarantine(&self, object: &Object) -> Result<Filed, Failure> {
         match self.file(object, &self.quarantine, &object.key).await? {
             Filed::Conflict(_) => {
                 let key = with_suffix(&object.key, &format!(".{}", object.version_word()));
@@ -68,7 +68,12 @@ impl Areas {
     }
 
     /// Writes the report; beside the file too if that is in quarantine. Gives where it is, as `s3://…`.
-    pub async fn report(&self, object: &Object, report: &Report, filed_at: &ObjectName) -> Result<String, Failure> {
+    pub(crate) async fn report(
+        &self,
+        object: &Object,
+        report: &Report,
+        filed_at: &ObjectName,
+    ) -> Result<String, Failure> {
         let json = report.json()?;
         if filed_at.bucket == self.quarantine {
             let beside = with_suffix(&filed_at.key, ".report.json");
@@ -108,13 +113,13 @@ impl Areas {
     }
 
     /// What history has under a key, if it is not the file: promoting the file would be a conflict.
-    pub async fn other_in_history(&self, object: &Object, key: &str) -> Result<Option<Object>, Failure> {
+    pub(crate) async fn other_in_history(&self, object: &Object, key: &str) -> Result<Option<Object>, Failure> {
         let Some(target) = self.store.head(&self.raw_hist, key, None).await? else { return Ok(None) };
         Ok((self.same(object, &target).await? == Some(false)).then_some(target))
     }
 
     /// Whether two objects have the same bytes; `None` when the one in land is gone.
-    pub async fn same(&self, object: &Object, target: &Object) -> Result<Option<bool>, Failure> {
+    pub(crate) async fn same(&self, object: &Object, target: &Object) -> Result<Option<bool>, Failure> {
         match compare(object, target) {
             Comparison::Same => Ok(Some(true)),
             Comparison::Different => Ok(Some(false)),
@@ -126,13 +131,13 @@ impl Areas {
     }
 
     /// Whether exactly this version is still there.
-    pub async fn is_in_land(&self, object: &Object) -> Result<bool, Failure> {
+    pub(crate) async fn is_in_land(&self, object: &Object) -> Result<bool, Failure> {
         let found = self.store.head(&object.bucket, &object.key, object.version_id.as_deref()).await?;
         Ok(found.is_some_and(|found| found.etag == object.etag))
     }
 
     /// SHA-256 of the bytes; `None` when the object is gone.
-    pub async fn digest(&self, object: &Object) -> Result<Option<[u8; 32]>, Failure> {
+    pub(crate) async fn digest(&self, object: &Object) -> Result<Option<[u8; 32]>, Failure> {
         let mut body = match self.store.read(object).await {
             Ok(body) => body,
             Err(failure) => {

@@ -17,7 +17,7 @@ use aws_sdk_sfn::Client;
 use contract::message::RebuildRequest;
 use contract::{Failure, FailureKind};
 
-pub use crate::rebuild::state::StateObject;
+pub(crate) use crate::rebuild::state::StateObject;
 use crate::rebuild::state::{Known, Next, State};
 use crate::rebuild::window::Window;
 
@@ -29,7 +29,7 @@ const REMEMBERED: Duration = Duration::from_secs(2);
 
 /// How to ask for a rebuild.
 #[derive(Clone, Debug)]
-pub struct Rebuild {
+pub(crate) struct Rebuild {
     /// Step Functions.
     pub client: Client,
     /// ARN of the state machine.
@@ -46,7 +46,7 @@ pub struct Rebuild {
 
 /// An execution that was started, or found to be running.
 #[derive(Clone, Debug)]
-pub struct Started {
+pub(crate) struct Started {
     name: String,
     arn: String,
     at: Instant,
@@ -54,7 +54,7 @@ pub struct Started {
 
 impl Rebuild {
     /// Makes sure that an execution will list the files that are there now; gives its ARN.
-    pub async fn request(&self) -> Result<String, Failure> {
+    pub(crate) async fn request(&self) -> Result<String, Failure> {
         let mut closed = None;
         let mut attempt = 1;
         loop {

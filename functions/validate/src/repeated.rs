@@ -30,7 +30,7 @@ struct Marker {
 
 impl Areas {
     /// Copies a file without a folder to history, and to raw if asked: once, under the time of its first landing.
-    pub async fn promote_once(
+    pub(crate) async fn promote_once(
         &self,
         object: &Object,
         base_folder: &str,
@@ -90,7 +90,7 @@ impl Areas {
 }
 
 /// Whether a file was in history before, under the time of an earlier landing.
-pub fn repeats(object: &Object, base_folder: &str, name: &LandKey, filed_at: &ObjectName) -> bool {
+pub(crate) fn repeats(object: &Object, base_folder: &str, name: &LandKey, filed_at: &ObjectName) -> bool {
     name.filed(object.last_modified).format(base_folder) != filed_at.key
 }
 

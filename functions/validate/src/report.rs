@@ -79,7 +79,7 @@ const SUMMARISED: usize = 3;
 
 /// See the [module](self).
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     report_version: u32,
     /// What becomes of the file.
     pub verdict: Verdict,
@@ -107,7 +107,7 @@ pub struct Report {
 
 /// The file as it landed.
 #[derive(Clone, Debug, Serialize)]
-pub struct ObjectFacts {
+pub(crate) struct ObjectFacts {
     bucket: String,
     /// The key; of a local file its path.
     pub key: String,
@@ -121,7 +121,7 @@ pub struct ObjectFacts {
 
 /// What the checks found in a file.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// Rows read.
     pub rows: u64,
     /// Lines read.
@@ -136,7 +136,7 @@ pub struct Findings {
 
 /// A rule that a file breaks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// The rule's name.
     pub rule: &'static str,
     /// The column, if it is a rule of one.
@@ -156,7 +156,7 @@ pub struct Violation {
 
 /// A row that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Example {
+pub(crate) struct Example {
     /// From 1.
     pub line: u64,
     /// Where the value that it repeats was first.
@@ -172,12 +172,12 @@ pub struct Example {
 
 impl Violation {
     /// A rule about the file as a whole.
-    pub fn whole(rule: &'static str, expected: impl Into<String>) -> Self {
+    pub(crate) fn whole(rule: &'static str, expected: impl Into<String>) -> Self {
         Self { rule, column: None, expected: expected.into(), count: None, percent: None, examples: Vec::new() }
     }
 
     /// A rule about rows or lines, of which there are `of` in all.
-    pub fn counted(
+    pub(crate) fn counted(
         rule: &'static str,
         column: Option<&str>,
         expected: &str,
@@ -196,7 +196,7 @@ impl Violation {
     }
 
     /// In a few words, for the summary.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let mut text = format!("`{}`", self.rule);
         if let Some(column) = &self.column {
             let _ = write!(text, " of `{column}`");
@@ -229,7 +229,7 @@ impl Violation {
 
 impl Report {
     /// The report on a file that is at `filed_at` now. A file that breaks a rule has the verdict that is given.
-    pub fn new(
+    pub(crate) fn new(
         object: &Object,
         table: Option<&str>,
         findings: &Findings,
@@ -265,14 +265,14 @@ impl Report {
     }
 
     /// The file was in history before.
-    pub fn repeats(&mut self, other: ObjectName) {
+    pub(crate) fn repeats(&mut self, other: ObjectName) {
         let same = visible(&other.key);
         let _ = write!(self.summary, "; the same file as {same}, in history already: its rows count once");
         self.repeats = Some(other);
     }
 
     /// As it is written.
-    pub fn json(&self) -> Result<Vec<u8>, contract::Failure> {
+    pub(crate) fn json(&self) -> Result<Vec<u8>, contract::Failure> {
         let json = serde_json::to_string_pretty(self).map_err(contract::Failure::internal)?;
         Ok(format!("{}\n", visible_json(&json)).into_bytes())
     }
@@ -301,7 +301,7 @@ fn summary(findings: &Findings, verdict: Verdict) -> String {
 }
 
 /// The key of the report in the reports bucket.
-pub fn report_key(object: &Object) -> String {
+pub(crate) fn report_key(object: &Object) -> String {
     with_suffix(&format!("validation/{}", object.key), &format!(".{}.json", object.version_word()))
 }
 

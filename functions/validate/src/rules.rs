@@ -24,7 +24,7 @@ const SHOWN_VALUES: usize = 10;
 
 /// The rules of one table.
 #[derive(Debug)]
-pub struct Rules {
+pub(crate) struct Rules {
     rules: Vec<Rule>,
     unique: Vec<Unique>,
     allow_missing_columns: bool,
@@ -76,7 +76,7 @@ struct Part {
 
 /// How often each rule is broken in a file, as far as it was read.
 #[derive(Debug)]
-pub struct Tallies<'a> {
+pub(crate) struct Tallies<'a> {
     rules: &'a Rules,
     tallies: Vec<(u64, Vec<Example>)>,
     keyed: Keyed,
@@ -85,7 +85,7 @@ pub struct Tallies<'a> {
 
 impl Rules {
     /// The rules that a table's metadata sets. Those that cannot be checked are added to the problems.
-    pub fn new(table: &Table, problems: &mut Problems) -> Self {
+    pub(crate) fn new(table: &Table, problems: &mut Problems) -> Self {
         let checks = &table.checks;
         let mut rules = Vec::new();
         let mut unique = Vec::new();
@@ -166,7 +166,7 @@ impl Rules {
     }
 
     /// Counts for one file.
-    pub fn start(&self) -> Tallies<'_> {
+    pub(crate) fn start(&self) -> Tallies<'_> {
         let hashes = MAXIMUM_HASHES / self.unique.len().max(1);
         Tallies {
             rules: self,
@@ -178,7 +178,7 @@ impl Rules {
 }
 
 /// A pattern as it is applied, and what it asks in words.
-pub fn anchored(pattern: &str, anchor: Anchor) -> Result<(Regex, String), String> {
+pub(crate) fn anchored(pattern: &str, anchor: Anchor) -> Result<(Regex, String), String> {
     let (regex, expected) = match anchor {
         Anchor::Start => (format!(r"\A(?:{pattern})"), format!("a text that begins with `{pattern}`")),
         Anchor::Whole => (format!(r"\A(?:{pattern})\z"), format!("a text that is `{pattern}`")),
@@ -195,7 +195,7 @@ impl Part {
 
 impl Tallies<'_> {
     /// Applies every rule to every row of a batch. Fails when there is no room to remember what must be unique.
-    pub fn add(&mut self, batch: &Batch) -> Result<(), Failure> {
+    pub(crate) fn add(&mut self, batch: &Batch) -> Result<(), Failure> {
         let most = self.rules.examples;
         for (rule, (count, examples)) in self.rules.rules.iter().zip(&mut self.tallies) {
             let array = batch.batch.column(rule.place);
@@ -219,7 +219,7 @@ impl Tallies<'_> {
     }
 
     /// The rules that are broken, in the order of the columns. `rows` is how many there are in all.
-    pub fn broken(self, rows: u64) -> Result<Vec<Violation>, Failure> {
+    pub(crate) fn broken(self, rows: u64) -> Result<Vec<Violation>, Failure> {
         let mut all = Vec::new();
         for (rule, (count, examples)) in self.rules.rules.iter().zip(self.tallies) {
             if count > 0 {

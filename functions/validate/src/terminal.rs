@@ -102,9 +102,10 @@ fn write_names(f: &mut fmt::Formatter<'_>, what: &str, columns: &[Unfilled]) -> 
 /// The name of a column, in quotes where its ends would not be seen.
 fn name(column: &str) -> String {
     let shown = visible(column);
-    match column.is_empty() || column.starts_with(' ') || column.ends_with(' ') {
-        true => format!("`{shown}`"),
-        false => shown.into_owned(),
+    if column.is_empty() || column.starts_with(' ') || column.ends_with(' ') {
+        format!("`{shown}`")
+    } else {
+        shown.into_owned()
     }
 }
 

@@ -24,23 +24,23 @@ use crate::bounds::bits;
 use crate::report::Example;
 
 /// Hashes in memory for all rules of a table together: 16 MiB, with the copy that is sorted before it is written.
-pub const MAXIMUM_HASHES: usize = 1 << 18;
+pub(crate) const MAXIMUM_HASHES: usize = 1 << 18;
 /// A run is read back in pieces, of so many hashes for all runs together.
 const MERGED_HASHES: usize = 1 << 18;
 
 /// Makes the hashes of one file.
 #[derive(Clone, Debug)]
-pub struct Keyed {
+pub(crate) struct Keyed {
     keys: (u64, u64),
 }
 
 /// A value's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Digest(u64, u64);
+pub(crate) struct Digest(u64, u64);
 
 /// The values seen by one rule.
 #[derive(Debug)]
-pub struct Distinct {
+pub(crate) struct Distinct {
     /// The first line of each since the last run.
     seen: HashMap<Digest, u64, BuildHasherDefault<Itself>>,
     limit: usize,
@@ -67,15 +67,19 @@ struct Runs {
 
 impl Keyed {
     /// With keys that nobody can know.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = || RandomState::new().build_hasher().finish();
         Self { keys: (key(), key()) }
     }
 
     /// The hashes of the rows that have a value in every one of the columns.
-    pub fn each(&self, columns: &[ArrayRef], mut row: impl FnMut(usize, Digest) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn each(
+        &self,
+        columns: &[ArrayRef],
+        mut row: impl FnMut(usize, Digest) -> io::Result<()>,
+    ) -> io::Result<()> {
         let feeders: Vec<_> = columns.iter().map(feeder).collect();
-        let rows = columns.first().map_or(0, |column| column.len());
+        let rows = columns.first().map_or(0, arrow::array::Array::len);
         let has_nulls = columns.iter().any(|column| column.null_count() > 0);
         for n in 0..rows {
             if has_nulls && columns.iter().any(|column| column.is_null(n)) {
@@ -144,7 +148,7 @@ fn primitive<T: ArrowPrimitiveType>(
 
 impl Distinct {
     /// Keeps `hashes` in memory at most, or a few more.
-    pub fn new(hashes: usize, examples: usize) -> Self {
+    pub(crate) fn new(hashes: usize, examples: usize) -> Self {
         Self {
             seen: HashMap::default(),
             // what fits before the table grows beyond it
@@ -155,7 +159,7 @@ impl Distinct {
     }
 
     /// Takes a row's value into account. `value` shows it.
-    pub fn see(&mut self, digest: Digest, line: u64, value: impl FnOnce() -> Option<String>) -> io::Result<()> {
+    pub(crate) fn see(&mut self, digest: Digest, line: u64, value: impl FnOnce() -> Option<String>) -> io::Result<()> {
         match self.seen.entry(digest) {
             Entry::Occupied(first) => {
                 self.repeats.count += 1;
@@ -175,7 +179,7 @@ impl Distinct {
     }
 
     /// How many rows repeat an earlier one, and the first of them.
-    pub fn finish(mut self) -> io::Result<(u64, Vec<Example>)> {
+    pub(crate) fn finish(mut self) -> io::Result<(u64, Vec<Example>)> {
         if self.runs.is_some() {
             self.write_run()?;
         }

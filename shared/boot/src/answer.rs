@@ -6,9 +6,9 @@
 use serde_json::{Map, Value};
 
 /// The most bytes of an answer: an execution holds three at once, and what it was asked.
-pub const MOST_BYTES: usize = 70_000;
+pub(crate) const MOST_BYTES: usize = 70_000;
 /// The most bytes of the text of a failure. Of what fails an execution Step Functions keeps 32,768 characters.
-pub const MOST_TEXT_BYTES: usize = 14_000;
+pub(crate) const MOST_TEXT_BYTES: usize = 14_000;
 
 /// How much of an answer is told.
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ struct Limits {
 
 /// The answer where it is small; else the beginning of each list, with the number of those left out as `more_<list>`
 /// beside it, and of each text.
-pub fn bounded(answer: Value) -> Value {
+pub(crate) fn bounded(answer: Value) -> Value {
     if answer.to_string().len() <= MOST_BYTES {
         return answer;
     }
@@ -69,7 +69,7 @@ fn most(items: &[Value], limits: Limits) -> usize {
 }
 
 /// The beginning of a text that is longer than so many bytes.
-pub fn cut(mut text: String, bytes: usize) -> String {
+pub(crate) fn cut(mut text: String, bytes: usize) -> String {
     if text.len() > bytes {
         text.truncate(text.floor_char_boundary(bytes.saturating_sub('…'.len_utf8())));
         text.push('…');

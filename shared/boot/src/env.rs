@@ -154,6 +154,9 @@ impl Env {
     }
 
     /// Fails with all that was missing or wrong.
+    ///
+    /// # Errors
+    /// All that is missing or wrong, at once: [`contract::FailureKind::BadInput`].
     pub fn check(&mut self) -> Result<(), Failure> {
         if self.problems.is_empty() {
             return Ok(());

@@ -30,6 +30,9 @@ pub struct Boot {
 
 impl Boot {
     /// The description of all datasets.
+    ///
+    /// # Errors
+    /// All that is wrong with settings and metadata.
     pub fn metadata(&mut self) -> Result<MetaData, Failure> {
         let folder = self.env.metadata_folder();
         self.env.check()?;
@@ -58,6 +61,9 @@ impl Invocation {
 
     /// Waits for the work until that reserve. Fails with [`FailureKind::Timeout`](contract::FailureKind::Timeout) and
     /// what is to be done about it.
+    ///
+    /// # Errors
+    /// That of the work; [`contract::FailureKind::Timeout`] where the time is over.
     pub async fn in_time<T>(
         &self,
         reserve: Duration,
@@ -100,6 +106,9 @@ impl From<Reported> for Diagnostic {
 ///
 /// A set-up that fails (wrong metadata, a missing setting) does not end the process: every invocation then answers
 /// with that failure, so that whoever invokes the function reads the reason and not `Runtime.ExitError`.
+///
+/// # Errors
+/// Where the runtime API cannot be reached. What goes wrong in an invocation is its answer.
 pub async fn serve<App, Setup, Handler, Request, Response, Answer>(
     setup: Setup,
     handler: Handler,

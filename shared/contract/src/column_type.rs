@@ -166,6 +166,9 @@ const ALIASES: &[(&str, &str, &str)] = &[
 
 impl ColumnType {
     /// Reads a type name of the given metadata format. The error says what is wrong and offers the nearest valid name.
+    ///
+    /// # Errors
+    /// Where it is no type of that vocabulary, with the nearest.
     pub fn parse(text: &str, dialect: Dialect) -> Result<Self, String> {
         let mut parser = Parser { rest: text.trim(), dialect, depth: 0 };
         let parsed = parser.column_type()?;
@@ -176,6 +179,9 @@ impl ColumnType {
     }
 
     /// The type of a mojap-metadata `type_category`, used where a column has no `type`.
+    ///
+    /// # Errors
+    /// Where there is no such category, with those that there are.
     pub fn of_category(category: &str) -> Result<Self, String> {
         match category {
             "integer" => Ok(Self::Int64),

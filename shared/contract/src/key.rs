@@ -114,6 +114,9 @@ pub const MAXIMUM_KEY: usize = 1024;
 
 impl LandKey {
     /// Reads a decoded key of the land area.
+    ///
+    /// # Errors
+    /// Where the key is none of the grammar: the place and what was expected there.
     pub fn parse(base_folder: &str, key: &str) -> Result<Self, KeyError> {
         let fail = |reason: String| KeyError { key: key.to_owned(), reason };
         let base = base_folder.trim_matches('/');
@@ -184,6 +187,9 @@ impl LandKey {
     }
 
     /// Whether the file name follows the grammar `<table>[_<chunk>]_<unix seconds>`, with the folder's own time.
+    ///
+    /// # Errors
+    /// What the name should have been.
     pub fn check_name(&self) -> Result<(), String> {
         let expected = || format!("`{}[_<chunk>]_<unix seconds>.<extension>`", self.table);
         let stem = self.file_name.split('.').next().unwrap_or_default();
@@ -347,6 +353,9 @@ pub fn described_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
 }
 
 /// `+` is a space and `%XX` a byte in the keys of S3 events.
+///
+/// # Errors
+/// Where it is no URL-encoded UTF-8.
 pub fn decode_event_key(key: &str) -> Result<String, KeyError> {
     let fail = |reason: &str| KeyError { key: key.to_owned(), reason: reason.to_owned() };
     let mut bytes = Vec::with_capacity(key.len());

@@ -52,10 +52,7 @@ impl RunId {
     /// The run of a table in Glue: by its location or, where its partitions lie in the folders of several runs, by the
     /// run that it names.
     pub fn of_table(location: &str, named: Option<&str>) -> Option<Self> {
-        match is_of_several_runs(location) {
-            true => Self::parse(named?),
-            false => Self::of_location(location),
-        }
+        if is_of_several_runs(location) { Self::parse(named?) } else { Self::of_location(location) }
     }
 
     /// As it stands in keys.

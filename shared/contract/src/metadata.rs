@@ -53,6 +53,9 @@ pub struct MetaData {
 
 impl MetaData {
     /// Reads the folder whole. Fails with every problem of every file.
+    ///
+    /// # Errors
+    /// Every problem of every file, each with its file and JSON path.
     pub fn read(folder: &Path) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let mut digest = Sha256::new();
@@ -119,11 +122,17 @@ impl MetaData {
     }
 
     /// A raw table, or a message that names the nearest.
+    ///
+    /// # Errors
+    /// A message that names the nearest.
     pub fn raw_table(&self, name: &str) -> Result<&Table, String> {
         find(&self.raw, name, "raw table")
     }
 
     /// A raw table as curate reads it: a processed one by the description of what was made of it.
+    ///
+    /// # Errors
+    /// A message that names the nearest.
     pub fn source_table(&self, name: &str) -> Result<&Table, String> {
         let raw = self.raw_table(name)?;
         Ok(match raw.read_from {
@@ -133,6 +142,9 @@ impl MetaData {
     }
 
     /// A curated table, or a message that names the nearest.
+    ///
+    /// # Errors
+    /// A message that names the nearest.
     pub fn curated_table(&self, name: &str) -> Result<&Table, String> {
         find(&self.curated, name, "curated table")
     }

@@ -51,6 +51,9 @@ pub const TYPES: &[TypeNames] = &[
 
 /// The page with its tables made anew: each stands between `<!-- table: … -->` and `<!-- end -->`. Fails with the name
 /// of a table that there is not.
+///
+/// # Errors
+/// Where the page lacks a place for one of the tables.
 pub fn page(page: &str, database: &Value, table: &Value) -> Result<String, String> {
     let mut made = String::with_capacity(page.len());
     let mut rest = page;

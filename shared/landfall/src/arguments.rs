@@ -11,13 +11,13 @@ use clap_complete::Shell;
 #[command(
     after_help = "Ends with 0 if all is well, 1 if it is not, 2 if the command is wrong or cannot be carried out."
 )]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Check a file exactly as the function checks one that lands
     Validate(Validate),
     /// Write the metadata of a new table, from a sample or another program's description of it
@@ -41,14 +41,14 @@ pub enum Command {
 
 /// Where the metadata is.
 #[derive(Args, Debug)]
-pub struct MetaData {
+pub(crate) struct MetaData {
     /// The folder of the metadata and the SQL
     #[arg(long, value_name = "FOLDER", default_value = "meta_data")]
     pub meta_data: PathBuf,
 }
 
 #[derive(Args, Debug)]
-pub struct Validate {
+pub(crate) struct Validate {
     /// A file of any format in docs/files.md
     pub file: PathBuf,
     /// The raw table; may be left out when the file's name begins with one's name
@@ -65,7 +65,7 @@ pub struct Validate {
 }
 
 #[derive(Args, Debug)]
-pub struct NewTable {
+pub(crate) struct NewTable {
     /// A sample; or a Table Schema or Data Package of Frictionless, an ODCS data contract in JSON, or what
     /// `aws glue get-table` prints
     pub file: PathBuf,
@@ -80,7 +80,7 @@ pub struct NewTable {
 }
 
 #[derive(Args, Debug)]
-pub struct Check {
+pub(crate) struct Check {
     /// The SQL of this curated table only; may be given more than once
     #[arg(long, value_name = "NAME")]
     pub table: Vec<String>,
@@ -90,7 +90,7 @@ pub struct Check {
 
 /// How a run is built.
 #[derive(Args, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// For the version column
     #[arg(long, value_name = "VERSION", default_value = "local")]
     pub dea_version: String,
@@ -105,7 +105,7 @@ pub struct Settings {
 }
 
 #[derive(Args, Debug)]
-pub struct Tables {
+pub(crate) struct Tables {
     /// Holds <table>/file_land_timestamp=<unix seconds>/<file>
     #[arg(long, value_name = "FOLDER")]
     pub raw_hist: PathBuf,
@@ -135,7 +135,7 @@ pub struct Tables {
 }
 
 #[derive(Args, Debug)]
-pub struct Process {
+pub(crate) struct Process {
     /// Holds <table>/file_land_timestamp=<unix seconds>/<file>
     #[arg(long, value_name = "FOLDER")]
     pub raw: PathBuf,
@@ -147,7 +147,7 @@ pub struct Process {
 }
 
 #[derive(Args, Debug)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// Holds <table>/file_land_timestamp=<unix seconds>/<file>
     #[arg(long, value_name = "FOLDER")]
     pub raw_hist: PathBuf,
@@ -168,7 +168,7 @@ pub struct Verify {
 }
 
 #[derive(Args, Debug)]
-pub struct Define {
+pub(crate) struct Define {
     /// The table; a list of all tables when left out
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,

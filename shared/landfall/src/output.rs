@@ -39,7 +39,7 @@ const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Prints an answer. Whoever has closed the pipe has seen enough of it.
-pub fn print(text: &str) -> io::Result<()> {
+pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -48,7 +48,7 @@ pub fn print(text: &str) -> io::Result<()> {
 }
 
 /// Prints what is known of a file or a table, its first line green or red.
-pub fn print_verdict(text: &str, well: bool) -> io::Result<()> {
+pub(crate) fn print_verdict(text: &str, well: bool) -> io::Result<()> {
     let style = if well { GREEN } else { RED };
     let (first, rest) =
         text.split_once('\n').map_or((text, String::new()), |(first, rest)| (first, format!("\n{rest}")));
@@ -56,11 +56,11 @@ pub fn print_verdict(text: &str, well: bool) -> io::Result<()> {
 }
 
 /// Says what is wrong.
-pub fn complain(what: impl Display) {
+pub(crate) fn complain(what: impl Display) {
     anstream::eprintln!("{RED}error{RED:#}: {what}");
 }
 
 /// Says what may be wrong.
-pub fn warn(what: impl Display) {
+pub(crate) fn warn(what: impl Display) {
     anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {what}");
 }

@@ -12,14 +12,14 @@ const SILENT: Duration = Duration::from_secs(2);
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Tells until it is dropped.
-pub struct Progress {
+pub(crate) struct Progress {
     end: Option<Sender<()>>,
     telling: Option<JoinHandle<()>>,
 }
 
 impl Progress {
     /// Tells what is being done, and how far it is: so much of so much, in bytes, as far as that is known.
-    pub fn new(doing: String, far: impl Fn() -> Option<(u64, u64)> + Send + 'static) -> Self {
+    pub(crate) fn new(doing: String, far: impl Fn() -> Option<(u64, u64)> + Send + 'static) -> Self {
         let (end, ended) = channel();
         let telling = thread::spawn(move || {
             let started = Instant::now();

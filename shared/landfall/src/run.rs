@@ -14,7 +14,7 @@ use crate::output::{End, complain, print, print_verdict, warn};
 use crate::progress::Progress;
 
 /// Does what is asked, and says how it went.
-pub fn run(arguments: Arguments) -> ExitCode {
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let end = match arguments.command {
         Command::Validate(asked) => validate(asked),
         Command::NewTable(asked) => new_table(asked),

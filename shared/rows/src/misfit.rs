@@ -136,9 +136,10 @@ struct Known {
 impl Known {
     /// What is expected of a row that lacks it.
     fn missing(&self, when: &str) -> String {
-        match *self.name == *self.in_files {
-            true => format!("the column {when}"),
-            false => format!("the column, which is `{}` there, {when}", self.in_files),
+        if *self.name == *self.in_files {
+            format!("the column {when}")
+        } else {
+            format!("the column, which is `{}` there, {when}", self.in_files)
         }
     }
 }
@@ -333,17 +334,16 @@ impl Tallies {
 
     fn unexpected_place(&mut self, name: &str) -> usize {
         let shown = shown_part(name);
-        match self.unexpected_names.get(shown) {
-            Some(n) => *n,
-            None => {
-                if self.unexpected.len() < MAXIMUM_UNEXPECTED_NAMES {
-                    self.unexpected_names.insert(shown.into(), self.unexpected.len());
-                    self.unexpected.push(Tally::new(MisfitKind::UnexpectedColumn, Some(cut(name).into())));
-                } else if self.unexpected.len() == MAXIMUM_UNEXPECTED_NAMES {
-                    self.unexpected.push(Tally::new(MisfitKind::UnexpectedColumn, None));
-                }
-                self.unexpected.len() - 1
+        if let Some(n) = self.unexpected_names.get(shown) {
+            *n
+        } else {
+            if self.unexpected.len() < MAXIMUM_UNEXPECTED_NAMES {
+                self.unexpected_names.insert(shown.into(), self.unexpected.len());
+                self.unexpected.push(Tally::new(MisfitKind::UnexpectedColumn, Some(cut(name).into())));
+            } else if self.unexpected.len() == MAXIMUM_UNEXPECTED_NAMES {
+                self.unexpected.push(Tally::new(MisfitKind::UnexpectedColumn, None));
             }
+            self.unexpected.len() - 1
         }
     }
 

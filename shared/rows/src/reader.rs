@@ -53,6 +53,9 @@ pub struct Summary {
 
 impl RowReader {
     /// Nothing of the rows is read yet. Text comes from any [`Input`], Parquet from [`Ranges`](crate::Ranges).
+    ///
+    /// # Errors
+    /// Where the file is none of its format, or the metadata cannot be followed.
     pub fn new(
         input: impl Into<Input>,
         format: FileFormat,
@@ -98,6 +101,9 @@ impl RowReader {
 
     /// The next rows, or `None` after the last. What was read before an error comes out before it; the error then comes
     /// at every call.
+    ///
+    /// # Errors
+    /// What makes the rest of the file unreadable.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
         let most_rows = most_rows(&self.options, &self.rows);
         let bytes = self.source.bytes();

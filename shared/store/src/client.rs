@@ -43,6 +43,9 @@ impl Store {
     }
 
     /// An object, or one version of it, or `None` when there is none.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn head(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<Object>, Failure> {
         let answer = self
             .client
@@ -82,6 +85,9 @@ impl Store {
     }
 
     /// Every object under a prefix, by key. A prefix that names a folder must end with `/`.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>, Failure> {
         let mut objects = Vec::new();
         self.visit(bucket, prefix, |object| objects.push(object)).await?;
@@ -89,6 +95,9 @@ impl Store {
     }
 
     /// As [`Store::list`], for whoever has no room for all of them at once: a page holds a thousand.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn visit(&self, bucket: &str, prefix: &str, mut visit: impl FnMut(Object)) -> Result<(), Failure> {
         let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -109,11 +118,17 @@ impl Store {
     }
 
     /// The bytes of exactly this version: fails with [`FailureKind::Conflict`] when the key has other bytes by now.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn read(&self, object: &Object) -> Result<ByteStream, Failure> {
         Ok(self.open(object).await?.1)
     }
 
     /// As [`Store::read`], and the object again with what only its own answer tells: its version and checksum.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn open(&self, object: &Object) -> Result<(Object, ByteStream), Failure> {
         let answer = self.get(object).checksum_mode(ChecksumMode::Enabled).send().await;
         match answer {
@@ -162,12 +177,18 @@ impl Store {
     }
 
     /// A small object whole; `None` when there is none.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn read_whole(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         Ok(self.read_tagged(bucket, key).await?.map(|(body, _)| body))
     }
 
     /// An object of JSON, read as it comes in: what the type leaves out takes no memory. `None` when there is none.
     /// Fails with [`FailureKind::BadInput`] where it is not what it is said to be.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn read_json<T: DeserializeOwned + Send + 'static>(
         &self,
         bucket: &str,
@@ -186,6 +207,9 @@ impl Store {
     }
 
     /// As [`Store::read_whole`], with the entity tag: for whoever is to write over exactly that.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn read_tagged(&self, bucket: &str, key: &str) -> Result<Option<(Vec<u8>, String)>, Failure> {
         let Some(found) = self.newest(bucket, key).await? else { return Ok(None) };
         let etag = found.e_tag().unwrap_or_default().to_owned();
@@ -206,6 +230,10 @@ impl Store {
     }
 
     /// Writes a small object.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object. [`FailureKind::Conflict`] where the key is
+    /// taken and may not be.
     pub async fn put(
         &self,
         bucket: &str,
@@ -219,6 +247,9 @@ impl Store {
 
     /// Writes a small object over exactly the one with an entity tag, or where there is none; gives the new entity tag.
     /// Fails with [`FailureKind::Conflict`] when another write was quicker.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn put_over(
         &self,
         bucket: &str,
@@ -269,6 +300,9 @@ impl Store {
 
     /// Whether what lies under a key comes of the same write as an object, as its copies do; `None` when nothing is
     /// there.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn is_same_write(&self, object: &Object, bucket: &str, key: &str) -> Result<Option<bool>, Failure> {
         let Some(there) = WriteToken::of(&self.client, bucket, key).await? else { return Ok(None) };
         let ours = WriteToken::of(&self.client, &object.bucket, &object.key).await?;
@@ -276,6 +310,9 @@ impl Store {
     }
 
     /// Deletes exactly this version; success when it is gone already. Later versions of the key stay.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn delete(&self, object: &Object) -> Result<(), Failure> {
         let delete = self.client.delete_object().bucket(&object.bucket).key(&object.key);
         let delete = match &object.version_id {

@@ -35,6 +35,9 @@ pub enum Copied {
 impl Store {
     /// Copies `from` to another key without reading it. Fails with [`FailureKind::Conflict`] when the source has
     /// other bytes by now, and with [`FailureKind::NotFound`] when that version is gone.
+    ///
+    /// # Errors
+    /// Where S3 refuses or does not answer; the failure names the object.
     pub async fn copy_if_absent(&self, from: &Object, bucket: &str, key: &str) -> Result<Copied, Failure> {
         let doing = || format!("copying {} to {}", from.url(), url(bucket, key));
         // A precondition of the source and one of the target both answer 412: ask first, so that the answer is clear.

@@ -6,7 +6,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 
 /// Until a request that S3 works at is made again.
-const WORK_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const WORK_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// For requests that S3 itself works at for a while: copies, and the end of an upload in parts. It says nothing
 /// meanwhile, so that neither the silence nor the stream that stands still is a mistake.

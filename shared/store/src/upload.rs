@@ -90,6 +90,9 @@ impl Upload {
 
     /// Adds bytes. A part that is full goes out in the background; this waits only while as many as may be are on their
     /// way. A part that cannot be sent fails the next call, and every one after it.
+    ///
+    /// # Errors
+    /// Where a part could not be sent: the upload is over.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         self.check()?;
         self.bytes += bytes.len() as u64;
@@ -107,6 +110,9 @@ impl Upload {
     /// Sends what is buffered as the last part, even if the object is smaller than a part, and waits for all parts: a
     /// sealed write holds no bytes, so that many can wait to be finished together. Only [`Upload::finish`] or
     /// [`Upload::abandon`] may follow.
+    ///
+    /// # Errors
+    /// Where a part could not be sent: the upload is over.
     pub async fn seal(&mut self) -> Result<(), Failure> {
         self.check()?;
         if !self.buffer.is_empty() || self.multipart.is_none() {
@@ -121,6 +127,9 @@ impl Upload {
     }
 
     /// Makes the object visible, whole. A write that cannot be finished is abandoned.
+    ///
+    /// # Errors
+    /// Where a part could not be sent, the object cannot be completed, or its key is taken and may not be.
     pub async fn finish(mut self, write: Write) -> Result<Uploaded, Failure> {
         let finished = match (&self.failed, &self.multipart) {
             (None, None) => self.put(write).await,

@@ -16,20 +16,20 @@ pub(crate) struct WriteToken(String);
 
 impl WriteToken {
     /// Its name among the object's metadata.
-    pub const NAME: &str = "landfall-write";
+    pub(crate) const NAME: &str = "landfall-write";
 
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // the standard library takes their keys from the system's random numbers
         let [one, other] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
         Self(format!("{one:016x}{other:016x}"))
     }
 
-    pub fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         &self.0
     }
 
     /// The word of the write that an object comes of, if it has one; `None` when there is no object.
-    pub async fn of(client: &Client, bucket: &str, key: &str) -> Result<Option<Option<String>>, Failure> {
+    pub(crate) async fn of(client: &Client, bucket: &str, key: &str) -> Result<Option<Option<String>>, Failure> {
         match client.head_object().bucket(bucket).key(key).send().await {
             Ok(head) => Ok(Some(head.metadata().and_then(|of| of.get(Self::NAME)).cloned())),
             Err(error) => match boot::aws::failure(&error) {
@@ -40,7 +40,13 @@ impl WriteToken {
     }
 
     /// Whether a write that was refused came through all the same: the object's entity tag then, else the refusal.
-    pub async fn settle(&self, client: &Client, bucket: &str, key: &str, refused: Failure) -> Result<String, Failure> {
+    pub(crate) async fn settle(
+        &self,
+        client: &Client,
+        bucket: &str,
+        key: &str,
+        refused: Failure,
+    ) -> Result<String, Failure> {
         if !matches!(refused.kind, FailureKind::Conflict | FailureKind::NotFound) {
             return Err(refused);
         }

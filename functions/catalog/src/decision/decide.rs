@@ -10,7 +10,7 @@ use crate::decision::record::{Decided, Decision, PartitionState, same_location};
 
 /// A run that is to be published.
 #[derive(Clone, Debug)]
-pub struct Proposal {
+pub(crate) struct Proposal {
     /// The run.
     pub run: RunId,
     /// Whether somebody asked for this very run: it is published whatever is there now.
@@ -21,7 +21,7 @@ pub struct Proposal {
 
 /// A table as a run has written it.
 #[derive(Clone, Debug)]
-pub struct Proposed {
+pub(crate) struct Proposed {
     /// What the run has made of it.
     pub table: Decided,
     /// How much of the table that is.
@@ -33,7 +33,7 @@ pub struct Proposed {
 
 /// What became of a table of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It is published, or some of its partitions are.
     Published,
     /// A newer run is there, and stays.
@@ -95,7 +95,7 @@ impl From<Refusal> for Failure {
 }
 
 /// What is published when a run is: the same decision where nothing changes.
-pub fn publish(
+pub(crate) fn publish(
     current: &Decision,
     proposal: &Proposal,
     now: DateTime<Utc>,
@@ -146,9 +146,10 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
     let whole = proposed.replaces == Replaces::Table || at.is_none();
     let base = proposed.table.base.as_ref();
     if is_older && (whole || base.is_some()) {
-        return match has_partitions_of_its_own(before, proposed, run) {
-            true => Err(stale(proposed, base, at)),
-            false => Ok((before.clone(), Outcome::Superseded)),
+        return if has_partitions_of_its_own(before, proposed, run) {
+            Err(stale(proposed, base, at))
+        } else {
+            Ok((before.clone(), Outcome::Superseded))
         };
     }
     let is_complete = at.is_none() || is_complete(before, proposed);
@@ -168,13 +169,12 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
         let stay = partitions.len() - partitions.iter().filter(of_run).count();
         if any && stay > 0 {
             let held = held_types(before, &proposed.table, stay)?;
-            table.undescribed = match is_older {
-                false => held,
-                true => {
-                    let described = table.types();
-                    let ours = proposed.table.types().into_iter().filter(|(column, _)| !described.contains_key(column));
-                    before.undescribed.clone().into_iter().chain(ours).collect()
-                }
+            table.undescribed = if is_older {
+                let described = table.types();
+                let ours = proposed.table.types().into_iter().filter(|(column, _)| !described.contains_key(column));
+                before.undescribed.clone().into_iter().chain(ours).collect()
+            } else {
+                held
             };
         }
         table.state.rows = partitions.iter().map(|partition| partition.rows).sum();
@@ -258,7 +258,7 @@ fn check_files(current: &Decision, table: &Decided) -> Result<(), Refusal> {
 }
 
 /// What is published when tables go back, or forward, to what they were once: those that `then` does not have stay.
-pub fn roll_back(
+pub(crate) fn roll_back(
     current: &Decision,
     then: &Decision,
     is_described: impl Fn(&str) -> bool,
@@ -286,7 +286,7 @@ pub fn roll_back(
 }
 
 /// What is published when a decision turns out wrong: what was before it, as far as nobody has decided otherwise since.
-pub fn take_back(current: &Decision, ours: &Decision, before: &Decision, now: DateTime<Utc>) -> Decision {
+pub(crate) fn take_back(current: &Decision, ours: &Decision, before: &Decision, now: DateTime<Utc>) -> Decision {
     let mut next = current.next(now);
     for table in &ours.tables {
         let name = &table.state.table;
@@ -337,7 +337,7 @@ fn without(is: &Decided, ours: &Decided, was: Option<&Decided>) -> Decided {
 }
 
 /// What is published when tables of others, each at a place, are replaced by the pipeline's.
-pub fn take_over(current: &Decision, places: &BTreeMap<String, String>, now: DateTime<Utc>) -> Decision {
+pub(crate) fn take_over(current: &Decision, places: &BTreeMap<String, String>, now: DateTime<Utc>) -> Decision {
     let mut next = current.next(now);
     for table in &mut next.tables {
         if let Some(place) = places.get(&table.state.table) {
@@ -348,14 +348,14 @@ pub fn take_over(current: &Decision, places: &BTreeMap<String, String>, now: Dat
 }
 
 /// What is published when tables are dropped.
-pub fn drop_tables(current: &Decision, names: &[String], now: DateTime<Utc>) -> Decision {
+pub(crate) fn drop_tables(current: &Decision, names: &[String], now: DateTime<Utc>) -> Decision {
     let mut next = current.next(now);
     names.iter().for_each(|name| next.remove(name));
     if next.says(current) { current.clone() } else { next }
 }
 
 /// The promise that nothing is pointed at these folders again; those at which something points are not among them.
-pub fn expire(current: &Decision, candidates: BTreeSet<String>) -> Decision {
+pub(crate) fn expire(current: &Decision, candidates: BTreeSet<String>) -> Decision {
     let used = current.places();
     let expired: BTreeSet<String> = candidates.into_iter().filter(|folder| !used.covers(folder)).collect();
     // no table changes: neither the journal nor Glue has anything to learn

@@ -6,34 +6,34 @@ use contract::RunId;
 
 /// Places that something points at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places(BTreeSet<String>);
+pub(crate) struct Places(BTreeSet<String>);
 
 impl Places {
     /// Adds a place; nothing where there is none.
-    pub fn add(&mut self, location: &str) {
+    pub(crate) fn add(&mut self, location: &str) {
         if !location.is_empty() {
             self.0.insert(format!("{}/", location.trim_end_matches('/')));
         }
     }
 
     /// Adds all of another's.
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
     /// Whether something points at a folder, at one within it, or at one that it is in.
-    pub fn covers(&self, folder: &str) -> bool {
+    pub(crate) fn covers(&self, folder: &str) -> bool {
         let within = self.0.range(folder.to_owned()..).next().is_some_and(|place| place.starts_with(folder));
         within || self.holds(folder)
     }
 
     /// Whether a folder is one of them, or in one of them.
-    pub fn holds(&self, folder: &str) -> bool {
+    pub(crate) fn holds(&self, folder: &str) -> bool {
         folder.match_indices('/').map(|(at, _)| &folder[..=at]).any(|above| self.0.contains(above))
     }
 
     /// The runs in whose folders they are.
-    pub fn runs(&self) -> BTreeSet<RunId> {
+    pub(crate) fn runs(&self) -> BTreeSet<RunId> {
         self.0.iter().flat_map(|place| place.split('/')).filter_map(RunId::parse).collect()
     }
 }

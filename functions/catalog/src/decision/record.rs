@@ -11,7 +11,7 @@ use crate::definition::TableDefinition;
 
 /// What is published of a database, and what was decided about it last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// How many decisions there have been; 0 of what was on record before there were any.
     #[serde(default)]
     pub sequence: u64,
@@ -34,7 +34,7 @@ pub struct Decision {
 
 /// A table as it is published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Decided {
+pub(crate) struct Decided {
     /// Where it is, whole: with the partitions that other runs have written.
     #[serde(flatten)]
     pub state: TableState,
@@ -59,7 +59,7 @@ pub struct Decided {
 
 impl Decided {
     /// The types of all columns, by name, that are in its files.
-    pub fn types(&self) -> BTreeMap<String, String> {
+    pub(crate) fn types(&self) -> BTreeMap<String, String> {
         let described = self.definition.storage_descriptor.columns.iter().chain(&self.definition.partition_keys);
         let described = described.map(|column| (column.name.clone(), column.column_type.clone()));
         self.undescribed.clone().into_iter().chain(described).collect()
@@ -68,7 +68,7 @@ impl Decided {
 
 /// Where a table is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TableState {
+pub(crate) struct TableState {
     /// The curated table.
     pub table: String,
     /// `s3://…/<run>/`
@@ -81,7 +81,7 @@ pub struct TableState {
 
 /// Where a partition is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartitionState {
+pub(crate) struct PartitionState {
     /// A value for each partition column, in order, as Glue holds them.
     pub values: Vec<String>,
     /// `s3://…/<run>/<column>=<value>/`
@@ -101,7 +101,7 @@ impl From<PartitionOutput> for PartitionState {
 
 impl PartitionState {
     /// The run that has written it; `None` where it is no run's.
-    pub fn run(&self) -> Option<RunId> {
+    pub(crate) fn run(&self) -> Option<RunId> {
         if self.written_by.is_some() {
             return self.written_by.clone();
         }
@@ -112,18 +112,18 @@ impl PartitionState {
 
 impl TableState {
     /// The run that it is at; `None` where it is at no run's: it was made by hand or by another tool.
-    pub fn run(&self) -> Option<RunId> {
+    pub(crate) fn run(&self) -> Option<RunId> {
         RunId::of_location(&self.location)
     }
 
     /// The newest run of which anything is in it.
-    pub fn newest(&self) -> Option<RunId> {
+    pub(crate) fn newest(&self) -> Option<RunId> {
         self.partitions.iter().filter_map(PartitionState::run).chain(self.run()).max()
     }
 
     /// Where Glue is to point: at the run's folder if that holds all of the table, and nothing else; or, where
     /// partitions lie in the folders of several runs, at a place where nothing is.
-    pub fn pointed_at(&self) -> String {
+    pub(crate) fn pointed_at(&self) -> String {
         let holds = |partition: &PartitionState| partition.location.starts_with(&self.location);
         match self.run() {
             Some(_) if !self.partitions.iter().all(holds) => contract::of_several_runs(&self.location),
@@ -132,7 +132,7 @@ impl TableState {
     }
 
     /// Whether two states are the same place: what somebody has counted meanwhile does not matter.
-    pub fn is_at(&self, other: &Self) -> bool {
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
         let places = |state: &'_ Self| -> BTreeSet<(Vec<String>, String)> {
             let place = |one: &PartitionState| (one.values.clone(), one.location.trim_end_matches('/').to_owned());
             state.partitions.iter().map(place).collect()
@@ -143,35 +143,35 @@ impl TableState {
 
 impl Decision {
     /// A table of it.
-    pub fn table(&self, name: &str) -> Option<&Decided> {
+    pub(crate) fn table(&self, name: &str) -> Option<&Decided> {
         self.tables.iter().find(|table| table.state.table == name)
     }
 
     /// When it was made.
-    pub fn time(&self) -> DateTime<Utc> {
+    pub(crate) fn time(&self) -> DateTime<Utc> {
         DateTime::parse_from_rfc3339(&self.at).map(|at| at.to_utc()).unwrap_or_default()
     }
 
     /// What follows on it: the same, decided anew, and later.
-    pub fn next(&self, now: DateTime<Utc>) -> Self {
+    pub(crate) fn next(&self, now: DateTime<Utc>) -> Self {
         let at = now.max(self.time() + Duration::milliseconds(1));
         let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
         Self { sequence: self.sequence + 1, at, settled: false, ..self.clone() }
     }
 
     /// The name under which the journal keeps it; `None` of what was never decided.
-    pub fn entry(&self) -> Option<String> {
+    pub(crate) fn entry(&self) -> Option<String> {
         let run = self.run.as_ref()?;
         Some(format!("{}_{run}.json", self.time().format(ENTRY_TIME)))
     }
 
     /// Whether another one says the same of every table.
-    pub fn says(&self, other: &Self) -> bool {
+    pub(crate) fn says(&self, other: &Self) -> bool {
         self.tables == other.tables && self.expired == other.expired && self.run == other.run
     }
 
     /// All that it points at.
-    pub fn places(&self) -> Places {
+    pub(crate) fn places(&self) -> Places {
         let mut places = Places::default();
         for table in &self.tables {
             places.add(&table.state.location);
@@ -180,22 +180,22 @@ impl Decision {
         places
     }
 
-    pub fn set(&mut self, table: Decided) {
+    pub(crate) fn set(&mut self, table: Decided) {
         match self.tables.iter_mut().find(|other| other.state.table == table.state.table) {
             Some(there) => *there = table,
             None => self.tables.push(table),
         }
     }
 
-    pub fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.tables.retain(|table| table.state.table != name);
     }
 }
 
 /// The moment of a decision, as it stands in the key of its entry: names sort by it.
-pub const ENTRY_TIME: &str = "%Y%m%dT%H%M%S%3fZ";
+pub(crate) const ENTRY_TIME: &str = "%Y%m%dT%H%M%S%3fZ";
 
 /// `s3://b/t` and `s3://b/t/` are the same folder.
-pub fn same_location(one: &str, other: &str) -> bool {
+pub(crate) fn same_location(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }

@@ -14,7 +14,7 @@ const TEXT_OUTPUT: &str = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputF
 /// Glue's SerDeInfo.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-pub struct Serde {
+pub(crate) struct Serde {
     /// Free.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
@@ -26,7 +26,7 @@ pub struct Serde {
 
 /// How Glue is told to read the files of a table.
 #[derive(Debug)]
-pub struct Format {
+pub(super) struct Format {
     /// Java class.
     pub input_format: String,
     /// Java class.
@@ -43,7 +43,7 @@ pub struct Format {
 
 impl Format {
     /// Of a table whose files have these columns.
-    pub fn new(table: &Table, data_format: DataFormat, columns: &[&str]) -> Self {
+    pub(super) fn new(table: &Table, data_format: DataFormat, columns: &[&str]) -> Self {
         match (table.dialect, data_format) {
             (Dialect::Mojap, DataFormat::Csv) => {
                 let serde = [("escape.delim", "\\"), ("field.delim", ",")];
@@ -157,6 +157,6 @@ impl Format {
 
 const SERIALIZATION: (&str, &str) = ("serialization.format", "1");
 
-pub fn parameters<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+pub(super) fn parameters<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

@@ -59,7 +59,7 @@ fn each_type_says_its_values_in_its_way() {
 /// What Athena computes of one column.
 fn computed(of: ColumnType, values: &[&str]) -> Option<[String; 3]> {
     let partitions: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
-    let partitions: Vec<&[&str]> = partitions.iter().map(|values| values.as_slice()).collect();
+    let partitions: Vec<&[&str]> = partitions.iter().map(<[&str; 1]>::as_slice).collect();
     let found = projected(&[("p", of)], &partitions);
     let of = |name: &str| found.get(&format!("projection.p.{name}")).cloned().unwrap_or_default();
     (!found.is_empty()).then(|| [of("range"), of("interval"), of("interval.unit")])
@@ -89,7 +89,7 @@ fn no_more_than_twice_the_partitions_are_computed() {
     // each column is dense, and their combinations are not
     let types = [("day", Date), ("n", Int64)];
     let diagonal = [["2026-11-01", "1"], ["2026-11-02", "2"], ["2026-11-03", "3"]];
-    let diagonal: Vec<&[&str]> = diagonal.iter().map(|values| values.as_slice()).collect();
+    let diagonal: Vec<&[&str]> = diagonal.iter().map(<[&str; 2]>::as_slice).collect();
     assert_eq!(projected(&types, &diagonal), BTreeMap::new());
 }
 

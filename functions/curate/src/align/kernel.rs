@@ -11,7 +11,7 @@ use crate::align::unfit::Why;
 
 /// Why an array isn't converted.
 #[derive(Debug)]
-pub enum Stop {
+pub(super) enum Stop {
     /// The value of a row isn't one of the type.
     Unfit(usize, Why),
     /// Arrow gave up, which no value should make it do.
@@ -25,10 +25,10 @@ impl From<ArrowError> for Stop {
 }
 
 /// Makes an array of another type of a plain one.
-pub type Kernel = fn(&ArrayRef, &DataType) -> Result<ArrayRef, Stop>;
+pub(super) type Kernel = fn(&ArrayRef, &DataType) -> Result<ArrayRef, Stop>;
 
 /// Every value by itself. The result has the type `to`.
-pub fn each<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
+pub(super) fn each<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
     from: &PrimitiveArray<S>,
     to: &DataType,
     value: impl Fn(S::Native) -> Result<T::Native, Why>,
@@ -42,9 +42,10 @@ pub fn each<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
         }
         Some(nulls) => {
             for (row, found) in from.values().iter().enumerate() {
-                values.push(match nulls.is_valid(row) {
-                    true => value(*found).map_err(|why| Stop::Unfit(row, why))?,
-                    false => T::Native::default(),
+                values.push(if nulls.is_valid(row) {
+                    value(*found).map_err(|why| Stop::Unfit(row, why))?
+                } else {
+                    T::Native::default()
                 });
             }
         }
@@ -54,7 +55,7 @@ pub fn each<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
 }
 
 /// The array itself, if all of its values fit.
-pub fn checked<T: ArrowPrimitiveType>(
+pub(super) fn checked<T: ArrowPrimitiveType>(
     array: &PrimitiveArray<T>,
     why: Why,
     fits: impl Fn(T::Native) -> bool,

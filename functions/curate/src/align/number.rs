@@ -20,12 +20,12 @@ const DIGITS_IN_DOUBLE: u32 = 15;
 const POWERS_IN_DOUBLE: i8 = 22;
 
 /// Whole numbers as whole numbers.
-pub fn whole_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn whole_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     narrowed(from.as_primitive::<Int64Type>(), to, Ok)
 }
 
 /// Decimals as whole numbers.
-pub fn decimal_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn decimal_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let scale = scale(from.data_type());
     let unit = power(scale.max(0))?;
     narrowed(from.as_primitive::<Decimal128Type>(), to, move |units| {
@@ -42,7 +42,7 @@ pub fn decimal_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop
 }
 
 /// Doubles and floats as whole numbers.
-pub fn double_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn double_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     match from.data_type() {
         DataType::Float32 => narrowed(from.as_primitive::<Float32Type>(), to, |value| whole(value.into())),
         _ => narrowed(from.as_primitive::<Float64Type>(), to, whole),
@@ -78,7 +78,7 @@ fn fit<T: TryFrom<i64>>(value: i64) -> Result<T, Why> {
 }
 
 /// Whole numbers as doubles or floats.
-pub fn whole_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn whole_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let from = from.as_primitive::<Int64Type>();
     match to {
         DataType::Float32 => each::<Int64Type, Float32Type>(from, to, |value| {
@@ -95,28 +95,27 @@ pub fn whole_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop>
 }
 
 /// Decimals as doubles or floats.
-pub fn decimal_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn decimal_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let scale = scale(from.data_type());
     let from = from.as_primitive::<Decimal128Type>();
-    match to {
-        DataType::Float32 => each::<Decimal128Type, Float32Type>(from, to, |units| {
+    if to == &DataType::Float32 {
+        each::<Decimal128Type, Float32Type>(from, to, |units| {
             let float: f32 = format!("{units}e{}", -i32::from(scale)).parse().map_err(|_| Why::Digits)?;
             let same = is_written(&format!("{float:e}"), units, scale) || is_whole(float.into(), units, scale);
             same.then_some(float).ok_or(Why::Digits)
-        }),
-        _ => {
-            let most = 10_u128.pow(DIGITS_IN_DOUBLE);
-            let (quick, unit) = ((0..=POWERS_IN_DOUBLE).contains(&scale), 10_f64.powi(scale.into()));
-            each::<Decimal128Type, Float64Type>(from, to, |units| {
-                if quick && units.unsigned_abs() < most {
-                    // both are doubles to the last bit, so that the quotient is rounded once
-                    return Ok(units as i64 as f64 / unit);
-                }
-                let double: f64 = format!("{units}e{}", -i32::from(scale)).parse().map_err(|_| Why::Digits)?;
-                let same = is_written(&format!("{double:e}"), units, scale) || is_whole(double, units, scale);
-                same.then_some(double).ok_or(Why::Digits)
-            })
-        }
+        })
+    } else {
+        let most = 10_u128.pow(DIGITS_IN_DOUBLE);
+        let (quick, unit) = ((0..=POWERS_IN_DOUBLE).contains(&scale), 10_f64.powi(scale.into()));
+        each::<Decimal128Type, Float64Type>(from, to, |units| {
+            if quick && units.unsigned_abs() < most {
+                // both are doubles to the last bit, so that the quotient is rounded once
+                return Ok(units as i64 as f64 / unit);
+            }
+            let double: f64 = format!("{units}e{}", -i32::from(scale)).parse().map_err(|_| Why::Digits)?;
+            let same = is_written(&format!("{double:e}"), units, scale) || is_whole(double, units, scale);
+            same.then_some(double).ok_or(Why::Digits)
+        })
     }
 }
 
@@ -132,7 +131,7 @@ fn is_whole(double: f64, units: i128, scale: i8) -> bool {
 }
 
 /// Doubles and floats as doubles or floats: a double is a float that is written the same.
-pub fn double_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn double_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     match (from.data_type(), to) {
         (DataType::Float32, DataType::Float64) => {
             each::<Float32Type, Float64Type>(from.as_primitive(), to, |value| Ok(value.into()))
@@ -152,13 +151,13 @@ pub fn double_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop
 }
 
 /// Whole numbers as decimals.
-pub fn whole_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn whole_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let rescale = Rescale::new(0, to)?;
     each::<Int64Type, Decimal128Type>(from.as_primitive(), to, |value| rescale.of(value.into()))
 }
 
 /// Doubles and floats as decimals, by the shortest text that stands for them.
-pub fn double_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn double_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let (precision, scale) = decimal(to);
     let read = |text: String| {
         let units = u8::try_from(scale).ok().and_then(|scale| spelling::decimal(&text, precision, scale));
@@ -168,9 +167,8 @@ pub fn double_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Sto
         })
     };
     if *from.data_type() == DataType::Float32 {
-        return each::<Float32Type, Decimal128Type>(from.as_primitive(), to, |value| match value.is_finite() {
-            true => read(format!("{value:e}")),
-            false => Err(Why::NotFinite),
+        return each::<Float32Type, Decimal128Type>(from.as_primitive(), to, |value| {
+            if value.is_finite() { read(format!("{value:e}")) } else { Err(Why::NotFinite) }
         });
     }
     let most = 10_f64.powi(i32::from(precision).min(DIGITS_IN_DOUBLE as i32));
@@ -189,7 +187,7 @@ pub fn double_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Sto
 }
 
 /// Decimals as decimals.
-pub fn decimal_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn decimal_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let rescale = Rescale::new(scale(from.data_type()), to)?;
     if from.data_type() == to {
         return checked(from.as_primitive::<Decimal128Type>(), Why::Range, |units| rescale.fits(units));
@@ -198,7 +196,7 @@ pub fn decimal_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, St
 }
 
 /// Decimals of more than 38 digits as those of 38, of the same scale.
-pub fn wide_decimal(from: &ArrayRef) -> Result<ArrayRef, Stop> {
+pub(super) fn wide_decimal(from: &ArrayRef) -> Result<ArrayRef, Stop> {
     let DataType::Decimal256(_, scale) = *from.data_type() else { return Ok(ArrayRef::clone(from)) };
     let to = DataType::Decimal128(38, scale.min(38));
     // beyond 38 digits after the point, those must be zeros

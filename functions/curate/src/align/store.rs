@@ -19,17 +19,16 @@ use crate::align::way::{Halt, Way};
 /// An expression of the type `found` as a column of the metadata has it.
 pub fn stored(expression: Expr, found: &DataType, column: &Column) -> Expr {
     let to = rows::arrow_type(&column.column_type);
-    match *found == to {
-        true => expression,
-        false => {
-            let store = Store {
-                column: column.name.clone(),
-                column_type: column.column_type.clone(),
-                to,
-                signature: Signature::any(1, Volatility::Immutable),
-            };
-            Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(store)), vec![expression]))
-        }
+    if *found == to {
+        expression
+    } else {
+        let store = Store {
+            column: column.name.clone(),
+            column_type: column.column_type.clone(),
+            to,
+            signature: Signature::any(1, Volatility::Immutable),
+        };
+        Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(store)), vec![expression]))
     }
 }
 
@@ -49,7 +48,7 @@ impl Hash for Store {
 }
 
 impl ScalarUDFImpl for Store {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "store"
     }
 

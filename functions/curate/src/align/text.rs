@@ -15,7 +15,7 @@ use crate::align::time;
 use crate::align::unfit::Why;
 
 /// What reads texts as values of a type; none for bytes, which a text may spell in more than one way.
-pub fn reader(to: &DataType) -> Option<Kernel> {
+pub(super) fn reader(to: &DataType) -> Option<Kernel> {
     let kernel: Kernel = match to {
         DataType::Int8 => |from, to| read::<Int8Type>(from, to, |text| spelling::integer(text).ok_or(Why::Spelling)),
         DataType::Int16 => |from, to| read::<Int16Type>(from, to, |text| spelling::integer(text).ok_or(Why::Spelling)),
@@ -113,13 +113,13 @@ fn timestamps(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
 }
 
 /// Values as CAST writes them.
-pub fn written(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn written(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     time::check_years(from)?;
     Ok(cast_with_options(from, to, &CastOptions { safe: false, ..CastOptions::default() })?)
 }
 
 /// Bytes that are UTF-8.
-pub fn of_bytes(from: &ArrayRef, _: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn of_bytes(from: &ArrayRef, _: &DataType) -> Result<ArrayRef, Stop> {
     let bytes = from.as_binary::<i32>();
     let text = |(row, bytes): (usize, Option<&'_ [u8]>)| {
         bytes

@@ -16,7 +16,7 @@ const SECONDS: std::ops::Range<i64> = -62_135_596_800..253_402_300_800;
 const SECONDS_IN_DAY: i64 = 86_400;
 
 /// Units in a second.
-pub fn in_second(unit: TimeUnit) -> i64 {
+pub(super) fn in_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
         TimeUnit::Millisecond => 1_000,
@@ -26,12 +26,12 @@ pub fn in_second(unit: TimeUnit) -> i64 {
 }
 
 /// Days as they are.
-pub fn days(from: &ArrayRef, _: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn days(from: &ArrayRef, _: &DataType) -> Result<ArrayRef, Stop> {
     checked(from.as_primitive::<Date32Type>(), Why::Years, |day| DAYS.contains(&day))
 }
 
 /// Days as the midnights that they begin with.
-pub fn day_as_point(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn day_as_point(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     days(from, to)?;
     let from = from.as_primitive::<Date32Type>();
     match to {
@@ -51,7 +51,7 @@ fn midnights<T: ArrowTimestampType>(
 }
 
 /// Midnights as days.
-pub fn point_as_day(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn point_as_day(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     match from.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => as_day::<TimestampSecondType>(from, to),
         DataType::Timestamp(TimeUnit::Microsecond, _) => as_day::<TimestampMicrosecondType>(from, to),
@@ -70,7 +70,7 @@ fn as_day<T: ArrowTimestampType>(from: &ArrayRef, to: &DataType) -> Result<Array
 }
 
 /// Points in time as those of another unit, or as they are.
-pub fn point_as_point(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
+pub(super) fn point_as_point(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     match from.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => as_point::<TimestampSecondType>(from, to),
         DataType::Timestamp(TimeUnit::Microsecond, _) => as_point::<TimestampMicrosecondType>(from, to),
@@ -107,7 +107,7 @@ fn within_years<T: ArrowTimestampType + ArrowPrimitiveType<Native = i64>>(from: 
 }
 
 /// That days and points in time, if an array has such, are of the years 1 to 9999.
-pub fn check_years(from: &ArrayRef) -> Result<(), Stop> {
+pub(super) fn check_years(from: &ArrayRef) -> Result<(), Stop> {
     match from.data_type() {
         DataType::Date32 => days(from, &DataType::Date32)?,
         DataType::Timestamp(TimeUnit::Second, _) => within_years::<TimestampSecondType>(from)?,

@@ -17,7 +17,7 @@ use crate::align::{number, text, time};
 
 /// See the [module](self).
 #[derive(Debug)]
-pub enum Way {
+pub(super) enum Way {
     /// The values are of the type, and all of that type's are.
     Same,
     /// There are no values but nulls.
@@ -32,7 +32,7 @@ pub enum Way {
 
 /// Why an array isn't converted: a value that doesn't fit, or what Arrow says that should never be said.
 #[derive(Debug)]
-pub enum Halt {
+pub(super) enum Halt {
     /// A value doesn't fit.
     Misfit(Misfit),
     /// Arrow gave up.
@@ -47,7 +47,7 @@ impl From<arrow::error::ArrowError> for Halt {
 
 impl Way {
     /// How values of the type `found` become those of `wanted`.
-    pub fn new(found: &DataType, wanted: &DataType) -> Result<Self, Refused> {
+    pub(super) fn new(found: &DataType, wanted: &DataType) -> Result<Self, Refused> {
         let refused = |reason: String| Refused { path: String::new(), reason };
         match (found, wanted) {
             (DataType::Null, _) => Ok(Self::Nulls(wanted.clone())),
@@ -108,9 +108,10 @@ impl Way {
         if let Some(other) = other {
             return Err(refused("", &format!("has a field `{}` that isn't described", other.name())));
         }
-        match same && from.iter().all(|(_, way)| matches!(way, Self::Same)) {
-            true => Ok(Self::Same),
-            false => Ok(Self::Struct { from, fields: fields.clone() }),
+        if same && from.iter().all(|(_, way)| matches!(way, Self::Same)) {
+            Ok(Self::Same)
+        } else {
+            Ok(Self::Struct { from, fields: fields.clone() })
         }
     }
 
@@ -126,7 +127,7 @@ impl Way {
     }
 
     /// The values as the type has them. What lies under a null, here or in `outer`, is nobody's value.
-    pub fn convert(&self, array: &ArrayRef, outer: Option<&NullBuffer>) -> Result<ArrayRef, Halt> {
+    pub(super) fn convert(&self, array: &ArrayRef, outer: Option<&NullBuffer>) -> Result<ArrayRef, Halt> {
         match self {
             Self::Same => Ok(Arc::clone(array)),
             Self::Nulls(to) => Ok(new_null_array(to, array.len())),

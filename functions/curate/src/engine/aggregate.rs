@@ -16,7 +16,7 @@ use crate::engine::extreme;
 use crate::engine::frame::{self, Frame};
 
 /// Those that are registered in place of DataFusion's.
-pub fn functions() -> impl Iterator<Item = AggregateUDF> {
+pub(super) fn functions() -> impl Iterator<Item = AggregateUDF> {
     let all = all_default_aggregate_functions().into_iter();
     let moving = all.filter(|function| frame::NAMES.contains(&function.name()));
     let extremes = [min_udaf(), max_udaf()].map(|function| Change::Groups.of(function));

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 };
 
 /// Keeps the items of a list apart that are not the same for all rows.
-pub fn items(expression: Expr) -> Result<Transformed<Expr>> {
+pub(super) fn items(expression: Expr) -> Result<Transformed<Expr>> {
     let Expr::InList(InList { expr, list, negated }) = expression else { return Ok(Transformed::no(expression)) };
     let mut kept_apart = false;
     let list = list.into_iter().map(|item| match item {
@@ -32,7 +32,7 @@ pub fn items(expression: Expr) -> Result<Transformed<Expr>> {
 }
 
 /// Keeps the lists of an AND or OR apart.
-pub fn check(expression: Expr) -> Result<Transformed<Expr>> {
+pub(super) fn check(expression: Expr) -> Result<Transformed<Expr>> {
     let Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) = &expression else {
         return Ok(Transformed::no(expression));
     };
@@ -53,7 +53,7 @@ pub fn check(expression: Expr) -> Result<Transformed<Expr>> {
 
 /// A CAST that loses something or may have no answer, or the expression if it is none: `TRY_CAST(s AS INT) IS DISTINCT
 /// FROM NULL` becomes `s IS DISTINCT FROM NULL`.
-pub fn cast(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+pub(super) fn cast(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (of, to) = match &expression {
         Expr::Cast(Cast { expr, field }) => (expr, field.data_type()),
         Expr::TryCast(TryCast { .. }) => return Ok(Transformed::yes(Apart::call(expression, 0))),
@@ -102,7 +102,7 @@ impl Apart {
 }
 
 impl ScalarUDFImpl for Apart {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "apart"
     }
 

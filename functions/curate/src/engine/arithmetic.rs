@@ -30,14 +30,14 @@ use crate::engine::{apart, cast, nan, zero};
 
 /// Puts [`Checked`] in place of the operators. To run after the types of both sides have been made the same.
 #[derive(Debug)]
-pub struct CheckArithmetic;
+pub(super) struct CheckArithmetic;
 
 impl AnalyzerRule for CheckArithmetic {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         rewrite(plan, check, |plan, _| zero::sort(nan::above(plan)?))
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "check_arithmetic"
     }
 }
@@ -56,20 +56,20 @@ fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 (DataType::Decimal256(..), DataType::Decimal256(..)) => operation.is_exact(),
                 _ => false,
             };
-            match checked && !(operation == Operation::Divide && left.get_type(schema)?.is_integer()) {
-                true => {
-                    let result = result_type(operation, &expression, schema)?;
-                    let sides = vec![left.as_ref().clone(), right.as_ref().clone()];
-                    Ok(Transformed::yes(Checked::call(operation, result, sides)))
-                }
-                false => Ok(Transformed::no(expression)),
+            if checked && !(operation == Operation::Divide && left.get_type(schema)?.is_integer()) {
+                let result = result_type(operation, &expression, schema)?;
+                let sides = vec![left.as_ref().clone(), right.as_ref().clone()];
+                Ok(Transformed::yes(Checked::call(operation, result, sides)))
+            } else {
+                Ok(Transformed::no(expression))
             }
         }
         Expr::Negative(of) => {
             let result = of.get_type(schema)?;
-            match result.is_integer() || matches!(result, DataType::Duration(_)) {
-                true => Ok(Transformed::yes(Checked::call(Operation::Negate, result, vec![of.as_ref().clone()]))),
-                false => Ok(Transformed::no(expression)),
+            if result.is_integer() || matches!(result, DataType::Duration(_)) {
+                Ok(Transformed::yes(Checked::call(Operation::Negate, result, vec![of.as_ref().clone()])))
+            } else {
+                Ok(Transformed::no(expression))
             }
         }
         Expr::WindowFunction(_) | Expr::AggregateFunction(_) | Expr::Case(_) => zero::check(expression, schema),
@@ -203,7 +203,7 @@ impl Checked {
 }
 
 /// Fails where a decimal has more digits than its type.
-pub fn check_digits(decimals: &dyn Array) -> Result<(), ArrowError> {
+pub(super) fn check_digits(decimals: &dyn Array) -> Result<(), ArrowError> {
     match decimals.data_type() {
         DataType::Decimal128(precision, _) => {
             decimals.as_primitive::<Decimal128Type>().validate_decimal_precision(*precision)

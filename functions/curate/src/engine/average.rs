@@ -23,7 +23,7 @@ const WIDE: DataType = DataType::Decimal256(DECIMAL256_MAX_PRECISION, 0);
 
 /// `avg`.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
-pub struct Average(Avg);
+pub(super) struct Average(Avg);
 
 fn is_exact(of: &DataType) -> bool {
     matches!(of, DataType::Decimal128(..) | DataType::Duration(_))
@@ -118,9 +118,10 @@ impl To {
             return Ok(None);
         }
         let average = sum.checked_mul(self.more).and_then(|sum| divide_half_up(sum, i256::from_i128(count.into())));
-        match average.and_then(i256::to_i128) {
-            Some(average) => Ok(Some(average)),
-            None => exec_err!("the average does not fit {}", self.result),
+        if let Some(average) = average.and_then(i256::to_i128) {
+            Ok(Some(average))
+        } else {
+            exec_err!("the average does not fit {}", self.result)
         }
     }
 
@@ -137,12 +138,11 @@ impl To {
 
     /// The values as whole numbers, nulls left out.
     fn numbers(&self, values: &ArrayRef) -> Result<Vec<Option<i128>>> {
-        Ok(match self.of {
-            DataType::Decimal128(..) => values.as_primitive::<Decimal128Type>().iter().collect(),
-            _ => {
-                let numbers = cast(values, &DataType::Int64)?;
-                numbers.as_primitive::<Int64Type>().iter().map(|number| number.map(i128::from)).collect()
-            }
+        Ok(if let DataType::Decimal128(..) = self.of {
+            values.as_primitive::<Decimal128Type>().iter().collect()
+        } else {
+            let numbers = cast(values, &DataType::Int64)?;
+            numbers.as_primitive::<Int64Type>().iter().map(|number| number.map(i128::from)).collect()
         })
     }
 }

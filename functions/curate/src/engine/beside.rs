@@ -16,7 +16,7 @@ use crate::engine::rewrite::rewrite;
 const TAKE_ONE: &[&str] = &["coalesce", "nvl", "ifnull", "greatest", "least", "make_array"];
 
 /// A plan in which decimals are doubles where a double is beside them.
-pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, in_one, |plan, _| in_union(plan))
 }
 
@@ -74,9 +74,10 @@ fn in_union(plan: LogicalPlan) -> Result<LogicalPlan> {
     let inputs = inputs.into_iter().map(|input| {
         let columns = input.schema().iter().zip(&mixed).map(|((qualifier, field), mixed)| {
             let column = Expr::Column(Column::from((qualifier, field)));
-            match *mixed && field.data_type().is_decimal() {
-                true => cast(column, DataType::Float64).alias_qualified(qualifier.cloned(), field.name()),
-                false => column,
+            if *mixed && field.data_type().is_decimal() {
+                cast(column, DataType::Float64).alias_qualified(qualifier.cloned(), field.name())
+            } else {
+                column
             }
         });
         let columns = columns.collect();

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use crate::engine::scalar::called;
 
 /// The function.
-pub fn function() -> ScalarUDF {
+pub(super) fn function() -> ScalarUDF {
     called(datetime::date_bin(), bin)
 }
 

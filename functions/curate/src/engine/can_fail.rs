@@ -49,7 +49,7 @@ const SAFE: &[&str] = &[
 ];
 
 /// Whether the expression, or a part of it, can fail at some value.
-pub fn can_fail(expression: &Expr, schema: &DFSchema) -> bool {
+pub(super) fn can_fail(expression: &Expr, schema: &DFSchema) -> bool {
     expression.exists(|part| Ok(fails(part, schema))).unwrap_or(true)
 }
 
@@ -106,10 +106,13 @@ fn is_safe(from: &DataType, to: &DataType) -> bool {
         return true;
     }
     match (digits(from), digits(to)) {
-        (Some((from_signed, from)), Some((to_signed, to))) => match from_signed {
-            true => to_signed && from <= to,
-            false => from < to || from == to && !to_signed,
-        },
+        (Some((from_signed, from)), Some((to_signed, to))) => {
+            if from_signed {
+                to_signed && from <= to
+            } else {
+                from < to || from == to && !to_signed
+            }
+        }
         (Some(_), None) => matches!(to, DataType::Float32 | DataType::Float64 | DataType::Boolean),
         _ => matches!((from, to), (DataType::Float32, DataType::Float64) | (DataType::Float64, DataType::Float32)),
     }

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 
 /// Of what there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum One {
+pub(super) enum One {
     /// +0.0 for -0.0.
     Zero,
     /// The NaN without a sign.
@@ -21,7 +21,7 @@ pub enum One {
 
 impl One {
     /// The function's name.
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Zero => "one_zero",
             Self::Nan => "one_nan",
@@ -29,7 +29,7 @@ impl One {
     }
 
     /// An expression of floats, with one of these.
-    pub fn of(self, of: Expr) -> Expr {
+    pub(super) fn of(self, of: Expr) -> Expr {
         let function = Canonical { one: self, signature: Signature::any(1, Volatility::Immutable) };
         Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![of]))
     }

@@ -18,7 +18,7 @@ use crate::engine::moment::{Unit, number_of};
 use crate::engine::rewrite::{rewrite, same_step};
 
 /// The CASTs of the text, before others are added to make types the same.
-pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, time, same_step)
 }
 
@@ -67,10 +67,8 @@ fn time(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     };
     let from = of.get_type(schema)?;
     refused(&from, to)?;
-    let again = |of: Expr| match tried {
-        true => Expr::TryCast(TryCast::new(of.into(), to.clone())),
-        false => cast(of, to.clone()),
-    };
+    let again =
+        |of: Expr| if tried { Expr::TryCast(TryCast::new(of.into(), to.clone())) } else { cast(of, to.clone()) };
     match (kind(&from), kind(to)) {
         (Kind::Timestamp, Kind::Whole) => Ok(Transformed::yes(again(number_of(Unit::Seconds, of.as_ref().clone())))),
         (Kind::Timestamp, Kind::Fraction) if matches!(to, DataType::Float32 | DataType::Float64) => {
@@ -97,16 +95,18 @@ fn refused(from: &DataType, to: &DataType) -> Result<()> {
             DataType::List(from) | DataType::LargeList(from) | DataType::FixedSizeList(from, _),
             DataType::List(to) | DataType::LargeList(to) | DataType::FixedSizeList(to, _),
         ) => {
-            return match inner_times(from.data_type(), to.data_type()) {
-                true => refuse(from.data_type(), to.data_type(), "a CAST of each element"),
-                false => refused(from.data_type(), to.data_type()),
+            return if inner_times(from.data_type(), to.data_type()) {
+                refuse(from.data_type(), to.data_type(), "a CAST of each element")
+            } else {
+                refused(from.data_type(), to.data_type())
             };
         }
         (DataType::Struct(from), DataType::Struct(to)) => {
             return from.iter().zip(to).try_for_each(|(from, to)| {
-                match inner_times(from.data_type(), to.data_type()) {
-                    true => refuse(from.data_type(), to.data_type(), "a CAST of each field"),
-                    false => refused(from.data_type(), to.data_type()),
+                if inner_times(from.data_type(), to.data_type()) {
+                    refuse(from.data_type(), to.data_type(), "a CAST of each field")
+                } else {
+                    refused(from.data_type(), to.data_type())
                 }
             });
         }
@@ -154,7 +154,7 @@ fn said(of: &DataType) -> &'static str {
 
 /// A double or float as a decimal, wherever the CAST comes from. Where a date stands beside a number, DataFusion has
 /// put in a CAST to days since 1970, which nobody has written.
-pub fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+pub(super) fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (of, to, tried) = match &expression {
         Expr::Cast(Cast { expr, field }) => (expr, field.data_type(), false),
         Expr::TryCast(TryCast { expr, field }) => (expr, field.data_type(), true),

@@ -11,7 +11,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 /// DataFusion's rule of this name, but for conditions without a column.
 #[derive(Debug, Default)]
-pub struct PushDownConditions(PushDownFilter);
+pub(super) struct PushDownConditions(PushDownFilter);
 
 impl OptimizerRule for PushDownConditions {
     fn name(&self) -> &str {

@@ -11,24 +11,25 @@ use arrow::error::ArrowError;
 
 /// Doubles (or floats) as decimals of at most 38 digits. A value that is none of the type is a null where that is
 /// `safe`, and an error otherwise.
-pub fn of_floats(floats: &dyn Array, precision: u8, scale: i8, safe: bool) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn of_floats(floats: &dyn Array, precision: u8, scale: i8, safe: bool) -> Result<ArrayRef, ArrowError> {
     let doubles = cast(floats, &DataType::Float64)?;
     let doubles = doubles.as_primitive::<Float64Type>();
     let limit = power_of_ten(precision.min(DECIMAL128_MAX_PRECISION) as u32).unwrap_or(i128::MAX);
     let convert = |double: f64| scaled(double, scale).filter(|value| value.unsigned_abs() < limit.unsigned_abs());
-    let decimals: Decimal128Array = match safe {
-        true => doubles.unary_opt::<_, Decimal128Type>(convert),
-        false => doubles.try_unary(|double| {
+    let decimals: Decimal128Array = if safe {
+        doubles.unary_opt::<_, Decimal128Type>(convert)
+    } else {
+        doubles.try_unary(|double| {
             convert(double).ok_or_else(|| {
                 ArrowError::CastError(format!("Cannot cast {double} to decimal({precision},{scale}): it does not fit"))
             })
-        })?,
+        })?
     };
     Ok(Arc::new(decimals.with_precision_and_scale(precision, scale)?))
 }
 
 /// The double times 10^scale, as a whole number. `None` where it is none of 128 bits.
-pub fn scaled(double: f64, scale: i8) -> Option<i128> {
+pub(crate) fn scaled(double: f64, scale: i8) -> Option<i128> {
     if let Some(quick) = scaled_quickly(double, scale, Round::HalfUp) {
         return Some(i128::from(quick));
     }
@@ -45,17 +46,14 @@ pub fn scaled(double: f64, scale: i8) -> Option<i128> {
 }
 
 /// The double with so many decimal places; before the point where they are negative.
-pub fn round(double: f64, places: i32, how: Round) -> f64 {
+pub(crate) fn round(double: f64, places: i32, how: Round) -> f64 {
     if !double.is_finite() {
         return double;
     }
     if let Some(quick) = i8::try_from(places).ok().and_then(|places| scaled_quickly(double, places, how)) {
         let quick = quick as f64;
         let power = f64::powi(10.0, places.abs());
-        return match places >= 0 {
-            true => quick / power,
-            false => quick * power,
-        };
+        return if places >= 0 { quick / power } else { quick * power };
     }
     let Some((digits, exponent)) = shortest(double) else { return double };
     let shift = i64::from(exponent) + i64::from(places);
@@ -71,7 +69,7 @@ pub fn round(double: f64, places: i32, how: Round) -> f64 {
 
 /// What becomes of the digits that are too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Round {
+pub(crate) enum Round {
     /// The nearest; away from zero where two are as near.
     HalfUp,
     /// They are cut.
@@ -157,7 +155,7 @@ fn without(number: i128, digits: u32, how: Round) -> i128 {
 }
 
 /// A quotient, rounded half up.
-pub fn divide_half_up(number: i256, by: i256) -> Option<i256> {
+pub(crate) fn divide_half_up(number: i256, by: i256) -> Option<i256> {
     let (whole, rest) = (number.checked_div(by)?, number.checked_rem(by)?);
     let size = |number: i256| number.checked_abs();
     // the rest is smaller than the divisor: no overflow
@@ -167,7 +165,7 @@ pub fn divide_half_up(number: i256, by: i256) -> Option<i256> {
 }
 
 /// `None` beyond 128 bits.
-pub fn power_of_ten(exponent: u32) -> Option<i128> {
+pub(crate) fn power_of_ten(exponent: u32) -> Option<i128> {
     10_i128.checked_pow(exponent)
 }
 

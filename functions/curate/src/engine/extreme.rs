@@ -12,7 +12,7 @@ use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
 
 /// The groups of one of them.
-pub fn groups(function: &AggregateUDF, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+pub(super) fn groups(function: &AggregateUDF, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
     let of = arguments.return_field.data_type().clone();
     if !matches!(of, DataType::Float32 | DataType::Float64) {
         return function.create_groups_accumulator(arguments);

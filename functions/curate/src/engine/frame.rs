@@ -13,7 +13,7 @@ use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 /// What takes doubles away, or cannot take anything away.
-pub const NAMES: &[&str] = &[
+pub(super) const NAMES: &[&str] = &[
     "stddev",
     "stddev_pop",
     "var",
@@ -39,7 +39,7 @@ pub const NAMES: &[&str] = &[
 type Fresh = Box<dyn Fn(AccumulatorArgs) -> Result<Box<dyn Accumulator>> + Send + Sync>;
 
 /// The rows of the window.
-pub struct Frame {
+pub(super) struct Frame {
     fresh: Fresh,
     of: Of,
     /// In their order, in pieces.
@@ -66,7 +66,7 @@ struct Of {
 
 impl Frame {
     /// Over which a fresh accumulator is filled for each row.
-    pub fn of(
+    pub(super) fn of(
         arguments: AccumulatorArgs,
         fresh: impl Fn(AccumulatorArgs) -> Result<Box<dyn Accumulator>> + Send + Sync + 'static,
     ) -> Self {
@@ -106,7 +106,7 @@ impl std::fmt::Debug for Frame {
 
 impl Accumulator for Frame {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        if values.first().is_none_or(|values| values.is_empty()) {
+        if values.first().is_none_or(arrow::array::Array::is_empty) {
             return Ok(());
         }
         self.pieces.push_back(values.to_vec());
@@ -115,12 +115,12 @@ impl Accumulator for Frame {
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let mut left = values.first().map_or(0, |values| values.len());
+        let mut left = values.first().map_or(0, arrow::array::Array::len);
         while left > 0 {
             let Some(piece) = self.pieces.front_mut() else {
                 return not_impl_err!("more left a window than was in it");
             };
-            let rows = piece.first().map_or(0, |values| values.len());
+            let rows = piece.first().map_or(0, arrow::array::Array::len);
             if rows > left {
                 *piece = piece.iter().map(|values| values.slice(left, rows - left)).collect();
                 break;
@@ -156,7 +156,8 @@ impl Accumulator for Frame {
     }
 
     fn size(&self) -> usize {
-        let of_piece = |piece: &Vec<ArrayRef>| piece.iter().map(|values| values.get_array_memory_size()).sum::<usize>();
+        let of_piece =
+            |piece: &Vec<ArrayRef>| piece.iter().map(arrow::array::Array::get_array_memory_size).sum::<usize>();
         size_of_val(self) + self.pieces.iter().take(1).map(of_piece).sum::<usize>()
     }
 
@@ -171,19 +172,19 @@ impl Accumulator for Frame {
 
 /// The sum or the average of the doubles of a window, added up one after another.
 #[derive(Debug)]
-pub struct Doubles {
+pub(super) struct Doubles {
     values: VecDeque<f64>,
     average: bool,
 }
 
 impl Doubles {
     /// Their sum.
-    pub fn sum() -> Self {
+    pub(super) fn sum() -> Self {
         Self { values: VecDeque::new(), average: false }
     }
 
     /// Their average.
-    pub fn average() -> Self {
+    pub(super) fn average() -> Self {
         Self { values: VecDeque::new(), average: true }
     }
 }

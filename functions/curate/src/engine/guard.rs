@@ -30,24 +30,24 @@ const MOST_MEETINGS: usize = 20_000;
 
 /// As the SQL has it. To run after the types of both sides have been made the same.
 #[derive(Debug)]
-pub struct Guard;
+pub(super) struct Guard;
 
 impl AnalyzerRule for Guard {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(guarded).data()
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "guard"
     }
 }
 
 /// Conditions that came together from several queries. To run after each time that conditions were moved.
 #[derive(Debug)]
-pub struct GuardTogether;
+pub(super) struct GuardTogether;
 
 impl OptimizerRule for GuardTogether {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "guard_together"
     }
 
@@ -79,15 +79,9 @@ fn guarded(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let name = names.save(&expression);
         let before = expression.clone();
         let after = guards.within(expression, &[])?;
-        Ok(match after == before {
-            true => Transformed::no(before),
-            false => Transformed::yes(name.restore(after)),
-        })
+        Ok(if after == before { Transformed::no(before) } else { Transformed::yes(name.restore(after)) })
     })?;
-    match changed.transformed {
-        true => changed.map_data(LogicalPlan::recompute_schema),
-        false => Ok(changed),
-    }
+    if changed.transformed { changed.map_data(LogicalPlan::recompute_schema) } else { Ok(changed) }
 }
 
 struct Guards<'a> {
@@ -239,13 +233,11 @@ impl Guards<'_> {
         }
         let inside = expression.map_children(|child| self.within(child, &[]).map(Transformed::yes)).data()?;
         let inside = hide_literals(inside, self.schema)?;
-        Ok(match is_boolean {
-            false => guard(given.to_vec(), inside),
-            // a CASE of booleans would not stay one
-            true => {
-                let number = Expr::Cast(Cast::new(Box::new(inside), DataType::Int8));
-                Expr::Cast(Cast::new(Box::new(guard(given.to_vec(), number)), DataType::Boolean))
-            }
+        Ok(if is_boolean {
+            let number = Expr::Cast(Cast::new(Box::new(inside), DataType::Int8));
+            Expr::Cast(Cast::new(Box::new(guard(given.to_vec(), number)), DataType::Boolean))
+        } else {
+            guard(given.to_vec(), inside)
         })
     }
 

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 use sha2::Digest;
 
 /// All of them.
-pub fn functions() -> [ScalarUDF; 2] {
+pub(super) fn functions() -> [ScalarUDF; 2] {
     let signature = || Signature::user_defined(Volatility::Immutable);
     [false, true].map(|sha2| ScalarUDF::from(Hash { sha2, signature: signature() }))
 }

@@ -31,7 +31,7 @@ use crate::engine::unclaimed::Unclaimed;
 /// what a filter asks to itself. To run before all other rules: then every step of a plan has one partition, nothing is
 /// there that could be merged in the order in which it comes, and no sort has been left out yet.
 #[derive(Debug)]
-pub struct OneAfterAnother;
+pub(super) struct OneAfterAnother;
 
 impl PhysicalOptimizerRule for OneAfterAnother {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
@@ -49,7 +49,7 @@ impl PhysicalOptimizerRule for OneAfterAnother {
         over_them.data()
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "one_after_another"
     }
 
@@ -110,13 +110,13 @@ fn is_outer_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let hash = plan.downcast_ref::<HashJoinExec>().map(|join| *join.join_type());
     let merge = || plan.downcast_ref::<SortMergeJoinExec>().map(SortMergeJoinExec::join_type);
     let nested = || plan.downcast_ref::<NestedLoopJoinExec>().map(|join| *join.join_type());
-    hash.or_else(merge).or_else(nested).is_some_and(|join| join.is_outer())
+    hash.or_else(merge).or_else(nested).is_some_and(datafusion::prelude::JoinType::is_outer)
 }
 
 /// Refuses a plan of which some step has several partitions, other than a union (which is below an [`InOrder`]): its
 /// rows would have no order. To run after all other rules.
 #[derive(Debug)]
-pub struct InOnePiece;
+pub(super) struct InOnePiece;
 
 impl PhysicalOptimizerRule for InOnePiece {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
@@ -128,17 +128,18 @@ impl PhysicalOptimizerRule for InOnePiece {
             Ok(TreeNodeRecursion::Continue)
         })?;
         let unordered = plan.is::<UnionExec>() || several.is_some();
-        match unordered {
-            true => not_impl_err!(
+        if unordered {
+            not_impl_err!(
                 "the rows of this query come in no order ({}), and the table could not be built again: write it in \
-                 another way",
+             another way",
                 several.as_deref().unwrap_or("UnionExec")
-            ),
-            false => Ok(plan),
+            )
+        } else {
+            Ok(plan)
         }
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "in_one_piece"
     }
 
@@ -171,7 +172,7 @@ impl DisplayAs for InOrder {
 }
 
 impl ExecutionPlan for InOrder {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "InOrder"
     }
 
@@ -199,9 +200,10 @@ impl ExecutionPlan for InOrder {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(input, self.claims)?)),
-            Err(_) => internal_err!("the order of one input is kept"),
+        if let Ok([input]) = <[_; 1]>::try_from(children) {
+            Ok(Arc::new(Self::new(input, self.claims)?))
+        } else {
+            internal_err!("the order of one input is kept")
         }
     }
 

@@ -17,7 +17,7 @@ use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
 /// The function.
-pub fn function() -> ScalarUDF {
+pub(super) fn function() -> ScalarUDF {
     ScalarUDF::from(GetJsonObject(Signature::user_defined(Volatility::Immutable)))
 }
 
@@ -25,7 +25,7 @@ pub fn function() -> ScalarUDF {
 struct GetJsonObject(Signature);
 
 impl ScalarUDFImpl for GetJsonObject {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "get_json_object"
     }
 

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{
 };
 
 /// The plan with its joins with UNNEST as DataFusion runs them.
-pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mended = plan.transform_up_with_subqueries(|plan| {
         match plan {
             LogicalPlan::Join(join) => match Lateral::of(&join) {

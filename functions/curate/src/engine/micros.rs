@@ -15,10 +15,10 @@ use datafusion::logical_expr::{
 use crate::engine::rewrite::rewrite;
 
 /// As SQL makes them.
-pub const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+pub(super) const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
 /// The plan, before DataFusion makes types the same.
-pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, |expression, schema| Ok(Transformed::yes(mended(expression, schema)?)), of_one_unit_each)
 }
 
@@ -201,7 +201,7 @@ struct Finer {
 }
 
 impl ScalarUDFImpl for Finer {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "finer"
     }
 

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Unit {
+pub(super) enum Unit {
     Seconds,
     Millis,
     Micros,
@@ -40,7 +40,7 @@ impl Unit {
 }
 
 /// All of them.
-pub fn functions() -> impl Iterator<Item = ScalarUDF> {
+pub(super) fn functions() -> impl Iterator<Item = ScalarUDF> {
     let signature = || Signature::user_defined(Volatility::Immutable);
     let numbers = UNITS.map(|unit| ScalarUDF::from(NumberOf { unit, signature: signature() }));
     let timestamps = UNITS.map(|unit| ScalarUDF::from(TimestampOf { unit, signature: signature() }));
@@ -48,7 +48,7 @@ pub fn functions() -> impl Iterator<Item = ScalarUDF> {
 }
 
 /// The timestamp as a number: of whole units since 1970, those before it negative.
-pub fn number_of(unit: Unit, timestamp: Expr) -> Expr {
+pub(super) fn number_of(unit: Unit, timestamp: Expr) -> Expr {
     let function = NumberOf { unit, signature: Signature::user_defined(Volatility::Immutable) };
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![timestamp]))
 }
@@ -88,9 +88,10 @@ impl ScalarUDFImpl for NumberOf {
         let of = only(&arguments)?;
         let (ticks, a_second) = ticks(&of)?;
         let wanted = self.unit.a_second();
-        let number: Int64Array = match a_second >= wanted {
-            true => ticks.unary(|tick| tick.div_euclid(a_second / wanted)),
-            false => ticks.try_unary(|tick| product(tick, wanted / a_second))?,
+        let number: Int64Array = if a_second >= wanted {
+            ticks.unary(|tick| tick.div_euclid(a_second / wanted))
+        } else {
+            ticks.try_unary(|tick| product(tick, wanted / a_second))?
         };
         Ok(ColumnarValue::Array(Arc::new(number)))
     }

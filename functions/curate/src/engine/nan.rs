@@ -10,7 +10,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Ope
 use crate::engine::canonical::One;
 
 /// Whether an expression may make a NaN of what is none, or turn its sign.
-pub fn is_made_by(expression: &Expr, schema: &DFSchema) -> Result<bool> {
+pub(super) fn is_made_by(expression: &Expr, schema: &DFSchema) -> Result<bool> {
     let may = match expression {
         Expr::BinaryExpr(BinaryExpr { op, .. }) => {
             matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo)
@@ -23,7 +23,7 @@ pub fn is_made_by(expression: &Expr, schema: &DFSchema) -> Result<bool> {
 }
 
 /// A plan with one NaN in the columns that it adds, if it aggregates.
-pub fn above(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(super) fn above(plan: LogicalPlan) -> Result<LogicalPlan> {
     let passed_on = match &plan {
         LogicalPlan::Aggregate(aggregate) => aggregate.schema.fields().len() - aggregate.aggr_expr.len(),
         LogicalPlan::Window(window) => window.input.schema().fields().len(),
@@ -31,9 +31,10 @@ pub fn above(plan: LogicalPlan) -> Result<LogicalPlan> {
     };
     let columns = plan.schema().iter().enumerate().map(|(n, (qualifier, field))| {
         let column = Expr::Column(Column::from((qualifier, field)));
-        match n >= passed_on && field.data_type().is_floating() {
-            true => (true, One::Nan.of(column).alias_qualified(qualifier.cloned(), field.name())),
-            false => (false, column),
+        if n >= passed_on && field.data_type().is_floating() {
+            (true, One::Nan.of(column).alias_qualified(qualifier.cloned(), field.name()))
+        } else {
+            (false, column)
         }
     });
     let (added, columns): (Vec<_>, Vec<_>) = columns.unzip();

@@ -26,7 +26,7 @@ struct Kept {
 }
 
 /// The rule, kept from such joins if it would mix them up.
-pub fn keep(rule: Arc<dyn OptimizerRule + Send + Sync>) -> Arc<dyn OptimizerRule + Send + Sync> {
+pub(super) fn keep(rule: Arc<dyn OptimizerRule + Send + Sync>) -> Arc<dyn OptimizerRule + Send + Sync> {
     let from = match rule.name() {
         "eliminate_cross_join" => From::AllWithOne,
         "extract_equijoin_predicate" => From::Itself,

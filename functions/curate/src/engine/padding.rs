@@ -16,7 +16,7 @@ const MOST_BYTES: u128 = 256 << 20;
 const MOST_UTF8_BYTES: u128 = 4;
 
 /// The functions.
-pub fn functions() -> [ScalarUDF; 3] {
+pub(super) fn functions() -> [ScalarUDF; 3] {
     [string::repeat(), unicode::lpad(), unicode::rpad()].map(|function| called(function, bounded))
 }
 

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Colu
 use crate::engine::frame::Frame;
 
 /// The function to register in place of DataFusion's.
-pub fn function() -> AggregateUDF {
+pub(super) fn function() -> AggregateUDF {
     AggregateUDF::from(Percentile(PercentileCont::new()))
 }
 

@@ -14,7 +14,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, remove_unnecessary_p
 
 /// In place of DataFusion's rule `ProjectionPushdown`: columns are left out as early as by that.
 #[derive(Debug)]
-pub struct ColumnsPushdown;
+pub(super) struct ColumnsPushdown;
 
 impl PhysicalOptimizerRule for ColumnsPushdown {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
@@ -32,7 +32,7 @@ impl PhysicalOptimizerRule for ColumnsPushdown {
         pushed.data()
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "ProjectionPushdown"
     }
 

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use crate::engine::scalar::called;
 
 /// The function.
-pub fn function() -> ScalarUDF {
+pub(super) fn function() -> ScalarUDF {
     called(regex::regexp_replace(), replace)
 }
 

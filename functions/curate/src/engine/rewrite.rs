@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Subquery, Union};
 
 /// A plan and its subqueries with other expressions and steps, the innermost first: of each step its expressions, which
 /// go on being called as they were, then the step itself. Both are given the columns of the step's inputs.
-pub fn rewrite(
+pub(super) fn rewrite(
     plan: LogicalPlan,
     expression: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
     step: impl Fn(LogicalPlan, &DFSchema) -> Result<LogicalPlan>,
@@ -39,7 +39,7 @@ fn rewritten(
 }
 
 /// Leaves a step as it is.
-pub fn same_step(plan: LogicalPlan, _: &DFSchema) -> Result<LogicalPlan> {
+pub(super) fn same_step(plan: LogicalPlan, _: &DFSchema) -> Result<LogicalPlan> {
     Ok(plan)
 }
 

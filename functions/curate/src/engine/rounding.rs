@@ -14,7 +14,7 @@ use crate::engine::decimal::{self, Round};
 use crate::engine::scalar::called;
 
 /// Both.
-pub fn functions() -> [ScalarUDF; 2] {
+pub(super) fn functions() -> [ScalarUDF; 2] {
     [
         called(math::round(), |function, arguments| rounded(function, arguments, Round::HalfUp)),
         called(math::trunc(), |function, arguments| rounded(function, arguments, Round::Down)),

@@ -10,10 +10,10 @@ use datafusion::logical_expr::{
 };
 
 /// How one is called, given DataFusion's.
-pub type Call = fn(&ScalarUDF, ScalarFunctionArgs) -> Result<ColumnarValue>;
+pub(super) type Call = fn(&ScalarUDF, ScalarFunctionArgs) -> Result<ColumnarValue>;
 
 /// A function to register in place of DataFusion's.
-pub fn called(function: Arc<ScalarUDF>, call: Call) -> ScalarUDF {
+pub(super) fn called(function: Arc<ScalarUDF>, call: Call) -> ScalarUDF {
     ScalarUDF::from(Changed { function, call })
 }
 

@@ -6,7 +6,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 
 /// Gives its argument.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Settled {
+pub(super) struct Settled {
     signature: Signature,
 }
 
@@ -17,7 +17,7 @@ impl Default for Settled {
 }
 
 impl ScalarUDFImpl for Settled {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "settled"
     }
 
@@ -26,16 +26,14 @@ impl ScalarUDFImpl for Settled {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        match types {
-            [one] => Ok(one.clone()),
-            _ => internal_err!("one value is settled"),
-        }
+        if let [one] = types { Ok(one.clone()) } else { internal_err!("one value is settled") }
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match arguments.args.into_iter().next() {
-            Some(value) => Ok(value),
-            None => internal_err!("one value is settled"),
+        if let Some(value) = arguments.args.into_iter().next() {
+            Ok(value)
+        } else {
+            internal_err!("one value is settled")
         }
     }
 }

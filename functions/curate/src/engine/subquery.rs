@@ -7,7 +7,7 @@ use datafusion::logical_expr::expr::InSubquery;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Subquery};
 
 /// Fails for such a one.
-pub fn check(plan: &LogicalPlan) -> Result<()> {
+pub(super) fn check(plan: &LogicalPlan) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {
             match node {
@@ -107,12 +107,13 @@ fn has_rows(subquery: &Subquery, of: &str) -> Result<()> {
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    match found {
-        true => plan_err!(
+    if found {
+        plan_err!(
             "{of} (SELECT …) of totals without GROUP BY, which are there for no rows too: compare the total, as in \
-             (SELECT count(*) FROM … WHERE …) > 0"
-        ),
-        false => Ok(()),
+         (SELECT count(*) FROM … WHERE …) > 0"
+        )
+    } else {
+        Ok(())
     }
 }
 

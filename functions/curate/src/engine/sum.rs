@@ -22,7 +22,7 @@ use crate::engine::frame::{Doubles, Frame};
 
 /// `sum`. That of doubles is DataFusion's, but over windows that move.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
-pub struct CheckedSum(Sum);
+pub(super) struct CheckedSum(Sum);
 
 /// As sums of the type are added up, where they may go beyond it.
 fn wide_of(of: &DataType, to: &DataType) -> Option<DataType> {

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use crate::engine::scalar::called;
 
 /// The function.
-pub fn function() -> ScalarUDF {
+pub(super) fn function() -> ScalarUDF {
     called(datetime::date_trunc(), truncate)
 }
 
@@ -102,10 +102,7 @@ impl Part {
 }
 
 fn within(begin: Option<i64>) -> Result<i64> {
-    match begin {
-        Some(begin) => Ok(begin),
-        None => exec_err!("a point in time beyond the calendar"),
-    }
+    if let Some(begin) = begin { Ok(begin) } else { exec_err!("a point in time beyond the calendar") }
 }
 
 #[cfg(test)]

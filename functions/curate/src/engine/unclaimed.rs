@@ -13,7 +13,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 /// See the [module](self).
 #[derive(Debug, Eq)]
-pub struct Unclaimed {
+pub(super) struct Unclaimed {
     of: Arc<dyn PhysicalExpr>,
 }
 
@@ -32,7 +32,7 @@ impl Hash for Unclaimed {
 
 impl Unclaimed {
     /// The same condition.
-    pub fn of(condition: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
+    pub(super) fn of(condition: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
         Arc::new(Self { of: condition })
     }
 }
@@ -65,10 +65,7 @@ impl PhysicalExpr for Unclaimed {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([of]) => Ok(Self::of(of)),
-            Err(_) => internal_err!("a condition is one"),
-        }
+        if let Ok([of]) = <[_; 1]>::try_from(children) { Ok(Self::of(of)) } else { internal_err!("a condition is one") }
     }
 
     fn fmt_sql(&self, formatter: &mut Formatter<'_>) -> fmt::Result {

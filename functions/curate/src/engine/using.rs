@@ -12,18 +12,15 @@ use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan, Projectio
 use crate::query::Said;
 
 /// The plan with the columns of such joins put right.
-pub fn mend(plan: LogicalPlan, said: &Said) -> Result<LogicalPlan> {
+pub(super) fn mend(plan: LogicalPlan, said: &Said) -> Result<LogicalPlan> {
     let mended = plan.transform_up_with_subqueries(|plan| match plan {
         LogicalPlan::Join(join) if is_at_risk(&join) => one_column(join, said),
         plan => Ok(Transformed::no(plan)),
     })?;
-    match mended.transformed {
-        // what may be null has changed
-        true => mended
-            .data
-            .transform_up_with_subqueries(|plan| plan.recompute_schema().map(Transformed::yes))
-            .map(|p| p.data),
-        false => Ok(mended.data),
+    if mended.transformed {
+        mended.data.transform_up_with_subqueries(|plan| plan.recompute_schema().map(Transformed::yes)).map(|p| p.data)
+    } else {
+        Ok(mended.data)
     }
 }
 
@@ -60,12 +57,10 @@ fn one_column(join: Join, said: &Said) -> Result<Transformed<LogicalPlan>> {
         }
         changed = true;
     }
-    match changed {
-        true => Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(
-            columns,
-            Arc::new(LogicalPlan::Join(join)),
-        )?))),
-        false => Ok(Transformed::no(LogicalPlan::Join(join))),
+    if changed {
+        Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(LogicalPlan::Join(join)))?)))
+    } else {
+        Ok(Transformed::no(LogicalPlan::Join(join)))
     }
 }
 

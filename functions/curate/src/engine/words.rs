@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 use crate::engine::rewrite::{rewrite, same_step};
 
 /// The plan in such words. To run before types are made the same.
-pub fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, meant, same_step)
 }
 
@@ -116,15 +116,16 @@ fn check_neighbour(call: &WindowFunction, schema: &DFSchema) -> Result<()> {
         return plan_err!("{name}(x, n) here has a whole number for n, and no expression: join the table with itself");
     };
     if args.get(2).is_some_and(|default| !is_literal(default)) {
-        return match name {
-            "lag" => plan_err!(
+        return if name == "lag" {
+            plan_err!(
                 "lag(x, n, y) here has a literal for y: write CASE WHEN row_number() OVER (…) > n THEN lag(x, n) OVER \
-                 (…) ELSE y END"
-            ),
-            _ => plan_err!(
+             (…) ELSE y END"
+            )
+        } else {
+            plan_err!(
                 "lead(x, n, y) here has a literal for y: write CASE WHEN count(*) OVER (PARTITION BY …) - row_number() \
-                 OVER (…) >= n THEN lead(x, n) OVER (…) ELSE y END"
-            ),
+             OVER (…) >= n THEN lead(x, n) OVER (…) ELSE y END"
+            )
         };
     }
     if let (Some(of), Some(default)) = (args.first(), args.get(2).and_then(value)) {
@@ -196,9 +197,10 @@ fn check_frame(call: &WindowFunction) -> Result<()> {
         }
         WindowFrameBound::CurrentRow => false,
     });
-    match negative && frame.units == WindowFrameUnits::Range {
-        true => plan_err!("a RANGE frame goes by a number or an INTERVAL that is not negative: {frame}"),
-        false => Ok(()),
+    if negative && frame.units == WindowFrameUnits::Range {
+        plan_err!("a RANGE frame goes by a number or an INTERVAL that is not negative: {frame}")
+    } else {
+        Ok(())
     }
 }
 
@@ -230,7 +232,7 @@ fn frame_of_peers(call: &mut WindowFunction, schema: &DFSchema) -> Result<bool> 
 }
 
 /// `nvl2` until it is planned as a CASE: DataFusion's own wants a type of all three.
-pub fn nvl2() -> ScalarUDF {
+pub(super) fn nvl2() -> ScalarUDF {
     ScalarUDF::from(Nvl2 { signature: Signature::any(3, Volatility::Immutable) })
 }
 
@@ -240,7 +242,7 @@ struct Nvl2 {
 }
 
 impl ScalarUDFImpl for Nvl2 {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "nvl2"
     }
 
@@ -249,12 +251,14 @@ impl ScalarUDFImpl for Nvl2 {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        match types {
-            [_, some, none] => match type_union_coercion(some, none) {
-                Some(of) => Ok(of),
-                None => plan_err!("nvl2(x, {some}, {none}): there is no type for both; cast them to one"),
-            },
-            _ => plan_err!("nvl2(x, y, z) has three values"),
+        if let [_, some, none] = types {
+            if let Some(of) = type_union_coercion(some, none) {
+                Ok(of)
+            } else {
+                plan_err!("nvl2(x, {some}, {none}): there is no type for both; cast them to one")
+            }
+        } else {
+            plan_err!("nvl2(x, y, z) has three values")
         }
     }
 

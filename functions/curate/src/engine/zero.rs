@@ -9,14 +9,14 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use crate::engine::canonical::One;
 
 /// A sort with one zero.
-pub fn sort(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(super) fn sort(plan: LogicalPlan) -> Result<LogicalPlan> {
     let LogicalPlan::Sort(mut sort) = plan else { return Ok(plan) };
     with_one_zero(sort.expr.iter_mut().map(|key| &mut key.expr), sort.input.schema())?;
     Ok(LogicalPlan::Sort(sort))
 }
 
 /// Windows, aggregates in an order or of distinct values, and CASEs with one zero.
-pub fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+pub(super) fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expression {
         Expr::WindowFunction(mut call) => {
             let params = &mut call.params;

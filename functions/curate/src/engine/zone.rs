@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 use crate::engine::micros::MICROS;
 
 /// All of them.
-pub fn functions() -> [ScalarUDF; 2] {
+pub(super) fn functions() -> [ScalarUDF; 2] {
     let signature = || Signature::user_defined(Volatility::Immutable);
     [true, false].map(|from_utc| ScalarUDF::from(Shift { from_utc, signature: signature() }))
 }
@@ -41,8 +41,15 @@ impl ScalarUDFImpl for Shift {
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let of = match types {
             [of @ DataType::Timestamp(_, None), _] => of.clone(),
-            [DataType::Date32 | DataType::Date64 | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View, _]
-            | [DataType::Null, _] => MICROS,
+            [
+                DataType::Date32
+                | DataType::Date64
+                | DataType::Utf8
+                | DataType::LargeUtf8
+                | DataType::Utf8View
+                | DataType::Null,
+                _,
+            ] => MICROS,
             _ => return plan_err!("{0}() is of a timestamp and a time zone: {0}(ts, 'Europe/London')", self.name()),
         };
         Ok(vec![of, DataType::Utf8])
@@ -109,9 +116,10 @@ fn shift(of: &ArrayRef, mut by: impl FnMut(usize, NaiveDateTime) -> Result<Optio
             return exec_err!("a point in time beyond the calendar");
         };
         let Some(seconds) = by(row, point.naive_utc())? else { return Ok(None) };
-        match seconds.checked_mul(a_second).and_then(|by| tick.checked_add(by)) {
-            Some(tick) => Ok(Some(tick)),
-            None => exec_err!("a point in time beyond the calendar"),
+        if let Some(tick) = seconds.checked_mul(a_second).and_then(|by| tick.checked_add(by)) {
+            Ok(Some(tick))
+        } else {
+            exec_err!("a point in time beyond the calendar")
         }
     });
     let shifted = shifted.collect::<Result<Int64Array>>()?;
@@ -199,19 +207,19 @@ impl Clock {
         if year <= LAST_YEAR || matches!(self.zone, Zone::Fixed(_)) {
             return Ok(point);
         }
-        let known = match self.years.get(&year) {
-            Some(known) => *known,
-            None => {
-                let Some(known) = like(self.zone, year) else {
-                    return exec_err!("what clocks of this time zone will show after {LAST_YEAR} is not known");
-                };
-                self.years.insert(year, known);
-                known
-            }
+        let known = if let Some(known) = self.years.get(&year) {
+            *known
+        } else {
+            let Some(known) = like(self.zone, year) else {
+                return exec_err!("what clocks of this time zone will show after {LAST_YEAR} is not known");
+            };
+            self.years.insert(year, known);
+            known
         };
-        match point.with_year(known) {
-            Some(point) => Ok(point),
-            None => exec_err!("a point in time beyond the calendar"),
+        if let Some(point) = point.with_year(known) {
+            Ok(point)
+        } else {
+            exec_err!("a point in time beyond the calendar")
         }
     }
 }

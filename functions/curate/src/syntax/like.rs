@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast::{Expr, Value};
 
 /// Puts the pattern of a LIKE in other words. The error says what cannot be.
-pub fn mend(expression: &mut Expr) -> Result<(), String> {
+pub(super) fn mend(expression: &mut Expr) -> Result<(), String> {
     let (Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. }) = expression else {
         return Ok(());
     };

@@ -16,16 +16,13 @@ type Checked = Result<(), String>;
 
 /// Fails with what `clause` is, and what to write instead, where it is there.
 fn refuse(there: bool, clause: &str, instead: &str) -> Checked {
-    match there {
-        true => Err(format!("{clause} is not carried out here: {instead}")),
-        false => Ok(()),
-    }
+    if there { Err(format!("{clause} is not carried out here: {instead}")) } else { Ok(()) }
 }
 
 const LEAVE_OUT: &str = "leave it out";
 
 /// A select without clauses that would be left out.
-pub fn select(select: &mut Select) -> Checked {
+pub(super) fn select(select: &mut Select) -> Checked {
     let Select {
         select_token: _,
         // they change no answer
@@ -97,7 +94,7 @@ fn grouping(group_by: &mut GroupByExpr) -> Checked {
 }
 
 /// A query without clauses that would be left out.
-pub fn query(query: &Query) -> Checked {
+pub(super) fn query(query: &Query) -> Checked {
     let Query {
         with,
         body: _,
@@ -131,7 +128,7 @@ pub fn query(query: &Query) -> Checked {
 }
 
 /// A table without what would be left out.
-pub fn factor(factor: &TableFactor) -> Checked {
+pub(super) fn factor(factor: &TableFactor) -> Checked {
     const SAMPLE: &str = "a sample is another one each time; write WHERE over a hash of a key";
     match factor {
         TableFactor::Table {
@@ -159,7 +156,7 @@ pub fn factor(factor: &TableFactor) -> Checked {
 }
 
 /// An expression without what would be left out, or be taken for something else.
-pub fn expression(expression: &mut Expr) -> Checked {
+pub(super) fn expression(expression: &mut Expr) -> Checked {
     match expression {
         Expr::Function(function) => call(function),
         Expr::SimilarTo { .. } => {

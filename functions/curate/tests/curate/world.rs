@@ -27,17 +27,17 @@ const BODY_BYTES: usize = 110_000;
 const ROW_GROUP_ROWS: usize = 10;
 
 /// curate over an account of its own.
-pub struct World {
+pub(crate) struct World {
     pub aws: Aws,
     curate: App,
 }
 
 /// What a run made: SHA-256 and rows of each file, by its key without the run.
-pub type Outputs = BTreeMap<String, (String, u64)>;
+pub(crate) type Outputs = BTreeMap<String, (String, u64)>;
 
 impl World {
     /// The client tries each request up to so many times.
-    pub async fn over(account: Account, attempts: u32) -> Self {
+    pub(crate) async fn over(account: Account, attempts: u32) -> Self {
         let aws = Aws::start_with(account).await;
         let folder = tempfile::tempdir().expect("a folder");
         let write = |file: &str, text: &str| {
@@ -88,16 +88,16 @@ impl World {
     }
 
     /// Builds all tables, under a run of its own.
-    pub async fn rebuild(&self) -> Result<CurateResponse, Failure> {
+    pub(crate) async fn rebuild(&self) -> Result<CurateResponse, Failure> {
         let request = RebuildRequest { snapshot_date: Some("2026-11-23".into()), ..Default::default() };
         // no two runs of a world begin with the same word
         let request_id = format!("{:08x}", self.aws.account().requests.len());
-        let deadline = SystemTime::now() + Duration::from_secs(120);
+        let deadline = SystemTime::now() + Duration::from_mins(2);
         self.curate.handle(request, Invocation { request_id, deadline }).await
     }
 
     /// What a run made, as its manifest has it, which is as it lies there.
-    pub fn outputs(&self, response: &CurateResponse) -> Outputs {
+    pub(crate) fn outputs(&self, response: &CurateResponse) -> Outputs {
         let account = self.aws.account();
         let manifest = account.read(&response.manifest.bucket, &response.manifest.key).expect("a manifest");
         let manifest: Manifest = serde_json::from_slice(&manifest).expect("a manifest");
@@ -113,19 +113,19 @@ impl World {
     }
 
     /// The keys of all manifests.
-    pub fn manifests(&self) -> Vec<String> {
+    pub(crate) fn manifests(&self) -> Vec<String> {
         let keys = self.aws.account().keys("curated");
         keys.into_iter().filter(|key| key.starts_with("f/_manifests/")).collect()
     }
 }
 
 /// The key of a file of `letters`.
-pub fn key(n: usize, extension: &str) -> String {
+pub(crate) fn key(n: usize, extension: &str) -> String {
     format!("base/letters/file_land_timestamp={n}/letters_{n}.{extension}")
 }
 
 /// The account with raw-hist as validate left it.
-pub fn landed() -> Account {
+pub(crate) fn landed() -> Account {
     let mut account = Account::default();
     account.page_size = 3;
     for n in 0..3 {
@@ -149,7 +149,7 @@ fn letter(id: usize) -> (i32, &'static str, String) {
     (id as i32, ["low", "middle", "top"][id % 3], body.collect())
 }
 
-pub fn gzip(text: &str) -> Vec<u8> {
+pub(crate) fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text.as_bytes()).expect("memory");
     encoder.finish().expect("memory")

@@ -198,9 +198,10 @@ fn an_item_of_a_list_is_what_it_is_in_each_row() {
                         let condition = format!("CAST({of} AS BIGINT) {not}IN ({list})");
                         let mut rows = Vec::new();
                         for (id, item) in [(1, Some(7)), (2, of_second)] {
-                            let is_in = match [item, other].contains(&Some(of)) {
-                                true => Some(true),
-                                false => (item.is_some() && other.is_some()).then_some(false),
+                            let is_in = if [item, other].contains(&Some(of)) {
+                                Some(true)
+                            } else {
+                                (item.is_some() && other.is_some()).then_some(false)
                             };
                             rows.push((id, is_in.map(|is_in| is_in != negated)));
                         }

@@ -47,9 +47,12 @@ fn comparisons_with_all_and_any_rows_of_a_query() {
                 format!("WITH t AS (SELECT id FROM {of}) SELECT id FROM t"),
             ] {
                 for (quantifier, all) in [("ALL", true), ("ANY", false), ("SOME", false)] {
-                    let is_in = |id: &&i64| match all {
-                        true => rows.iter().all(|other| holds(**id, *other)),
-                        false => rows.iter().any(|other| holds(**id, *other)),
+                    let is_in = |id: &&i64| {
+                        if all {
+                            rows.iter().all(|other| holds(**id, *other))
+                        } else {
+                            rows.iter().any(|other| holds(**id, *other))
+                        }
                     };
                     let expected: Vec<String> = t.iter().filter(is_in).map(i64::to_string).collect();
                     for query in [

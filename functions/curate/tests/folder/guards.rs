@@ -136,8 +136,9 @@ fn of_t(sql: &str) -> String {
 }
 
 fn replaced(word: &str, column: &str) -> String {
-    match word.trim_matches(['(', ')', ',']) == column {
-        true => word.replace(column, &format!("t.{column}")),
-        false => word.replace(&format!("({column},"), &format!("(t.{column},")),
+    if word.trim_matches(['(', ')', ',']) == column {
+        word.replace(column, &format!("t.{column}"))
+    } else {
+        word.replace(&format!("({column},"), &format!("(t.{column},"))
     }
 }

@@ -24,14 +24,14 @@ use serde_json::{Value, json};
 /// The time of the first run; each later one is a second younger.
 const NOW: i64 = 1_795_000_000;
 
-pub struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
     runs: std::cell::Cell<i64>,
     pub settings: Settings,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self {
             folder: tempfile::tempdir().unwrap(),
             runs: std::cell::Cell::new(0),
@@ -50,11 +50,11 @@ impl Place {
         place
     }
 
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
-    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
@@ -62,7 +62,7 @@ impl Place {
 
     /// A table of `stage` (raw, processed, curated). Columns are `name type`, with ` sensitive` or ` not null` after
     /// it; `more` is merged in.
-    pub fn table(&self, stage: &str, name: &str, columns: &[&str], more: Value) {
+    pub(crate) fn table(&self, stage: &str, name: &str, columns: &[&str], more: Value) {
         let column = |text: &&str| {
             let (name, rest) = text.split_once(' ').unwrap();
             let sensitive = rest.ends_with(" sensitive");
@@ -80,19 +80,19 @@ impl Place {
         self.write(&format!("meta_data/{stage}/{name}.json"), table.to_string());
     }
 
-    pub fn sql(&self, stage: &str, name: &str, sql: &str) {
+    pub(crate) fn sql(&self, stage: &str, name: &str, sql: &str) {
         self.write(&format!("meta_data/{stage}/{name}.sql"), sql);
     }
 
     /// A gzipped file of a raw table; `extension` is jsonl or csv.
-    pub fn raw(&self, table: &str, seconds: u64, extension: &str, text: &str) {
+    pub(crate) fn raw(&self, table: &str, seconds: u64, extension: &str, text: &str) {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(text.as_bytes()).unwrap();
         let path = format!("raw-hist/{table}/file_land_timestamp={seconds}/{table}_{seconds}.{extension}.gz");
         self.write(&path, gzip.finish().unwrap());
     }
 
-    pub fn areas(&self) -> Areas {
+    pub(crate) fn areas(&self) -> Areas {
         let area = |name: &str| Area::Folder(self.path(name));
         Areas {
             raw_hist: area("raw-hist"),
@@ -104,12 +104,12 @@ impl Place {
         }
     }
 
-    pub fn build(&self) -> Result<Manifest, Failure> {
+    pub(crate) fn build(&self) -> Result<Manifest, Failure> {
         self.build_with(&RebuildRequest::default(), 2)
     }
 
     /// Builds on so many worker threads. Fails where one table does.
-    pub fn build_with(&self, request: &RebuildRequest, threads: usize) -> Result<Manifest, Failure> {
+    pub(crate) fn build_with(&self, request: &RebuildRequest, threads: usize) -> Result<Manifest, Failure> {
         let built = self.run(request, threads)?;
         let Some(first) = built.failed.first() else { return Ok(built.manifest) };
         let kinds = [FailureKind::BadData, FailureKind::BadMetadata, FailureKind::Conflict, FailureKind::NotFound];
@@ -119,7 +119,7 @@ impl Place {
     }
 
     /// The answers to queries that each give one text for each row, in any order.
-    pub fn answers(&self, queries: &[String]) -> Vec<Vec<String>> {
+    pub(crate) fn answers(&self, queries: &[String]) -> Vec<Vec<String>> {
         let name = |n: usize| format!("q{n}");
         for (n, sql) in queries.iter().enumerate() {
             self.table("curated", &name(n), &["v character"], json!({}));
@@ -132,7 +132,7 @@ impl Place {
     }
 
     /// A run, with its answer.
-    pub fn run(&self, request: &RebuildRequest, threads: usize) -> Result<Built, Failure> {
+    pub(crate) fn run(&self, request: &RebuildRequest, threads: usize) -> Result<Built, Failure> {
         let metadata = MetaData::read(&self.path("meta_data"))?;
         let settings = Settings { cores: threads, ..self.settings.clone() };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
@@ -144,30 +144,30 @@ impl Place {
         Ok(built)
     }
 
-    pub fn process(&self) -> Result<ProcessResponse, Failure> {
+    pub(crate) fn process(&self) -> Result<ProcessResponse, Failure> {
         let metadata = MetaData::read(&self.path("meta_data"))?;
         let variables = Variables::new(&self.settings.dea_version, "2026-11-24", NOW)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(process::process(&metadata, &self.settings, &self.areas(), &variables))
     }
 
-    pub fn verify(&self, run: &str) -> Result<VerifyResponse, Failure> {
+    pub(crate) fn verify(&self, run: &str) -> Result<VerifyResponse, Failure> {
         let metadata = MetaData::read(&self.path("meta_data"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(verify::verify(&metadata, &self.settings, &self.areas(), run))
     }
 
-    pub fn manifest(&self, key: &str) -> Manifest {
+    pub(crate) fn manifest(&self, key: &str) -> Manifest {
         serde_json::from_slice(&fs::read(self.path("curated").join(key)).unwrap()).unwrap()
     }
 
     /// Everything in the curated area.
-    pub fn curated(&self) -> Vec<String> {
+    pub(crate) fn curated(&self) -> Vec<String> {
         self.files("curated")
     }
 
     /// Everything in an area.
-    pub fn files(&self, area: &str) -> Vec<String> {
+    pub(crate) fn files(&self, area: &str) -> Vec<String> {
         let root = self.path(area);
         let mut files = Vec::new();
         walk(&root, &mut files);
@@ -179,7 +179,7 @@ impl Place {
 
     /// The rows of a table of a run as texts, in the order of its files, each with its partition's folder if it has
     /// one.
-    pub fn rows(&self, manifest: &Manifest, table: &str) -> Vec<String> {
+    pub(crate) fn rows(&self, manifest: &Manifest, table: &str) -> Vec<String> {
         let output = manifest.tables.iter().find(|output| output.table == table).unwrap();
         let mut rows = Vec::new();
         for file in &output.files {
@@ -199,7 +199,7 @@ impl Place {
         rows
     }
 
-    pub fn batches(&self, key: &str) -> Vec<RecordBatch> {
+    pub(crate) fn batches(&self, key: &str) -> Vec<RecordBatch> {
         let file = fs::File::open(self.path("curated").join(key)).unwrap();
         ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().map(Result::unwrap).collect()
     }

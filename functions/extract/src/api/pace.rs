@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Gives turns.
 #[derive(Debug)]
-pub struct Pacer {
+pub(super) struct Pacer {
     turns: Mutex<Turns>,
 }
 
@@ -21,18 +21,18 @@ struct Turns {
 
 impl Pacer {
     /// At most so many turns a second.
-    pub fn new(per_second: u32, now: Instant) -> Self {
+    pub(super) fn new(per_second: u32, now: Instant) -> Self {
         let interval = Duration::from_secs(1) / per_second.max(1);
         Self { turns: Mutex::new(Turns { interval, next: now, paused_until: now }) }
     }
 
     /// Gives the next turn.
-    pub fn reserve(&self) -> Instant {
+    pub(super) fn reserve(&self) -> Instant {
         self.turns().reserve(Instant::now())
     }
 
     /// Waits until it is this turn. One that a pause has overtaken is lost, and another is waited for in its place.
-    pub async fn wait_for(&self, mut turn: Instant) {
+    pub(super) async fn wait_for(&self, mut turn: Instant) {
         loop {
             sleep_until(turn).await;
             if self.turns().holds(turn) {
@@ -43,7 +43,7 @@ impl Pacer {
     }
 
     /// Gives no turn before a time.
-    pub fn pause_until(&self, time: Instant) {
+    pub(super) fn pause_until(&self, time: Instant) {
         let mut turns = self.turns();
         turns.paused_until = turns.paused_until.max(time);
     }

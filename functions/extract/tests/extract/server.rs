@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// What came in.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// From 0, in the order of arrival.
     pub number: usize,
     pub method: String,
@@ -23,7 +23,7 @@ pub struct Asked {
 
 /// What goes out.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
@@ -33,27 +33,27 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into(), after: Duration::ZERO, missing: 0 }
     }
 
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    pub fn after(self, millis: u64) -> Self {
+    pub(crate) fn after(self, millis: u64) -> Self {
         Self { after: Duration::from_millis(millis), ..self }
     }
 
-    pub fn missing(self, missing: usize) -> Self {
+    pub(crate) fn missing(self, missing: usize) -> Self {
         Self { missing, ..self }
     }
 }
 
 /// A server that lives as long as the test's runtime.
 #[derive(Clone)]
-pub struct Server {
+pub(crate) struct Server {
     /// `http://127.0.0.1:<port>`
     pub origin: String,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -61,7 +61,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let origin = format!("http://{}", listener.local_addr().expect("an address"));
         let server = Self { origin, asked: Arc::default(), most_at_once: Arc::default() };
@@ -75,11 +75,11 @@ impl Server {
         server
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("no panic").clone()
     }
 
-    pub fn most_at_once(&self) -> usize {
+    pub(crate) fn most_at_once(&self) -> usize {
         self.most_at_once.load(Ordering::SeqCst)
     }
 

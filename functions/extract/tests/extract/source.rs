@@ -33,7 +33,7 @@ fn plan(origin: &str, source: Value) -> Plan {
 }
 
 async fn fetch(plan: &Plan) -> Result<String, Failure> {
-    fetch_until(plan, Instant::now() + Duration::from_secs(60)).await
+    fetch_until(plan, Instant::now() + Duration::from_mins(1)).await
 }
 
 async fn fetch_until(plan: &Plan, deadline: Instant) -> Result<String, Failure> {

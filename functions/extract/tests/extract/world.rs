@@ -18,18 +18,18 @@ use store::Store;
 
 use crate::server::{Asked, Reply, Server};
 
-pub struct World {
+pub(crate) struct World {
     pub aws: Aws,
     pub source: Server,
     app: App,
 }
 
 impl World {
-    pub async fn new(source: Value, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn new(source: Value, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
         Self::answering(source, move |asked| answer(asked.number)).await
     }
 
-    pub async fn answering(source: Value, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn answering(source: Value, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let aws = Aws::start().await;
         let server = Server::start(answer).await;
         let mut whole = json!({
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// As another process does, whose requests name it to the source.
-    pub async fn extract_as(&self, attempt: u64) -> Result<ExtractResponse, Failure> {
+    pub(crate) async fn extract_as(&self, attempt: u64) -> Result<ExtractResponse, Failure> {
         let App { settings, metadata, store, api } = &self.app;
         let mut metadata = metadata.clone();
         let source = metadata.raw.get_mut("t").and_then(|table| table.source.as_mut()).expect("a source");
@@ -65,36 +65,36 @@ impl World {
         app.extract(request(), &invocation(60)).await
     }
 
-    pub async fn extract(&self) -> Result<ExtractResponse, Failure> {
+    pub(crate) async fn extract(&self) -> Result<ExtractResponse, Failure> {
         self.extract_within(60).await
     }
 
-    pub async fn extract_within(&self, seconds: u64) -> Result<ExtractResponse, Failure> {
+    pub(crate) async fn extract_within(&self, seconds: u64) -> Result<ExtractResponse, Failure> {
         self.app.extract(request(), &invocation(seconds)).await
     }
 
     /// Every object, as `bucket/key`.
-    pub fn objects(&self) -> Vec<String> {
+    pub(crate) fn objects(&self) -> Vec<String> {
         self.aws.account().inventory().into_iter().map(|(place, _)| place).collect()
     }
 
     /// The steps of one operation, by the file that they were about.
-    pub fn done(&self, operation: &str) -> Vec<String> {
+    pub(crate) fn done(&self, operation: &str) -> Vec<String> {
         let places = self.aws.account().done_of(operation);
         places.iter().filter_map(|place| place.rsplit('/').next()).map(str::to_owned).collect()
     }
 
-    pub fn rows(&self) -> Vec<Value> {
+    pub(crate) fn rows(&self) -> Vec<Value> {
         self.rows_in("land", "")
     }
 
     /// Those that validate gets to see.
-    pub fn landed(&self) -> Vec<Value> {
+    pub(crate) fn landed(&self) -> Vec<Value> {
         self.rows_in("land", "base/")
     }
 
     /// Rows of the files under a prefix, in the order of the keys.
-    pub fn rows_in(&self, bucket: &str, prefix: &str) -> Vec<Value> {
+    pub(crate) fn rows_in(&self, bucket: &str, prefix: &str) -> Vec<Value> {
         let account = self.aws.account();
         let mut text = String::new();
         for key in account.keys(bucket).into_iter().filter(|key| key.starts_with(prefix)) {
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// Nothing is to be seen, and nothing is left behind.
-    pub fn assert_nothing_landed(&self) {
+    pub(crate) fn assert_nothing_landed(&self) {
         assert_eq!(self.objects(), Vec::<String>::new());
         assert_eq!(self.aws.account().uploads(), Vec::<String>::new());
     }
@@ -159,7 +159,7 @@ fn metadata(source: contract::Source) -> MetaData {
 }
 
 /// A record whose text gzip makes little of: about 3/4 of `bytes` remain.
-pub fn noise(n: usize, bytes: usize) -> Reply {
+pub(crate) fn noise(n: usize, bytes: usize) -> Reply {
     let mut seed = n as u64 + 1;
     let text: String = (0..bytes)
         .map(|_| {

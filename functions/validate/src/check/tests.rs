@@ -18,7 +18,7 @@ fn dataset(columns: &Value, checks: &Value) -> Result<Dataset, Failure> {
 }
 
 /// The table `t`, in etl_manager's words unless it has a `file_format`.
-pub fn dataset_of(described: &Value) -> Result<Dataset, Failure> {
+pub(crate) fn dataset_of(described: &Value) -> Result<Dataset, Failure> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("raw")).unwrap();
     fs::create_dir_all(folder.path().join("curated")).unwrap();
@@ -636,9 +636,12 @@ fn shown_rows(dataset: &Dataset, name: &str, bytes: &[u8]) -> Vec<String> {
     let mut rows = Vec::new();
     while let Some(batch) = reader.next_batch().unwrap() {
         for row in 0..batch.batch.num_rows() {
-            let value = |column: &arrow::array::ArrayRef| match column.is_null(row) {
-                true => "null".to_owned(),
-                false => rows::shown_value(column, row).replace('\n', "⏎"),
+            let value = |column: &arrow::array::ArrayRef| {
+                if column.is_null(row) {
+                    "null".to_owned()
+                } else {
+                    rows::shown_value(column, row).replace('\n', "⏎")
+                }
             };
             rows.push(batch.batch.columns().iter().map(value).collect::<Vec<_>>().join(", "));
         }

@@ -11,7 +11,7 @@ use crate::describe::sniffed::Sniffed;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(super) struct Found {
     pub columns: Vec<FoundColumn>,
     /// What a person has to know, or to decide.
     pub notes: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Found {
 
 /// A column of the sample.
 #[derive(Debug)]
-pub struct FoundColumn {
+pub(super) struct FoundColumn {
     pub name: String,
     /// What the file calls it, if it does, and otherwise.
     pub source_name: Option<String>,
@@ -43,14 +43,14 @@ pub struct FoundColumn {
 
 impl Found {
     /// The names of columns that are called so in the files.
-    pub fn called(&self, sources: &[&str]) -> Vec<String> {
+    pub(super) fn called(&self, sources: &[&str]) -> Vec<String> {
         let is_one = |column: &&FoundColumn| sources.contains(&column.source_name.as_deref().unwrap_or(&column.name));
         self.columns.iter().filter(is_one).map(|column| column.name.clone()).collect()
     }
 }
 
 /// Reads the sample to its end.
-pub fn find(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
+pub(super) fn find(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
     match &sniffed.header {
         Some(header) => in_records(sample, sniffed, header),
         None => by_name(sample, sniffed),
@@ -202,7 +202,7 @@ fn notes(columns: &[FoundColumn]) -> Vec<String> {
 }
 
 /// A column's name that no other one has, nor a raw table by itself.
-pub fn name_for(source: &str, columns: &[FoundColumn]) -> String {
+pub(super) fn name_for(source: &str, columns: &[FoundColumn]) -> String {
     let is_taken = |name: &str| name == key::FILE_LAND_TIMESTAMP || columns.iter().any(|column| column.name == name);
     key::described_name(source, is_taken)
 }
@@ -241,7 +241,7 @@ fn described(column: &FoundColumn, type_name: &str) -> String {
     format!("{{{}}}", keys.join(", "))
 }
 
-pub fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -7,7 +7,7 @@ use contract::{DataFormat, FileFormat, MetaData, Table, key};
 use rows::Ranges;
 
 /// A sample and what its name says.
-pub struct Sample<'a> {
+pub(super) struct Sample<'a> {
     pub path: &'a Path,
     pub name: String,
     pub ranges: Ranges,
@@ -16,7 +16,7 @@ pub struct Sample<'a> {
 }
 
 impl<'a> Sample<'a> {
-    pub fn open(path: &'a Path) -> Result<Self, String> {
+    pub(super) fn open(path: &'a Path) -> Result<Self, String> {
         let cannot_read = |error: std::io::Error| format!("{}: {error}", path.display());
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (format, compression) = key::extension(&name)
@@ -28,13 +28,13 @@ impl<'a> Sample<'a> {
         Ok(Self { path, name, ranges, format, compression })
     }
 
-    pub fn cannot(&self, error: &rows::ReadError) -> String {
+    pub(super) fn cannot(&self, error: &rows::ReadError) -> String {
         format!("{}: {error}", self.path.display())
     }
 }
 
 /// A table to look at a file by, whose columns are all texts.
-pub fn looking(data_format: DataFormat, dialect: &str, columns: &str, checks: &str) -> Result<Table, String> {
+pub(super) fn looking(data_format: DataFormat, dialect: &str, columns: &str, checks: &str) -> Result<Table, String> {
     let format = match data_format {
         DataFormat::Json => "json",
         DataFormat::Parquet => "parquet",

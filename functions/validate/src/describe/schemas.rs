@@ -49,7 +49,7 @@ const SCHEMA_KEYS: &[&str] = &[
 const LONGEST_BYTES: u64 = 16 << 20;
 
 /// A table that is described.
-pub struct Schema {
+pub(super) struct Schema {
     pub name: Option<String>,
     /// Whose description it is, for people.
     pub of: &'static str,
@@ -61,7 +61,7 @@ pub struct Schema {
 ///
 /// # Errors
 /// Where it describes several tables and none is named, or one in words that cannot be.
-pub fn read(path: &Path, table: Option<&str>) -> Result<Option<Schema>, String> {
+pub(super) fn read(path: &Path, table: Option<&str>) -> Result<Option<Schema>, String> {
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     if !is_json || std::fs::metadata(path).map_or(true, |about| about.len() > LONGEST_BYTES) {
         return Ok(None);

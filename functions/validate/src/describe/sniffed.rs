@@ -18,7 +18,7 @@ const MOST: f64 = 0.8;
 
 /// How the sample is written.
 #[derive(Clone, Debug)]
-pub struct Sniffed {
+pub(super) struct Sniffed {
     pub format: FileFormat,
     pub compression: Compression,
     pub data_format: DataFormat,
@@ -33,12 +33,12 @@ pub struct Sniffed {
 
 impl Sniffed {
     /// What somebody says, in place of a look at a sample.
-    pub fn told(format: FileFormat, data_format: DataFormat, dialect: Vec<(&'static str, Value)>) -> Self {
+    pub(super) fn told(format: FileFormat, data_format: DataFormat, dialect: Vec<(&'static str, Value)>) -> Self {
         let (compression, notes) = (Compression::None, Vec::new());
         Self { format, compression, data_format, dialect, header: None, has_header: true, notes }
     }
 
-    pub fn of(sample: &Sample<'_>) -> Result<Self, String> {
+    pub(super) fn of(sample: &Sample<'_>) -> Result<Self, String> {
         let usual = looking(guess(sample), "{}", COLUMN, "{}")?;
         let (format, compression) = rows::peek_format(&sample.ranges, sample.format, sample.compression, &usual)
             .map_err(|e| sample.cannot(&e))?;
@@ -76,7 +76,7 @@ impl Sniffed {
     }
 
     /// The dialect as JSON.
-    pub fn dialect_json(&self) -> String {
+    pub(super) fn dialect_json(&self) -> String {
         let keys: Vec<String> = self.dialect.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
         format!("{{{}}}", keys.join(", "))
     }
@@ -93,13 +93,13 @@ impl Sniffed {
     }
 
     /// Numbers that are none are no values.
-    pub fn take_nan(&mut self) {
+    pub(super) fn take_nan(&mut self) {
         self.dialect.push(("nan", json!("null")));
         self.notes.push("NaN and the infinities are read as no value: `\"nan\": \"keep\"` keeps them".into());
     }
 
     /// The text is in another encoding than UTF-8.
-    pub fn set_encoding(&mut self, encoding: &str) {
+    pub(super) fn set_encoding(&mut self, encoding: &str) {
         self.dialect.retain(|(key, _)| *key != "encoding");
         self.dialect.push(("encoding", json!(encoding)));
         if !encoding.starts_with("utf-16") {
@@ -111,7 +111,7 @@ impl Sniffed {
     }
 
     /// Whether the dialect has said an encoding.
-    pub fn has_encoding(&self) -> bool {
+    pub(super) fn has_encoding(&self) -> bool {
         self.dialect.iter().any(|(key, _)| *key == "encoding")
     }
 

@@ -16,14 +16,14 @@ const FEW_VALUES: usize = 12;
 const CLEAR_ROWS: u64 = 20;
 
 /// The files of a table.
-pub struct Files {
+pub(super) struct Files {
     pub raw: PathBuf,
     curated: PathBuf,
     sql: PathBuf,
 }
 
 impl Files {
-    pub fn of(meta_data: &Path, table: &str) -> Self {
+    pub(super) fn of(meta_data: &Path, table: &str) -> Self {
         Self {
             raw: meta_data.join(format!("raw/{table}.json")),
             curated: meta_data.join(format!("curated/{table}.json")),
@@ -36,14 +36,14 @@ impl Files {
     }
 
     /// Nothing that somebody has written is written over.
-    pub fn check_free(&self) -> Result<(), String> {
+    pub(super) fn check_free(&self) -> Result<(), String> {
         match self.all().into_iter().find(|file| file.exists()) {
             Some(file) => Err(format!("{} is there already: name another table by --table", file.display())),
             None => Ok(()),
         }
     }
 
-    pub fn write(&self, raw: &str, curated: &str, sql: &str) -> Result<(), String> {
+    pub(super) fn write(&self, raw: &str, curated: &str, sql: &str) -> Result<(), String> {
         for (file, text) in self.all().into_iter().zip([raw, curated, sql]) {
             let folder = file.parent().unwrap_or_else(|| Path::new("."));
             let written = fs::create_dir_all(folder).and_then(|()| {
@@ -56,7 +56,7 @@ impl Files {
     }
 
     /// With the sample, if there is one.
-    pub fn next_steps(&self, table: &str, sample: Option<&Path>) -> String {
+    pub(super) fn next_steps(&self, table: &str, sample: Option<&Path>) -> String {
         let [raw, curated, sql] = self.all().map(Path::display);
         let look = match sample {
             Some(_) => "Look at them; what stands under `proposed` counts once it stands beside it.",
@@ -68,7 +68,7 @@ impl Files {
 }
 
 /// `raw/<table>.json`.
-pub fn raw(table: &str, file_name: Option<&str>, sniffed: &Sniffed, found: &Found) -> String {
+pub(super) fn raw(table: &str, file_name: Option<&str>, sniffed: &Sniffed, found: &Found) -> String {
     let format = match sniffed.data_format {
         DataFormat::Json => "json",
         DataFormat::Parquet => "parquet",
@@ -130,7 +130,7 @@ pub fn raw(table: &str, file_name: Option<&str>, sniffed: &Sniffed, found: &Foun
 }
 
 /// `curated/<table>.json`.
-pub fn curated(table: &str, found: &Found) -> String {
+pub(super) fn curated(table: &str, found: &Found) -> String {
     let mut columns: Vec<String> = found
         .columns
         .iter()
@@ -161,7 +161,7 @@ pub fn curated(table: &str, found: &Found) -> String {
 }
 
 /// `curated/<table>.sql`.
-pub fn sql(table: &str, found: &Found) -> String {
+pub(super) fn sql(table: &str, found: &Found) -> String {
     let mut columns: Vec<String> =
         found.columns.iter().map(|column| format!("  {}", name_in_sql(&column.name))).collect();
     if !has_version(found) {
@@ -347,7 +347,7 @@ fn object(keys: &[(&str, Value)]) -> String {
 }
 
 /// What was found in a file, for people.
-pub fn shown(file: &Path, of: Option<&str>, table: &str, sniffed: &Sniffed, found: &Found) -> String {
+pub(super) fn shown(file: &Path, of: Option<&str>, table: &str, sniffed: &Sniffed, found: &Found) -> String {
     let mut text = format!("{} as table `{table}`\n", file.display());
     let mut written: Vec<String> = of.map(|of| format!("a description of {of}'s")).into_iter().collect();
     written.push(sniffed.format.to_string());

@@ -6,7 +6,7 @@ use store::Store;
 
 /// What is written down. What an earlier version has not written is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub(crate) struct State {
     /// ARN of the execution that had its turn last; it may have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_of: Option<String>,
@@ -17,7 +17,7 @@ pub struct State {
 
 /// An execution that lists the files when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Next {
+pub(crate) struct Next {
     /// Its name.
     pub name: String,
     /// RFC 3339: it waits until then at least.
@@ -25,14 +25,14 @@ pub struct Next {
 }
 
 /// The state with its entity tag; none where there is no object yet.
-pub struct Known {
+pub(crate) struct Known {
     pub state: State,
     pub etag: Option<String>,
 }
 
 /// The object in which it is written down.
 #[derive(Clone, Debug)]
-pub struct StateObject {
+pub(crate) struct StateObject {
     /// S3.
     pub store: Store,
     /// Of the reports.
@@ -43,7 +43,7 @@ pub struct StateObject {
 
 impl StateObject {
     /// As it is now.
-    pub async fn read(&self) -> Result<Known, Failure> {
+    pub(crate) async fn read(&self) -> Result<Known, Failure> {
         let Self { store, bucket, key } = self;
         let Some((body, etag)) = store.read_tagged(bucket, key).await? else {
             return Ok(Known { state: State::default(), etag: None });
@@ -56,7 +56,7 @@ impl StateObject {
     }
 
     /// Fails with [`contract::FailureKind::Conflict`] where it is no longer as it was read.
-    pub async fn write(&self, state: &State, etag: Option<&str>) -> Result<(), Failure> {
+    pub(crate) async fn write(&self, state: &State, etag: Option<&str>) -> Result<(), Failure> {
         let Self { store, bucket, key } = self;
         let body = serde_json::to_vec(state).map_err(Failure::internal)?;
         store.put_over(bucket, key, body, "application/json", etag).await.map(drop)

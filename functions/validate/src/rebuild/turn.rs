@@ -21,7 +21,7 @@ const MOST_SECONDS: u64 = 60;
 impl Rebuild {
     /// Says whether it is an execution's turn; if so, it is from now on, until the execution ends. Asked again by the
     /// same one, it still is.
-    pub async fn turn(&self, asked: &TurnRequest) -> Result<TurnResponse, Failure> {
+    pub(crate) async fn turn(&self, asked: &TurnRequest) -> Result<TurnResponse, Failure> {
         let mut attempt = 1;
         loop {
             let known = self.state.read().await?;

@@ -14,7 +14,7 @@ const MARGIN: Duration = Duration::from_millis(250);
 
 /// A stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub(super) struct Window {
     /// When it is looked at, since 1970.
     now: Duration,
     /// Unix seconds; belongs to the next window.
@@ -24,14 +24,14 @@ pub struct Window {
 impl Window {
     /// The window in which a moment lies, or the next when it is about to end. Windows begin at multiples of their
     /// length, which is at least 1.
-    pub fn of(now: SystemTime, seconds: u64) -> Self {
+    pub(super) fn of(now: SystemTime, seconds: u64) -> Self {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { now, end: ((now + MARGIN).as_secs() / seconds + 1) * seconds }
     }
 
     /// An execution that waits for its end, under a name that no other has had: within what Step Functions allows,
     /// which takes no name twice in 90 days.
-    pub fn execution(self, database: &str) -> Result<Next, Failure> {
+    pub(super) fn execution(self, database: &str) -> Result<Next, Failure> {
         let suffix = format!("-{}-{:x}", self.end, self.now.as_nanos());
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let database = database.chars().map(|c| if allowed(c) { c } else { '-' });

@@ -15,18 +15,18 @@ use validate::App;
 const FOLDER: &str = "base/t/file_land_timestamp=7";
 
 /// The function over an account of its own.
-pub struct World {
+pub(crate) struct World {
     pub aws: Aws,
     pub app: App,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with_checks(json!({})).await
     }
 
     /// The table `t` has these checks.
-    pub async fn with_checks(checks: Value) -> Self {
+    pub(crate) async fn with_checks(checks: Value) -> Self {
         let aws = Aws::start().await;
         let folder = tempfile::tempdir().expect("a folder");
         let write = |file: &str, json: Value| {
@@ -66,26 +66,26 @@ impl World {
         Self { aws, app }
     }
 
-    pub fn land(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
+    pub(crate) fn land(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Value {
         let version = self.aws.account().put("land", key, bytes.into());
         record(key, &version)
     }
 
-    pub async fn handle(&self, event: Value) -> Result<ValidateResponse, Failure> {
-        let deadline = SystemTime::now() + Duration::from_secs(60);
+    pub(crate) async fn handle(&self, event: Value) -> Result<ValidateResponse, Failure> {
+        let deadline = SystemTime::now() + Duration::from_mins(1);
         self.app.handle(event, &Invocation { request_id: "r".into(), deadline }).await
     }
 
-    pub async fn verdicts(&self, records: Vec<Value>) -> Vec<Verdict> {
+    pub(crate) async fn verdicts(&self, records: Vec<Value>) -> Vec<Verdict> {
         let answer = self.handle(json!({"Records": records})).await.expect("an answer");
         answer.files.iter().map(|file| file.verdict).collect()
     }
 
-    pub fn keys(&self, bucket: &str) -> Vec<String> {
+    pub(crate) fn keys(&self, bucket: &str) -> Vec<String> {
         self.aws.account().keys(bucket)
     }
 
-    pub fn json(&self, bucket: &str, key: &str) -> Value {
+    pub(crate) fn json(&self, bucket: &str, key: &str) -> Value {
         let bytes = self.aws.account().read(bucket, key).unwrap_or_else(|| panic!("{bucket}/{key}"));
         serde_json::from_slice(&bytes).expect("JSON")
     }
@@ -96,13 +96,13 @@ fn record(key: &str, version: &str) -> Value {
     json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "land"}, "object": object}})
 }
 
-pub fn gzip(text: &str) -> Vec<u8> {
+pub(crate) fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text.as_bytes()).expect("memory");
     encoder.finish().expect("memory")
 }
 
-pub fn file(n: u32) -> String {
+pub(crate) fn file(n: u32) -> String {
     format!("{FOLDER}/t_{n}_7.jsonl.gz")
 }
 

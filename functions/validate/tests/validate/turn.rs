@@ -28,7 +28,7 @@ impl World {
     }
 
     async fn ask(&self, name: &str, request: &Value) -> Result<Value, Failure> {
-        let deadline = SystemTime::now() + Duration::from_secs(60);
+        let deadline = SystemTime::now() + Duration::from_mins(1);
         let event = json!({"turn_of": format!("{MACHINE}:{name}"), "request": request});
         self.app.answer(event, &Invocation { request_id: "r".into(), deadline }).await
     }

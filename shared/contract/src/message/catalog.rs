@@ -92,9 +92,10 @@ impl<'de> Deserialize<'de> for CatalogRequest {
         let event = serde_json::Value::deserialize(from)?;
         if event.get("expire").is_some() {
             let request = ExpireRequest::deserialize(event).map_err(Error::custom)?;
-            return match request.expire {
-                true => Ok(Self::Expire(request)),
-                false => Err(Error::custom("`expire` is `true`, or is left out")),
+            return if request.expire {
+                Ok(Self::Expire(request))
+            } else {
+                Err(Error::custom("`expire` is `true`, or is left out"))
             };
         }
         let event = Event::deserialize(event).map_err(Error::custom)?;

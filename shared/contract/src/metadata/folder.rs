@@ -11,7 +11,7 @@ use crate::column_type::ColumnType;
 use crate::files::{FileDialect, Written};
 use crate::key::{FILE_LAND_TIMESTAMP, is_table_name};
 use crate::metadata::database::Database;
-use crate::metadata::keys::*;
+use crate::metadata::keys::DATABASE_KEYS;
 use crate::metadata::table_file::{Area, TableReader};
 use crate::problem::{Problems, nearest, quoted, suggestion};
 use crate::table::{Column, DataFormat, Mode, ReadFrom, Table};
@@ -111,7 +111,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        self.digest.update(file.file_name().map(|n| n.as_encoded_bytes()).unwrap_or_default());
+        self.digest.update(file.file_name().map(std::ffi::OsStr::as_encoded_bytes).unwrap_or_default());
         self.digest.update((bytes.len() as u64).to_le_bytes());
         self.digest.update(&bytes);
         match String::from_utf8(bytes) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::column_type::Dialect;
 use crate::files::{FileDialect, SaidOfFiles, SaidOfValues};
 use crate::key::is_table_name;
-use crate::metadata::keys::*;
+use crate::metadata::keys::{OBJECTS, PROTECTED_PROPERTIES, TABLE_KEYS, WORDS};
 use crate::problem::{Problems, nearest, quoted, suggestion};
 use crate::table::{Checks, Column, DataFormat, Source, Table};
 use crate::visible;

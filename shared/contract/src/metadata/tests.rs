@@ -179,7 +179,7 @@ fn a_column_has_the_type_of_the_time() {
     let at = |time: u64| {
         let then = found.at(time);
         let column = &then.columns[0];
-        (column.column_type.glue().to_string(), column.datetime_format.clone(), column.pattern.is_some())
+        (column.column_type.glue().clone(), column.datetime_format.clone(), column.pattern.is_some())
     };
     assert_eq!(at(9), ("bigint".into(), None, false));
     assert_eq!(at(10), ("date".into(), Some("%d/%m/%Y".into()), false));

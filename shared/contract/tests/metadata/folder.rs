@@ -7,12 +7,12 @@ use contract::{MetaData, Problem, Table};
 use serde_json::{Value, json};
 
 /// A curated database as etl_manager's `database.json` has it.
-pub fn database() -> Value {
+pub(crate) fn database() -> Value {
     json!({"name": "workforce", "bucket": "my-bucket", "base_folder": "database/database1", "description": "Example"})
 }
 
 /// Reads files, each by its path in the folder. A problem or warning is `<file>: <path>: <message>`.
-pub fn read(files: &[(&str, &Value)]) -> Result<MetaData, Vec<String>> {
+pub(crate) fn read(files: &[(&str, &Value)]) -> Result<MetaData, Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     for name in ["raw", "curated"] {
         fs::create_dir(folder.path().join(name)).unwrap();
@@ -35,7 +35,7 @@ fn shown(folder: &Path, problem: &Problem) -> String {
 }
 
 /// Reads a table as `raw` or `curated`: the table and its warnings, or its problems.
-pub fn read_table(area: &str, table: &Value) -> Result<(Table, Vec<String>), Vec<String>> {
+pub(crate) fn read_table(area: &str, table: &Value) -> Result<(Table, Vec<String>), Vec<String>> {
     let name = table["name"].as_str().unwrap();
     let (path, sql) = (format!("{area}/{name}.json"), format!("{area}/{name}.sql"));
     let (database, select) = (database(), json!("SELECT 1"));

@@ -7,36 +7,36 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub struct Desk(TempDir);
+pub(crate) struct Desk(TempDir);
 
 /// How a command has ended: its exit status (none where a signal ended it), and what it said.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     pub status: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
 impl Desk {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         let database = json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"});
         desk.write("meta_data/curated/database.json", &database.to_string());
         desk
     }
 
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// A table of `stage`. Columns are `name type`, with ` not null` after it; `more` is merged in.
-    pub fn table(&self, stage: &str, name: &str, columns: &[&str], more: Value) {
+    pub(crate) fn table(&self, stage: &str, name: &str, columns: &[&str], more: Value) {
         let column = |text: &&str| {
             let (name, rest) = text.split_once(' ').unwrap();
             let column_type = rest.trim_end_matches(" not null");
@@ -52,17 +52,17 @@ impl Desk {
         self.write(&format!("meta_data/{stage}/{name}.json"), &table.to_string());
     }
 
-    pub fn sql(&self, stage: &str, name: &str, sql: &str) {
+    pub(crate) fn sql(&self, stage: &str, name: &str, sql: &str) {
         self.write(&format!("meta_data/{stage}/{name}.sql"), sql);
     }
 
     /// Runs `landfall` in the folder.
-    pub fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         let ended = self.command(arguments).output().unwrap();
         Ended::of(ended)
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
         command.args(arguments).current_dir(self.0.path());
         command

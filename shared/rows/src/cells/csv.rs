@@ -709,9 +709,10 @@ impl Header {
             };
             fields.push(match found {
                 None => {
-                    let place = match names_shown && !name.contains(char::is_control) || rows.tallies.shows_lines() {
-                        true => rows.tallies.unexpected_everywhere(name),
-                        false => rows.tallies.unexpected_everywhere(&format!("(field {})", nth + 1)),
+                    let place = if names_shown && !name.contains(char::is_control) || rows.tallies.shows_lines() {
+                        rows.tallies.unexpected_everywhere(name)
+                    } else {
+                        rows.tallies.unexpected_everywhere(&format!("(field {})", nth + 1))
                     };
                     Use(place as u32 | Use::UNEXPECTED)
                 }

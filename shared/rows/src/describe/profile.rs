@@ -168,9 +168,10 @@ impl Profile {
         Self {
             numbers: if typed { Vec::new() } else { numbers.collect() },
             times: None,
-            booleans: match typed {
-                true => Vec::new(),
-                false => [None].into_iter().chain(BOOLEANS.iter().copied().map(Some)).collect(),
+            booleans: if typed {
+                Vec::new()
+            } else {
+                [None].into_iter().chain(BOOLEANS.iter().copied().map(Some)).collect()
             },
             nulls: BTreeSet::new(),
             empty: 0,

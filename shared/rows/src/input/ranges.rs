@@ -35,6 +35,9 @@ impl Ranges {
     }
 
     /// The bytes of a local file.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
     pub fn file(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -52,6 +55,9 @@ impl Ranges {
     }
 
     /// Exactly the bytes asked for, which lie within the file.
+    ///
+    /// # Errors
+    /// Where the bytes cannot be fetched.
     pub fn get(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         if length == 0 {
             return Ok(Bytes::new());

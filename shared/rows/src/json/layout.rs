@@ -1,8 +1,8 @@
 //! The quick way of taking a line apart. A program writes its rows alike: the same keys in the same order with the same
 //! spaces. So what is between the values of one row is expected between those of the next, byte for byte, and only the
-//! values are looked at. A line with any surprise is left to [`split`](crate::json::split::split), which a line that is as
-//! expected would leave with the same slots: what lies between its values was JSON in the row that it was learnt from,
-//! and the values are held to JSON's grammar here.
+//! values are looked at. A line with any surprise is left to [`split`](crate::json::split::split), which a line that is
+//! as expected would leave with the same slots: what lies between its values was JSON in the row that it was learnt
+//! from, and the values are held to JSON's grammar here.
 
 use serde_json::value::RawValue;
 

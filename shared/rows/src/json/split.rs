@@ -109,8 +109,8 @@ pub(crate) fn split(
 }
 
 /// A line whose only fault may be numbers that JSON has not (`NaN`, `Infinity`, `-Infinity`), as Python and others
-/// write them: each as a number that no type holds ([`scalar::NANS`](crate::json::nan::NANS)), so that only a column that
-/// takes them takes it. `None` where there is none.
+/// write them: each as a number that no type holds ([`scalar::NANS`](crate::json::nan::NANS)), so that only a column
+/// that takes them takes it. `None` where there is none.
 pub(crate) fn with_nan_as_number(text: &str) -> Option<String> {
     let mut quoted = String::new();
     let (mut rest, mut found) = (text, false);

@@ -98,12 +98,11 @@ pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType, plan: &Plan) 
             Some(Arc::new(array.ok()?))
         }
         (Plan::List(plan), ColumnType::List(inner), DataType::List(item)) => {
-            let (values, offsets) = match array.as_list_opt::<i32>() {
-                Some(list) => (Arc::clone(list.values()), list.offsets().clone()),
-                None => {
-                    let map = array.as_map_opt()?;
-                    (Arc::new(map.entries().clone()) as ArrayRef, map.offsets().clone())
-                }
+            let (values, offsets) = if let Some(list) = array.as_list_opt::<i32>() {
+                (Arc::clone(list.values()), list.offsets().clone())
+            } else {
+                let map = array.as_map_opt()?;
+                (Arc::new(map.entries().clone()) as ArrayRef, map.offsets().clone())
             };
             let items = as_it_is(&values, inner, plan)?;
             let list = ListArray::try_new(Arc::clone(item), offsets, items, array.nulls().cloned()).ok()?;
@@ -112,8 +111,8 @@ pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType, plan: &Plan) 
         (Plan::Scalar(origin), ColumnType::Timestamp(unit), _) => points_as_they_are(array, *unit, *origin),
         (Plan::Scalar(Origin::Plain), _, wanted) if wanted == array.data_type() => {
             let fits = match column_type {
-                ColumnType::Float32 => all::<Float32Type>(array, |value| value.is_finite()),
-                ColumnType::Float64 => all::<Float64Type>(array, |value| value.is_finite()),
+                ColumnType::Float32 => all::<Float32Type>(array, f32::is_finite),
+                ColumnType::Float64 => all::<Float64Type>(array, f64::is_finite),
                 ColumnType::Decimal { precision, .. } => {
                     let limit = 10_u128.pow(u32::from(*precision));
                     all::<Decimal128Type>(array, |value| value.unsigned_abs() < limit)

@@ -142,7 +142,7 @@ impl Ledger {
     }
 
     fn spent(&self) -> MutexGuard<'_, Spent> {
-        self.spent.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.spent.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Inflated bytes so far; a value counts as one at least.
@@ -746,7 +746,7 @@ impl Pages {
     fn chunk(&self, start: u64) -> Result<MutexGuard<'_, Chunk>, Failure> {
         let chunk = self.chunks.get((start >> SPACE_BITS) as usize).and_then(Option::as_ref);
         let chunk = chunk.ok_or("a column that is not read")?;
-        Ok(chunk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        Ok(chunk.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     fn failed(&self, failure: Failure) -> ParquetError {

@@ -27,9 +27,8 @@ fn values(reading: &Reading) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for batch in &reading.batches {
         for row in 0..batch.batch.num_rows() {
-            let value = |column: &arrow::array::ArrayRef| match column.is_null(row) {
-                true => "null".to_owned(),
-                false => shown_value(column, row),
+            let value = |column: &arrow::array::ArrayRef| {
+                if column.is_null(row) { "null".to_owned() } else { shown_value(column, row) }
             };
             rows.push(batch.batch.columns().iter().map(value).collect());
         }
@@ -278,16 +277,10 @@ proptest! {
         let table = table(&[("a", ColumnType::Int32), ("b", ColumnType::String)]);
         let objects: Vec<serde_json::Value> =
             rows.iter().map(|(a, b)| serde_json::json!({"a": a, "b": b})).collect();
-        let one = |row: &serde_json::Value| match pretty {
-            true => serde_json::to_string_pretty(row).unwrap(),
-            false => row.to_string(),
-        };
+        let one = |row: &serde_json::Value| if pretty { serde_json::to_string_pretty(row).unwrap() } else { row.to_string() };
         let lines: String = objects.iter().map(|row| format!("{row}\n")).collect();
         let texts: Vec<String> = objects.iter().map(one).collect();
-        let text = match array {
-            true => format!("{space}[{space}{}{space}]{space}", texts.join(&format!("{space},{space}"))),
-            false => format!("{space}{}{space}", texts.join(&space)),
-        };
+        let text = if array { format!("{space}[{space}{}{space}]{space}", texts.join(&format!("{space},{space}"))) } else { format!("{space}{}{space}", texts.join(&space)) };
         let expected = read(lines.as_bytes(), FileFormat::JsonLines, Compression::None, &table);
         let found = read(text.as_bytes(), FileFormat::Json, Compression::None, &table);
         prop_assert_eq!(values(&found), values(&expected), "{:?}", text);

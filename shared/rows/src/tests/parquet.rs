@@ -408,9 +408,10 @@ fn a_failing_source_is_not_the_file_s_fault() {
         let ranges = Ranges::new(bytes.len() as u64, move |offset, length| {
             let mut calls = calls.lock().unwrap();
             *calls += 1;
-            match *calls > working {
-                true => Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection lost")),
-                false => Ok(from.slice(offset as usize..offset as usize + length)),
+            if *calls > working {
+                Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection lost"))
+            } else {
+                Ok(from.slice(offset as usize..offset as usize + length))
             }
         });
         let error = match RowReader::new(ranges, FileFormat::Parquet, Compression::None, &table, Options::default()) {

@@ -539,7 +539,7 @@ impl StructValues {
             let place = Place::Field(&place, field.name());
             match slot {
                 Slot::Value(range) => drop(child.append(&json[range.clone()], place, tell)),
-                Slot::Text(range) => drop(child.append(&json[range.start - 1..range.end + 1], place, tell)),
+                Slot::Text(range) => drop(child.append(&json[(range.start - 1)..=range.end], place, tell)),
                 Slot::Absent => child.append_null(),
                 Slot::Twice => {
                     child.append_null();

@@ -93,6 +93,9 @@ const KNOWN: &str = "%Y %y %m %b %B %d %j %a %A %H %I %p %M %S %f %z %F %T %R %%
                      iso8601, epoch_seconds, epoch_milliseconds, epoch_microseconds and epoch_nanoseconds";
 
 /// Whether a column's `datetime_format` is one that the reader can read by; if not, why.
+///
+/// # Errors
+/// What is wrong with it.
 pub fn check_datetime_format(format: &str) -> Result<(), String> {
     DatetimeFormat::new(format).map(drop)
 }

@@ -10,8 +10,8 @@ pub(crate) fn is_day(text: &str) -> bool {
     text.len() == 10 && days_of(text.as_bytes()).is_ok()
 }
 
-/// Days since 1970-01-01 of a day alone, or of one with a time that is midnight: as pandas writes a date, and as one that
-/// was a point in time is written.
+/// Days since 1970-01-01 of a day alone, or of one with a time that is midnight: as pandas writes a date, and as one
+/// that was a point in time is written.
 pub(crate) fn day(text: &str) -> Result<i32, Why> {
     let (day, time) = text.as_bytes().split_at_checked(10).ok_or(Why::Other)?;
     if time.is_empty() {

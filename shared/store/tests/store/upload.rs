@@ -137,7 +137,7 @@ async fn a_sealed_write_has_sent_all_of_its_bytes_and_shows_none() {
 async fn a_write_that_is_given_up_does_not_wait_for_its_parts() {
     for abandon in [true, false] {
         let aws = Aws::start().await;
-        aws.account().slow = Some(("part ".into(), Duration::from_secs(60)));
+        aws.account().slow = Some(("part ".into(), Duration::from_mins(1)));
         let mut upload = store(&aws, 1).await.upload("b", "k", "text/plain");
         upload.write(&vec![1; 3 * PART_BYTES]).await.unwrap();
         while aws.account().under_way("part") < 3 {

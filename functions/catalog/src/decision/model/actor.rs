@@ -13,7 +13,7 @@ use crate::decision::{Decision, Places};
 
 /// A call, and all that it takes.
 #[derive(Clone, Debug)]
-pub enum Call {
+pub(super) enum Call {
     Start,
     Build(RunId, Option<RunId>, Rc<Decision>),
     Read,
@@ -33,7 +33,7 @@ pub enum Call {
 
 /// What a call has told.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(super) enum Answer {
     Started(RunId),
     Done(bool),
     Decision(Rc<Decision>, u32),
@@ -45,13 +45,13 @@ pub enum Answer {
 }
 
 /// The call that waits for its answer.
-pub struct Waiting(pub Call);
+pub(super) struct Waiting(pub Call);
 
-pub type Told<T> = Result<T, Waiting>;
+pub(super) type Told<T> = Result<T, Waiting>;
 
 /// An actor.
 #[derive(Clone, Debug)]
-pub struct Actor {
+pub(super) struct Actor {
     pub task: Task,
     pub crashes: u8,
     pub end: Option<End>,
@@ -80,23 +80,23 @@ impl Hash for Actor {
 }
 
 impl Actor {
-    pub fn new(task: Task, crashes: u8) -> Self {
+    pub(super) fn new(task: Task, crashes: u8) -> Self {
         Self { task, crashes, end: None, event: None, answers: Vec::new() }
     }
 
     /// Whether it has done nothing yet.
-    pub fn is_new(&self) -> bool {
+    pub(super) fn is_new(&self) -> bool {
         self.answers.is_empty() && self.event.is_none()
     }
 
     /// It dies, and somebody starts it again with the same event.
-    pub fn die(&mut self) {
+    pub(super) fn die(&mut self) {
         self.crashes -= 1;
         self.answers.clear();
     }
 
     /// Makes its next call.
-    pub fn step(&mut self, world: &mut World) {
+    pub(super) fn step(&mut self, world: &mut World) {
         if let Err(Waiting(call)) = self.play(world) {
             self.answers.push(made(call, world));
         }
@@ -125,7 +125,7 @@ impl Actor {
 }
 
 /// What an invocation ends with.
-pub enum Step {
+pub(super) enum Step {
     Built(RunId),
     Stale,
     End(End),
@@ -133,10 +133,10 @@ pub enum Step {
 
 /// A decision as it was read or written.
 #[derive(Debug)]
-pub struct Current(pub Rc<Decision>, pub u32);
+pub(super) struct Current(pub Rc<Decision>, pub u32);
 
 /// An invocation as far as it has come.
-pub struct Calls<'a> {
+pub(super) struct Calls<'a> {
     pub answers: std::slice::Iter<'a, Answer>,
     /// For manifests alone, which nobody changes.
     pub world: &'a World,

@@ -17,20 +17,16 @@ impl Calls<'_> {
         self.answers.next().cloned().ok_or(Waiting(call))
     }
 
-    pub fn curate(&mut self) -> Told<Step> {
+    pub(super) fn curate(&mut self) -> Told<Step> {
         let Answer::Started(run) = self.call(Call::Start)? else { unreachable!("a run") };
         let (base, on) = match self.world.mode {
             Mode::Completed => (None, self.read()?.0),
             _ => (RunId::of_location(&self.table()?.location), Rc::default()),
         };
-        Ok(match self.done(Call::Build(run.clone(), base, on))? {
-            true => Step::Built(run),
-            // what it was to copy has expired
-            false => Step::End(End::Refused),
-        })
+        Ok(if self.done(Call::Build(run.clone(), base, on))? { Step::Built(run) } else { Step::End(End::Refused) })
     }
 
-    pub fn catalog(&mut self, run: &RunId, fails: bool) -> Told<Step> {
+    pub(super) fn catalog(&mut self, run: &RunId, fails: bool) -> Told<Step> {
         let proposal = &self.world.manifests[run].proposal;
         loop {
             let before = self.read()?;
@@ -62,7 +58,7 @@ impl Calls<'_> {
         }
     }
 
-    pub fn roll_back(&mut self) -> Told<Step> {
+    pub(super) fn roll_back(&mut self) -> Told<Step> {
         loop {
             let before = self.read()?;
             let Answer::Decision(then, _) = self.call(Call::Entry)? else { unreachable!("an entry") };
@@ -85,7 +81,7 @@ impl Calls<'_> {
         }
     }
 
-    pub fn expire(&mut self) -> Told<Step> {
+    pub(super) fn expire(&mut self) -> Told<Step> {
         loop {
             let before = self.read()?;
             let Answer::Folders(folders) = self.call(Call::Folders)? else { unreachable!("folders") };
@@ -171,15 +167,14 @@ impl Calls<'_> {
         let mut seen = seen;
         let mut partitions = seen.as_ref().map(|seen| seen.partitions.clone());
         loop {
-            let found = match seen.take() {
-                Some(found) => found,
-                None => {
-                    let found = self.table()?;
-                    if self.read()?.1 != current.1 {
-                        return Ok(Progress::Overtaken);
-                    }
-                    found
+            let found = if let Some(found) = seen.take() {
+                found
+            } else {
+                let found = self.table()?;
+                if self.read()?.1 != current.1 {
+                    return Ok(Progress::Overtaken);
                 }
+                found
             };
             if found.location == decided.location {
                 break;

@@ -4,7 +4,7 @@ use contract::RunId;
 
 /// What an actor does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Task {
+pub(super) enum Task {
     /// Curate, and catalog.
     Run,
     /// The same, and the review fails, for no reason that lies in the data.
@@ -17,7 +17,7 @@ pub enum Task {
 
 /// How it has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum End {
+pub(super) enum End {
     Published(RunId),
     LeftAlone,
     Failed,

@@ -12,7 +12,7 @@ use crate::definition::TableDefinition;
 
 /// How the table is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
+pub(super) enum Mode {
     /// Without partitions, built from all files.
     Whole,
     /// With partitions, built from all files.
@@ -26,15 +26,15 @@ pub enum Mode {
 }
 
 /// So many decisions there were before.
-pub const FIRST: u64 = 2;
+pub(super) const FIRST: u64 = 2;
 /// The name of the table.
-pub const TABLE: &str = "t";
+pub(super) const TABLE: &str = "t";
 /// The moment of all: decisions see to it themselves that each is later than the one before.
-pub const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+pub(super) const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// What a run has written.
 #[derive(Clone, Debug)]
-pub struct Manifest {
+pub(super) struct Manifest {
     pub proposal: Proposal,
     /// The files whose rows are in the table after it.
     holds: BTreeSet<u8>,
@@ -44,7 +44,7 @@ pub struct Manifest {
 
 /// Glue's table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Glue {
+pub(super) struct Glue {
     pub version: u32,
     pub location: String,
     /// Location by value.
@@ -52,7 +52,7 @@ pub struct Glue {
 }
 
 #[derive(Clone, Debug)]
-pub struct World {
+pub(super) struct World {
     pub mode: Mode,
     pub current: Rc<Decision>,
     pub etag: u32,
@@ -85,7 +85,7 @@ impl std::hash::Hash for World {
 
 impl World {
     /// Two runs are published, one over the other.
-    pub fn new(mode: Mode) -> Self {
+    pub(super) fn new(mode: Mode) -> Self {
         let mut world = Self {
             mode,
             current: Rc::default(),
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// A file lands, and curate begins a run.
-    pub fn start(&mut self) -> RunId {
+    pub(super) fn start(&mut self) -> RunId {
         self.landed += 1;
         self.runs += 1;
         RunId::parse(&format!("20261123T0345{:02}000Z-r{}", self.runs, self.landed)).expect("a run's name")
@@ -130,7 +130,7 @@ impl World {
 
     /// Curate builds a run, of a table to which it adds on what is published, or of one that it makes whole on what is
     /// decided. Whether that is still there.
-    pub fn build(&mut self, run: &RunId, base: Option<&RunId>, on: &Decision) -> bool {
+    pub(super) fn build(&mut self, run: &RunId, base: Option<&RunId>, on: &Decision) -> bool {
         let files = Self::files(run);
         let location = format!("s3://b/t/{run}/");
         let base = base.filter(|_| self.mode == Mode::Append).and_then(|base| self.manifests.get(base).cloned());
@@ -205,7 +205,7 @@ impl World {
     }
 
     /// What Glue is to say.
-    pub fn decided(&self) -> Glue {
+    pub(super) fn decided(&self) -> Glue {
         let table = self.current.table(TABLE).expect("the table");
         let partitions = table.state.partitions.iter();
         Glue {
@@ -224,12 +224,12 @@ impl World {
     }
 
     /// What a query counts: the rows of each folder that there is.
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.queried().into_iter().filter_map(|folder| self.folders.get(folder)).map(|files| files.len() as u64).sum()
     }
 
     /// Holds after every call: a table is never empty, its files are there, and it goes back by a rollback alone.
-    pub fn check_step(&self, before: &str, task: &Task) {
+    pub(super) fn check_step(&self, before: &str, task: &Task) {
         assert!(self.count() > 0, "{task:?} has emptied the table: {:?}", self.glue);
         for folder in self.queried() {
             assert!(self.folders.contains_key(folder), "{task:?}: Glue points at {folder}, which is gone");
@@ -239,7 +239,7 @@ impl World {
     }
 
     /// Holds when all is quiet: Glue says what is decided, and that is every row of every file, once.
-    pub fn check_rest(&self, ends: &[End]) {
+    pub(super) fn check_rest(&self, ends: &[End]) {
         let (glue, decided) = (&self.glue, self.decided());
         assert_eq!((&glue.location, &glue.partitions), (&decided.location, &decided.partitions), "{ends:?}");
         assert!(self.current.settled, "{ends:?}");
