@@ -4,7 +4,7 @@
 
 use aws_sdk_glue::types::Table as GlueTable;
 use chrono::{Datelike, NaiveDate};
-use contract::{Column, ColumnType, Table};
+use contract::{Column, ColumnType, NULL_PARTITION, Table};
 
 use crate::manifest::TableOutput;
 
@@ -141,7 +141,7 @@ fn greatest_divisor(mut one: i128, mut other: i128) -> i128 {
 /// Whether a value is in a path as it is, and can be one of a list with commas. A null is not.
 fn is_plain(value: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    !value.is_empty() && value.chars().all(plain) && value != "__HIVE_DEFAULT_PARTITION__"
+    !value.is_empty() && value.chars().all(plain) && value != NULL_PARTITION
 }
 
 #[cfg(test)]

@@ -4,15 +4,13 @@
 
 use std::collections::HashMap;
 
-use contract::{Column, ColumnType, Failure};
+use contract::{Column, ColumnType, Failure, NULL_PARTITION};
 use tokio::time::Instant;
 
 use crate::athena::Athena;
 use crate::decision::PartitionState;
 use crate::publication::{HIDDEN, Publication};
 
-/// How Hive, and with it Glue, writes a partition value that is null.
-const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 /// Rows that are read with every column.
 const SAMPLE_ROWS: u64 = 10;
 

@@ -184,7 +184,7 @@ impl<'a> Runs<'a> {
 
     /// The manifest of a run.
     pub(crate) async fn manifest(&self, run: &RunId) -> Result<Manifest, Failure> {
-        self.read(self.bucket, &format!("{}{run}.json", self.metadata.database.manifests()), run).await
+        self.read(self.bucket, &self.metadata.database.manifest(run), run).await
     }
 
     async fn read(&self, bucket: &str, key: &str, run: &RunId) -> Result<Manifest, Failure> {

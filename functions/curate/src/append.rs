@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use contract::{
     Appended, ColumnType, Failure, Manifest, OutputFile, PartitionOutput, Replaces, RunId, Table, TableOutput,
+    hexadecimal,
 };
 use sha2::{Digest, Sha256};
 
 use crate::area::Area;
 use crate::complete::{self, Copy};
-use crate::parquet_file::hexadecimal;
 use crate::partition;
 use crate::queries::{self, Optimized, from_files, nothing_written};
 use crate::query::Query;
@@ -242,5 +242,5 @@ fn definition(table: &Table) -> String {
         digest.update((part.len() as u64).to_le_bytes());
         digest.update(part);
     }
-    hexadecimal(digest)
+    hexadecimal(&digest.finalize())
 }

@@ -145,7 +145,7 @@ async fn files_of_run(
     table: &Table,
     run: RunId,
 ) -> Result<(RunId, ByFolder), Failure> {
-    let key = format!("{}{run}.json", metadata.database.manifests());
+    let key = metadata.database.manifest(&run);
     let manifest: Option<Manifest> = published::read(area, &key).await?;
     let mut outputs = manifest.into_iter().flat_map(|manifest| manifest.tables);
     let mut files = ByFolder::new();

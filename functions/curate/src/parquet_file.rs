@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{RowConverter, SortField};
-use contract::{Failure, OutputFile, ParquetCompression};
+use contract::{Failure, OutputFile, ParquetCompression, hexadecimal};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
@@ -178,7 +178,7 @@ impl ParquetFile {
         let Sink { key, file, digest, .. } = self.sink;
         file.finish().await?;
         let bytes = self.encoder.bytes_written() as u64;
-        Ok(OutputFile { key, rows: self.rows, bytes, sha256: hexadecimal(digest), copied_from: None })
+        Ok(OutputFile { key, rows: self.rows, bytes, sha256: hexadecimal(&digest.finalize()), copied_from: None })
     }
 }
 
@@ -238,9 +238,4 @@ impl Sink {
         *self.encoded.bytes().map_err(Failure::internal)? = bytes;
         Ok(())
     }
-}
-
-/// A digest's text.
-pub fn hexadecimal(digest: Sha256) -> String {
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,10 +6,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use contract::Failure;
-
-/// The folder value of a null, as Hive writes it.
-pub(crate) const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+use contract::{Failure, NULL_PARTITION};
 
 /// The rows of each partition, without the partition columns, which come last: `data` is the number of the others.
 /// Rows of a partition keep their order.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use contract::message::{BuiltTable, CurateResponse, FailedTable, ObjectName, Outcome, RebuildRequest};
 use contract::{
-    Column, Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, Replaces, RunId, Table, TableOutput,
+    Column, Failure, Manifest, MetaData, Mode, PartitionOutput, ReadFrom, Replaces, RunId, Table, TableOutput, quoted,
 };
 
 use crate::append::{Append, Base};
@@ -431,7 +431,7 @@ impl<'a> Run<'a> {
     }
 
     async fn write_manifest(&self, curated: &Area, manifest: &Manifest) -> Result<String, Failure> {
-        let key = format!("{}{}.json", self.metadata.database.manifests(), self.id);
+        let key = self.metadata.database.manifest(&self.id);
         let body = serde_json::to_vec_pretty(manifest).map_err(Failure::internal)?;
         curated.put(&key, body, "application/json").await?;
         Ok(key)
@@ -502,8 +502,8 @@ impl Built {
         });
         let manifest = ObjectName { bucket: self.manifest.bucket.clone(), key: self.key.clone() };
         let tables: Vec<_> = tables.collect();
-        let built: Vec<_> = tables.iter().map(|table| format!("`{}`", table.table)).collect();
-        let done = format!("What was published of these stays. Built were {}.", built.join(", "));
+        let built = quoted(tables.iter().map(|table| &table.table));
+        let done = format!("What was published of these stays. Built were {built}.");
         CurateResponse {
             run: self.manifest.run.clone(),
             manifest,

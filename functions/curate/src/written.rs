@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
-use contract::{Failure, OutputFile, Table, TableOutput};
+use contract::{Failure, NULL_PARTITION, OutputFile, Table, TableOutput};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::runtime::SpawnedTask;
@@ -28,7 +28,6 @@ use tokio::sync::mpsc::{Sender, channel};
 
 use crate::align;
 use crate::area::Area;
-use crate::partition::NULL_PARTITION;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;

@@ -8,7 +8,7 @@ use boot::{Env, env};
 use chrono::{DateTime, Utc};
 use contract::key::MAX_TIMESTAMP;
 use contract::message::ExtractRequest;
-use contract::{Failure, MetaData, Source, Table};
+use contract::{Failure, MetaData, Source, Table, quoted};
 use url::{Host, Url};
 
 /// Where tables lie, and where their sources are.
@@ -113,8 +113,7 @@ fn choose<'a>(metadata: &'a MetaData, name: Option<&str>) -> Result<(&'a Table, 
         if with_source[..].is_empty() {
             "no raw table of the metadata has a `source`".to_owned()
         } else {
-            let names: Vec<_> = with_source.iter().map(|(table, _)| format!("`{}`", table.name)).collect();
-            format!("the tables with a `source` are {}", names.join(", "))
+            format!("the tables with a `source` are {}", quoted(with_source.iter().map(|(table, _)| &table.name)))
         }
     };
     match (name, &with_source[..]) {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
-use contract::{MAXIMUM_ROW_BYTES, visible};
+use contract::{MAXIMUM_ROW_BYTES, quoted, visible};
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -132,8 +132,7 @@ impl Shape {
             let key = token.replace("~1", "/").replace("~0", "~");
             let next = match found.get().as_bytes().first() {
                 Some(b'{') => member(found, &key).map_err(BodyError::NotJson)?.map_err(|names| {
-                    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-                    let there = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+                    let there = if names.is_empty() { "nothing".to_owned() } else { quoted(&names) };
                     format!("no `{walked}/{token}`: there is {there}")
                 }),
                 Some(b'[') => {

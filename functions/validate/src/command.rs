@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use contract::message::Verdict;
-use contract::{LandKey, MetaData, Table, key};
+use contract::{LandKey, MetaData, Table, key, quoted};
 use rows::{Input, Ranges};
 
 use crate::check::{Dataset, datasets};
@@ -147,8 +147,8 @@ fn table<'a>(metadata: &'a MetaData, named: Option<&str>, file_name: &str) -> Re
         rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
     };
     metadata.raw.values().filter(begins).max_by_key(|table| table.name.len()).ok_or_else(|| {
-        let names: Vec<String> = metadata.raw.keys().map(|name| format!("`{name}`")).collect();
-        format!("`{file_name}` begins with no table's name; name one by --table (TABLE= of make): {}", names.join(", "))
+        let names = quoted(metadata.raw.keys());
+        format!("`{file_name}` begins with no table's name; name one by --table (TABLE= of make): {names}")
     })
 }
 

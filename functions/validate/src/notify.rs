@@ -4,6 +4,7 @@
 //! It is sent before the files leave land, so that a process that dies between the two sends it again rather than
 //! never: whoever reads it may see a file twice, under the same report.
 
+use contract::plural;
 use std::time::Duration;
 
 use aws_sdk_sns::Client;
@@ -46,7 +47,7 @@ fn message(files: &[ValidatedFile]) -> Option<(String, String)> {
     let rejected: Vec<&ValidatedFile> =
         files.iter().filter(|file| matches!(file.verdict, Verdict::Quarantined | Verdict::Failed)).collect();
     let quarantined = rejected.iter().filter(|file| file.verdict == Verdict::Quarantined).count();
-    let files = |number: usize| format!("{number} file{}", if number == 1 { "" } else { "s" });
+    let files = |number: usize| plural(number, "file");
     // SNS takes 100 characters of ASCII
     let subject = match (quarantined, rejected.len() - quarantined) {
         (0, 0) => return None,

@@ -7,7 +7,7 @@
 
 use contract::key::{partition_prefix, table_prefix};
 use contract::message::ObjectName;
-use contract::{DataKey, Failure, FailureKind, LandKey};
+use contract::{DataKey, Failure, FailureKind, LandKey, hexadecimal};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{Object, Write};
@@ -102,8 +102,4 @@ fn marker(base_folder: &str, landed: &DataKey, sha256: [u8; 32], attempt: u32) -
     digest.update(sha256);
     digest.update(attempt.to_le_bytes());
     format!("{MARKERS}{}{}.json", table_prefix(base_folder, &landed.table), hexadecimal(&digest.finalize()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,7 +8,7 @@
 use std::io;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use contract::{Anchor, Column, Failure, Problems, Table};
+use contract::{Anchor, Column, Failure, Problems, Table, plural};
 use regex::Regex;
 use rows::{Batch, check_datetime_format, shown_value};
 
@@ -321,7 +321,7 @@ fn one_of(allowed: &[String]) -> String {
 }
 
 fn characters(number: u64) -> String {
-    format!("{number} character{}", if number == 1 { "" } else { "s" })
+    plural(number as usize, "character")
 }
 
 fn shown(array: &dyn Array, row: usize) -> String {

@@ -6,6 +6,7 @@
 //! An extension says how the rows are written ([`FileFormat`]), and by one more how the bytes are compressed
 //! ([`Compression`]), in any letter case.
 
+use crate::words::hexadecimal;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -387,7 +388,7 @@ pub fn with_suffix(key: &str, suffix: &str) -> String {
     if key.len() + suffix.len() <= MAXIMUM_KEY {
         return format!("{key}{suffix}");
     }
-    let digest: String = Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hexadecimal(&Sha256::digest(key)[..8]);
     let mut end = MAXIMUM_KEY - suffix.len() - digest.len() - 1;
     while !key.is_char_boundary(end) {
         end -= 1;

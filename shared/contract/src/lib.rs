@@ -14,6 +14,7 @@ mod problem;
 pub mod reference;
 mod table;
 mod visible;
+mod words;
 
 pub use column_type::{ColumnType, Dialect, TimestampUnit};
 pub use extract::{Extract, ExtractFile, STAGED};
@@ -27,10 +28,11 @@ pub use manifest::{
 pub use metadata::{Database, MetaData};
 pub use problem::{Problem, Problems, nearest};
 pub use table::{
-    Anchor, Checks, Column, DataFormat, EarlierType, FieldNames, Mode, ParquetCompression, ReadFrom, RepeatedFiles,
-    Sensitivity, Source, Table,
+    Anchor, Checks, Column, DataFormat, EarlierType, FieldNames, Mode, NULL_PARTITION, ParquetCompression, ReadFrom,
+    RepeatedFiles, Sensitivity, Source, Table,
 };
 pub use visible::{visible, visible_json, visible_lines};
+pub use words::{hexadecimal, plural, quoted};
 
 /// The longest row of a text file, in bytes, its newline aside: what extract writes, validate and curate can read. Each
 /// holds a few such rows in memory at most.

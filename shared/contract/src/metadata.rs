@@ -31,6 +31,7 @@ use crate::metadata::folder::{Reader, files, names, unknown_files, unknown_folde
 use crate::metadata::table_file::{Area, TableReader};
 use crate::problem::{Problems, suggestion};
 use crate::table::{ReadFrom, Table};
+use crate::words::hexadecimal;
 
 /// Everything that the metadata folder describes.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +92,7 @@ impl MetaData {
         reader.check_locations(&curated);
         match database {
             Some(database) if problems.is_empty() => {
-                let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+                let sha256 = hexadecimal(&digest.finalize());
                 Ok(Self { database, raw_database, raw, processed, curated, sha256, warnings })
             }
             _ => Err(problems),

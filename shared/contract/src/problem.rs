@@ -1,6 +1,7 @@
 //! A problem in a metadata file: which file, where in it, and what to do. Problems are gathered, so that a person
 //! repairs all files in one go.
 
+use crate::words::quoted;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -78,9 +79,4 @@ pub(crate) fn suggestion(word: &str, candidates: &[&str]) -> String {
         None if candidates.is_empty() => String::new(),
         None => format!("; valid are {}", quoted(candidates)),
     }
-}
-
-/// `` `a`, `b`, `c` ``
-pub(crate) fn quoted(words: &[impl AsRef<str>]) -> String {
-    words.iter().map(|word| format!("`{}`", word.as_ref())).collect::<Vec<_>>().join(", ")
 }

@@ -12,6 +12,9 @@ use crate::Dialect;
 use crate::FileDialect;
 use crate::Written;
 
+/// In place of a null in the name of a partition's folder, as Hive has it.
+pub const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
 /// A described table, raw or curated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {

@@ -1,7 +1,7 @@
 //! Hashes of texts and bytes, with Spark's names: `md5(s)`, `sha2(s, 256)`. They are texts of lower-case hexadecimal
 //! digits.
 
-use std::fmt::Write;
+use contract::hexadecimal;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, StringArray};
@@ -80,12 +80,4 @@ fn of<D: Digest>(value: &[u8]) -> String {
 fn md5(value: &[u8]) -> String {
     use md5::Digest;
     hexadecimal(&md5::Md5::digest(value))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // a String takes all
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -7,9 +7,9 @@ use crate::files::{SaidOfValues, Written};
 use crate::key::is_table_name;
 use crate::metadata::keys::{COLUMN_KEYS, EARLIER_KEYS};
 use crate::metadata::table_file::{Area, MAXIMUM_POSITION, TableReader, inside, plain};
-use crate::problem::quoted;
 use crate::table::{Column, EarlierType, FieldNames, Sensitivity};
 use crate::visible::visible;
+use crate::words::quoted;
 
 impl TableReader<'_> {
     pub(super) fn columns(

@@ -1,5 +1,7 @@
 //! A database of Glue.
 
+use crate::manifest::RunId;
+
 /// `curated/database.json` or `raw/database.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
@@ -26,6 +28,11 @@ impl Database {
     /// The prefix of the runs' manifests, each `<run>.json`.
     pub fn manifests(&self) -> String {
         format!("{}_manifests/", self.base())
+    }
+
+    /// The key of a run's manifest.
+    pub fn manifest(&self, run: &RunId) -> String {
+        format!("{}{run}.json", self.manifests())
     }
 
     /// The prefix of what catalog has published, an entry each time.

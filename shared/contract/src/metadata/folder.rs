@@ -13,8 +13,9 @@ use crate::key::{FILE_LAND_TIMESTAMP, is_table_name};
 use crate::metadata::database::Database;
 use crate::metadata::keys::DATABASE_KEYS;
 use crate::metadata::table_file::{Area, TableReader};
-use crate::problem::{Problems, nearest, quoted, suggestion};
+use crate::problem::{Problems, nearest, suggestion};
 use crate::table::{Column, DataFormat, Mode, ReadFrom, Table};
+use crate::words::quoted;
 
 fn has_extension(file: &Path, extension: &str) -> bool {
     file.extension().is_some_and(|found| found == extension)

@@ -8,9 +8,10 @@ use crate::column_type::Dialect;
 use crate::files::{FileDialect, SaidOfFiles, SaidOfValues};
 use crate::key::is_table_name;
 use crate::metadata::keys::{OBJECTS, PROTECTED_PROPERTIES, TABLE_KEYS, WORDS};
-use crate::problem::{Problems, nearest, quoted, suggestion};
+use crate::problem::{Problems, nearest, suggestion};
 use crate::table::{Checks, Column, DataFormat, Source, Table};
 use crate::visible;
+use crate::words::quoted;
 
 /// A report that shows more examples of a broken rule is no help to anybody.
 const MAXIMUM_EXAMPLES: usize = 100;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use contract::{Column, FileDialect, Table};
+use contract::{Column, FileDialect, Table, plural};
 
 use crate::batch::Rows;
 use crate::cells::workbook::{CellKind, SheetRow, SheetRows};
@@ -786,7 +786,6 @@ struct Fields {
 
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = |n| if n == 1 { "" } else { "s" };
-        write!(f, "{} field{}, as the header has; here are {}", self.expected, s(self.expected), self.found)
+        write!(f, "{}, as the header has; here are {}", plural(self.expected, "field"), self.found)
     }
 }

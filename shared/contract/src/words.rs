@@ -1,0 +1,40 @@
+//! Lists, numbers and digests as messages have them.
+
+use std::fmt::{Display, Write};
+
+/// `` `a`, `b`, `c` ``
+pub fn quoted(words: impl IntoIterator<Item: Display>) -> String {
+    let mut text = String::new();
+    for word in words {
+        let comma = if text.is_empty() { "" } else { ", " };
+        let _ = write!(text, "{comma}`{word}`");
+    }
+    text
+}
+
+/// `1 file`, `2 files`
+pub fn plural(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Bytes as digits of base 16, two for each.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_read_well() {
+        assert_eq!(quoted(["a", "b"]), "`a`, `b`");
+        assert_eq!(quoted([""; 0]), "");
+        assert_eq!((plural(1, "file"), plural(0, "file")), ("1 file".into(), "0 files".into()));
+        assert_eq!(hexadecimal(&[0, 171]), "00ab");
+    }
+}
