@@ -60,6 +60,7 @@ class Cloud:
         from .iam.usage import Usage
         from .lambda_host import LambdaHost
 
+        remember_backends()
         self.clients = Clients(self.endpoint)
         self.sessions = Sessions()
         self.usage = Usage()
@@ -137,6 +138,18 @@ def prepare_for_moto() -> None:
         return list(regions(*args, **kwargs))
 
     boto3.session.Session.get_available_regions = get_available_regions
+
+
+def remember_backends() -> None:
+    """moto looks through its own folder, and at some 200 patterns, to find the backend of each request."""
+    from moto import backends
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+    modules = tuple(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: modules
+    found = DomainDispatcherApplication.get_backend_for_host
+    if not hasattr(found, "cache_info"):
+        DomainDispatcherApplication.get_backend_for_host = functools.lru_cache(maxsize=4096)(found)
 
 
 def prepare_state(state: Path) -> None:
