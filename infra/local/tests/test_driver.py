@@ -60,7 +60,7 @@ def test_a_run_ends_well(run):
 
 
 def test_a_run_tells_each_step_in_order(run):
-    stages = re.findall(r"^([a-z]+) ", run.stdout, re.MULTILINE)
+    stages = re.findall(r"^[0-9:]{8}  ([a-z]+) ", run.stdout, re.MULTILINE)
     expected = ["cloud", "source", "deploy", "schedule", "extract", "validate", "pipeline", "curate", "catalog"]
     assert stages == [*expected, "pipeline", "review"]
 
