@@ -74,7 +74,7 @@ async fn a_run_is_taken_back_and_stays_away() {
     assert_eq!(actions(&answer), ["updated"; 2]);
     assert_eq!(counts(&stack).await, (20, "20".into()));
 
-    // and after a rollback the next run is published as ever
+    // and after a rollback the next run is published as usual
     stack.invoke("catalog", json!({"publish": older})).await.unwrap();
     stack.fire("2026-11-03T06:00:00Z").await;
     stack.settled(3).await;

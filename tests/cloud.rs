@@ -328,7 +328,7 @@ impl Stack {
     }
 
     /// Invokes a function, holds the invocation before it makes its so many-th call of an operation, and lets it go on
-    /// when something else is done. Gives the answers of both.
+    /// when something else is done. Returns the answers of both.
     pub async fn held<T>(
         &self,
         function: &str,
@@ -404,7 +404,7 @@ impl Stack {
         executions
     }
 
-    /// Starts the state machine, as from the console; gives the execution's ARN.
+    /// Starts the state machine, as from the console; returns the execution's ARN.
     pub async fn start_execution(&self, input: &str) -> String {
         let arn = self.outputs["StateMachineArn"].as_str().expect("the output StateMachineArn");
         let started = self.sfn.start_execution().state_machine_arn(arn).input(input).send().await;

@@ -44,7 +44,7 @@ fn metadata() -> tempfile::TempDir {
     folder
 }
 
-/// Waits until the execution ends; gives its error and cause, empty where it has succeeded, and its output.
+/// Waits until the execution ends; returns its error and cause, empty where it has succeeded, and its output.
 async fn ended(stack: &Stack, arn: &str) -> (String, String) {
     let ended = stack
         .eventually("the execution ends", async || {

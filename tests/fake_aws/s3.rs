@@ -69,7 +69,7 @@ pub struct ObjectVersion {
 }
 
 impl Account {
-    /// Adds a version; gives its id.
+    /// Adds a version; returns its id.
     pub fn put(&mut self, bucket: &str, key: &str, bytes: impl Into<Bytes>) -> String {
         self.add(bucket, key, bytes.into(), None, BTreeMap::new())
     }

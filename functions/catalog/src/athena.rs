@@ -27,7 +27,7 @@ pub(crate) struct Athena {
 }
 
 impl Athena {
-    /// Runs a statement to its end, at the latest at the deadline. Gives the id under which its result lies.
+    /// Runs a statement to its end, at the latest at the deadline. Returns the id under which its result lies.
     pub(crate) async fn run(&self, database: &str, sql: &str, deadline: Instant) -> Result<String, Failure> {
         let started = Instant::now();
         let give_up = deadline.min(started + self.timeout);

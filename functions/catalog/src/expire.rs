@@ -129,7 +129,7 @@ impl Folder {
     }
 }
 
-/// Manifests and entries of runs of which nothing is left. Last: whoever is stopped before comes again.
+/// Manifests and entries of runs of which nothing is left. Last, so that an interrupted run is retried.
 async fn forget(runs: Runs<'_>, found: &Found, unseen_since: DateTime<Utc>) -> Result<(), Failure> {
     // of a run that has added nothing there is no folder, and still it is what is published
     let mut left = found.needed.runs();

@@ -130,7 +130,7 @@ pub(crate) async fn publish(
                 }
             }
         }
-        // Last: a query in between rather sees a row twice than a table with a hole.
+        // Last: better that a concurrent query sees a row twice than not at all.
         for batch in plan.remove.chunks(DELETE_BATCH) {
             if !watch.was_current().await? {
                 return Ok(Progress::Overtaken);

@@ -14,8 +14,8 @@ use crate::publication::{HIDDEN, Publication};
 /// Rows that are read with every column.
 const SAMPLE_ROWS: u64 = 10;
 
-/// Counts a published table through Athena, compares it with what was decided, and reads a few rows. Gives the rows of
-/// the whole table.
+/// Counts a published table through Athena, compares it with what was decided, and reads a few rows. Returns the rows
+/// of the whole table.
 pub(crate) async fn review(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<u64, Failure> {
     let reviewed = async {
         let counts = count(athena, publication, deadline).await?;

@@ -117,7 +117,7 @@ impl Append<'_> {
         })
     }
 
-    /// Adds the rows of the files that the table does not have. Gives the table, and the raw table as far as it was
+    /// Adds the rows of the files that the table does not have. Returns the table, and the raw table as far as it was
     /// read.
     pub(crate) async fn build(&self, base: Option<Base>) -> Result<(TableOutput, Arc<RawTable>), Failure> {
         let table = &self.query.table;

@@ -252,7 +252,7 @@ impl NewFile {
         }
     }
 
-    /// Gives the file up: nothing becomes visible.
+    /// Returns the file up: nothing becomes visible.
     pub async fn abandon(self) {
         if let Self::Object(upload) = self {
             upload.abandon().await;

@@ -64,7 +64,7 @@ impl JsonFile {
         self.file.write(&bytes).await
     }
 
-    /// Makes the file visible, whole; gives its rows.
+    /// Makes the file visible, whole; returns its rows.
     pub(crate) async fn finish(mut self) -> Result<u64, Failure> {
         self.gzip.flush().map_err(Failure::internal)?;
         let bytes = self.gzip.finish().map_err(Failure::internal)?;

@@ -172,8 +172,8 @@ impl App {
     }
 }
 
-/// Waits for the work as long as there is time to answer. Boxed: the compiler gives up on the layout of a future this
-/// deep.
+/// Waits for the work as long as there is time to answer. Boxed: the future nests too deeply for rustc to compute its
+/// layout.
 async fn in_time<T>(invocation: Invocation, work: BoxFuture<'_, Result<T, Failure>>) -> Result<T, Failure> {
     invocation.in_time(RESERVE, work, ": raise the template's CurateTimeout or CurateMemory").await
 }

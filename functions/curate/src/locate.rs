@@ -1,4 +1,4 @@
-//! Finds out which line of which file a failed query failed at. A query that makes each row of one row of a raw table
+//! Finds the input line that made a query fail. A query that makes each row of one row of a raw table
 //! is run again, over a few rows at a time, until it fails; of any other there is no one line to name.
 
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ pub(crate) async fn explain(
     };
     match found {
         Ok(Some(found)) => found,
-        // what failed once and not a second time is told as it was
+        // a failure that does not recur is reported unchanged
         Ok(None) | Err(_) => Explained { failure, secrets: search.secrets().await },
     }
 }

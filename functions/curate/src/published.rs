@@ -1,4 +1,4 @@
-//! Which run of a table analysts see: what a run that only adds to the table starts from.
+//! Looks up the published run, which an appending run starts from.
 
 use std::collections::{BTreeMap, HashSet};
 

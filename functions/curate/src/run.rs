@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
     }
 
     /// Builds the tables in a folder of their own, without a manifest: nothing can be published of it.
-    /// Gives them, and the names of those of which no message may name a partition.
+    /// Returns them, and the names of those of which no message may name a partition.
     ///
     /// # Errors
     /// Where a table cannot be built.

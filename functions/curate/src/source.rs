@@ -35,7 +35,7 @@ const BATCHES_AHEAD: usize = 16;
 const FEED_AHEAD: usize = 4;
 /// Files under way at most: small ones cost a round trip to S3 each, and hardly any memory.
 const FILES_AHEAD: usize = 16;
-/// Files that are more than one for each core are begun only as long as all of them together have no more bytes.
+/// Beyond one per core, files are opened ahead only while their total size stays below this.
 const BYTES_AHEAD: u64 = 4 << 20;
 /// Small files are decoded one after another by the same task, so many at most: to start one costs more than ten rows.
 const FILES_TOGETHER: usize = FILES_AHEAD / 2;
@@ -262,7 +262,7 @@ impl RawTable {
         }
     }
 
-    /// Decodes one file; gives its number of rows.
+    /// Decodes one file; returns its number of rows.
     fn decode(&self, n: usize, input: Input, to: &Sender<Rows>) -> Result<u64, Failure> {
         let file = &self.files[n];
         let url = self.url(n);
@@ -291,7 +291,7 @@ impl RawTable {
             let batch = self.with_timestamp(columns, file.file_land_timestamp, decoded.batch.num_rows());
             let batch = batch.map_err(Failure::internal)?;
             if to.blocking_send(Rows { batch, file: n, decoded }).is_err() {
-                return Err(Failure::internal("nobody wants more rows"));
+                return Err(Failure::internal("the consumer hung up"));
             }
         }
         Ok(count)
@@ -402,7 +402,7 @@ struct Opening {
 struct Decoding {
     files: Vec<(usize, Object)>,
     rows: Receiver<Rows>,
-    /// Gives the number of rows of each.
+    /// Returns the number of rows of each.
     task: SpawnedTask<Result<Vec<u64>, Failure>>,
 }
 

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 /// Where runs are built again. The bucket's lifecycle rule empties it.
 pub const SCRATCH: &str = "_verify/";
-/// Differences that are told, of many.
+/// The most differences reported.
 const TOLD: usize = 10;
 
 /// Builds a run (or, for `latest`, the last one) again and compares.

@@ -222,7 +222,7 @@ pub(crate) fn without_partition(table: &Table, failure: &Failure) -> Failure {
     Failure { kind: failure.kind, message }
 }
 
-/// A table of a run, as long as there is nothing in it.
+/// The output of a table before any row is written.
 pub(crate) fn no_files(area: &Area, folder: &str, table: &Table) -> TableOutput {
     TableOutput {
         table: table.name.clone(),
@@ -253,7 +253,7 @@ impl PartitionWriter {
         Self { values, open: None, held_bytes: 0, rows: 0, files: Vec::new() }
     }
 
-    /// Closes the open file; gives the bytes that it held.
+    /// Closes the open file; returns the bytes that it held.
     async fn close(&mut self) -> Result<usize, Failure> {
         if let Some(file) = self.open.take() {
             self.files.push(file.finish().await?);

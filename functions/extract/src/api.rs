@@ -82,7 +82,7 @@ impl Api {
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(redirect::Policy::custom(|attempt| {
                 let within = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
-                // what is not followed is the answer, and no status of success
+                // a redirect that is not followed is returned as is, hence as a failure
                 if within && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
             }))
             .build()

@@ -83,7 +83,7 @@ impl Destination {
         }
     }
 
-    /// Copies the extract's files into land, the first one last; gives how many were not there yet. `is_fresh` says
+    /// Copies the extract's files into land, the first one last; returns how many were not there yet. `is_fresh` says
     /// that nobody can have begun before.
     ///
     /// # Errors

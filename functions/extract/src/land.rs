@@ -133,7 +133,7 @@ impl<'a> Landing<'a> {
         }
     }
 
-    /// Gives the extract up: nothing becomes visible.
+    /// Returns the extract up: nothing becomes visible.
     pub async fn abandon(self) {
         for upload in self.sealed.into_iter().map(|chunk| chunk.upload).chain(self.current.upload) {
             upload.abandon().await;

@@ -27,7 +27,7 @@ pub(crate) enum Allowed {
     Whole(Set<i128>),
     /// The bits of doubles; zero has one sign.
     Numbers(Set<u64>),
-    /// None but null.
+    /// No value; only null passes.
     Nothing,
 }
 
@@ -152,7 +152,7 @@ impl Bound {
                     _ => (i64::MIN, i64::MAX),
                 };
                 let bound = within(units, (least.into(), greatest.into()), end).ok_or_else(outside)?;
-                // it is between two that are
+                // fits: clamped to i64 above
                 Ok(Self::Whole(bound as i64))
             }
         }

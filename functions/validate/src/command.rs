@@ -62,7 +62,7 @@ fn warnings(metadata: &MetaData) -> Vec<String> {
     metadata.warnings.0.iter().map(ToString::to_string).collect()
 }
 
-/// Reads all metadata, and tries every rule of it; gives what it has read and its warnings.
+/// Reads all metadata, and tries every rule of it; returns what it has read and its warnings.
 ///
 /// # Errors
 /// All that is wrong.

@@ -32,8 +32,8 @@ pub struct Request {
     pub dry_run: bool,
 }
 
-/// Describes the sample, writes the metadata, and says what was found and what is still to do. Gives what people read,
-/// and whether the sample passes.
+/// Describes the sample, writes the metadata, and says what was found and what is still to do. Returns what people
+/// read, and whether the sample passes.
 ///
 /// # Errors
 /// Where the sample cannot be read, or a table of the name is there.

@@ -75,7 +75,7 @@ impl App {
     }
 
     /// Looks at all files of an extract; each that passes does not if another one does not. The first one comes last.
-    /// Gives what is to be said of the first alone where its version has left land.
+    /// Returns what is to be said of the first alone where its version has left land.
     pub(crate) async fn look_at_extract(&self, extract: &Extract, first: Record) -> Result<Vec<Inspection>, Failure> {
         let first = match self.look(first).await? {
             Inspection::Checked(first) => first,

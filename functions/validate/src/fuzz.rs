@@ -83,7 +83,7 @@ fn file(rows: &[Value], extension: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Gives its bytes in pieces of every size.
+/// Returns its bytes in pieces of every size.
 struct Pieces(Cursor<Vec<u8>>, std::iter::Cycle<std::vec::IntoIter<usize>>);
 
 impl Read for Pieces {

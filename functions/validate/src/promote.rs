@@ -67,7 +67,7 @@ impl Areas {
         }
     }
 
-    /// Writes the report; beside the file too if that is in quarantine. Gives where it is, as `s3://…`.
+    /// Writes the report; beside the file too if that is in quarantine. Returns where it is, as `s3://…`.
     pub(crate) async fn report(
         &self,
         object: &Object,

@@ -53,7 +53,7 @@ pub(crate) struct Started {
 }
 
 impl Rebuild {
-    /// Makes sure that an execution will list the files that are there now; gives its ARN.
+    /// Makes sure that an execution will list the files that are there now; returns its ARN.
     pub(crate) async fn request(&self) -> Result<String, Failure> {
         let mut closed = None;
         let mut attempt = 1;

@@ -291,7 +291,7 @@ fn summary(findings: &Findings, verdict: Verdict) -> String {
     let more = findings.failures.len() - described.len();
     let more = if more > 0 { format!("; and {more} more, see the report") } else { String::new() };
     let read = if findings.lines > 0 { format!(" in a file of {rows}") } else { String::new() };
-    // what is new or gone breaks a rule or is none of the reasons; only the cure is worth a word
+    // new or missing columns are rules of their own; mention only the suggested metadata
     let snippets = match findings.drift.snippets().count() {
         0 => String::new(),
         1 => ". The report describes the new column for the metadata".into(),

@@ -96,7 +96,7 @@ impl Keyed {
 
 type Feeder<'a> = Box<dyn Fn(usize, &mut SipHasher13) + 'a>;
 
-/// Gives the value of a row to the hasher, so that different rows of one column never give the same bytes, nor the
+/// Returns the value of a row to the hasher, so that different rows of one column never give the same bytes, nor the
 /// start of one another's.
 fn feeder(array: &ArrayRef) -> Feeder<'_> {
     match array.data_type() {

@@ -4,7 +4,7 @@ The modules, along the data's way:
 
     __main__         the commands: serve, deploy, run, up, invoke
     driver           what `make run`, `make up` and `make invoke` do, and what they print
-    postcodes        a stand-in of the postcodes API
+    postcodes        a stand-in for the postcodes API
     server           starts everything below on one port
     control          what AWS has no API for: deploy a stack, fire a schedule, look at processes, let calls fail
     names            the names that a stack has from its metadata

@@ -65,7 +65,7 @@ class Pipeline:
             self.cloud = Cloud(port, state)
             say("cloud", time.monotonic() - started, self.cloud.endpoint, f"logs in {shown(state / 'logs')}")
             self.api = (api or self._stand_in.url()).rstrip("/")
-            say("source", None, self.api if api else f"{self.api} (a stand-in of https://api.postcodes.io)")
+            say("source", None, self.api if api else f"{self.api} (a stand-in for https://api.postcodes.io)")
             started = time.monotonic()
             parameters = {"RebuildWindowSeconds": "1", "SourceOrigin": self.api}
             deployed = deploy(STACK, TEMPLATE, functions, parameters)
@@ -126,9 +126,8 @@ def run(
         return failed(error)
     finally:
         pipeline.stop()
-    print(
-        f"\nDone in {time.monotonic() - started:.1f} s. Nothing is left running; `make up` keeps the cloud for a look."
-    )
+    took = time.monotonic() - started
+    print(f"\nDone in {took:.1f} s. Nothing is left running; run `make up` to keep the cloud running.")
     return 0
 
 

@@ -195,7 +195,7 @@ impl Table {
 /// etl_manager's kinds of personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensitivity {
-    /// Of a person who can be told by it.
+    /// Identifies a person.
     PersonalData,
     /// Of the kinds that the law protects more: health, religion, origin and so on.
     SpecialCategoryData,

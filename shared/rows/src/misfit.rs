@@ -305,7 +305,7 @@ impl Tallies {
         }
     }
 
-    /// A name that is not described, in every row of the file. Gives the place for [`Self::unexpected_field`].
+    /// A name that is not described, in every row of the file. Returns the place for [`Self::unexpected_field`].
     pub(crate) fn unexpected_everywhere(&mut self, name: &str) -> usize {
         let n = self.unexpected_place(name);
         if !self.unexpected_in_all.contains(&n) {

@@ -571,7 +571,7 @@ pub(crate) fn values(batches: &[Batch]) -> Vec<Vec<Value>> {
     batches.iter().flat_map(|batch| (0..batch.batch.num_rows()).map(|n| row(&batch.batch, n))).collect()
 }
 
-/// Gives its bytes in pieces of every size.
+/// Returns its bytes in pieces of every size.
 pub(crate) struct Pieces {
     pub(crate) bytes: Cursor<Vec<u8>>,
     pub(crate) sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,

@@ -245,8 +245,8 @@ impl Store {
         self.put_where(bucket, key, body, content_type, (write.if_none_match(), None)).await.map(drop)
     }
 
-    /// Writes a small object over exactly the one with an entity tag, or where there is none; gives the new entity tag.
-    /// Fails with [`FailureKind::Conflict`] when another write was quicker.
+    /// Writes a small object over exactly the one with an entity tag, or where there is none; returns the new entity
+    /// tag. Fails with [`FailureKind::Conflict`] when another write was quicker.
     ///
     /// # Errors
     /// Where S3 refuses or does not answer; the failure names the object.

@@ -147,7 +147,7 @@ impl Upload {
         }
     }
 
-    /// Gives the write up: nothing becomes visible, and S3 keeps no parts. An upload that is not even abandoned (the
+    /// Returns the write up: nothing becomes visible, and S3 keeps no parts. An upload that is not even abandoned (the
     /// process died) goes by the bucket's lifecycle rule.
     pub async fn abandon(mut self) {
         if let Some(stopped) = self.stop() {
@@ -220,7 +220,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Gives the object's entity tag.
+    /// Returns the object's entity tag.
     async fn complete(&mut self, write: Write) -> Result<String, Failure> {
         self.seal().await?;
         let Some(multipart) = &self.multipart else { return self.put(write).await };
@@ -244,7 +244,7 @@ impl Upload {
         }
     }
 
-    /// Gives the object's entity tag.
+    /// Returns the object's entity tag.
     async fn put(&mut self, write: Write) -> Result<String, Failure> {
         let put = self.client.put_object().bucket(&self.bucket).key(&self.key).content_type(&self.content_type);
         let put = put.metadata(WriteToken::NAME, self.token.word()).set_if_none_match(write.if_none_match());

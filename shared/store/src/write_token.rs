@@ -56,7 +56,7 @@ impl WriteToken {
             }
             Ok(_) => Err(refused),
             Err(error) => match boot::aws::failure(&error) {
-                // nobody knows, but the next attempt may
+                // outcome unknown; a retry may find out
                 unknown if unknown.kind.is_retryable() => {
                     Err(unknown.context(format!("asking whether {} was written", url(bucket, key))))
                 }

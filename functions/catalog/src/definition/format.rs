@@ -15,7 +15,7 @@ const TEXT_OUTPUT: &str = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputF
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(crate) struct Serde {
-    /// Free.
+    /// Any name; Glue ignores it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Java class.

@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-/// Gives its argument.
+/// Returns its argument.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Settled {
     signature: Signature,

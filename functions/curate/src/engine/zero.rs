@@ -41,7 +41,7 @@ pub(super) fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<E
     }
 }
 
-/// Gives floats among them one zero; says whether there are any.
+/// Returns floats among them one zero; says whether there are any.
 fn with_one_zero<'a>(keys: impl Iterator<Item = &'a mut Expr>, schema: &DFSchema) -> Result<bool> {
     let mut any = false;
     for key in keys {

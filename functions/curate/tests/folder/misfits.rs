@@ -184,7 +184,7 @@ fn sums_of_whole_numbers_do_not_wrap_around() {
         let expected = format!("table `c`: the sum is {sum}, beyond the numbers of Int64: ");
         assert!(message.contains(&expected), "{sql}: {message}");
     }
-    // only the result counts, and what is not whole is summed as ever
+    // only the result counts, and what is not whole is summed as usual
     for (sql, sum) in [
         (format!("SELECT sum(CASE id WHEN 2 THEN -1 ELSE {HALF} END) AS n FROM t WHERE id < 3"), "9223372036854775807"),
         ("SELECT sum(id) AS n FROM t GROUP BY id % 2 HAVING min(id) = 1".into(), "2250000"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Gives turns.
+/// Returns turns.
 #[derive(Debug)]
 pub(super) struct Pacer {
     turns: Mutex<Turns>,
@@ -26,7 +26,7 @@ impl Pacer {
         Self { turns: Mutex::new(Turns { interval, next: now, paused_until: now }) }
     }
 
-    /// Gives the next turn.
+    /// Returns the next turn.
     pub(super) fn reserve(&self) -> Instant {
         self.turns().reserve(Instant::now())
     }
@@ -42,7 +42,7 @@ impl Pacer {
         }
     }
 
-    /// Gives no turn before a time.
+    /// Returns no turn before a time.
     pub(super) fn pause_until(&self, time: Instant) {
         let mut turns = self.turns();
         turns.paused_until = turns.paused_until.max(time);

@@ -11,7 +11,7 @@ use crate::landing::{World, file, gzip};
 const MACHINE: &str = "arn:aws:states:eu-west-2:1:execution:m";
 
 impl World {
-    /// Promotes a file; gives the names of all executions that were started.
+    /// Promotes a file; returns the names of all executions that were started.
     async fn promote(&self, number: u32) -> Vec<String> {
         let record = self.land(&file(number), gzip("{\"n\":1}\n"));
         self.verdicts(vec![record]).await;

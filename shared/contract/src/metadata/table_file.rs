@@ -28,7 +28,7 @@ pub(super) enum Area {
     Built,
 }
 
-/// Reads one table and notes what is wrong on the way; gives a table only when nothing is.
+/// Reads one table and notes what is wrong on the way; returns a table only when nothing is.
 pub(super) struct TableReader<'a> {
     pub(super) file: &'a Path,
     pub(super) area: Area,

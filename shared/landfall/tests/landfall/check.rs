@@ -49,10 +49,10 @@ fn sql_is_checked_without_a_file() {
 #[test]
 fn metadata_that_is_wrong_ends_with_1_and_warnings_are_told_once() {
     let place = Desk::new();
-    place.table("raw", "t", &["id long"], json!({"descripton": "a slip"}));
+    place.table("raw", "t", &["id long"], json!({"locations": "a slip"}));
     let (status, said, told) = check(&place);
     assert_eq!(status, Some(0), "{said} {told}");
-    assert_eq!(told.matches("descripton").count(), 1, "{told}");
+    assert_eq!(told.matches("locations").count(), 1, "{told}");
     assert!(told.starts_with("warning: "), "{told}");
     place.table("raw", "t", &["id lng"], json!({}));
     let (status, said, told) = check(&place);

@@ -83,7 +83,7 @@ pub(crate) struct Record {
     pub(crate) line: u64,
     /// Its first bytes as the file has them.
     pub(crate) head: Vec<u8>,
-    /// Why it is none.
+    /// Why this is not a record.
     pub(crate) fault: Option<RecordFault>,
     /// The values, one after the other, without quotes.
     text: String,
@@ -591,7 +591,7 @@ impl Csv {
         }
     }
 
-    /// Makes a row, a misfit or the header of the next record. Gives false when there is none.
+    /// Makes a row, a misfit or the header of the next record. Returns false at the end.
     pub(crate) fn take(&mut self, rows: &mut Rows) -> Result<bool, ReadError> {
         let first = std::mem::replace(&mut self.first, false);
         if self.records.next()?.is_none() {

@@ -48,7 +48,7 @@ pub(crate) enum Inflating {
 #[derive(Debug)]
 pub(crate) enum Piece {
     Text(Vec<u8>),
-    /// Said and not concluded: a thread that only stops has not come to the end.
+    /// Sent explicitly, so that a dead thread is not mistaken for end of stream.
     End,
 }
 

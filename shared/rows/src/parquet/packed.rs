@@ -16,7 +16,7 @@ pub(crate) enum Run<'a> {
 }
 
 impl Run<'_> {
-    /// Gives every value, equal ones together.
+    /// Returns every value, equal ones together.
     pub(crate) fn each(self, mut value: impl FnMut(u32, usize)) {
         match self {
             Run::Same(same, count) => value(same, count),
@@ -38,7 +38,7 @@ impl Run<'_> {
     }
 }
 
-/// Goes through the runs that make so many values of a width up to 32. Gives the bytes that they take.
+/// Goes through the runs that make so many values of a width up to 32. Returns the bytes that they take.
 pub(crate) fn runs(bytes: &[u8], width: u8, count: usize, mut each: impl FnMut(Run<'_>)) -> Result<usize, Fault> {
     if width > 32 {
         return Err("a page with values of more than 32 bits");

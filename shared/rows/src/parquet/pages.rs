@@ -247,7 +247,7 @@ impl Levels {
         Self { greatest, bits: (u32::BITS - greatest.leading_zeros()) as u8 }
     }
 
-    /// Gives the bytes that the levels of so many values take, and how many are the greatest.
+    /// Returns the bytes that the levels of so many values take, and how many are the greatest.
     fn check(self, bytes: &[u8], values: usize, first: bool) -> Result<(usize, usize), packed::Fault> {
         let (mut full, mut beyond, mut first_level) = (0, false, None);
         let used = packed::runs(bytes, self.bits, values, |run| {
@@ -569,7 +569,7 @@ impl Chunk {
         Ok(plain.into())
     }
 
-    /// Gives the bytes that so many PLAIN values take, and tells the lengths of texts.
+    /// Returns the bytes that so many PLAIN values take, and tells the lengths of texts.
     fn check_plain(&self, data: &[u8], count: usize, mut length: impl FnMut(u32)) -> Result<usize, Failure> {
         const CUT_OFF: &str = "a page ends before its values";
         let used = match self.physical {
@@ -596,7 +596,7 @@ impl Chunk {
         if used <= data.len() { Ok(used) } else { Err(CUT_OFF.into()) }
     }
 
-    /// Gives the bytes that so many indices take.
+    /// Returns the bytes that so many indices take.
     fn check_indices(&self, data: &[u8], count: usize) -> Result<usize, Failure> {
         let dictionary = self.dictionary.as_ref().ok_or("a page of indices without a dictionary")?;
         let (width, indices) = data.split_first().ok_or("a page ends before its values")?;

@@ -175,7 +175,7 @@ impl Parquet {
         self.ledger.bytes()
     }
 
-    /// Adds the next rows, all that are decoded at once. Gives false when there are none.
+    /// Adds the next rows, all that are decoded at once. Returns false when there are none.
     pub(crate) fn take(&mut self, rows: &mut Rows, options: &Options) -> Result<bool, ReadError> {
         match self.next() {
             Ok(None) => Ok(false),

@@ -311,7 +311,7 @@ fn push_varint(into: &mut Vec<u8>, mut rest: u64) {
     into.push(rest as u8);
 }
 
-/// Gives the number of leaves.
+/// Returns the number of leaves.
 fn check_schema(thrift: &mut Thrift<'_>) -> Result<usize, Torn> {
     let (kind, elements) = thrift.list()?;
     if kind != STRUCT || elements == 0 {

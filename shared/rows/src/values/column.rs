@@ -212,8 +212,8 @@ impl ColumnBuilder {
         Some(())
     }
 
-    /// Adds the value that a JSON text stands for. Where it is none of the type, adds a null, tells, and gives false.
-    /// The text must be JSON.
+    /// Adds the value that a JSON text stands for. If the text is not a value of the type, appends null, reports it and
+    /// returns false. The text must be JSON.
     pub(crate) fn append(&mut self, json: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
         if json == "null" {
             self.append_null();

@@ -21,7 +21,7 @@ pub(crate) enum Why {
     CellRounded,
 }
 
-/// Gives the value, or notes why there is none.
+/// Returns the value, or notes why there is none.
 pub(crate) fn noted<T>(read: Result<T, Why>, why: &mut Why) -> Option<T> {
     read.map_err(|told| *why = told).ok()
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Gives out a few bytes at a time.
+/// Returns out a few bytes at a time.
 struct Bits(Cursor<Vec<u8>>, usize);
 
 impl Read for Bits {
