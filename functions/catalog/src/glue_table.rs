@@ -10,8 +10,8 @@ use contract::{Database, Failure, FailureKind};
 
 use crate::decision::same_location;
 use crate::definition::{self, TableDefinition};
+use crate::foreign;
 use crate::lookup::{find_table, get_table};
-use crate::others;
 use crate::publication::Publication;
 use crate::watch::{Progress, Watch};
 
@@ -149,7 +149,7 @@ pub(crate) fn change(found: Option<&GlueTable>, publication: &Publication) -> Re
 
 /// Whether a table in Glue is to be left or updated. Fails where it cannot become the wanted one.
 fn compare(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&str>) -> Result<Change, Failure> {
-    others::check(table, wanted, takes_over)?;
+    foreign::check(table, wanted, takes_over)?;
     let conflict = |reason| Err(Failure::conflict(reason));
     let mut current = TableDefinition::of(table);
     // The partitions that are registered have values for the columns of then.

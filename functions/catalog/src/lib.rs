@@ -27,7 +27,7 @@ mod decision;
 mod journal;
 
 mod definition;
-mod others;
+mod foreign;
 mod projection;
 mod publication;
 
@@ -173,7 +173,7 @@ impl App {
         request: &PublishRequest,
     ) -> Result<(Current, Proposed, Vec<Publication>, Plan), Failure> {
         let mut current = self.current().await?;
-        let taken_over = others::found(&self.glue, &self.metadata, &mut current.decision, &request.take_over).await?;
+        let taken_over = foreign::found(&self.glue, &self.metadata, &mut current.decision, &request.take_over).await?;
         let mut proposed = self.runs().proposed(wish, &current).await?;
         proposed.next = decision::take_over(&proposed.next, &taken_over, chrono::Utc::now());
         if request.drop {

@@ -8,10 +8,10 @@ use contract::{Failure, FailureKind, MetaData};
 use crate::decision::Outcome;
 use crate::definition::TableDefinition;
 use crate::diff;
+use crate::foreign;
 use crate::glue_table::{Change, change};
 use crate::lookup;
 use crate::lookup::{is_ours, tables_of};
-use crate::others;
 use crate::partitions;
 use crate::partitions::Registered;
 use crate::publication::{Publication, run_location_of};
@@ -122,7 +122,7 @@ impl TablePlan {
         // of a table that goes first it does not matter what it is like
         let change = match (recreate, &found) {
             (true, Some(found)) => {
-                others::check(found, &publication.definition, None)
+                foreign::check(found, &publication.definition, None)
                     .map_err(|failure| failure.context(format!("publishing table `{}`", publication.name())))?;
                 Change::Create
             }

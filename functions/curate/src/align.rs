@@ -1,9 +1,9 @@
 //! Makes the rows of a query fit the metadata: every described column, in order, of its type. It is a store assignment
 //! and no cast: a value arrives as it is, or is an error that names table, column, row and value.
 
+pub mod assignment;
 mod kernel;
 mod number;
-pub mod store;
 mod text;
 mod time;
 pub mod unfit;

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, ident, lit};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 
-use crate::align::{Align, store};
+use crate::align::{Align, assignment};
 use crate::engine;
 use crate::failed::Failed;
 use crate::query::{Query, Source};
@@ -164,7 +164,7 @@ fn context(
 fn as_described(table: &Table, query: &Schema) -> Vec<Expr> {
     let column = |column: &Column| {
         let found = query.field_with_name(&column.name).map_or(&DataType::Null, |field| field.data_type());
-        let stored = store::stored(ident(&column.name), found, column);
+        let stored = assignment::stored(ident(&column.name), found, column);
         // in a folder's name an empty text cannot be told from a null
         let in_folder = table.partitions.contains(&column.name) && column.column_type == ColumnType::String;
         let stored = if in_folder { nullif(stored, lit("")) } else { stored };

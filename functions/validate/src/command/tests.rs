@@ -70,7 +70,7 @@ New columns, to paste among the table's columns in the metadata:
 ";
     assert_eq!(text, expected);
 
-    assert!(ask(&other, None, None).unwrap_err().contains("name one by --table: `t`, `t_long`"));
+    assert!(ask(&other, None, None).unwrap_err().contains("name one by --table (TABLE= of make): `t`, `t_long`"));
     assert_eq!(ask(&other, Some("t"), None).unwrap().verdict, Verdict::Passed);
     let hyphen = write("T-Long 2.jsonl", &fs::read_to_string(&good).unwrap());
     assert_eq!(ask(&hyphen, None, None).unwrap().table.as_deref(), Some("t_long"));
