@@ -13,7 +13,8 @@ from .raw import RawTable
 from .tree import Query
 
 DATABASE = {"name": "compare", "bucket": "compare", "base_folder": "base/", "description": "Generated"}
-OPTIONS = ["--dea-version", "v1", "--snapshot-date", "2026-11-23"]
+OPTIONS = ["--dea-version", "v1"]
+OF_A_RUN = ["--snapshot-date", "2026-11-23"]  # which a run that is verified has already
 # so much longer than any query takes that it is stuck
 HANG_SECONDS = 120
 
@@ -67,7 +68,8 @@ def write_json(file: Path, value: object) -> None:
 
 def command(binary: Path, folder: Path, *options: str, what: str = "tables", curated: str = "curated") -> list[str]:
     places = ["--meta-data", folder / "meta_data", "--raw-hist", folder / "raw-hist", "--curated", folder / curated]
-    return [str(part) for part in [binary, what, *places, *OPTIONS, *options]]
+    own = OF_A_RUN if what == "tables" else []
+    return [str(part) for part in [binary, what, *places, *OPTIONS, *own, *options]]
 
 
 def run(arguments: list[str]) -> subprocess.CompletedProcess:
