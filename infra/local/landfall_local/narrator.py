@@ -44,7 +44,8 @@ def seconds(duration: float | None) -> str:
 
 def say(stage: str, duration: float | None, text: str, *details: str) -> None:
     """One step: when it ended, what, how long it took, what came of it, and where that is."""
-    print(f"{time.strftime('%H:%M:%S')}  {stage:<{STAGE_WIDTH}} {seconds(duration):>{TIME_WIDTH}}   {text}")
+    now = time.strftime("%H:%M:%S") if stage else ""
+    print(f"{now:8}  {stage:<{STAGE_WIDTH}} {seconds(duration):>{TIME_WIDTH}}   {text}")
     for detail in details:
         print(f"{'':8}  {'':<{STAGE_WIDTH}} {'':>{TIME_WIDTH}}   {detail}")
     sys.stdout.flush()
