@@ -260,7 +260,7 @@ def build(binary: Path, meta_data: Path, raw_hist: Path, curated: Path, tables: 
         command += ["--table", table]
     ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
     if ended.returncode:
-        return ended.stderr or ended.stdout or f"exit code {ended.returncode}"
+        return (ended.stderr or ended.stdout or f"exit code {ended.returncode}").removeprefix("error: ")
     return json.loads(ended.stdout)
 
 
