@@ -391,16 +391,11 @@ venv: $(VENV)/.ready
 .PHONY: functions
 functions:
 	@$(CARGO) build $(FUNCTIONS:%=-p %) -p landfall
-	@mkdir -p .local; [ $(TARGET)/debug/landfall -ef .local/landfall ] || { \
-	  ln -f $(TARGET)/debug/landfall .local/.landfall.$$$$ 2>/dev/null || cp $(TARGET)/debug/landfall .local/.landfall.$$$$; \
-	  mv -f .local/.landfall.$$$$ .local/landfall; }
-	@set -e; for f in $(FUNCTIONS); do \
-	  folder=$(BUILT)/$$f; mkdir -p $$folder; \
-	  if ! [ $(TARGET)/debug/$$f -ef $$folder/bootstrap ]; then \
-	    new=$$folder/.new.$$$$; \
-	    ln -f $(TARGET)/debug/$$f $$new 2>/dev/null || cp $(TARGET)/debug/$$f $$new; \
-	    mv -f $$new $$folder/bootstrap; \
-	  fi; \
+	@set -e; \
+	put() { [ "$$1" -ef "$$2" ] || { ln -f "$$1" "$$2.$$$$" 2>/dev/null || cp "$$1" "$$2.$$$$"; mv -f "$$2.$$$$" "$$2"; }; }; \
+	mkdir -p .local; put $(TARGET)/debug/landfall .local/landfall; \
+	for f in $(FUNCTIONS); do \
+	  folder=$(BUILT)/$$f; mkdir -p $$folder; put $(TARGET)/debug/$$f $$folder/bootstrap; \
 	  [ "$$(readlink $$folder/meta_data)" = '$(CURDIR)/$(META_DATA)' ] || \
 	    ln -sfn '$(CURDIR)/$(META_DATA)' $$folder/meta_data; \
 	done

@@ -51,8 +51,7 @@ pub fn define(request: &Request) -> Result<(String, Vec<String>), String> {
         Some(name) => json(&create(database, metadata.curated_table(name)?, false)?),
         None => json(&all(database, tables, request.raw)?),
     };
-    let warnings = metadata.warnings.0.iter().map(ToString::to_string).collect();
-    Ok((text.map_err(|error| error.to_string())?, warnings))
+    Ok((text.map_err(|error| error.to_string())?, metadata.warnings.lines()))
 }
 
 fn all(database: &Database, tables: &BTreeMap<String, Table>, raw: bool) -> Result<Vec<CreateTable>, String> {

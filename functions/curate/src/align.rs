@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use contract::{Column, Failure, FailureKind, Table};
+use contract::{Column, Failure, FailureKind, Table, quoted};
 
 use crate::align::unfit::inside;
 use crate::align::way::{Halt, Way};
@@ -64,12 +64,12 @@ impl Align {
             fields.push(Field::new(&column.name, wanted, column.nullable));
         }
         if !problems.is_empty() {
-            let names: Vec<_> = query.fields().iter().map(|field| format!("`{}`", field.name())).collect();
+            let names = quoted(query.fields().iter().map(|field| field.name()));
             return Err(Failure::bad_metadata(format!(
                 "table `{}`: {}; the query's columns are {}",
                 table.name,
                 problems.join("; "),
-                names.join(", ")
+                names
             )));
         }
         Ok(Self { table: table.clone(), from, schema: Arc::new(Schema::new(fields)), rows: 0 })

@@ -71,13 +71,17 @@ pub struct Answer {
 /// # Errors
 /// Where none can be built, or the metadata is wrong.
 pub fn build(work: &Work, request: &RebuildRequest) -> Result<Answer, Failure> {
-    let (metadata, settings, runtime) = work.begin()?;
-    let run = Run::plan(&metadata, &settings, request, &std::process::id().to_string(), Utc::now())?;
-    let built = runtime.block_on(run.build(&work.folders.areas()))?;
-    let told =
-        built.failed.iter().map(|one| format!("table `{}` was not built: {}: {}", one.table, one.error, one.message));
-    let (well, told) = (built.failed.is_empty(), told.collect());
-    Ok(Answer { json: json(built.answer())?, well, told, warnings: warnings(&metadata) })
+    stack::with_room(|| {
+        let (metadata, settings, runtime) = work.begin()?;
+        let run = Run::plan(&metadata, &settings, request, &std::process::id().to_string(), Utc::now())?;
+        let built = runtime.block_on(run.build(&work.folders.areas()))?;
+        let told = built
+            .failed
+            .iter()
+            .map(|one| format!("table `{}` was not built: {}: {}", one.table, one.error, one.message));
+        let (well, told) = (built.failed.is_empty(), told.collect());
+        Ok(Answer { json: json(built.answer())?, well, told, warnings: metadata.warnings.lines() })
+    })?
 }
 
 /// Makes processed files of raw ones.
@@ -85,13 +89,15 @@ pub fn build(work: &Work, request: &RebuildRequest) -> Result<Answer, Failure> {
 /// # Errors
 /// Where a raw file cannot be processed.
 pub fn process(work: &Work) -> Result<Answer, Failure> {
-    let (metadata, settings, runtime) = work.begin()?;
-    let now = Utc::now();
-    let today = now.format("%Y-%m-%d").to_string();
-    let variables = Variables::new(&settings.dea_version, &today, now.timestamp())?;
-    let areas = work.folders.areas();
-    let processed = runtime.block_on(process::process(&metadata, &settings, &areas, &variables))?;
-    Ok(Answer { json: json(processed)?, well: true, told: Vec::new(), warnings: warnings(&metadata) })
+    stack::with_room(|| {
+        let (metadata, settings, runtime) = work.begin()?;
+        let now = Utc::now();
+        let today = now.format("%Y-%m-%d").to_string();
+        let variables = Variables::new(&settings.dea_version, &today, now.timestamp())?;
+        let areas = work.folders.areas();
+        let processed = runtime.block_on(process::process(&metadata, &settings, &areas, &variables))?;
+        Ok(Answer { json: json(processed)?, well: true, told: Vec::new(), warnings: metadata.warnings.lines() })
+    })?
 }
 
 /// Builds a run again, and compares.
@@ -99,10 +105,12 @@ pub fn process(work: &Work) -> Result<Answer, Failure> {
 /// # Errors
 /// Where it cannot be built again.
 pub fn verify(work: &Work, run: &str) -> Result<Answer, Failure> {
-    let (metadata, settings, runtime) = work.begin()?;
-    let verified = runtime.block_on(verify::verify(&metadata, &settings, &work.folders.areas(), run))?;
-    let well = verified.same;
-    Ok(Answer { json: json(verified)?, well, told: Vec::new(), warnings: warnings(&metadata) })
+    stack::with_room(|| {
+        let (metadata, settings, runtime) = work.begin()?;
+        let verified = runtime.block_on(verify::verify(&metadata, &settings, &work.folders.areas(), run))?;
+        let well = verified.same;
+        Ok(Answer { json: json(verified)?, well, told: Vec::new(), warnings: metadata.warnings.lines() })
+    })?
 }
 
 /// Plans all SQL of a folder of metadata, or that of some curated tables.
@@ -117,9 +125,11 @@ pub fn check(meta_data: &Path, tables: &[String]) -> Result<Checked, Failure> {
         memory_megabytes: 2048,
         threads: None,
     };
-    let (metadata, settings, runtime) = work.begin()?;
-    let request = RebuildRequest { tables: tables.to_vec(), ..RebuildRequest::default() };
-    without_files(metadata, &settings, &request, &runtime, Utc::now())
+    stack::with_room(|| {
+        let (metadata, settings, runtime) = work.begin()?;
+        let request = RebuildRequest { tables: tables.to_vec(), ..RebuildRequest::default() };
+        without_files(metadata, &settings, &request, &runtime, Utc::now())
+    })?
 }
 
 impl Folders {
@@ -151,10 +161,6 @@ impl Work {
     }
 }
 
-fn warnings(metadata: &MetaData) -> Vec<String> {
-    metadata.warnings.0.iter().map(ToString::to_string).collect()
-}
-
 fn json(answer: impl Serialize) -> Result<Value, Failure> {
     serde_json::to_value(answer).map_err(Failure::internal)
 }
@@ -168,6 +174,18 @@ pub struct Checked {
     pub failed: Vec<FailedTable>,
 }
 
+impl Checked {
+    /// How many tables are right.
+    pub fn said(&self) -> String {
+        format!("{} tables: the SQL gives what the metadata describes", self.tables.len())
+    }
+
+    /// What is wrong with each of the others.
+    pub fn problems(&self) -> Vec<String> {
+        self.failed.iter().map(|failed| format!("table `{}`: {}", failed.table, failed.message)).collect()
+    }
+}
+
 /// Plans and runs all SQL over raw tables that have no rows: what is wrong with it whatever the rows is wrong then.
 fn without_files(
     mut metadata: MetaData,
@@ -179,15 +197,14 @@ fn without_files(
     // that no file is there is no fault here
     metadata.raw.values_mut().for_each(|table| table.checks.required = false);
     let folder = tempfile::tempdir().map_err(|error| Failure::unavailable(format!("a folder for a while: {error}")))?;
-    let area = |name: &str| Area::Folder(folder.path().join(name));
-    let areas = Areas {
+    let area = |name: &str| Some(folder.path().join(name));
+    let folders = Folders {
         raw_hist: area("raw-hist"),
         raw: area("raw"),
         processed: area("processed"),
         curated: area("curated"),
-        quarantine: None,
-        published: Published::LastRun,
     };
+    let areas = folders.areas();
     // a file without rows in each: SQL that makes files clean runs once for each, and something must have landed
     for table in metadata.raw.values() {
         let area = if table.read_from == ReadFrom::RawHist { "raw-hist" } else { "raw" };

@@ -14,15 +14,8 @@ fn main() -> Result<ExitCode, boot::Error> {
 }
 
 fn check(folder: &Path) -> Result<String, String> {
-    let checked = stack::with_room(|| command::check(folder, &[])).and_then(|checked| checked);
-    let checked = checked.map_err(|failure| failure.message)?;
-    let failed = checked.failed.iter().map(|failed| format!("table `{}`: {}", failed.table, failed.message));
-    match failed.collect::<Vec<_>>() {
-        none if none.is_empty() => {
-            Ok(format!("{} tables: the SQL gives what the metadata describes", checked.tables.len()))
-        }
-        failed => Err(failed.join("\n")),
-    }
+    let checked = command::check(folder, &[]).map_err(|failure| failure.message)?;
+    if checked.failed.is_empty() { Ok(checked.said()) } else { Err(checked.problems().join("\n")) }
 }
 
 fn serve() -> Result<(), boot::Error> {

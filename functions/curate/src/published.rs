@@ -29,14 +29,14 @@ impl Published {
         curated: &Area,
         table: &str,
     ) -> Result<Option<Manifest>, Failure> {
-        let folder = metadata.database.manifests();
         match self {
             Self::Glue(glue) => match run(glue, &metadata.database.name, table).await? {
-                Some(run) => read(curated, &format!("{folder}{run}.json")).await,
+                Some(run) => read(curated, &metadata.database.manifest(&run)).await,
                 None => Ok(None),
             },
             Self::LastRun => {
-                let mut keys: Vec<_> = curated.list(&folder).await?.into_iter().map(|object| object.key).collect();
+                let mut keys: Vec<_> =
+                    curated.list(&metadata.database.manifests()).await?.into_iter().map(|object| object.key).collect();
                 keys.sort();
                 for key in keys.iter().rev() {
                     let manifest: Option<Manifest> = read(curated, key).await?;

@@ -54,12 +54,8 @@ pub fn check(request: &Request, read: &Arc<AtomicU64>) -> Result<Checked, String
         passed: report.verdict == Verdict::Passed,
         text: report.to_string(),
         json: String::from_utf8_lossy(&json).into_owned(),
-        warnings: warnings(&metadata),
+        warnings: metadata.warnings.lines(),
     })
-}
-
-fn warnings(metadata: &MetaData) -> Vec<String> {
-    metadata.warnings.0.iter().map(ToString::to_string).collect()
 }
 
 /// Reads all metadata, and tries every rule of it; returns what it has read and its warnings.
@@ -72,7 +68,7 @@ pub fn check_metadata(folder: &Path) -> Result<(String, Vec<String>), String> {
     let (raw, processed, curated) = (metadata.raw.len(), metadata.processed.len(), metadata.curated.len());
     let text =
         format!("{raw} raw, {processed} processed and {curated} curated tables: the metadata is right by itself");
-    Ok((text, warnings(&metadata)))
+    Ok((text, metadata.warnings.lines()))
 }
 
 fn report_on(request: &Request, metadata: &MetaData, read: &Arc<AtomicU64>) -> Result<Report, String> {

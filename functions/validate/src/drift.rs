@@ -1,7 +1,7 @@
 //! How the columns of a file differ from those of the metadata, whether that is allowed or not: what a person looks at
 //! when a source has changed.
 
-use contract::{Column, FieldNames, Table, key};
+use contract::{Column, FieldNames, Table, key, quoted};
 use rows::{Batch, MisfitKind, Summary};
 use serde::Serialize;
 
@@ -148,8 +148,7 @@ fn is_inside(table: &Table, name: &str) -> bool {
 }
 
 fn list(names: &[String]) -> Option<String> {
-    let listed: Vec<_> = names.iter().take(SUMMARISED).map(|name| format!("`{name}`")).collect();
-    let more = names.len() - listed.len();
+    let more = names.len().saturating_sub(SUMMARISED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!listed.is_empty()).then(|| format!("{}{more}", listed.join(", ")))
+    (!names.is_empty()).then(|| format!("{}{more}", quoted(names.iter().take(SUMMARISED))))
 }

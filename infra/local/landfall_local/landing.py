@@ -257,7 +257,7 @@ def key_of(base_folder: str, table: str, name: str, landed: int, metadata: Path)
 def keys_of(folder: Path, metadata: Path) -> dict[Path, str]:
     """The files of a folder, each with the key under which it lands: `<table>/<file>`, or `<file>` by its name."""
     base = names(metadata).with_parameters({})["BaseFolder"]
-    known = {path.stem for path in (metadata / "raw").glob("*.json")}
+    known = raw_tables(metadata)
     landed, found = int(time.time()), {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
         table = file.parent.name if file.parent.name in known else table_of(file.name, metadata)

@@ -33,6 +33,11 @@ impl fmt::Display for Problem {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
+    /// Each as a line of its own.
+    pub fn lines(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+
     /// Notes one more.
     pub fn add(&mut self, file: &Path, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem { file: file.to_owned(), path: path.into(), message: message.into() });

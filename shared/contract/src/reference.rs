@@ -1,6 +1,7 @@
 //! The reference of all keys, docs/metadata.md. Its tables are made of the JSON Schemas in docs/schema, which say of
 //! each key what it means, and which the reader's own lists must agree with. `make reference` writes it.
 
+use crate::words::quoted;
 use serde_json::Value;
 
 /// A type of columns, by all of its names. `p`, `s` and `n` stand for numbers, `name` for a name and `type` for a type.
@@ -95,7 +96,7 @@ fn keys(schema: &Value) -> String {
 }
 
 fn types() -> String {
-    let listed = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let listed = |names: &[&str]| quoted(names);
     let mut rows = String::from("| holds | etl_manager | mojap-metadata | Glue |\n|---|---|---|---|\n");
     for one in TYPES {
         let (etl_manager, mojap) = (listed(one.etl_manager), listed(one.mojap));

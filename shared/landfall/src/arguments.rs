@@ -104,12 +104,13 @@ pub(crate) struct Settings {
     pub meta_data: MetaData,
 }
 
+/// The folders that stand for the buckets.
 #[derive(Args, Debug)]
-pub(crate) struct Tables {
+pub(crate) struct Folders {
     /// Holds <table>/file_land_timestamp=<unix seconds>/<file>
     #[arg(long, value_name = "FOLDER")]
     pub raw_hist: PathBuf,
-    /// Where the tables go, each run into folders of its own
+    /// Where the tables are, each run in folders of its own
     #[arg(long, value_name = "FOLDER")]
     pub curated: PathBuf,
     /// As --raw-hist, for tables that are read from the raw area
@@ -118,6 +119,12 @@ pub(crate) struct Tables {
     /// As --raw-hist, for tables that are read from the processed area
     #[arg(long, value_name = "FOLDER")]
     pub processed: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Tables {
+    #[command(flatten)]
+    pub folders: Folders,
     /// Only this curated table; may be given more than once
     #[arg(long, value_name = "NAME")]
     pub table: Vec<String>,
@@ -148,18 +155,8 @@ pub(crate) struct Process {
 
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
-    /// Holds <table>/file_land_timestamp=<unix seconds>/<file>
-    #[arg(long, value_name = "FOLDER")]
-    pub raw_hist: PathBuf,
-    /// Where the run is
-    #[arg(long, value_name = "FOLDER")]
-    pub curated: PathBuf,
-    /// As --raw-hist, for tables that are read from the raw area
-    #[arg(long, value_name = "FOLDER")]
-    pub raw: Option<PathBuf>,
-    /// As --raw-hist, for tables that are read from the processed area
-    #[arg(long, value_name = "FOLDER")]
-    pub processed: Option<PathBuf>,
+    #[command(flatten)]
+    pub folders: Folders,
     /// The run
     #[arg(long, default_value = "latest")]
     pub run: String,

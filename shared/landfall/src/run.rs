@@ -9,7 +9,9 @@ use clap::CommandFactory;
 use contract::{Failure, visible_lines};
 use curate::command::{Folders, Work};
 
-use crate::arguments::{Arguments, Check, Command, Define, NewTable, Process, Settings, Tables, Validate, Verify};
+use crate::arguments::{
+    self, Arguments, Check, Command, Define, NewTable, Process, Settings, Tables, Validate, Verify,
+};
 use crate::output::{End, complain, print, print_verdict, warn};
 use crate::progress::Progress;
 
@@ -103,16 +105,12 @@ fn check(asked: Check) -> End {
     };
     let checking = {
         let _progress = Progress::new("planning all SQL".into(), || None);
-        let (folder, tables) = (folder.clone(), asked.table);
-        curate::stack::with_room(move || curate::command::check(&folder, &tables))
+        curate::command::check(&folder, &asked.table)
     };
-    match checking.and_then(|checked| checked) {
+    match checking {
         Ok(checked) => {
-            for failed in &checked.failed {
-                complain(visible_lines(&format!("table `{}`: {}", failed.table, failed.message)));
-            }
-            let sql = format!("{} tables: the SQL gives what the metadata describes", checked.tables.len());
-            printed(print(&format!("{by_itself}\n{sql}\n")), End::of(checked.failed.is_empty()))
+            checked.problems().iter().for_each(|problem| complain(visible_lines(problem)));
+            printed(print(&format!("{by_itself}\n{}\n", checked.said())), End::of(checked.failed.is_empty()))
         }
         Err(failure) => failed(&failure),
     }
@@ -133,8 +131,12 @@ fn work(settings: Settings, folders: Folders) -> Work {
     }
 }
 
-fn answer(done: Result<Result<curate::command::Answer, Failure>, Failure>) -> End {
-    match done.and_then(|done| done) {
+fn folders(asked: arguments::Folders) -> Folders {
+    Folders { raw_hist: Some(asked.raw_hist), raw: asked.raw, processed: asked.processed, curated: Some(asked.curated) }
+}
+
+fn answer(done: Result<curate::command::Answer, Failure>) -> End {
+    match done {
         Ok(answer) => {
             warnings(&answer.warnings);
             answer.told.iter().for_each(|told| complain(visible_lines(told)));
@@ -145,12 +147,6 @@ fn answer(done: Result<Result<curate::command::Answer, Failure>, Failure>) -> En
 }
 
 fn tables(asked: Tables) -> End {
-    let folders = Folders {
-        raw_hist: Some(asked.raw_hist),
-        raw: asked.raw,
-        processed: asked.processed,
-        curated: Some(asked.curated),
-    };
     let request = contract::message::RebuildRequest {
         tables: asked.table,
         snapshot_date: asked.snapshot_date,
@@ -158,28 +154,22 @@ fn tables(asked: Tables) -> End {
         from_scratch: asked.from_scratch,
         ..Default::default()
     };
-    let work = work(asked.settings, folders);
+    let work = work(asked.settings, folders(asked.folders));
     let _progress = Progress::new("building".into(), || None);
-    answer(curate::stack::with_room(move || curate::command::build(&work, &request)))
+    answer(curate::command::build(&work, &request))
 }
 
 fn process(asked: Process) -> End {
     let folders = Folders { raw: Some(asked.raw), processed: Some(asked.processed), ..Folders::default() };
     let work = work(asked.settings, folders);
     let _progress = Progress::new("processing".into(), || None);
-    answer(curate::stack::with_room(move || curate::command::process(&work)))
+    answer(curate::command::process(&work))
 }
 
 fn verify(asked: Verify) -> End {
-    let folders = Folders {
-        raw_hist: Some(asked.raw_hist),
-        raw: asked.raw,
-        processed: asked.processed,
-        curated: Some(asked.curated),
-    };
-    let work = work(asked.settings, folders);
+    let work = work(asked.settings, folders(asked.folders));
     let _progress = Progress::new(format!("building run {} again", asked.run), || None);
-    answer(curate::stack::with_room(move || curate::command::verify(&work, &asked.run)))
+    answer(curate::command::verify(&work, &asked.run))
 }
 
 fn define(asked: Define) -> End {

@@ -33,29 +33,27 @@ impl Rebuild {
     }
 
     async fn decide(&self, asked: &TurnRequest, Known { state, etag }: Known) -> Result<TurnResponse, Failure> {
-        let seconds = (self.window_seconds / 4).clamp(SECONDS.0, SECONDS.1);
-        let answer = |turn, by| Ok(TurnResponse { turn, by, seconds });
+        let least = (self.window_seconds / 4).clamp(SECONDS.0, SECONDS.1);
+        let answer = |turn, by, running_for| Ok(TurnResponse { turn, by, seconds: pause(least, running_for) });
         let me = &asked.execution;
         if state.turn_of.as_ref() == Some(me) {
-            return answer(Turn::Take, None);
+            return answer(Turn::Take, None, 0);
         }
         if let Some(other) = state.turn_of.as_ref()
             && let Some(running_for) = self.running_for(other).await?
         {
-            let seconds = pause(seconds, running_for);
-            let answer = |turn, by| Ok(TurnResponse { turn, by, seconds });
             let next = state.next.as_ref().map(|next| self.arn(&next.name)).filter(|next| next != me);
             return match next {
                 // it will do all that this one would, a little later
                 Some(next) if is_whole(&asked.request) && self.running_for(&next).await?.is_some() => {
-                    answer(Turn::Covered, Some(next))
+                    answer(Turn::Covered, Some(next), running_for)
                 }
-                _ => answer(Turn::Wait, Some(other.clone())),
+                _ => answer(Turn::Wait, Some(other.clone()), running_for),
             };
         }
         let next = state.next.filter(|next| self.arn(&next.name) != *me);
         self.state.write(&State { turn_of: Some(me.clone()), next }, etag.as_deref()).await?;
-        answer(Turn::Take, None)
+        answer(Turn::Take, None, 0)
     }
 
     /// The ARN of an execution:
