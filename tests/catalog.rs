@@ -1,4 +1,4 @@
-//! What the catalog shows: plans, rollback, dropping, making again, expiry.
+//! Publishing by hand: plans, rollback, dropping, recreating, expiry.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 use tests::{Api, Options, Stack};
 
-/// A pipeline that has published a run of 10 rows and one of 20; the runs, the older first.
+/// Deploys a pipeline that has published a run of 10 rows and one of 20. Returns the runs, the older one first.
 async fn published_twice(name: &str, api: &Api) -> (Stack, [String; 2]) {
     let parameters = vec![("SourceOrigin", api.origin.clone())];
     let stack = Stack::deploy(name, Options { parameters, ..Options::default() }).await;
@@ -21,7 +21,7 @@ async fn published_twice(name: &str, api: &Api) -> (Stack, [String; 2]) {
     (stack, [runs.pop().unwrap(), newer])
 }
 
-/// The keys of the manifests by run.
+/// Returns the manifests' keys by run.
 async fn manifests(stack: &Stack) -> BTreeMap<String, String> {
     let keys = stack.keys("curated").await.into_iter().filter(|key| key.contains("_manifests/"));
     keys.map(|key| (key.rsplit('/').next().unwrap().trim_end_matches(".json").to_owned(), key)).collect()
@@ -54,7 +54,7 @@ async fn a_run_is_taken_back_and_stays_away() {
     assert_eq!((answer["run"].as_str(), actions(&answer)), (Some(older.as_str()), vec!["updated"; 2]));
     assert_eq!(counts(&stack).await, (10, "10".into()));
 
-    // the newer run, should its event come once more
+    // the newer run is not published if its event arrives again
     let key = &manifests(&stack).await[&newer];
     let event = json!({"run": newer, "manifest": {"bucket": stack.bucket("curated"), "key": key}});
     let answer = stack.invoke("catalog", event.clone()).await.unwrap();
@@ -64,17 +64,17 @@ async fn a_run_is_taken_back_and_stays_away() {
     assert_eq!(kind, "NotFound");
     assert!(message.contains(&format!("no older run than {older}")), "{message}");
 
-    // nor when all is made again
+    // nor after everything was recreated
     stack.invoke("catalog", json!({"recreate": true})).await.unwrap();
     assert_eq!(actions(&stack.invoke("catalog", event).await.unwrap()), ["withdrawn"; 2]);
     assert_eq!(counts(&stack).await, (10, "10".into()));
 
-    // by its name it comes again
+    // it is published again if it is named
     let answer = stack.invoke("catalog", json!({"publish": newer})).await.unwrap();
     assert_eq!(actions(&answer), ["updated"; 2]);
     assert_eq!(counts(&stack).await, (20, "20".into()));
 
-    // and after a rollback the next run is published as usual
+    // after a rollback the next run is published as usual
     stack.invoke("catalog", json!({"publish": older})).await.unwrap();
     stack.fire("2026-11-03T06:00:00Z").await;
     stack.settled(3).await;
@@ -89,7 +89,7 @@ async fn partitions_come_back_as_they_were() {
     let calculated = format!("{calculated} {}.calculated GROUP BY 1 ORDER BY 1", stack.database());
     let before = stack.query(&calculated).await;
     assert_eq!(before.len(), 1);
-    // a run that adds a partition, and one that replaces both
+    // one run that adds a partition, and two that each replace one
     for date in ["2026-01-31", &before[0][0], "2026-01-31"] {
         let executions = stack.executions().await.len();
         let input = json!({"tables": ["calculated"], "snapshot_date": date});
@@ -102,7 +102,7 @@ async fn partitions_come_back_as_they_were() {
     let answer = stack.invoke("catalog", json!({"publish": newer})).await.unwrap();
     assert!(lines(&answer).iter().any(|line| line == "  partitions: move here 1, remove 1"), "{answer}");
     assert_eq!(stack.query(&calculated).await, before);
-    // with the partition that the run itself had not written
+    // including the partition that the run itself had not written
     stack.invoke("catalog", json!({"publish": third})).await.unwrap();
     let both = stack.query(&calculated).await;
     assert_eq!(both, [vec!["2026-01-31".into(), "20".into()], before[0].clone()]);
@@ -118,7 +118,7 @@ async fn partitions_come_back_as_they_were() {
         .collect();
     assert_eq!(runs.iter().collect::<std::collections::BTreeSet<_>>(), [&newer, &third].into());
 
-    // what is gone is not published
+    // a run whose files are gone is not published
     for key in stack.keys("curated").await.iter().filter(|key| key.contains(&newer) && key.contains("calculated")) {
         stack.s3.delete_object().bucket(stack.bucket("curated")).key(key).send().await.unwrap();
     }
@@ -170,18 +170,18 @@ async fn a_plan_changes_nothing_and_nothing_is_dropped_unasked() {
     assert_eq!(answer["dropped"], json!(["obsolete"]));
     assert_eq!(tables().await, ["calculated", "foreign", "random_postcodes"]);
 
-    // made again around the table of others
+    // recreated around another owner's table
     let answer = stack.invoke("catalog", json!({"recreate": true})).await.unwrap();
     assert_eq!(actions(&answer), ["created"; 2]);
     assert_eq!(lines(&answer)[0], format!("database {database}: leave, as others have tables in it"));
     assert_eq!(tables().await, ["calculated", "foreign", "random_postcodes"]);
     assert_eq!(counts(&stack).await, (20, "20".into()));
-    // and wholly
+    // recreated completely
     stack.glue.delete_table().database_name(database).name("foreign").send().await.unwrap();
     let answer = stack.invoke("catalog", json!({"recreate": true})).await.unwrap();
     assert_eq!(lines(&answer)[0], format!("database {database}: delete and create"));
     assert_eq!(counts(&stack).await, (20, "20".into()));
-    // even after somebody else has deleted it all
+    // recreated even after somebody else has deleted everything
     stack.glue.delete_database().name(database).send().await.unwrap();
     stack.invoke("catalog", json!({"recreate": true})).await.unwrap();
     assert_eq!(counts(&stack).await, (20, "20".into()));
@@ -201,7 +201,7 @@ async fn a_plan_changes_nothing_and_nothing_is_dropped_unasked() {
 async fn what_an_earlier_version_has_published_is_taken_over() {
     let api = Api::start(&[]);
     let (stack, runs) = published_twice("adopted", &api).await;
-    // as it left it: an entry for each run, and no decision
+    // as an older version left it: an entry for each run, and no decision
     let folder = "database/_publications/";
     let bucket = stack.bucket("curated");
     let mut entries = Vec::new();
@@ -221,7 +221,7 @@ async fn what_an_earlier_version_has_published_is_taken_over() {
         put.body(ByteStream::from(entry.to_string().into_bytes())).send().await.unwrap();
     }
 
-    // the event of the published run once more, and the next one
+    // the event of the published run again, then the next run
     let key = &manifests(&stack).await[&runs[1]];
     let event = json!({"run": runs[1], "manifest": {"bucket": bucket, "key": key}});
     assert_eq!(actions(&stack.invoke("catalog", event).await.unwrap()), ["unchanged"; 2]);
@@ -252,7 +252,7 @@ async fn what_nobody_has_seen_for_a_week_goes() {
         put(&file(n), "x".into()).await;
         put(&manifest(n), "{}".into()).await;
     }
-    // run 2 was published in 2020, and until yesterday there was run 3
+    // run 2 was published in 2020, and run 3 was published until yesterday
     let definition = json!({"Name": "random_postcodes"});
     let entry = |n: u8, at: &str| {
         let location = format!("s3://{}/database/random_postcodes/{}/", stack.bucket("curated"), run(n));
@@ -266,7 +266,7 @@ async fn what_nobody_has_seen_for_a_week_goes() {
     put(&entry_of("20200102T000000000Z", 2), entry(2, "2020-01-02T00:00:00Z")).await;
     put(&entry_of("20200103T000000000Z", 3), entry(3, "2020-01-03T00:00:00Z")).await;
     put(&entry_of(yesterday, 4), entry(4, "yesterday")).await;
-    // run 5 was never published, but somebody has made a table of it
+    // run 5 was never published, but somebody has made a table from it
     let storage = StorageDescriptor::builder().location(format!("s3://{}/{}", stack.bucket("curated"), file(5)));
     let table = TableInput::builder().name("mine").storage_descriptor(storage.build()).build().unwrap();
     stack.glue.create_table().database_name(stack.database()).table_input(table).send().await.unwrap();
@@ -280,7 +280,7 @@ async fn what_nobody_has_seen_for_a_week_goes() {
     assert_eq!((&answer["expired"], answer["kept"].as_u64()), (&json!(would_go), Some(7)), "{answer}");
     assert_eq!(stack.keys("curated").await, before);
 
-    // the schedule does it
+    // the schedule expires them
     stack.fire_schedule("expire", json!({})).await;
     let gone = [file(1), manifest(1), file(2), manifest(2), entry_of("20200102T000000000Z", 2)];
     let left: Vec<String> = before.into_iter().filter(|key| !gone.contains(key)).collect();
@@ -288,7 +288,7 @@ async fn what_nobody_has_seen_for_a_week_goes() {
         .eventually("only what has expired is gone", async || (stack.keys("curated").await == left).then_some(()))
         .await;
     assert_eq!(counts(&stack).await, (20, "20".into()));
-    // and what is kept can be brought back
+    // a kept run can be published again
     stack.invoke("catalog", json!({"publish": runs[0]})).await.unwrap();
     assert_eq!(counts(&stack).await, (10, "10".into()));
 }

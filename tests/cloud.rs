@@ -1,5 +1,5 @@
-//! The local cloud as a test uses it: two clouds for all tests of a process, one stack of its own for each test, so
-//! that tests run side by side and none sees another's files.
+//! The local cloud for tests. All tests of a process share two clouds, and each test deploys its own stack. So tests
+//! run side by side, and none sees another's files.
 
 #![expect(clippy::missing_errors_doc, reason = "what an answer says is what tests look at")]
 
@@ -17,10 +17,10 @@ use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
-/// Nothing here takes this long, on any machine: what is not there by then does not come.
+/// The longest wait for anything, on any machine. A condition that does not hold by then is a failure.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The folder of the checkout.
+/// Returns the root folder of the checkout as an absolute path.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout's folder")
 }
@@ -28,14 +28,14 @@ pub fn repository() -> PathBuf {
 struct Cloud {
     endpoint: String,
     state: tempfile::TempDir,
-    /// Ends when its standard input closes, which it does with this process, however that ends.
+    /// Ends when its standard input closes, which happens when this process ends for any reason.
     _process: Child,
 }
 
-/// Each is a process that runs Python on one core.
+/// Each cloud is a Python process that uses one core.
 const CLOUDS: usize = 2;
 
-/// One of the clouds, each in its turn.
+/// Returns one of the clouds, in rotation, and starts it on first use.
 fn cloud() -> &'static Cloud {
     static ALL: [OnceLock<Cloud>; CLOUDS] = [const { OnceLock::new() }; CLOUDS];
     static TURN: AtomicUsize = AtomicUsize::new(0);
@@ -48,7 +48,7 @@ fn cloud() -> &'static Cloud {
         }
         let state = tempfile::tempdir().expect("a temporary folder");
         let ready = state.path().join("ready.json");
-        // the shell waits for the end of its input, then ends the cloud
+        // the shell waits until its standard input closes, then ends the cloud
         let script = r#""$@" </dev/null & cloud=$!; cat >/dev/null; kill -TERM $cloud; wait $cloud"#;
         let log = std::fs::File::create(state.path().join("cloud.log")).expect("a log file");
         let process = Command::new("bash")
@@ -98,42 +98,42 @@ impl Cloud {
     }
 }
 
-/// A deployed pipeline, with clients to look at it from outside.
+/// A deployed pipeline, with clients to inspect it from outside.
 pub struct Stack {
     cloud: &'static Cloud,
-    /// Its name, the prefix of all its resources.
+    /// The stack's name, which is the prefix of all its resources' names.
     pub name: String,
-    /// What the template gives out.
+    /// The template's outputs.
     pub outputs: Value,
-    /// S3.
+    /// S3, with path-style addresses.
     pub s3: aws_sdk_s3::Client,
-    /// Glue.
+    /// Glue, with the test's credentials.
     pub glue: aws_sdk_glue::Client,
-    /// Athena.
+    /// Athena, with the test's credentials.
     pub athena: aws_sdk_athena::Client,
-    /// Step Functions.
+    /// Step Functions, with the test's credentials.
     pub sfn: aws_sdk_sfn::Client,
-    /// Lambda.
+    /// Lambda, with the test's credentials.
     pub lambda: aws_sdk_lambda::Client,
-    /// S3 for validate's role: nobody else may write to raw-hist.
+    /// S3 with the credentials of validate's role, the only one that may write to raw-hist.
     as_validate: aws_sdk_s3::Client,
     http: reqwest::Client,
     database: String,
     raw_database: String,
 }
 
-/// How a test's stack differs from the deployed one.
+/// The differences between a test's stack and the deployed one.
 #[derive(Default)]
 pub struct Options {
-    /// Template parameters besides the test's own.
+    /// Template parameters in addition to the test's defaults.
     pub parameters: Vec<(&'static str, String)>,
-    /// A metadata folder in place of the project's.
+    /// A metadata folder that replaces the project's.
     pub metadata: Option<PathBuf>,
 }
 
 impl Stack {
-    /// Deploys the template under a name of the test's own. Glue databases are an account's, not a stack's, so each
-    /// stack has databases of its own too.
+    /// Deploys the template under the given name. Glue databases belong to an account, not to a stack, so each stack
+    /// also gets databases of its own.
     pub async fn deploy(name: &str, options: Options) -> Self {
         let cloud = cloud();
         let (metadata, database, raw_database) = databases_of(cloud, name, options.metadata.as_deref());
@@ -168,32 +168,32 @@ impl Stack {
         }
     }
 
-    /// Where AWS is.
+    /// Returns the URL of the local cloud.
     pub fn endpoint(&self) -> &'static str {
         &self.cloud.endpoint
     }
 
-    /// The Glue database.
+    /// Returns the name of the Glue database of curated tables.
     pub fn database(&self) -> &str {
         &self.database
     }
 
-    /// The Glue database over raw-hist, if the metadata has one.
+    /// Returns the name of the Glue database over raw-hist, or `none` if the metadata has no such database.
     pub fn raw_database(&self) -> &str {
         &self.raw_database
     }
 
-    /// The bucket of an area.
+    /// Returns the name of an area's bucket.
     pub fn bucket(&self, area: &str) -> String {
         format!("{}-{area}-123456789012-eu-west-2", self.name)
     }
 
-    /// A function's full name.
+    /// Returns a function's full name.
     pub fn function(&self, name: &str) -> String {
         format!("{}-{name}", self.name)
     }
 
-    /// Deploys a file of the metadata anew: functions that run by then go on with the old one.
+    /// Replaces a metadata file and deploys all functions again. Function processes that already run keep the old file.
     pub async fn describe(&self, file: &str, text: &str) {
         write(&self.metadata(), file, text);
         for function in ["extract", "validate", "curate", "catalog"] {
@@ -209,12 +209,12 @@ impl Stack {
         }
     }
 
-    /// Where its functions read metadata when they start.
+    /// Returns the folder from which the stack's functions read metadata when they start.
     pub fn metadata(&self) -> PathBuf {
         self.cloud.state.path().join("meta_data").join(&self.name)
     }
 
-    /// Remembers what is in all areas and in the databases.
+    /// Takes a snapshot of all areas and of the databases, and returns its id.
     pub async fn snapshot(&self) -> String {
         let areas = ["land", "raw-hist", "raw", "processed", "curated", "quarantine", "reports"];
         let buckets = areas.map(|area| self.bucket(area));
@@ -224,12 +224,12 @@ impl Stack {
         taken.await["id"].as_str().expect("its id").to_owned()
     }
 
-    /// Makes areas and databases what they were then.
+    /// Restores all areas and databases to the snapshot.
     pub async fn restore(&self, snapshot: &str) {
         self.cloud.control("POST", &format!("/_local/snapshots/{snapshot}/restore"), None).await;
     }
 
-    /// Every key in an area.
+    /// Lists every key in an area.
     pub async fn keys(&self, area: &str) -> Vec<String> {
         let mut pages = self.s3.list_objects_v2().bucket(self.bucket(area)).into_paginator().send();
         let mut keys = Vec::new();
@@ -240,19 +240,19 @@ impl Stack {
         keys
     }
 
-    /// An object's bytes.
+    /// Reads an object's bytes.
     pub async fn read(&self, area: &str, key: &str) -> Vec<u8> {
         let found = self.s3.get_object().bucket(self.bucket(area)).key(key).send().await;
         let found = found.unwrap_or_else(|error| panic!("{area}/{key}: {error:?}"));
         found.body.collect().await.expect("the object's bytes").to_vec()
     }
 
-    /// A JSON object.
+    /// Reads a JSON object.
     pub async fn read_json(&self, area: &str, key: &str) -> Value {
         serde_json::from_slice(&self.read(area, key).await).expect("JSON")
     }
 
-    /// A gzipped file's text.
+    /// Reads a gzipped object's text.
     pub async fn read_gzip(&self, area: &str, key: &str) -> String {
         let mut text = String::new();
         let bytes = self.read(area, key).await;
@@ -260,21 +260,21 @@ impl Stack {
         text
     }
 
-    /// Puts a file into land, as a supplier does. It has a tag, as where something scans what lands: copies take it
-    /// along.
+    /// Puts a file into land, as a supplier does. The object has a tag, as if a scanner had tagged it, and copies keep
+    /// it.
     pub async fn land(&self, key: &str, bytes: Vec<u8>) {
         let put = self.s3.put_object().bucket(self.bucket("land")).key(key).body(ByteStream::from(bytes));
         let put = put.tagging("scanned=clean");
         put.send().await.expect("the file lands");
     }
 
-    /// Puts a file into raw-hist, where only validate may.
+    /// Puts a file into raw-hist with validate's credentials, as nobody else may write there.
     pub async fn put_history(&self, key: &str, bytes: Vec<u8>) {
         let put = self.as_validate.put_object().bucket(self.bucket("raw-hist")).key(key);
         put.body(ByteStream::from(bytes)).send().await.expect("the file is in raw-hist");
     }
 
-    /// Invokes a function and gives its answer, or its error type and message.
+    /// Invokes a function and returns its answer, or its error type and message.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, (String, String)> {
         let payload = aws_sdk_lambda::primitives::Blob::new(event.to_string());
         let answer = self.lambda.invoke().function_name(self.function(function)).payload(payload).send().await;
@@ -290,12 +290,12 @@ impl Stack {
         }
     }
 
-    /// Fires the extract schedule, as EventBridge Scheduler does at a time.
+    /// Fires the extract schedule, as EventBridge Scheduler does at the scheduled time.
     pub async fn fire(&self, scheduled_time: &str) {
         self.fire_schedule("extract", json!({"scheduled_time": scheduled_time})).await;
     }
 
-    /// Fires any schedule of the stack, with options of the local cloud's.
+    /// Fires any schedule of the stack, with options of the local cloud.
     pub async fn fire_schedule(&self, name: &str, options: Value) {
         self.cloud.control("POST", &format!("/_local/schedules/{}-{name}/fire", self.name), Some(options)).await;
     }
@@ -304,31 +304,33 @@ impl Stack {
         self.cloud.control(method, &format!("/_local/functions/{}/{what}", self.function(function)), body).await
     }
 
-    /// How often a function has called each operation of AWS, since the start or since they were forgotten.
+    /// Counts a function's calls by AWS operation, since the function's first call or since the last
+    /// [`Self::forget_calls`].
     pub async fn calls(&self, function: &str) -> BTreeMap<String, u64> {
         serde_json::from_value(self.calls_of(function, "GET", "calls", None).await).expect("numbers by operation")
     }
 
-    /// Counts a function's calls from 0.
+    /// Resets a function's call counts to 0.
     pub async fn forget_calls(&self, function: &str) {
         self.calls_of(function, "DELETE", "calls", None).await;
     }
 
-    /// Kills the first process of a function that makes so many calls within one invocation: `at_call`, counted from 1
-    /// and, if there is an `operation`, of that one; before or after the call takes effect, as `when` says.
+    /// Kills the first process of a function that reaches call `at_call` within one invocation. Calls count from 1, and
+    /// only those of `operation` if it is set. `when` states whether the process dies before or after the call takes
+    /// effect.
     pub async fn crash(&self, function: &str, crash: Value) {
         self.calls_of(function, "POST", "crash", Some(crash)).await;
     }
 
-    /// Where the last crash that was asked for has struck, as `operation`, `call` and `request_id`; `None` if it has
-    /// not.
+    /// Returns the call at which the last requested crash struck, as `operation`, `call` and `request_id`. Returns
+    /// `None` if it has not struck.
     pub async fn struck(&self, function: &str) -> Option<Value> {
         let crash = self.calls_of(function, "GET", "crash", None).await;
         Some(crash["struck"].clone()).filter(|struck| !struck.is_null())
     }
 
-    /// Invokes a function, holds the invocation before it makes its so many-th call of an operation, and lets it go on
-    /// when something else is done. Returns the answers of both.
+    /// Invokes a function, holds the invocation before the given call of an operation, and releases it when `meanwhile`
+    /// has completed. Returns the results of both.
     pub async fn held<T>(
         &self,
         function: &str,
@@ -347,38 +349,38 @@ impl Stack {
         tokio::join!(self.invoke(function, event), other)
     }
 
-    /// Lets a call that is held take effect.
+    /// Releases a held call, which then takes effect.
     pub async fn go_on(&self, function: &str) {
         self.calls_of(function, "DELETE", "crash", None).await;
     }
 
-    /// Makes a function's calls of an `operation` fail; the local cloud's `calls.Fault` says how.
+    /// Makes a function's calls of an `operation` fail. `calls.Fault` of the local cloud defines the keys.
     pub async fn fault(&self, function: &str, fault: Value) {
         self.calls_of(function, "POST", "faults", Some(fault)).await;
     }
 
-    /// Lets a function's calls pass again.
+    /// Removes all faults of a function.
     pub async fn forget_faults(&self, function: &str) {
         self.calls_of(function, "DELETE", "faults", None).await;
     }
 
-    /// How many calls of a function are still to fail.
+    /// Counts the calls of a function that are still going to fail.
     pub async fn faults_left(&self, function: &str) -> u64 {
         let faults = self.calls_of(function, "GET", "faults", None).await;
         faults.as_array().expect("the faults").iter().filter_map(|fault| fault["times"].as_u64()).sum()
     }
 
-    /// Keeps catalog's queries queued until they are released, or stopped.
+    /// Keeps catalog's queries queued until they are released or stopped.
     pub async fn hold_queries(&self) {
         self.cloud.control("POST", &format!("/_local/athena/{}-review/hold", self.name), None).await;
     }
 
-    /// Lets catalog's queries run again.
+    /// Releases catalog's queries.
     pub async fn release_queries(&self) {
         self.cloud.control("POST", &format!("/_local/athena/{}-review/release", self.name), None).await;
     }
 
-    /// What functions of this stack answered so far, in order.
+    /// Lists this stack's finished invocations of a function, in order.
     pub async fn invocations(&self, function: &str) -> Vec<Value> {
         let name = self.function(function);
         let all = self.cloud.control("GET", "/_local/invocations", None).await;
@@ -386,13 +388,13 @@ impl Stack {
         all.into_iter().filter(|invocation| invocation["function"] == name).collect()
     }
 
-    /// Whether a process of a function is at an event.
+    /// Reports whether a process of a function is handling an event.
     pub async fn is_busy(&self, function: &str) -> bool {
         let processes = self.calls_of(function, "GET", "processes", None).await;
         processes.as_array().expect("the processes").iter().any(|process| process["busy"] == true)
     }
 
-    /// All executions of the pipeline, newest first, as name and status.
+    /// Lists all executions of the state machine, newest first, as name and status.
     pub async fn executions(&self) -> Vec<(String, String)> {
         let arn = self.outputs["StateMachineArn"].as_str().expect("the output StateMachineArn").to_owned();
         let mut pages = self.sfn.list_executions().state_machine_arn(arn).into_paginator().send();
@@ -404,14 +406,14 @@ impl Stack {
         executions
     }
 
-    /// Starts the state machine, as from the console; returns the execution's ARN.
+    /// Starts the state machine, as the console does, and returns the execution's ARN.
     pub async fn start_execution(&self, input: &str) -> String {
         let arn = self.outputs["StateMachineArn"].as_str().expect("the output StateMachineArn");
         let started = self.sfn.start_execution().state_machine_arn(arn).input(input).send().await;
         started.expect("an execution").execution_arn
     }
 
-    /// Waits until no execution runs and at least `least` have succeeded; fails when one has failed.
+    /// Waits until no execution runs and at least `least` executions have succeeded. Panics if one has failed.
     pub async fn settled(&self, least: usize) -> Vec<(String, String)> {
         self.eventually(&format!("{least} executions have succeeded"), async || {
             let executions = self.executions().await;
@@ -426,19 +428,19 @@ impl Stack {
         .await
     }
 
-    /// Waits until so many files are in raw-hist and none is in land any more: a file leaves land once the rebuild is
-    /// asked for that will have its rows.
+    /// Waits until raw-hist has this many files and land has none. A file leaves land after the rebuild that will
+    /// include its rows has been requested.
     pub async fn landed(&self, files: usize) {
         self.eventually(&format!("{files} files are in raw-hist alone"), async || {
             let history = self.keys("raw-hist").await.len();
             let land = self.keys("land").await;
-            // what a dead attempt of extract had staged goes by the lifecycle rule
+            // the lifecycle rule deletes the files that a dead attempt of extract had staged
             (history == files && land.iter().all(|key| key.starts_with(contract::STAGED))).then_some(())
         })
         .await;
     }
 
-    /// Waits until a condition gives something.
+    /// Waits until the condition returns a value. Panics after two minutes.
     pub async fn eventually<T>(&self, what: &str, condition: impl AsyncFn() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -450,12 +452,12 @@ impl Stack {
         }
     }
 
-    /// The rows of an Athena query as text, without the header.
+    /// Returns the rows of an Athena query as text, without the header. Panics if the query fails.
     pub async fn query(&self, sql: &str) -> Vec<Vec<String>> {
         self.ask(sql).await.unwrap_or_else(|reason| panic!("{sql}: {reason}"))
     }
 
-    /// The same, or why the query failed.
+    /// Returns the rows of an Athena query as text, without the header, or the reason why the query failed.
     pub async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
         let workgroup = &self.name;
         let started = self.athena.start_query_execution().work_group(workgroup).query_string(sql).send().await;
@@ -482,13 +484,13 @@ impl Stack {
         Ok(rows.into_iter().skip(1).map(text).collect())
     }
 
-    /// The count of a table of this stack's database.
+    /// Counts the rows of a table in this stack's database.
     pub async fn count(&self, table: &str) -> u64 {
         let rows = self.query(&format!("SELECT COUNT(*) FROM {}.{table}", self.database)).await;
         rows[0][0].parse().expect("a number")
     }
 
-    /// The ends of the functions' logs, for a failure's message.
+    /// Returns the last lines of the functions' logs, for a failed assertion's message.
     pub fn logs(&self) -> String {
         let mut text = String::new();
         for function in ["extract", "validate", "curate", "catalog"] {
@@ -501,8 +503,8 @@ impl Stack {
         text
     }
 
-    /// The most memory that an invocation of a function has had, in MB: its own, not that of its binary. `None` where
-    /// the system does not tell.
+    /// Returns the highest memory use of a function's invocations in MB, without the memory of its binary. Returns
+    /// `None` if the operating system does not report it.
     pub fn peak_memory(&self, function: &str) -> Option<u64> {
         let file = self.cloud.state.path().join(format!("logs/{}.log", self.function(function)));
         let log = std::fs::read_to_string(file).unwrap_or_default();
@@ -510,21 +512,21 @@ impl Stack {
         reports.filter_map(|report| report["record"]["metrics"]["maxMemoryUsedMB"].as_u64()).max()
     }
 
-    /// A request to any server on this machine.
+    /// Sends a GET request to any server on this machine and returns the body.
     pub async fn get(&self, url: &str) -> String {
         self.http.get(url).send().await.expect("an answer").text().await.expect("a text")
     }
 }
 
-/// The stand-in of the postcodes API, as a process of its own.
+/// The stand-in for the postcodes API, in a process of its own.
 pub struct Api {
     process: Child,
-    /// `http://127.0.0.1:<port>`
+    /// `http://127.0.0.1:<port>`.
     pub origin: String,
 }
 
 impl Api {
-    /// Starts it with options of its own.
+    /// Starts it with additional command-line options.
     pub fn start(options: &[&str]) -> Self {
         let root = repository();
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
@@ -552,14 +554,14 @@ impl Drop for Api {
     }
 }
 
-/// Writes a file of a metadata folder.
+/// Writes a file into a metadata folder.
 pub fn write(folder: &Path, file: &str, text: &str) {
     let file = folder.join(file);
     std::fs::create_dir_all(file.parent().unwrap_or(folder)).expect("a folder");
     std::fs::write(file, text).expect("a file");
 }
 
-/// Copies the metadata of the postcodes into a folder, and none of the datasets that a user may have added.
+/// Copies only the metadata of the postcodes dataset into a folder, not the datasets that a user may have added.
 pub fn postcodes(folder: &Path) {
     for file in [
         "raw/database.json",
@@ -574,8 +576,8 @@ pub fn postcodes(folder: &Path) {
     }
 }
 
-/// A copy of a metadata folder, or of the postcodes', whose databases, the curated and the raw one, have names of the
-/// stack's own.
+/// Copies a metadata folder, or that of the postcodes, and gives its curated and raw databases names of the stack's
+/// own. Returns the folder and both names.
 fn databases_of(cloud: &Cloud, stack: &str, metadata: Option<&Path>) -> (PathBuf, String, String) {
     let to = cloud.state.path().join("meta_data").join(stack);
     match metadata {
@@ -603,7 +605,7 @@ fn databases_of(cloud: &Cloud, stack: &str, metadata: Option<&Path>) -> (PathBuf
     (to, database, raw_database)
 }
 
-/// Code packages like those of `make functions`, with the stack's own metadata in them.
+/// Makes code packages like those of `make functions`, with the stack's own metadata in them.
 fn package(cloud: &Cloud, stack: &str, metadata: &Path) -> PathBuf {
     let folder = cloud.state.path().join("functions").join(stack);
     for function in ["extract", "validate", "curate", "catalog"] {
@@ -617,9 +619,9 @@ fn package(cloud: &Cloud, stack: &str, metadata: &Path) -> PathBuf {
     folder
 }
 
-/// reqwest wants to be told its TLS even where it speaks none.
+/// reqwest needs a TLS provider even for plain HTTP.
 fn http_client() -> reqwest::Client {
-    // the second test finds the first one's choice
+    // fails from the second test on, because a provider is installed already
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
@@ -629,7 +631,7 @@ async fn sdk_config(cloud: &Cloud, credentials: Credentials) -> SdkConfig {
     loader.credentials_provider(credentials).load().await
 }
 
-/// Bytes as a supplier gzips them.
+/// Gzips a text, as a supplier does.
 pub fn gzip(text: &str) -> Vec<u8> {
     use std::io::Write as _;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

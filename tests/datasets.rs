@@ -1,4 +1,4 @@
-//! A new dataset is described, not programmed: one raw JSON, one curated JSON, one SQL.
+//! A new dataset needs metadata only, no program: one raw JSON, one curated JSON, one SQL.
 
 use serde_json::json;
 use tests::{Options, Stack, gzip};
@@ -19,7 +19,7 @@ async fn a_dataset_with_every_type_needs_no_rust() {
         {"name": "open", "type": "boolean", "description": ""},
         {"name": "tags", "type": "array<character>", "description": ""},
         {"name": "place", "type": "struct<lat:double,lon:double>", "description": ""}]);
-    // what curate writes has a column more than what lands
+    // the files that curate writes have one more column than those that land
     let checks = json!({"allow_unexpected_columns": true});
     let mut table =
         json!({"name": "orders", "location": "orders", "data_format": "json", "columns": columns, "checks": checks});
@@ -61,7 +61,7 @@ async fn a_dataset_with_every_type_needs_no_rust() {
     assert_eq!(stack.query(&sql).await, [["1969", "10.25"]]);
     assert_eq!(stack.count("totals").await, 2);
 
-    // the same rows as CSV, and as the Parquet that was just written
+    // the same rows as CSV, and as the Parquet file that was just written
     let csv = r#"place,id,name,price,weight,sold,at,open,tags
 "{""lat"":58.2,""lon"":-6.4}",9007199254740993,Steòrnabhagh,10.10,1.5,1969-12-31,2026-11-01 06:07:08,true,"[""a"",""b""]"
 ,2,,0.15,,1969-12-31,,false,[]

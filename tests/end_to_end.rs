@@ -1,25 +1,25 @@
-//! The whole pipeline on the local cloud: real function processes, real notifications, the state machine, Athena.
-//! Run by `make test`, which builds the functions first.
+//! The whole pipeline on the local cloud: real function processes, real notifications, the state machine, Athena. Run
+//! by `make test`, which builds the functions first.
 //!
 //! - [`journey`]: from schedule to query, as a user sees it
-//! - [`landing`]: what may land, and what becomes of it
+//! - [`landing`]: landing files and their verdicts
 //! - [`hostile`]: files that were made to do harm
 //! - [`interrupted`]: processes killed in the middle of their work
 //! - [`catalog`]: plans, rollback, expiry
-//! - [`others`]: tables of others that have a described name
-//! - [`partitions`]: many of them
+//! - [`others`]: tables of other owners that have a described name
+//! - [`partitions`]: calls to publish many partitions
 //! - [`overlap`]: publications, rollbacks and expiry at the same time
-//! - [`explorer`]: each invocation whole at every call of another, and dying or refused at every call of its own
-//! - [`refused`]: calls that AWS refuses, and answers that are lost
-//! - [`readers`]: who queries meanwhile sees one published run after the other
-//! - [`reading`]: what analysts' libraries make of the tables
+//! - [`explorer`]: each invocation runs at every call of another one, and dies or is refused at every call of its own
+//! - [`refused`]: calls that AWS refuses, and lost answers
+//! - [`readers`]: concurrent queries see one published run after the other
+//! - [`reading`]: the tables, read by analysts' libraries
 //! - [`retyped`]: columns whose type changes
 //! - [`datasets`]: a new dataset, without Rust
 //! - [`raw_history`]: the database over raw-hist
 //! - [`slow`]: services that answer late, never or in part
 //! - [`stages`]: the process stage, appending, verifying
-//! - [`template`]: what the deployed template gives the functions
-//! - [`trouble`]: one table with which something is wrong, beside others
+//! - [`template`]: the settings that the deployed template gives the functions
+//! - [`trouble`]: one faulty table beside others
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 

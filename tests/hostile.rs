@@ -1,5 +1,5 @@
-//! Files that were made to do harm, or that look like it. Each ends with a verdict and a report, and with little
-//! memory, whatever it would be if it were read whole.
+//! Files that were made to do harm, or that look like it. Each ends with a verdict and a report. Memory stays low,
+//! however large the content would be.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -11,10 +11,10 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tests::{gzip, repository};
 
-/// validate's own bound.
+/// The bound of `landfall validate`.
 const PEAK_BYTES: u64 = 64 << 20;
 
-/// A table of an integer and a text, in a metadata folder of its own.
+/// A metadata folder with one table of an integer and a text.
 struct Metadata(tempfile::TempDir);
 
 impl Metadata {
@@ -36,8 +36,8 @@ impl Metadata {
     }
 }
 
-/// Runs a command and tells its peak of resident memory in bytes. A process of its own, and a small one: what a process
-/// had before it became the command counts, and that is a copy of its parent.
+/// Runs a command and prints its peak resident memory in bytes. The command starts from a small Python process, because
+/// the peak includes the copy of the parent's memory that a process has before it executes the command.
 const MEASURED: &str = "
 import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:])
@@ -46,7 +46,7 @@ print(usage.ru_maxrss * (1 if sys.platform == 'darwin' else 1024), file=sys.stde
 sys.exit(os.waitstatus_to_exitcode(status))
 ";
 
-/// What `landfall validate` says of a file: its exit code, its report and its peak of resident memory in bytes.
+/// Runs `landfall validate` on a file and returns its exit code, its report and its peak resident memory in bytes.
 fn check(metadata: &Metadata, file: &Path) -> (Option<i32>, Value, u64) {
     let root = repository();
     let ended = Command::new(root.join(".venv/bin/python"))
@@ -63,7 +63,7 @@ fn check(metadata: &Metadata, file: &Path) -> (Option<i32>, Value, u64) {
     (ended.status.code(), serde_json::from_slice(&ended.stdout).unwrap_or(Value::Null), peak)
 }
 
-/// A gzip member that is repeated: a file of any size is made in no time.
+/// Repeats a gzip member, which makes a file of any size quickly.
 fn members(byte: u8, bytes: usize, times: usize) -> impl Fn(&mut dyn Write) {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&vec![byte; bytes]).unwrap();

@@ -1,13 +1,13 @@
-//! Processes killed in the middle of their work, at a call of theirs to AWS: before it takes effect, or after it did
-//! and before they know. The platform tries again, and the counts come out right.
+//! Processes killed in the middle of their work, at one of their calls to AWS: before the call takes effect, or after
+//! it did and before the process knows. The platform tries again, and the counts are correct.
 
 use serde_json::json;
 use tests::{Api, Options, Stack};
 
-/// Dies before or after so many calls of an operation.
+/// Dies before or after the given call of an operation.
 type Crash = (&'static str, u64, &'static str);
 
-/// Runs the pipeline once for each crash of a function, ten rows each time.
+/// Runs the pipeline once for each crash of a function, with ten new rows each time.
 async fn killed(name: &str, function: &str, crashes: &[Crash]) {
     let api = Api::start(&[]);
     let parameters = vec![("SourceOrigin", api.origin.clone())];
@@ -29,7 +29,7 @@ async fn killed(name: &str, function: &str, crashes: &[Crash]) {
         stack.settled(1).await;
         let rows = 10 * n as u64;
         assert_eq!(stack.count("random_postcodes").await, rows, "{crash}");
-        // of the last snapshot, should a day have ended meanwhile
+        // the newest snapshot, in case midnight passed during the test
         let database = stack.database();
         let sql = format!(
             "SELECT SUM(n) FROM {database}.calculated GROUP BY dea_snapshot_date ORDER BY dea_snapshot_date DESC LIMIT 1"

@@ -19,7 +19,7 @@ async fn a_scheduled_extract_becomes_tables_in_athena() {
     stack.fire("2022-10-10T18:17:44Z").await;
     stack.settled(1).await;
 
-    // what landed is in raw-hist, byte for byte, and nowhere else
+    // the landed file is in raw-hist, byte for byte, and nowhere else
     let key = format!("{TABLE}/file_land_timestamp=1665425864/random_postcodes_1665425864.jsonl.gz");
     assert_eq!(stack.keys("raw-hist").await, std::slice::from_ref(&key));
     assert_eq!(stack.keys("land").await, [""; 0]);
@@ -42,7 +42,7 @@ async fn a_scheduled_extract_becomes_tables_in_athena() {
     }
     assert_eq!(stack.count("random_postcodes").await, 10);
 
-    // the calculated table counts the same rows, in the partition of today
+    // the calculated table counts the same rows, in today's partition
     let mut expected: BTreeMap<String, u64> = BTreeMap::new();
     for row in &rows {
         let region = row["european_electoral_region"].as_str().map_or("NULL".into(), str::to_lowercase);
@@ -56,7 +56,7 @@ async fn a_scheduled_extract_becomes_tables_in_athena() {
     let values: Vec<_> = partitions.partitions().iter().map(|partition| partition.values().join("/")).collect();
     assert_eq!(values, [counted[0][2].clone()]);
 
-    // the catalog says what the metadata says
+    // the catalog agrees with the metadata
     let table = stack.glue.get_table().database_name(database).name("random_postcodes").send().await.unwrap();
     let descriptor = table.table().and_then(|table| table.storage_descriptor()).unwrap().clone();
     let types: BTreeMap<&str, &str> = descriptor.columns().iter().map(|c| (c.name(), c.r#type().unwrap())).collect();
@@ -67,7 +67,7 @@ async fn a_scheduled_extract_becomes_tables_in_athena() {
         assert_eq!(types[column], glue, "{column}");
     }
 
-    // the manifest accounts for it all
+    // the manifest accounts for all of it
     let manifests: Vec<_> = stack.keys("curated").await.into_iter().filter(|key| key.contains("_manifests/")).collect();
     assert_eq!(manifests.len(), 1);
     let manifest = stack.read_json("curated", &manifests[0]).await;
@@ -86,7 +86,7 @@ async fn history_accumulates_and_the_same_time_counts_once() {
     {
         let answer = stack.invoke("extract", json!({"scheduled_time": time})).await.unwrap();
         assert_eq!(answer["already_extracted"], n == 2);
-        // a scheduler that fires twice finds the first one's file, in land or past it
+        // a scheduler that fires twice finds the file of the first time, in land or beyond
         stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
     }
     stack.settled(1).await;
@@ -110,7 +110,7 @@ async fn the_machine_starts_from_the_console_with_an_empty_input() {
     }
     stack.settled(3).await;
     assert_eq!(stack.count("random_postcodes").await, 10);
-    // a snapshot of another date is a partition beside the one of today
+    // a snapshot of another date is a partition beside today's
     let sql = format!("SELECT DISTINCT dea_snapshot_date FROM {}.calculated ORDER BY 1", stack.database());
     let dates = stack.query(&sql).await;
     assert_eq!((dates.len(), dates[0][0].as_str()), (2, "2026-01-31"));
@@ -125,7 +125,7 @@ async fn the_tables_are_built_as_of_an_earlier_time() {
     let key = &stack.keys("raw-hist").await[0];
     let head = stack.s3.head_object().bucket(stack.bucket("raw-hist")).key(key).send().await.unwrap();
     let first = head.last_modified().unwrap().secs();
-    // S3 tells when an object was written to the second
+    // S3 reports the time of a write to the second
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     stack.fire("2026-11-02T06:00:00Z").await;
     stack.settled(2).await;
