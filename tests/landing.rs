@@ -1,4 +1,4 @@
-//! What may land, and what becomes of it.
+//! Landing files and their verdicts.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tests::{Api, Options, Stack, gzip};
 
 const TABLE: &str = "open_data/postcodes_example/random_postcodes";
 
-/// Rows as a supplier writes them: those of an extract, taken from raw-hist.
+/// Ten rows of the postcodes API in the shape of an extract's rows.
 pub(crate) async fn rows(stack: &Stack, api: &Api) -> Vec<Value> {
     let mut rows = Vec::new();
     for n in 0..10 {
@@ -34,7 +34,7 @@ fn key(seconds: u64) -> String {
 }
 
 async fn report(stack: &Stack, key: &str) -> Value {
-    // beside the file; a key that would be too long for S3 is cut
+    // beside the file; if the key would be too long for S3, it is cut
     let begins: String = key.chars().take(400).collect();
     let is_report = |found: &String| found.starts_with(&begins) && found.ends_with(".report.json");
     let report = stack.eventually("the report", async || stack.keys("quarantine").await.into_iter().find(is_report));
@@ -66,12 +66,12 @@ async fn a_bad_file_goes_to_quarantine_with_a_report_and_history_stays_as_it_was
     for part in ["not a postcode", "France", "91.5", "parish", "surprise", "quality", "\"1\""] {
         assert!(text.contains(part) || text.contains(&part.replace('"', "\\\"")), "{part} is not in {report:#}");
     }
-    // the file is kept as it came
+    // the file is kept unchanged
     assert_eq!(stack.read("quarantine", &key(1_700_000_000)).await, bytes);
     assert_eq!(stack.keys("raw-hist").await, [""; 0]);
     assert_eq!(stack.executions().await, []);
 
-    // and the same rows without the faults pass
+    // the same rows without the faults pass
     stack.land(&key(1_700_000_001), lines(&good)).await;
     stack.settled(1).await;
     assert_eq!(stack.keys("raw-hist").await, [key(1_700_000_001)]);
@@ -82,7 +82,7 @@ async fn a_bad_file_goes_to_quarantine_with_a_report_and_history_stays_as_it_was
 async fn files_that_are_no_data_are_quarantined_under_their_own_keys() {
     let stack = Stack::deploy("strays", Options::default()).await;
     let base = "open_data/postcodes_example";
-    // S3 takes keys of 1,024 bytes; that of the report is cut
+    // S3 accepts keys of up to 1,024 bytes; the report's key is cut
     let mut longest = format!("{base}/random_postcodes/");
     longest += &"é".repeat((1024 - longest.len()) / 2);
     let strays = [
@@ -146,7 +146,7 @@ async fn a_supplier_may_leave_the_partition_folder_out() {
     assert!(keys[0].ends_with(&format!("/{name}")), "{keys:?}");
     assert_eq!(stack.count("random_postcodes").await, 10);
 
-    // an upload that is repeated, by a client whose answer was lost, counts once
+    // an upload that a client repeats because it lost the answer counts once
     for _ in 0..2 {
         tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
         stack.land(&format!("{TABLE}/{name}"), lines(&rows)).await;
@@ -167,12 +167,12 @@ async fn history_is_written_once() {
     stack.land(&key(5), first.clone()).await;
     stack.settled(1).await;
 
-    // the same bytes again: nothing to do, and no complaint
+    // the same bytes again: there is nothing to do, and nothing to report
     stack.land(&key(5), first.clone()).await;
     stack.eventually("land is empty", async || stack.keys("land").await.is_empty().then_some(())).await;
     assert_eq!(stack.keys("quarantine").await, [""; 0]);
 
-    // other bytes: a conflict with history, which stays
+    // other bytes conflict with history, which stays unchanged
     let mut other = rows.clone();
     other[0]["parish"] = "Another".into();
     stack.land(&key(5), lines(&other)).await;
@@ -198,7 +198,7 @@ async fn an_event_that_comes_twice_does_its_work_once() {
             "object": {"key": key(7).replace('=', "%3D"), "size": 1, "eTag": "0", "versionId": "gone", "sequencer": "0"}}}]});
     let answer = stack.invoke("validate", event).await.unwrap();
     assert_eq!(answer["files"][0]["verdict"], "already_handled");
-    // a test event of S3 has no records
+    // a test event from S3 has no records
     assert!(
         stack.invoke("validate", json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"})).await.is_ok()
     );
@@ -208,7 +208,7 @@ async fn an_event_that_comes_twice_does_its_work_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_land_together_are_rebuilt_together() {
-    // by hand more: `FILES=2000 cargo test --workspace --test end_to_end -- --nocapture together`, after a `make
+    // more files by hand: `FILES=2000 cargo test --workspace --test end_to_end -- --nocapture together`, after a `make
     // functions`
     let files = option_env!("FILES").map_or(40, |files| files.parse().unwrap());
     let started = Instant::now();
@@ -225,7 +225,7 @@ async fn files_that_land_together_are_rebuilt_together() {
         loop {
             let executions = stack.executions().await;
             let alive = executions.iter().filter(|(_, status)| status == "RUNNING").count();
-            // one has its turn, and one waits
+            // one execution has the turn, and one waits
             assert!(alive <= 2, "{executions:?}");
             if alive == 0 && stack.keys("land").await.is_empty() {
                 return;
@@ -237,7 +237,7 @@ async fn files_that_land_together_are_rebuilt_together() {
     let executions = stack.settled(1).await;
     assert_eq!(stack.keys("raw-hist").await.len() as u64, files);
     assert_eq!(stack.count("random_postcodes").await, 10 * files);
-    // one a window of a second at most: far fewer than one a file, however slow the machine
+    // at most one execution per window of one second: far fewer than one per file, however slow the machine
     assert!((executions.len() as u64) < files, "{} executions for {files} files", executions.len());
     let rebuilds = stack.invocations("curate").await.len();
     let peaks = ["validate", "curate", "catalog"].map(|function| (function, stack.peak_memory(function)));

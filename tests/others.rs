@@ -1,4 +1,4 @@
-//! Tables of others that have the name of a described one: left as they are, until somebody says that they may go.
+//! Tables of other owners that have the name of a described table. They are not changed until somebody allows that.
 
 use aws_sdk_glue::types::{
     Column, DatabaseInput, PartitionInput, SerDeInfo, StorageDescriptor, Table, TableIdentifier, TableInput,
@@ -38,7 +38,7 @@ async fn deployed(name: &str) -> (Stack, tempfile::TempDir) {
     (stack, folder)
 }
 
-/// A table as somebody makes it by hand.
+/// A table that somebody makes by hand.
 fn theirs(stack: &Stack, name: &str) -> TableInput {
     let serde = SerDeInfo::builder()
         .serialization_library("org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe")
@@ -104,7 +104,7 @@ async fn a_table_of_others_is_left_until_it_is_taken_over() {
     }
     assert!(!is_published(&stack.keys("curated").await));
 
-    // what fails is put back as it was
+    // a takeover that fails is reverted
     let both = json!({"take_over": ["flat", "by_day"]});
     let fault = json!({"operation": "StartQueryExecution", "error": "InvalidRequestException"});
     stack.fault("catalog", fault).await;
@@ -120,11 +120,11 @@ async fn a_table_of_others_is_left_until_it_is_taken_over() {
     let answer = stack.invoke("catalog", both).await.unwrap();
     assert!(answer["plan"].to_string().contains("a table of others is taken over; its files stay"), "{answer}");
     assert_eq!((stack.count("flat").await, stack.count("by_day").await), (1, 1));
-    // from then on it is the pipeline's
+    // from then on it is the pipeline's table
     let event = stack.invoke("curate", json!({})).await.unwrap();
     stack.invoke("catalog", event).await.unwrap();
 
-    // somebody has made another one in its place
+    // somebody has made another table in its place
     stack.glue.delete_table().database_name(stack.database()).name("flat").send().await.unwrap();
     create(&stack, stack.database(), theirs(&stack, "flat")).await;
     for event in [json!({"publish": "latest"}), json!({"recreate": true}), json!({"publish": "previous"})] {
@@ -164,7 +164,7 @@ async fn iceberg_tables_links_and_views_are_never_replaced() {
     }
     stack.glue.delete_table().database_name(stack.database()).name("flat").send().await.unwrap();
 
-    // nor one over raw-hist: the curated tables are published all the same, and the answer says so
+    // a table over raw-hist is not replaced either: the curated tables are published anyway, and the answer reports it
     create(&stack, stack.raw_database(), theirs(&stack, "visits")).await;
     let answer = stack.invoke("catalog", event).await.unwrap();
     let problems = answer["raw_history"]["problems"].to_string();
@@ -187,7 +187,7 @@ async fn one_table_of_others_stops_no_other_table() {
     assert!(cause.contains("`flat`: Conflict: ") && cause.contains("a table of others has this name"), "{cause}");
     assert_eq!(stack.count("by_day").await, 1);
     assert!(location(&found(&stack, "flat").await).contains("/theirs/"));
-    // once it is gone, the next run has both
+    // once it is gone, the next run publishes both
     stack.glue.delete_table().database_name(stack.database()).name("flat").send().await.unwrap();
     let event = stack.invoke("curate", json!({})).await.unwrap();
     let answer = stack.invoke("catalog", event).await.unwrap();

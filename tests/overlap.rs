@@ -1,5 +1,5 @@
-//! Publications, rollbacks and expiry at the same time: each invocation is held at a call of its own while another one
-//! runs whole. At the end every table is at one decision, and holds every row of that once.
+//! Publications, rollbacks and expiry at the same time. Each invocation is held at one of its calls while another one
+//! runs to its end. Afterwards every table matches one decision and holds each of its rows once.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,11 @@ use aws_sdk_lambda::types::Environment;
 use serde_json::{Value, json};
 use tests::{Options, Stack, gzip};
 
-/// All rows, each in the partition of its day: whole, and added to.
+/// The curated tables. All hold the same rows: `whole` and `log` have a partition for each day, and runs append to
+/// `log`.
 const TABLES: [&str; 3] = ["whole", "log", "flat"];
 
-/// Tables of the same rows: with partitions, added to, and without partitions.
+/// Metadata of three tables of the same rows: with partitions, with appending runs, and without partitions.
 fn metadata() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
@@ -43,14 +44,14 @@ struct World {
 }
 
 impl World {
-    /// A pipeline that has published a row of each of two days.
+    /// Deploys a pipeline and publishes a row for each of two days.
     async fn new(name: &str) -> Self {
         let world = Self::unpublished(name).await;
         world.publish(world.build(json!({})).await).await.unwrap();
         world
     }
 
-    /// A pipeline that is yet to publish them.
+    /// Deploys a pipeline that has a row for each of two days in raw-hist and has published nothing.
     async fn unpublished(name: &str) -> Self {
         let metadata = metadata();
         let options = Options { metadata: Some(metadata.path().to_owned()), ..Options::default() };
@@ -59,7 +60,7 @@ impl World {
         world
     }
 
-    /// A file with a row for each of these days.
+    /// Adds a file to raw-hist that has a row for each of these days.
     async fn land(&self, file: u64, days: &[u64]) {
         let rows: String = days.iter().map(|day| format!("{{\"n\":{file},\"day\":{day}}}\n")).collect();
         self.stack.put_history(&key(file), gzip(&rows)).await;
@@ -73,7 +74,7 @@ impl World {
         self.stack.invoke("catalog", event).await
     }
 
-    /// The rows of each table.
+    /// Counts the rows of each table.
     async fn counts(&self) -> [u64; 3] {
         let mut counts = [0; 3];
         for (count, table) in counts.iter_mut().zip(TABLES) {
@@ -82,7 +83,7 @@ impl World {
         counts
     }
 
-    /// The decision, and that Glue says the same.
+    /// Returns the decision. Panics if Glue differs from it.
     async fn decision(&self) -> Value {
         let decision = self.stack.read_json("curated", "overlap/_publications/current.json").await;
         assert_eq!(decision["settled"], true, "{decision}");
@@ -136,7 +137,8 @@ async fn a_run_whose_base_was_taken_back_is_built_again() {
     world.publish(world.build(json!({})).await).await.unwrap();
     assert_eq!(world.counts().await, [14; 3]);
 
-    // the state machine does so by itself: here somebody has pointed the table elsewhere, and curate builds on that
+    // the state machine rebuilds a stale run itself: here somebody has pointed the table elsewhere, and curate builds
+    // on that
     world.land(4, &[1]).await;
     let glue = &world.stack.glue;
     let found = glue.get_table().database_name(world.stack.database()).name("log").send().await.unwrap();
@@ -155,7 +157,7 @@ async fn a_run_whose_base_was_taken_back_is_built_again() {
     world.decision().await;
 }
 
-/// The run that is published.
+/// Returns the id of the published run.
 async fn run_of(world: &World) -> String {
     world.stack.read_json("curated", "overlap/_publications/current.json").await["run"].as_str().unwrap().to_owned()
 }
@@ -165,7 +167,7 @@ async fn what_is_built_from_scratch_is_all_of_the_table() {
     let world = World::new("scratch").await;
     let head = world.stack.s3.head_object().bucket(world.stack.bucket("raw-hist")).key(key(1)).send().await.unwrap();
     let as_of = head.last_modified().unwrap().secs();
-    // S3 knows when a file came to the second
+    // S3 reports the time of a write to the second
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     world.land(2, &[3, 3]).await;
     world.publish(world.build(json!({})).await).await.unwrap();
@@ -187,7 +189,7 @@ async fn an_older_run_that_is_slow_ends_at_the_newer_one() {
         ("BatchUpdatePartition", 1),
         ("BatchUpdatePartition", 2),
         ("StartQueryExecution", 1),
-        // what decides
+        // writing the decision
         ("PutObject", 1),
         ("PutObject", 2),
         ("PutObject", 3),
@@ -216,21 +218,21 @@ async fn a_rollback_and_a_run_at_once_end_at_one_of_them() {
         ("StartQueryExecution", 2),
         ("PutObject", 3),
     ]) {
-        // the run is decided, and slow; the rollback goes back behind it
+        // the run is decided but slow; the rollback overtakes it
         world.land(n, &[1, 2]).await;
         let event = world.build(json!({"from_scratch": true})).await;
         let back = world.publish(json!({"publish": "previous"}));
         let (answer, back) = world.stack.held("catalog", event.clone(), place, back).await;
-        // what the run had not told Glue yet is as it was
+        // the tables that the run had not changed in Glue yet are unchanged
         let told = actions(&back.unwrap()).iter().all(|action| ["updated", "unchanged"].contains(action));
         assert!(told, "{place:?}");
         assert_eq!(actions(&answer.unwrap()), ["superseded"; 3], "{place:?}");
         assert_eq!(world.counts().await, [rows; 3], "{place:?}");
         world.decision().await;
-        // and it does not come by itself
+        // the run is not published if its event arrives again
         assert_eq!(actions(&world.publish(event).await.unwrap()), ["withdrawn"; 3], "{place:?}");
 
-        // the rollback is decided, and slow; the next run goes over it
+        // the rollback is decided but slow; the next run overtakes it
         world.publish(world.build(json!({"from_scratch": true})).await).await.unwrap();
         let event = world.build(json!({"from_scratch": true})).await;
         let (back, answer) =
@@ -248,7 +250,7 @@ async fn what_died_after_it_was_decided_is_brought_in_line_by_whoever_comes() {
     let world = World::new("died").await;
     let mut rows = 2;
     for (n, (operation, at_call)) in (2..).zip([
-        // the decision
+        // writing the decision
         ("PutObject", 2),
         ("UpdateTable", 2),
         ("BatchUpdatePartition", 1),
@@ -260,7 +262,7 @@ async fn what_died_after_it_was_decided_is_brought_in_line_by_whoever_comes() {
         world.stack.crash("catalog", json!({"operation": operation, "at_call": at_call, "when": "after"})).await;
         let (kind, _) = world.publish(event).await.unwrap_err();
         assert_eq!(kind, "Runtime.ExitError", "{operation}");
-        // nobody tries again: a run of one table comes next
+        // nobody retries; a run of one table comes next
         let flat = world.build(json!({"tables": ["flat"]})).await;
         assert_eq!(world.publish(flat).await.unwrap()["tables"].as_array().unwrap().len(), 1);
         assert_eq!(world.counts().await, [rows; 3], "{operation}");
@@ -285,7 +287,7 @@ async fn what_is_wrong_before_anything_was_published_is_taken_back_each_time() {
         let put = world.stack.s3.put_object().bucket(world.stack.bucket("curated")).key(key(&event));
         put.body(manifest.to_string().into_bytes().into()).send().await.unwrap();
         if dies {
-            // the decision is made, and who comes next hasn't made it
+            // the decision is made, by an earlier invocation than the one that finds the fault
             let crash = json!({"operation": "CreateTable", "at_call": 1, "when": "after"});
             world.stack.crash("catalog", crash).await;
             assert_eq!(world.publish(event.clone()).await.unwrap_err().0, "Runtime.ExitError");
@@ -314,7 +316,7 @@ async fn previous_is_what_was_shown_before_of_all_tables() {
     world.publish(json!({"publish": "latest"})).await.unwrap();
     assert_eq!(world.counts().await, [4; 3]);
 
-    // where the decision cannot be written nothing is published
+    // if the decision cannot be written, nothing is published
     world.land(4, &[1]).await;
     let event = world.build(json!({})).await;
     let refused = json!({"operation": "PutObject", "error": "AccessDenied", "status": 403});
@@ -334,7 +336,7 @@ async fn nothing_is_pointed_at_what_expires() {
         world.land(n, &[1]).await;
         world.publish(world.build(json!({})).await).await.unwrap();
     }
-    // nothing new for the table to which runs add: its run has no file of its own
+    // the appended table has nothing new, so its run has no file of its own
     world.publish(world.build(json!({"tables": ["log"]})).await).await.unwrap();
     keep_no_runs(&world.stack).await;
     let back = world.publish(json!({"publish": first}));
@@ -345,7 +347,7 @@ async fn nothing_is_pointed_at_what_expires() {
     assert_eq!(world.counts().await, [4; 3]);
     world.decision().await;
 
-    // the other way round: what was brought back is no longer a candidate
+    // the other way round: a run that was published again is no longer a candidate for expiry
     world.publish(json!({"recreate": true})).await.unwrap();
     world.publish(world.build(json!({"from_scratch": true})).await).await.unwrap();
     let candidate = run_of(&world).await;
@@ -369,7 +371,7 @@ async fn a_call_that_comes_after_all_others_is_put_right() {
     let older = world.build(json!({"from_scratch": true})).await;
     world.land(3, &[1, 2]).await;
     let newer = world.build(json!({"from_scratch": true})).await;
-    // the client gives the call up, and makes it again: all are done long before it takes effect
+    // the client gives up the call and repeats it: everything else is done long before the call takes effect
     let hold = json!({"operation": "BatchUpdatePartition", "at_call": 1, "when": "hold"});
     world.stack.crash("catalog", hold).await;
     world.publish(older).await.unwrap();
@@ -383,7 +385,7 @@ async fn a_call_that_comes_after_all_others_is_put_right() {
     world.decision().await;
 }
 
-/// Runs expire at once.
+/// Makes runs expire at once.
 async fn keep_no_runs(stack: &Stack) {
     let name = stack.function("catalog");
     let settings = stack.lambda.get_function_configuration().function_name(&name).send().await.unwrap();

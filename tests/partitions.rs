@@ -1,5 +1,6 @@
-//! Many partitions: how many calls it takes to publish them, by each way there is. For the thousand of docs/catalog.md:
-//! `PARTITIONS=1000 cargo test --workspace --test end_to_end -- --nocapture many_partitions`, after a `make functions`.
+//! The number of calls that it takes to publish many partitions, for each kind of table. For the thousand of
+//! docs/catalog.md: `PARTITIONS=1000 cargo test --workspace --test end_to_end -- --nocapture many_partitions`, after a
+//! `make functions`.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -7,16 +8,17 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tests::{Options, Stack, gzip};
 
-/// Enough for more than one batch; 1,000 take minutes on the local cloud.
+/// Enough for more than one batch. 1,000 take minutes on the local cloud.
 const FEW: u64 = 150;
-/// Partitions that BatchUpdatePartition takes in a call.
+/// The most partitions that BatchUpdatePartition accepts in one call.
 const BATCH: u64 = 100;
 
 const DAYS: &str = "SELECT n, day FROM days";
 const BY_DAY: &str =
     "SELECT n, day FROM days WHERE CAST('${snapshot_date}' AS DATE) > DATE '2026-01-01' OR day IN (1, 5000)";
 
-/// Three tables of the same rows: replaced whole, one whose partitions are computed, and one that is added to.
+/// Metadata of three tables of the same rows: one that a run replaces completely, one with partition projection, and
+/// one whose runs replace single partitions.
 fn metadata() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
@@ -43,7 +45,7 @@ fn metadata() -> tempfile::TempDir {
     folder
 }
 
-/// Publishes a run and gives catalog's calls to Glue that change something, and those that read.
+/// Publishes a run and returns the number of catalog's calls by operation.
 async fn published(stack: &Stack, what: &str, input: Value) -> BTreeMap<String, u64> {
     let event = stack.invoke("curate", input).await.unwrap();
     stack.forget_calls("catalog").await;
@@ -51,7 +53,7 @@ async fn published(stack: &Stack, what: &str, input: Value) -> BTreeMap<String, 
     stack.invoke("catalog", event).await.unwrap();
     let took = started.elapsed();
     let mut calls = stack.calls("catalog").await;
-    // as often as it takes
+    // polling: the number of calls depends on time
     calls.remove("GetQueryExecution");
     println!("{what}: {:.1} s, {calls:?}", took.as_secs_f64());
     calls
@@ -76,7 +78,7 @@ async fn many_partitions_take_few_calls() {
     const CHANGES: &[&str] =
         &["CreateTable", "UpdateTable", "BatchUpdatePartition", "BatchCreatePartition", "BatchDeletePartition"];
 
-    // MSCK registers the new ones: Athena's own calls, not catalog's
+    // MSCK registers the new partitions with calls of Athena, not of catalog
     let tables = |name: &str| json!({"tables": [name], "snapshot_date": "2026-11-25"});
     let first = published(&stack, "first publication", tables("whole")).await;
     assert_eq!(of(&first, CHANGES), [1, 0, 0, 0, 0]);
@@ -102,15 +104,15 @@ async fn many_partitions_take_few_calls() {
     land(4, 5000..5001).await;
     let new = json!({"tables": ["by_day"], "snapshot_date": "2025-01-01"});
     let new = published(&stack, "partition mode, one moved, one new", new).await;
-    // no MSCK: the table's location is no run's, as its partitions are several runs'
+    // no MSCK: the table has no run's location, because its partitions belong to several runs
     assert_eq!((of(&new, CHANGES), of(&new, &["StartQueryExecution"])), (vec![0, 1, 1, 1, 0], vec![2]));
 
     for (table, rows) in [("whole", partitions + 1), ("projected", partitions + 1), ("by_day", partitions + 3)] {
         assert_eq!(stack.count(table).await, rows, "{table}");
     }
 
-    // Athena would look into thousands of folders for the one that is far off: all are registered, before it stops
-    // computing
+    // partition projection would make Athena look into thousands of folders because one value is far off: catalog
+    // registers all partitions before it switches projection off
     let event = stack.invoke("curate", tables("projected")).await.unwrap();
     stack.crash("catalog", json!({"operation": "UpdateTable", "at_call": 1, "when": "after"})).await;
     assert_eq!(stack.invoke("catalog", event.clone()).await.unwrap_err().0, "Runtime.ExitError");

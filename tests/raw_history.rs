@@ -1,10 +1,10 @@
-//! The raw database: what landed can be queried, and nothing that goes wrong about it touches the curated tables.
+//! The raw database: what landed can be queried, and a problem with it never affects the curated tables.
 
 use aws_sdk_glue::types::TableInput;
 use serde_json::json;
 use tests::{Options, Stack, gzip};
 
-/// A dataset of one raw table that is curated, and two that nothing reads.
+/// Metadata of one raw table that is curated, and two that no curated table reads.
 fn dataset() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, value: serde_json::Value| tests::write(folder.path(), path, &value.to_string());
@@ -65,7 +65,7 @@ async fn what_landed_can_be_queried() {
     assert_eq!(storage.location(), Some(location.as_str()));
     assert_eq!(storage.columns()[1].parameters().unwrap()["sensitivity"], "personal_data");
 
-    // tables that no curated table reads are there too; a file of another format leaves its folder out
+    // tables that no curated table reads are there too; a folder is left out if it has a file of another format
     land(&stack, "shops/file_land_timestamp=6/shops_6.csv.gz", "id,name\n1,\"a, b\"\n2,\"c \"\"d\"\"\"\n").await;
     land(&stack, "visits/file_land_timestamp=6/visits_6.jsonl.gz", "{\"id\":7,\"name\":\"z\"}\n").await;
     land(&stack, "visits/file_land_timestamp=7/visits_7.csv.gz", "id,name\n8,y\n").await;
@@ -103,7 +103,7 @@ async fn folders_get_the_columns_of_now() {
     stack.settled(1).await;
     land(&stack, "visits/file_land_timestamp=6/visits_6.jsonl.gz", row).await;
     stack.settled(2).await;
-    // as an older version of the metadata had it: the name was a number, in table and folder alike
+    // as an older version of the metadata described it: the name was a number, in the table and in the partition
     let table = stack.glue.get_table().database_name(&raw).name("visits").send().await.unwrap().table.unwrap();
     let mut storage = table.storage_descriptor.clone().unwrap();
     storage.columns.as_mut().unwrap()[1].r#type = Some("int".into());

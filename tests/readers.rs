@@ -1,5 +1,5 @@
-//! Analysts who query while tables are rebuilt: a query that fails, mixes two runs or goes back in time is a broken
-//! promise, whatever happens to the pipeline meanwhile.
+//! Analysts query while tables are rebuilt. No query may fail, mix two runs or go back in time, whatever happens to the
+//! pipeline meanwhile.
 
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
@@ -7,15 +7,15 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tests::{Options, Stack, gzip};
 
-/// At least so many, while readers ask.
+/// The fewest rebuilds while readers query.
 const REBUILDS: u64 = 30;
-/// At most so many calls at which a function dies.
+/// The most calls of a function at which it dies.
 const PLACES: usize = 24;
-/// Each so many-th is published at the same moment as the next one.
+/// One run in this many is published at the same time as the next one.
 const CONCURRENT_EVERY: u64 = 7;
-/// Each so many-th is taken back before the next one comes.
+/// One run in this many is rolled back before the next one is built.
 const ROLLBACK_EVERY: u64 = 6;
-/// Where catalog dies in the rollbacks.
+/// The calls of a rollback at which catalog dies.
 const ROLLBACKS: [(&str, u64); 5] = [
     ("UpdateTable", 1),
     ("UpdateTable", 2),
@@ -23,7 +23,7 @@ const ROLLBACKS: [(&str, u64); 5] = [
     ("StartQueryExecution", 1),
     ("GetQueryResults", 1),
 ];
-/// Fixed: `by_shop` has one partition, also when the test runs over midnight.
+/// Fixed, so that `by_shop` has one partition even if midnight passes during the test.
 const SNAPSHOT_DATE: &str = "2026-11-25";
 
 const SALES: &str = "SELECT shop, price, '${dea_version}' AS dea_version FROM sales";
@@ -33,8 +33,7 @@ SELECT shop, count(*) AS n, CAST('${snapshot_date}' AS DATE) AS dea_snapshot_dat
 const BY_CLASS: &str = "SELECT price, CAST(price % 5 AS INT) AS class FROM sales";
 const CLASSES: u64 = 5;
 
-/// What the history holds: file 1 a sale of shop 1 at 1 pound, file 2 two sales of shop 2 at 2 pounds, and so on. So no
-/// two runs answer the same.
+/// The history's files 1 to n. File n has n sales of shop n at n pounds each, so no two runs give the same answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Files(u64);
 
@@ -49,7 +48,7 @@ impl Files {
         gzip(&format!("{{\"shop\":\"shop {n}\",\"price\":{n}}}\n").repeat(n as usize))
     }
 
-    /// Count and sum of a table that is built from all of them, or of one class of it.
+    /// Returns count and sum of a table that is built from all files, or from those of one class.
     fn answer(self, table: Table, class: Option<u64>) -> [String; 2] {
         let files = (1..=self.0).filter(|n| class.is_none_or(|class| n % CLASSES == class));
         let sales: u64 = files.clone().sum();
@@ -64,17 +63,17 @@ impl Files {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Table {
-    /// Without partitions: replaced whole.
+    /// Has no partitions and is replaced completely.
     Sales,
-    /// One partition of it is replaced.
+    /// Has one partition, which each run replaces.
     ByShop,
-    /// All its partitions are replaced, which Athena computes.
+    /// Has all its partitions replaced. Athena computes their locations.
     ByClass,
-    /// All its partitions are replaced, which are registered.
+    /// Has all its partitions replaced. They are registered in Glue.
     Registered,
-    /// Without partitions: added to.
+    /// Has no partitions. Runs append to it.
     Log,
-    /// Some of its partitions are added to.
+    /// Has some of its partitions appended to.
     LogByClass,
 }
 
@@ -92,7 +91,7 @@ impl Table {
         }
     }
 
-    /// Whether a reader may see partitions of two runs while many of them move. None is ever missing.
+    /// Whether a reader may see partitions of two runs while many of them move. No partition is ever missing.
     fn moves_in_steps(self) -> bool {
         matches!(self, Self::Registered | Self::LogByClass)
     }
@@ -106,36 +105,36 @@ impl Table {
         }
     }
 
-    /// What is seen of the table in one moment: the table, or each class of it.
+    /// Returns the parts of the table that readers see change at one moment: the table itself, or each of its classes.
     fn parts(self) -> Vec<Option<u64>> {
         if self.moves_in_steps() { (0..CLASSES).map(Some).collect() } else { vec![None] }
     }
 }
 
-/// Where a process dies: the operation of AWS, and how many of it into its invocation.
+/// The call at which a process dies: the operation of AWS and its count within the invocation.
 type Place = (String, u64);
 
-/// What the readers are to see from now on.
+/// The state that readers see from `started` on, at the latest when catalog has answered.
 #[derive(Debug)]
 struct Publication {
     files: Files,
     started: Instant,
-    /// When catalog had answered.
+    /// The time of catalog's answer.
     ended: Option<Instant>,
 }
 
-/// What a reader was told.
+/// A query's result, as a reader saw it.
 #[derive(Debug)]
 struct Answer {
     table: Table,
-    /// Of one class; of the whole table where there is none.
+    /// The class queried, or `None` for the whole table.
     class: Option<u64>,
     started: Instant,
     ended: Instant,
     values: Vec<String>,
 }
 
-/// Asks for all tables by turns, without a pause, until it is told to stop.
+/// Queries all tables in turn, without a pause, until `stop` is set.
 async fn read(stack: &Stack, stop: &Cell<bool>) -> Vec<Answer> {
     let mut answers = Vec::new();
     while !stop.get() {
@@ -158,8 +157,8 @@ async fn read(stack: &Stack, stop: &Cell<bool>) -> Vec<Answer> {
     answers
 }
 
-/// Each answer is that of one publication: one that had begun when the answer came, none from before another that was
-/// complete when the question was asked, and none from before the reader's last answer.
+/// Checks that each answer matches one publication that had begun when the answer came. That publication is not older
+/// than the newest one complete when the query started, nor than that of the reader's previous answer.
 fn check(answers: &[Answer], publications: &[Publication]) {
     for (table, class) in
         Table::ALL.into_iter().flat_map(|table| table.parts().into_iter().map(move |class| (table, class)))
@@ -178,14 +177,14 @@ fn check(answers: &[Answer], publications: &[Publication]) {
     }
 }
 
-/// Rebuilds a stack's tables while others read them.
+/// Rebuilds a stack's tables while others query them.
 struct Rebuilder<'a> {
     stack: &'a Stack,
     publications: &'a RefCell<Vec<Publication>>,
 }
 
 impl Rebuilder<'_> {
-    /// Adds a file to the history and builds the tables: what curate answers.
+    /// Adds a file to the history, builds the tables, and returns curate's answer.
     async fn curate(&self, files: Files, place: Option<Place>) -> Value {
         let stack = self.stack;
         stack.put_history(&files.key(), files.newest()).await;
@@ -193,7 +192,8 @@ impl Rebuilder<'_> {
         self.invoke("curate", request, place).await.expect("curate is never stale")
     }
 
-    /// Publishes a run; where another one was quicker it is built again on that. The run that is published.
+    /// Publishes a run and returns the id of the published run. A run that is stale because another one was faster is
+    /// built again.
     async fn catalog(&self, files: Files, event: Value, place: Option<Place>) -> Value {
         let started = Instant::now();
         let publication = self.publications.borrow().len();
@@ -211,8 +211,8 @@ impl Rebuilder<'_> {
         self.invoke("curate", json!({"snapshot_date": SNAPSHOT_DATE}), None).await.expect("curate is never stale")
     }
 
-    /// Invokes a function, and again when it is killed, as the state machine does. The first process to come to the
-    /// place is: after its call there took effect. `None` where the run is stale.
+    /// Invokes a function, and repeats that when it is killed, as the state machine does. The first process to reach
+    /// `place` is killed after its call there took effect. Returns `None` if the run is stale.
     async fn invoke(&self, function: &str, event: Value, place: Option<Place>) -> Option<Value> {
         if let Some(place) = &place {
             self.crash(function, place).await;
@@ -232,14 +232,14 @@ impl Rebuilder<'_> {
         panic!("{function} was killed three times, once was asked for")
     }
 
-    /// Kills the first process that comes to the place, after its call there took effect.
+    /// Kills the first process that reaches the place, after its call there took effect.
     async fn crash(&self, function: &str, (operation, at_call): &Place) {
         let crash = json!({"operation": operation, "at_call": at_call, "when": "after"});
         self.stack.crash(function, crash).await;
     }
 
-    /// Places of a rebuild, from the first to the last; the explorer has each of them. The state of a query is asked
-    /// for as often as it takes: the first time stands for all.
+    /// Returns at most [`PLACES`] calls of a rebuild, spread from the first to the last. The explorer covers every
+    /// call. The number of GetQueryExecution calls varies, so the first one represents them all.
     async fn places(&self, function: &str) -> Vec<Place> {
         let calls = self.stack.calls(function).await;
         let calls = calls.into_iter().map(|(name, n)| if name == "GetQueryExecution" { (name, 1) } else { (name, n) });
@@ -248,11 +248,11 @@ impl Rebuilder<'_> {
         all.into_iter().step_by(step).collect()
     }
 
-    /// The rebuilds, until curate and catalog have died at all of their places.
+    /// Rebuilds until curate and catalog have died at all of their places.
     async fn all(&self) {
         let mut n = 1;
         let mut run = Value::Null;
-        // once every class is there, each rebuild makes the calls of the one before
+        // once every class is there, each rebuild makes the same calls as the one before
         while n <= CLASSES {
             n += 1;
             for function in ["curate", "catalog"] {
@@ -274,7 +274,8 @@ impl Rebuilder<'_> {
             let event = self.curate(Files(n), of_curate.next()).await;
             let run = if n.is_multiple_of(CONCURRENT_EVERY) {
                 let next = self.curate(Files(n + 1), None).await;
-                // the first to publish a table, whichever it is, dies before it has published the other
+                // the first invocation to publish a table, whichever it is, dies before it has published the other
+                // table
                 self.crash("catalog", &place(&("UpdateTable", 1))).await;
                 let both = (self.catalog(Files(n), event, None), self.catalog(Files(n + 1), next, None));
                 let (_, run) = tokio::join!(both.0, both.1);

@@ -1,4 +1,5 @@
-//! What analysts' libraries make of tables of every mode: all rows of the published table, or an error. Never a part.
+//! Analysts' libraries read tables of every mode. They return all rows of the published table or an error, never a
+//! part.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -6,8 +7,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tests::{Options, Stack, gzip};
 
-/// Every mode, with partitions and without. The first day's table, the second one's, and the parts that stay:
-/// `by_day` and `log_by_day` have partitions of two runs then.
+/// The curated tables: every mode, with partitions and without. After the second day, `by_day` and `log_by_day` have
+/// partitions of two runs.
 const TABLES: [(&str, &str); 8] = [
     ("whole", r"{}"),
     ("whole_by_day", r#"{"partitions": ["day"]}"#),
@@ -18,9 +19,9 @@ const TABLES: [(&str, &str); 8] = [
     ("log_by_day", r#"{"partitions": ["day"], "mode": "append"}"#),
     ("log_by_day_whole", r#"{"partitions": ["day"], "mode": "append", "self_contained": true}"#),
 ];
-/// Where no library finds anything.
+/// The location at which no library finds a file.
 const ELSEWHERE: &str = "_several_runs_read_with_athena";
-/// So many ways go by the location alone, and so many are described in docs/reading.md.
+/// The number of ways to read a table by its location alone, and of the snippets in docs/reading.md.
 const BY_LOCATION: usize = 15;
 const SNIPPETS: usize = 6;
 
@@ -56,7 +57,7 @@ async fn publish(stack: &Stack, snapshot_date: &str) {
     stack.invoke("catalog", event).await.unwrap();
 }
 
-/// What each way gives of each of these tables: rows and sum, or an error.
+/// Reads each of these tables in every way. Returns rows and sum, or an error, by table and way.
 fn read(stack: &Stack, tables: &[&str]) -> BTreeMap<String, BTreeMap<String, Value>> {
     let root = tests::repository();
     let python = root.join(".venv-readers/bin/python");
@@ -78,7 +79,8 @@ fn read(stack: &Stack, tables: &[&str]) -> BTreeMap<String, BTreeMap<String, Val
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {problem}"))
 }
 
-/// Every way gives all rows; of the tables that are `elsewhere`, by the location alone, an error that says so.
+/// Checks that every way returns all rows. For the tables in `elsewhere`, a way that uses the location alone must
+/// return an error that names [`ELSEWHERE`].
 fn check(found: &BTreeMap<String, BTreeMap<String, Value>>, expected: &Value, elsewhere: &[&str]) {
     for (table, ways) in found {
         let of_page = ways.keys().filter(|way| way.starts_with("snippet")).count();
@@ -117,7 +119,7 @@ async fn a_reader_gets_all_rows_or_an_error() {
     for (table, _) in TABLES {
         assert_eq!(stack.count(table).await, 6, "{table}");
     }
-    // what a run has copied is not built again
+    // curate verify does not build again what a run has copied
     let verified = stack.invoke("curate", json!({"verify": "latest"})).await.unwrap();
     assert_eq!(verified["same"], true, "{verified}");
 }

@@ -1,5 +1,5 @@
-//! Calls that AWS refuses, and calls that take effect while their answer is lost: what passes is tried again, what does
-//! not pass is told, and taken back.
+//! Calls that AWS refuses, and calls that take effect although their answer is lost. Transient failures are tried
+//! again, others are reported and reverted.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use aws_sdk_lambda::types::Environment;
 use serde_json::{Value, json};
 use tests::{Api, Options, Stack};
 
-/// A pipeline that has published ten rows.
+/// Deploys a pipeline that has published ten rows.
 async fn published(name: &str, api: &Api) -> Stack {
     let parameters = vec![("SourceOrigin", api.origin.clone())];
     let stack = Stack::deploy(name, Options { parameters, ..Options::default() }).await;
@@ -16,7 +16,7 @@ async fn published(name: &str, api: &Api) -> Stack {
     stack
 }
 
-/// The run that the table of postcodes points at.
+/// Returns the id of the run that the postcodes table points at.
 async fn run(stack: &Stack) -> String {
     let found = stack.glue.get_table().database_name(stack.database()).name("random_postcodes").send().await.unwrap();
     let location = found.table().and_then(|table| table.storage_descriptor()).and_then(|s| s.location()).unwrap();
@@ -42,7 +42,7 @@ async fn catalog_publishes_in_the_face_of_what_passes() {
         throttled,
         too_many,
         down,
-        // others changed it, or dropped it, between the look and the call
+        // others changed or dropped the table between catalog's read and its call
         fault("UpdateTable", "ConcurrentModificationException"),
         fault("UpdateTable", "EntityNotFoundException"),
         fault("BatchUpdatePartition", "ConcurrentModificationException"),
@@ -68,7 +68,7 @@ async fn files_move_once_though_answers_are_lost() {
     let faults = [
         ("extract", lost("PutObject")),
         ("validate", lost("CopyObject")),
-        // S3 may begin an answer before it knows how it ends
+        // S3 may send status 200 before it knows whether the copy succeeds
         ("validate", json!({"operation": "CopyObject", "error": "InternalError", "status": 200})),
         ("validate", lost("StartExecution")),
         ("validate", lost("DeleteObject")),
@@ -111,7 +111,7 @@ async fn what_others_change_or_drop_every_time_is_told() {
     let stack = published("raced", &api).await;
     let before = run(&stack).await;
     for (fault, kind, part) in [
-        // the way back of the table before is not refused: it is a call of its own
+        // reverting the first table is a separate UpdateTable call, which is not refused
         (
             json!({"operation": "UpdateTable", "error": "ConcurrentModificationException", "times": 6, "after": 1}),
             "Unavailable",
@@ -128,7 +128,7 @@ async fn what_others_change_or_drop_every_time_is_told() {
         assert_eq!(run(&stack).await, before, "{fault}");
         assert_eq!(stack.count("random_postcodes").await, 10, "{fault}");
     }
-    // a database that is gone when its tables are to be made
+    // a database that is gone when its tables are going to be created
     let event = stack.invoke("curate", json!({})).await.unwrap();
     stack.glue.delete_database().name(stack.database()).send().await.unwrap();
     stack.fault("catalog", fault("CreateTable", "EntityNotFoundException")).await;

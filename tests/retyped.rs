@@ -1,4 +1,4 @@
-//! Columns whose type changes: of a curated table whose partitions stay, and of a raw table whose history stays.
+//! Columns whose type changes: of a curated table that keeps partitions, and of a raw table that keeps its history.
 
 use serde_json::{Value, json};
 use tests::{Options, Stack, gzip};
@@ -16,12 +16,12 @@ fn column(name: &str, column_type: &str) -> Value {
     json!({"name": name, "type": column_type, "description": ""})
 }
 
-/// The raw table, with `n` described like this.
+/// The raw table, with the given description of `n`.
 fn raw(n: Value) -> Value {
     json!({"name": "visits", "location": "visits", "data_format": "json", "columns": [n, column("day", "date")]})
 }
 
-/// A curated table, with `n` of a type.
+/// A curated table whose `n` has the given type.
 fn curated(name: &str, more: &str, n: &str) -> Value {
     let columns = json!([column("n", n), column("day", "date")]);
     let mut table = json!({"name": name, "location": name, "data_format": "parquet", "columns": columns});
@@ -37,7 +37,7 @@ struct World {
 }
 
 impl World {
-    /// The tables of a first day, with `n` a whole number.
+    /// Deploys and publishes the tables of a first day, with `n` as an integer.
     async fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
@@ -91,15 +91,15 @@ async fn a_column_of_another_type_is_never_beside_files_of_the_old_one() {
         let told =
             format!("table `{table}`, column `n`: string now, and bigint in the files of 1 partitions that stay");
         assert!(message.contains(&told) && message.contains("\"from_scratch\": true"), "{message}");
-        // what was published is
+        // the published state is unchanged
         assert_eq!(world.rows(table).await, [both[0]], "{table}");
-        // the way through: from scratch, and then the other days
+        // the way to change the type: from scratch, and then the other days
         world.publish(table, json!({"snapshot_date": "2026-11-25", "from_scratch": true})).await.unwrap();
         assert_eq!(world.rows(table).await, [both[1]], "{table}");
         world.publish(table, json!({"snapshot_date": "2026-11-24"})).await.unwrap();
         assert_eq!(world.rows(table).await, both, "{table}");
     }
-    // these are built from scratch by themselves
+    // these tables are built from scratch without being asked
     for table in ["whole", "log"] {
         world.publish(table, today.clone()).await.unwrap();
         assert_eq!(world.rows(table).await, both, "{table}");
@@ -109,7 +109,7 @@ async fn a_column_of_another_type_is_never_beside_files_of_the_old_one() {
         assert!(kind[0][0].to_lowercase().starts_with("varchar"), "{table}: {kind:?}");
     }
 
-    // built before its description changed, and published after: the catalog looks too
+    // built before its description changed, and published after: catalog checks too
     let event =
         world.stack.invoke("curate", json!({"tables": ["by_day"], "snapshot_date": "2026-11-25"})).await.unwrap();
     let (name, more) = TABLES[1];
@@ -130,7 +130,7 @@ async fn a_raw_column_of_another_type_has_a_history() {
     for (table, more) in TABLES {
         stack.describe(&format!("curated/{table}.json"), &curated(table, more, "character").to_string()).await;
     }
-    // the supplier writes texts from file 10 on: without a word about the files before it none can be read
+    // the supplier writes texts from file 10 on: without `earlier_types`, none of the files before it can be read
     describe(column("n", "character")).await;
     world.land(10, "\"A8\"", "2026-11-25").await;
     let today = json!({"snapshot_date": "2026-11-25"});
@@ -148,7 +148,7 @@ async fn a_raw_column_of_another_type_has_a_history() {
         assert_eq!(world.rows(table).await, both, "{table}");
     }
 
-    // what lands is checked as its time wants it
+    // a landing file is checked by the type of its time
     let key = |at: u64| format!("open_data/postcodes_example/visits/file_land_timestamp={at}/visits_{at}.jsonl.gz");
     for (at, value) in [(9, "9"), (11, "\"B\""), (8, "\"C\""), (12, "12")] {
         stack.land(&key(at), gzip(&format!("{{\"n\":{value},\"day\":\"2026-11-25\"}}\n"))).await;
@@ -161,13 +161,13 @@ async fn a_raw_column_of_another_type_has_a_history() {
     let sum = format!("SELECT count(*), max(n), min(n) FROM {}.log", stack.database());
     assert_eq!(stack.query(&sum).await, [["4", "B", "7"]]);
 
-    // read by another type the rows of files that a table has are others: it is built from scratch
+    // a change of `earlier_types` changes rows that the table already has, so it is built from scratch
     n["earlier_types"] = json!([{"before": 10, "type": "double"}]);
     describe(n.clone()).await;
     world.publish("log", today.clone()).await.unwrap();
     assert_eq!(stack.query(&sum).await, [["4", "B", "7.0"]]);
 
-    // a value that does not become the type of now stops the run and says where
+    // a value that does not fit the current type stops the run, which reports its location
     let mut n = column("n", "long");
     n["earlier_types"] = json!([{"before": 12, "type": "character"}, {"before": 10, "type": "long"}]);
     describe(n).await;
@@ -228,7 +228,7 @@ async fn a_rollback_is_counted_by_the_partitions_of_then() {
         world.land(at, "8", "2026-11-25").await;
         world.publish("whole", json!({})).await.unwrap();
     }
-    // described otherwise, and that was never published
+    // described differently, but that description was never published
     world.stack.describe("curated/whole.json", &described("n")).await;
     world.stack.describe("curated/whole.sql", "SELECT day, n FROM visits").await;
     let (kind, message) = world.publish("whole", json!({})).await.unwrap_err();

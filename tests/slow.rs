@@ -1,4 +1,4 @@
-//! Services that do not answer, or only in part: the pipeline asks again, and nobody notices but the clock.
+//! Services that do not answer, or only in part. The pipeline asks again, and only the duration shows it.
 
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ async fn a_service_that_never_answers_is_asked_again() {
         assert_eq!(stack.faults_left(function).await, 0, "{function}");
         stack.forget_faults(function).await;
     }
-    // each was answered in the end: no invocation was tried again
+    // each call was answered in the end: no invocation was tried again
     let invocations = stack.invocations("extract").await;
     assert!(
         invocations.iter().all(|invocation| invocation["attempt"] == 1 && invocation["ok"] == true),
@@ -42,7 +42,7 @@ async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
     let stack = Stack::deploy("broken_off", Options::default()).await;
     let api = Api::start(&[]);
     let rows = rows(&stack, &api).await;
-    // of the file itself, and of what says where the run is
+    // in the file itself, and in the answers that hold the run's location
     stack.fault("validate", json!({"operation": "GetObject", "breaks_off_after": 100})).await;
     stack.fault("curate", json!({"operation": "GetObject", "breaks_off_after": 100})).await;
     stack.fault("curate", json!({"operation": "ListObjectsV2", "breaks_off_after": 50})).await;
@@ -59,7 +59,7 @@ async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
     }
 }
 
-/// Texts that no compression makes much of.
+/// Texts that hardly compress.
 fn noise(rows: u64) -> String {
     let mut text = String::new();
     for row in 0..rows {

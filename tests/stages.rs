@@ -1,4 +1,4 @@
-//! A supplier whose CSV is broken: land → raw → processed → a table to which runs append → Athena.
+//! A supplier's broken CSV: land → raw → processed → a table to which runs append → Athena.
 
 use serde_json::json;
 use tests::{Options, Stack};
@@ -42,7 +42,7 @@ async fn a_messy_supplier_is_processed_appended_and_verified() {
     let processed = |n: u32| format!("{}.jsonl.gz", key(n));
     assert_eq!(stack.keys("processed").await, [processed(5)]);
     assert!(stack.read_gzip("processed", &processed(5)).await.starts_with(r#"{"id":1,"name":"Ash","dea_version":""#));
-    // history keeps what landed, the transient copy is gone
+    // history keeps what landed, and the transient copy is gone
     assert_eq!(stack.read("raw-hist", &key(5)).await, messy.as_bytes());
     assert_eq!(stack.keys("raw").await, [""; 0]);
 
@@ -61,7 +61,7 @@ async fn a_messy_supplier_is_processed_appended_and_verified() {
     let failure = stack.invoke("curate", json!({"stage": "proces"})).await.unwrap_err();
     assert_eq!(failure, ("BadInput".into(), "the event: `stage` is `process`, alone, or is left out".into()));
 
-    // a file that cannot be processed goes to quarantine, whoever lands after it is published
+    // a file that cannot be processed goes to quarantine, and a file that lands later is published
     let raw_hist = stack.keys("raw-hist").await.len();
     stack.land(&key(7), "id,name\nseven,Dee".into()).await;
     stack.landed(raw_hist + 1).await;
@@ -81,7 +81,7 @@ async fn a_messy_supplier_is_processed_appended_and_verified() {
     let filed = reports.iter().find(|key| key.starts_with("processing/")).unwrap();
     assert_eq!(stack.read_json("reports", filed).await, report);
 
-    // moved to land again, after the SQL was mended or before, it comes to raw again
+    // a file that is moved to land again goes to raw again, whether the SQL was corrected or not
     let source = format!("{}/{}", stack.bucket("quarantine"), key(7));
     let again = stack.s3.copy_object().copy_source(source).bucket(stack.bucket("land")).key(key(7));
     again.send().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the deployed template gives the functions.
+//! The settings that the deployed template gives the functions.
 
 use std::collections::BTreeSet;
 

@@ -1,10 +1,11 @@
-//! One table's trouble is its own: tables that never had a file, whose SQL or rows are wrong, or that read one of
-//! these, and beside them others that are published all the same.
+//! One table's trouble does not affect others. Some tables never had a file, have wrong SQL or wrong rows, or read such
+//! a table. The others are published.
 
 use serde_json::{Value, json};
 use tests::{Options, Stack};
 
-/// Raw tables `a` (whose column is a text), `fresh` and `needed`, of which files never land, and tables made of them.
+/// Metadata of the raw tables `a` (whose column is a text), `fresh` (no files at first) and `needed` (`required`, never
+/// a file), and of tables made from them.
 fn metadata() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
@@ -44,7 +45,7 @@ fn metadata() -> tempfile::TempDir {
     folder
 }
 
-/// Waits until the execution ends; returns its error and cause, empty where it has succeeded, and its output.
+/// Waits until the execution ends and returns its error and cause, which are empty if it has succeeded.
 async fn ended(stack: &Stack, arn: &str) -> (String, String) {
     let ended = stack
         .eventually("the execution ends", async || {
@@ -77,7 +78,7 @@ async fn one_table_s_trouble_is_its_own() {
     };
     history("a", 1, "{\"id\": 1, \"text\": \"1\"}\n").await;
 
-    // tables without a file are there and empty; what must have one is named
+    // tables without a file exist and are empty; the required one is reported
     let (error, cause) = ended(&stack, &stack.start_execution("{}").await).await;
     assert_eq!(error, "TablesFailed", "{cause}");
     let lines: Vec<_> = cause.lines().collect();
@@ -95,7 +96,7 @@ async fn one_table_s_trouble_is_its_own() {
     assert_eq!(columns, Vec::<Vec<String>>::new());
     assert_eq!(stack.query(&sql("id", "counted")).await, [["0"]]);
 
-    // a row that does not fit keeps its table, and those that read it, as they were
+    // a row that does not fit leaves its table, and those that read it, unchanged
     history("a", 2, "{\"id\": 2, \"text\": \"x\"}\n").await;
     history("fresh", 3, "{\"id\": 2, \"text\": \"p\"}\n").await;
     let (error, cause) = ended(&stack, &stack.start_execution("{}").await).await;
@@ -106,7 +107,7 @@ async fn one_table_s_trouble_is_its_own() {
     assert_eq!(counts(&stack, tables).await, [2, 1, 1, 2, 1, 2, 1, 1]);
     assert_eq!(stack.query(&sql("id", "typed")).await, [["1"]]);
 
-    // asked for alone it fails alone, and whole
+    // if it is requested alone, the whole request fails
     let (error, cause) = ended(&stack, &stack.start_execution(r#"{"tables": ["typed", "reads_typed"]}"#).await).await;
     assert!(error == "BadData" && cause.contains("a_2.jsonl.gz, line 1"), "{error} {cause}");
     let (error, cause) = ended(&stack, &stack.start_execution(r#"{"tables": ["copied"]}"#).await).await;
