@@ -1,28 +1,28 @@
-//! Answers of a size that whoever asked can take. Step Functions holds 256 KiB of an execution's data and ends it
-//! without a word to anybody where there is more; an answer is for people and for the next state, and what it leaves
-//! out is in the manifest, the reports and the log.
+//! The size limit of answers. Step Functions holds 256 KiB of an execution's data and ends the execution without an
+//! alert if there is more. An answer is for people and for the next state. Whatever it leaves out is in the manifest,
+//! the reports and the log.
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 
 use serde_json::{Map, Value};
 
-/// The most bytes of an answer: an execution holds three at once, and what it was asked.
+/// The most bytes of an answer. An execution holds three answers and its own input at the same time.
 pub(crate) const MOST_BYTES: usize = 70_000;
-/// The most bytes of the text of a failure. Of what fails an execution Step Functions keeps 32,768 characters.
+/// The most bytes of a failure's text. Step Functions keeps 32,768 characters of the cause of a failed execution.
 pub(crate) const MOST_TEXT_BYTES: usize = 14_000;
 
-/// How much of an answer is told.
+/// How much of each list and text an answer shows.
 #[derive(Clone, Copy)]
 struct Limits {
-    /// Names of a list.
+    /// Items of a list of strings.
     names: usize,
-    /// Anything else of a list.
+    /// Items of any other list.
     items: usize,
-    /// Bytes of a text.
+    /// Bytes of a string.
     text: usize,
 }
 
-/// The answer where it is small; else the beginning of each list, with the number of those left out as `more_<list>`
-/// beside it, and of each text.
+/// Returns a small answer unchanged. In a larger one, cuts each list and each string. The number of items that list `x`
+/// lacks is added beside it as `more_x`.
 pub(crate) fn bounded(answer: Value) -> Value {
     if answer.to_string().len() <= MOST_BYTES {
         return answer;
@@ -68,7 +68,7 @@ fn most(items: &[Value], limits: Limits) -> usize {
     if items.first().is_some_and(Value::is_string) { limits.names } else { limits.items }
 }
 
-/// The beginning of a text that is longer than so many bytes.
+/// Cuts a text to at most `bytes` bytes, and marks the cut with `…`.
 pub(crate) fn cut(mut text: String, bytes: usize) -> String {
     if text.len() > bytes {
         text.truncate(text.floor_char_boundary(bytes.saturating_sub('…'.len_utf8())));

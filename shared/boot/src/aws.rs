@@ -1,4 +1,4 @@
-//! The AWS clients' configuration, and what their errors mean to the pipeline.
+//! The configuration of the AWS clients, and the translation of their errors into failures.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use contract::{Failure, FailureKind};
 
-/// Until a connection that is not there is tried again.
+/// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Until a request whose answer has not begun is made again: the SDKs wait for ever if they are not told.
+/// How long a response may take to begin. Without a value the SDKs wait forever.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The configuration of all clients, from the environment that Lambda gives.
+/// Returns the configuration of all clients, read from the environment that Lambda provides.
 pub async fn config() -> SdkConfig {
     loader().load().await
 }
 
-/// What all clients have in common wherever they run: how they speak TLS, how long and how often they try.
+/// Returns the settings that all clients share, wherever they run: TLS, timeouts and retries.
 pub fn loader() -> ConfigLoader {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     aws_config::defaults(BehaviorVersion::latest())
@@ -28,7 +28,7 @@ pub fn loader() -> ConfigLoader {
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build())
 }
 
-/// The failure that an error of a client is. The caller adds, with [`Failure::context`], what was being done to what.
+/// Translates a client's error into a failure. The caller adds the operation and the object with [`Failure::context`].
 pub fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -54,7 +54,7 @@ where
     }
 }
 
-/// The kind behind an error code of S3, Glue, Athena or Step Functions.
+/// Maps an error code of S3, Glue, Athena or Step Functions to a failure kind.
 fn kind(code: &str, status: Option<u16>) -> FailureKind {
     match code {
         "Throttling"
@@ -91,7 +91,7 @@ fn kind(code: &str, status: Option<u16>) -> FailureKind {
     }
 }
 
-/// An error with its causes: the SDK keeps what happened in the innermost one.
+/// Joins an error and all of its causes. The SDK keeps the actual reason in the innermost one.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,5 +1,5 @@
-//! A function's program that somebody starts outside of Lambda has nothing to serve. It says of the metadata beside it
-//! whether the function would start with that, which is what a deployment wants to know first.
+//! Runs of a function's binary outside of Lambda. There is nothing to serve, so the binary checks the metadata beside
+//! it instead. A deployment uses this to find out first whether the function would start with that metadata.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::env::{self, Env};
 use crate::panics;
 
-/// `None` in Lambda. Elsewhere what `check` says of the metadata, and how the program is to end.
+/// Returns `None` in Lambda. Elsewhere, prints the result of `check` on the metadata folder and returns the exit code.
 pub fn by_hand(check: impl FnOnce(&Path) -> Result<String, String>) -> Option<ExitCode> {
     let env = Env::of_process();
     if env.optional(env::AWS_LAMBDA_RUNTIME_API).is_some() {

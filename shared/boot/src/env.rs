@@ -1,58 +1,58 @@
-//! Settings: every environment variable that a function reads, and the reader that reports all that is missing or
-//! wrong at once. The only file that calls `std::env::var`.
+//! Settings: every environment variable that a function reads, and a reader that reports all missing or wrong ones at
+//! once. No other file calls `std::env::var`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use contract::Failure;
 
-/// The folder of the metadata; a relative path is under [`LAMBDA_TASK_ROOT`].
+/// The metadata folder. A relative path is relative to [`LAMBDA_TASK_ROOT`].
 pub const META_DATA: &str = "META_DATA";
-/// The folder of all tables in land, raw-hist and raw.
+/// The prefix of all tables in land, raw-hist, raw and processed.
 pub const BASE_FOLDER: &str = "BASE_FOLDER";
-/// Where files land.
+/// The bucket in which files land.
 pub const LAND_BUCKET: &str = "LAND_BUCKET";
-/// The immutable history.
+/// The bucket of the immutable history.
 pub const RAW_HIST_BUCKET: &str = "RAW_HIST_BUCKET";
-/// The transient copy for tables with `copy_to_raw`.
+/// The bucket of the transient copies, for tables with `copy_to_raw`.
 pub const RAW_BUCKET: &str = "RAW_BUCKET";
-/// What the process stage makes of raw files.
+/// The bucket of the processed files, which the process stage makes from raw ones.
 pub const PROCESSED_BUCKET: &str = "PROCESSED_BUCKET";
-/// Where rejected files go.
+/// The bucket of rejected files.
 pub const QUARANTINE_BUCKET: &str = "QUARANTINE_BUCKET";
-/// Where validation reports go, and the records of extracts.
+/// The bucket of validation reports and of the records of extracts.
 pub const REPORTS_BUCKET: &str = "REPORTS_BUCKET";
-/// What catalog points at.
+/// The bucket of the tables that catalog publishes.
 pub const CURATED_BUCKET: &str = "CURATED_BUCKET";
-/// The pipeline's state machine.
+/// The ARN of the state machine that rebuilds tables.
 pub const STATE_MACHINE_ARN: &str = "STATE_MACHINE_ARN";
-/// Seconds whose files are rebuilt together.
+/// The length of a window, in seconds. The files of one window share one rebuild.
 pub const REBUILD_WINDOW_SECONDS: &str = "REBUILD_WINDOW_SECONDS";
-/// The SNS topic for people.
+/// The ARN of the SNS topic on which people are notified.
 pub const ALERTS_TOPIC_ARN: &str = "ALERTS_TOPIC_ARN";
-/// Replaces scheme, host and port of the sources' URLs; empty for the metadata's own.
+/// Replaces the scheme, host and port of the sources' URLs. If it is empty, the URLs of the metadata apply.
 pub const SOURCE_ORIGIN: &str = "SOURCE_ORIGIN";
-/// The version that the version column holds.
+/// The value of the version column.
 pub const DEA_VERSION: &str = "DEA_VERSION";
-/// The Athena workgroup of catalog's queries.
+/// The Athena workgroup in which catalog runs its queries.
 pub const ATHENA_WORKGROUP: &str = "ATHENA_WORKGROUP";
-/// Seconds until a query of catalog is given up.
+/// How long catalog waits for a query, in seconds.
 pub const ATHENA_TIMEOUT_SECONDS: &str = "ATHENA_TIMEOUT_SECONDS";
-/// Days for which a run stays that nobody can see any more.
+/// How many days the files of an unreachable run are kept.
 pub const KEEP_RUNS_DAYS: &str = "KEEP_RUNS_DAYS";
 
-/// Set by Lambda: the folder of the code package.
+/// Set by Lambda: the folder of the deployment package.
 pub const LAMBDA_TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
-/// Where Lambda's runtime API is; absent outside of Lambda.
+/// Set by Lambda: the address of the runtime API. It is absent outside of Lambda.
 pub const AWS_LAMBDA_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
-/// Set by Lambda: the level of the log lines.
+/// Set by Lambda: the log level.
 pub const AWS_LAMBDA_LOG_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 /// Set by Lambda: the function's name.
 pub const AWS_LAMBDA_FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 /// Set by Lambda: the function's memory in MB.
 pub const AWS_LAMBDA_FUNCTION_MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 
-/// The settings that the template gives, by function.
+/// The settings that the template passes to each function.
 pub const BY_FUNCTION: &[(&str, &[&str])] = &[
     ("extract", &[META_DATA, BASE_FOLDER, LAND_BUCKET, RAW_HIST_BUCKET, REPORTS_BUCKET, SOURCE_ORIGIN]),
     (
@@ -98,28 +98,28 @@ pub const BY_FUNCTION: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Where settings come from.
+/// A source of settings.
 type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Reads settings and remembers what is wrong until [`Env::check`].
+/// Reads settings, and collects the problems until [`Env::check`].
 pub struct Env {
     lookup: Lookup,
     problems: Vec<String>,
 }
 
 impl Env {
-    /// The process's own environment.
+    /// Reads the environment of this process.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Self {
         Self::new(|name| std::env::var(name).ok())
     }
 
-    /// Any other source of settings.
+    /// Reads settings from any other source.
     pub fn new(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self { lookup: Box::new(lookup), problems: Vec::new() }
     }
 
-    /// A setting that must be there and not be empty.
+    /// Returns a required setting. If it is missing or empty, records a problem and returns an empty text.
     pub fn text(&mut self, name: &str) -> String {
         self.optional(name).unwrap_or_else(|| {
             self.problems.push(format!("{name} is not set"));
@@ -127,12 +127,12 @@ impl Env {
         })
     }
 
-    /// A setting that may be absent or empty.
+    /// Returns an optional setting. An empty one counts as absent.
     pub fn optional(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }
 
-    /// A number that must be there.
+    /// Returns a required number. If it is missing or not a number, records a problem and returns the default.
     pub fn number<T: FromStr + Default>(&mut self, name: &str) -> T {
         let text = self.text(name);
         if text.is_empty() {
@@ -144,7 +144,7 @@ impl Env {
         })
     }
 
-    /// The metadata's folder.
+    /// Returns the metadata folder, relative to the deployment package if there is one.
     pub fn metadata_folder(&mut self) -> PathBuf {
         let folder = self.text(META_DATA);
         match self.optional(LAMBDA_TASK_ROOT) {
@@ -153,10 +153,10 @@ impl Env {
         }
     }
 
-    /// Fails with all that was missing or wrong.
+    /// Reports the problems found so far.
     ///
     /// # Errors
-    /// All that is missing or wrong, at once: [`contract::FailureKind::BadInput`].
+    /// Returns all problems in one failure of the kind [`contract::FailureKind::BadInput`].
     pub fn check(&mut self) -> Result<(), Failure> {
         if self.problems.is_empty() {
             return Ok(());

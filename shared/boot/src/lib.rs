@@ -1,4 +1,4 @@
-//! How every function starts: its settings, telemetry, AWS clients' configuration, and how its failures reach Lambda.
+//! The startup of every function: its settings, telemetry, AWS configuration and the names of its failures in Lambda.
 
 mod answer;
 pub mod aws;
@@ -13,5 +13,5 @@ pub use by_hand::by_hand;
 pub use env::Env;
 pub use serve::{Boot, Invocation, serve};
 
-/// What ends a function's process.
+/// The error that ends a function's process.
 pub type Error = lambda_runtime::Error;

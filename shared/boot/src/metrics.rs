@@ -1,4 +1,4 @@
-//! Metrics in CloudWatch's embedded metric format: a JSON line on standard output becomes metrics without a call.
+//! Metrics in CloudWatch's embedded metric format. A JSON line on standard output becomes metrics without an API call.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use std::sync::OnceLock;
@@ -14,13 +14,13 @@ static FUNCTION: OnceLock<String> = OnceLock::new();
 /// The unit of a metric, as CloudWatch names it.
 #[derive(Clone, Copy, Debug)]
 pub enum Unit {
-    /// A number of things.
+    /// A plain count.
     Count,
     /// Bytes.
     Bytes,
     /// Seconds.
     Seconds,
-    /// Things per second.
+    /// A count per second.
     CountPerSecond,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn name_function(name: String) {
     let _ = FUNCTION.set(name);
 }
 
-/// Emits metrics of this function, and of the table where there is one.
+/// Emits metrics with the function as dimension. If there is a table, also emits them per function and table.
 pub fn emit(table: Option<&str>, metrics: &[(&str, Unit, f64)]) {
     let function = FUNCTION.get().map_or("", String::as_str);
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

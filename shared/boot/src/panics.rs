@@ -1,4 +1,4 @@
-//! Panics, told by their place: what they say may hold values of rows, and it would go to the log.
+//! Panics without data: a panic message may contain values of rows, and it would go to the log.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location, set_hook};
@@ -6,12 +6,12 @@ use std::panic::{AssertUnwindSafe, Location, set_hook};
 use contract::Failure;
 use futures::FutureExt;
 
-/// From now on a panic says where it was on standard error, and nothing else but a fixed text.
+/// Installs a panic hook that prints the location to standard error. It prints the message only if that is a literal.
 pub fn tell_places() {
     set_hook(Box::new(|panic| eprintln!("{}", told(panic.location(), panic.payload()))));
 }
 
-/// The work's outcome, a panic being a failure of this program.
+/// Awaits the work and turns a panic into an internal failure.
 pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let ended = AssertUnwindSafe(work).catch_unwind().await;
     ended.unwrap_or_else(|panic| Err(Failure::internal(told(None, panic.as_ref()))))
@@ -19,7 +19,7 @@ pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, Failure>>) ->
 
 fn told(place: Option<&Location>, payload: &(dyn Any + Send)) -> String {
     let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
-    // a text that was put together may have anything in it
+    // a formatted text may contain anything
     let says = payload.downcast_ref::<&'static str>().map(|text| format!(": {text}")).unwrap_or_default();
     format!("this program panicked{place}{says}")
 }

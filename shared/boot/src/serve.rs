@@ -1,4 +1,4 @@
-//! The loop of a function: set up once, then answer invocations. Failures reach Lambda under their stable names.
+//! The main loop of a function: set up once, then answer invocations. Failures reach Lambda under stable names.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,19 +20,19 @@ use crate::metrics;
 use crate::panics;
 use crate::telemetry;
 
-/// What a function builds itself from.
+/// The parts from which a function's application is built.
 pub struct Boot {
-    /// Its settings.
+    /// The function's settings.
     pub env: Env,
-    /// What its AWS clients are made from.
+    /// The configuration of the AWS clients.
     pub aws: SdkConfig,
 }
 
 impl Boot {
-    /// The description of all datasets.
+    /// Reads the description of all datasets, and logs the warnings about it.
     ///
     /// # Errors
-    /// All that is wrong with settings and metadata.
+    /// Fails with all problems of the settings or, if there are none, of the metadata.
     pub fn metadata(&mut self) -> Result<MetaData, Failure> {
         let folder = self.env.metadata_folder();
         self.env.check()?;
@@ -44,26 +44,25 @@ impl Boot {
     }
 }
 
-/// What a handler knows of the invocation besides its event.
+/// The context of an invocation, besides its event.
 #[derive(Clone, Debug)]
 pub struct Invocation {
     /// Lambda's request id.
     pub request_id: String,
-    /// When Lambda will end the invocation.
+    /// The time at which Lambda will end the invocation.
     pub deadline: SystemTime,
 }
 
 impl Invocation {
-    /// What is left until the deadline, less a reserve for cleaning up and answering.
+    /// Returns the time until the deadline, less a reserve for cleaning up and answering.
     pub fn time_left(&self, reserve: Duration) -> Duration {
         self.deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(reserve)
     }
 
-    /// Waits for the work until that reserve. Fails with [`FailureKind::Timeout`](contract::FailureKind::Timeout) and
-    /// what is to be done about it.
+    /// Awaits `work` until `reserve` before the deadline. `advice` is appended to the message of a timeout.
     ///
     /// # Errors
-    /// That of the work; [`contract::FailureKind::Timeout`] where the time is over.
+    /// Returns the failure of `work`, or [`FailureKind::Timeout`](contract::FailureKind::Timeout) if time runs out.
     pub async fn in_time<T>(
         &self,
         reserve: Duration,
@@ -78,11 +77,11 @@ impl Invocation {
     }
 }
 
-/// Kept of an invocation's time to answer, whatever else happens; at most a twentieth of it: functions that clean up
-/// before they answer keep more.
+/// The time kept back for answering, capped at a twentieth of the remaining time. Functions that clean up before they
+/// answer keep back more.
 const TO_ANSWER: Duration = Duration::from_secs(2);
 
-/// Waits for the work until shortly before Lambda would end the process, which nobody could tell the reason of.
+/// Awaits `work` until shortly before Lambda would end the process. Lambda could not report a reason then.
 async fn before_the_end<T>(
     invocation: &Invocation,
     work: impl Future<Output = Result<T, Failure>>,
@@ -91,7 +90,7 @@ async fn before_the_end<T>(
     invocation.in_time(reserve, work, "; asked again it goes on from there").await
 }
 
-/// A failure on its way to Lambda.
+/// A failure in the form that Lambda reports.
 #[derive(Debug)]
 struct Reported(Failure);
 
@@ -104,11 +103,11 @@ impl From<Reported> for Diagnostic {
 
 /// Sets the function up and answers invocations until Lambda stops the process.
 ///
-/// A set-up that fails (wrong metadata, a missing setting) does not end the process: every invocation then answers
-/// with that failure, so that whoever invokes the function reads the reason and not `Runtime.ExitError`.
+/// A failed setup (wrong metadata, a missing setting) does not end the process. Every invocation then answers with that
+/// failure, so the caller reads the reason instead of `Runtime.ExitError`.
 ///
 /// # Errors
-/// Where the runtime API cannot be reached. What goes wrong in an invocation is its answer.
+/// Fails if the runtime API cannot be reached. A failed invocation is not an error here: the failure is its answer.
 pub async fn serve<App, Setup, Handler, Request, Response, Answer>(
     setup: Setup,
     handler: Handler,

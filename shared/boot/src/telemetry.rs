@@ -1,8 +1,9 @@
-//! Log lines as JSON on standard output, where Lambda takes them to CloudWatch.
+//! Log lines as JSON on standard output, which Lambda forwards to CloudWatch.
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging at the level of [`crate::env::AWS_LAMBDA_LOG_LEVEL`]. The libraries below speak from WARN on.
+/// Starts logging at the level of [`crate::env::AWS_LAMBDA_LOG_LEVEL`]. Libraries log at WARN and above, or at ERROR if
+/// that is the level.
 pub(crate) fn start(level: Option<String>) {
     let level = match level.unwrap_or_default().to_ascii_lowercase().as_str() {
         "trace" => "trace",
@@ -17,12 +18,12 @@ pub(crate) fn start(level: Option<String>) {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     });
-    // it would tell of every failure a second time
+    // this target would log every failure a second time
     let filter = match "lambda_runtime::layers::panic=off".parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     };
-    // a second start in one process (tests) keeps the first
+    // if a process starts twice (in tests), the first subscriber stays
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-/// What the functions of Landfall do, on files of this machine.
+/// Runs the functions of Landfall on local files
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, infer_subcommands = true, max_term_width = 100)]
 #[command(
@@ -18,28 +18,28 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check a file exactly as the function checks one that lands
+    /// Check a file exactly as the function checks a file that lands
     Validate(Validate),
-    /// Write the metadata of a new table, from a sample or another program's description of it
+    /// Write the metadata of a new table, from a sample or from another program's description
     NewTable(NewTable),
-    /// Check all metadata, every rule of it and all SQL, without any file
+    /// Check all metadata, rules and SQL, without any data
     Check(Check),
     /// Build the curated tables from local files
     Tables(Tables),
-    /// Make processed files of raw ones, where tables ask for that
+    /// Make processed files from raw ones, for tables that have processed metadata
     Process(Process),
     /// Build a run of `tables` again and compare the bytes
     Verify(Verify),
-    /// Print what Glue is told about a table, as `aws glue create-table --cli-input-json` takes it
+    /// Print a table's Glue definition, as input for `aws glue create-table --cli-input-json`
     Define(Define),
-    /// Print the completions of a shell
+    /// Print the completion script of a shell
     Completions {
         /// The shell
         shell: Shell,
     },
 }
 
-/// Where the metadata is.
+/// The location of the metadata.
 #[derive(Args, Debug)]
 pub(crate) struct MetaData {
     /// The folder of the metadata and the SQL
@@ -49,12 +49,12 @@ pub(crate) struct MetaData {
 
 #[derive(Args, Debug)]
 pub(crate) struct Validate {
-    /// A file of any format in docs/files.md
+    /// A file in any format of docs/files.md
     pub file: PathBuf,
-    /// The raw table; may be left out when the file's name begins with one's name
+    /// The raw table; may be left out if the file name begins with the name of one
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
-    /// The key under which the file is to land: its name is checked too
+    /// The key under which the file is going to land; its file name is checked too
     #[arg(long)]
     pub key: Option<String>,
     /// Print the report as the function writes it
@@ -66,13 +66,13 @@ pub(crate) struct Validate {
 
 #[derive(Args, Debug)]
 pub(crate) struct NewTable {
-    /// A sample; or a Table Schema or Data Package of Frictionless, an ODCS data contract in JSON, or what
-    /// `aws glue get-table` prints
+    /// A sample file; or a Frictionless Table Schema or Data Package, an ODCS data contract in JSON, or the output of
+    /// `aws glue get-table`
     pub file: PathBuf,
-    /// The table's name; made of the file's when left out
+    /// The table's name; derived from the file name if left out
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
-    /// Show what was found, and write nothing
+    /// Show the result and write nothing
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
@@ -81,23 +81,23 @@ pub(crate) struct NewTable {
 
 #[derive(Args, Debug)]
 pub(crate) struct Check {
-    /// The SQL of this curated table only; may be given more than once
+    /// Check only the SQL of this curated table; may be given more than once
     #[arg(long, value_name = "NAME")]
     pub table: Vec<String>,
     #[command(flatten)]
     pub meta_data: MetaData,
 }
 
-/// How a run is built.
+/// The settings of a build.
 #[derive(Args, Debug)]
 pub(crate) struct Settings {
-    /// For the version column
+    /// The value of the version column
     #[arg(long, value_name = "VERSION", default_value = "local")]
     pub dea_version: String,
-    /// What may be used, as the function's memory setting, in MB
+    /// The memory limit in MB, like the function's memory setting
     #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..))]
     pub memory: u32,
-    /// As many as there are cores when left out
+    /// The number of threads; one per core if left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub threads: Option<u32>,
     #[command(flatten)]
@@ -110,13 +110,13 @@ pub(crate) struct Folders {
     /// Holds <table>/file_land_timestamp=<unix seconds>/<file>
     #[arg(long, value_name = "FOLDER")]
     pub raw_hist: PathBuf,
-    /// Where the tables are, each run in folders of its own
+    /// Holds the tables, each run in folders of its own
     #[arg(long, value_name = "FOLDER")]
     pub curated: PathBuf,
-    /// As --raw-hist, for tables that are read from the raw area
+    /// Like --raw-hist, for tables that are read from the raw area
     #[arg(long, value_name = "FOLDER")]
     pub raw: Option<PathBuf>,
-    /// As --raw-hist, for tables that are read from the processed area
+    /// Like --raw-hist, for tables that are read from the processed area
     #[arg(long, value_name = "FOLDER")]
     pub processed: Option<PathBuf>,
 }
@@ -125,16 +125,16 @@ pub(crate) struct Folders {
 pub(crate) struct Tables {
     #[command(flatten)]
     pub folders: Folders,
-    /// Only this curated table; may be given more than once
+    /// Build only this curated table; may be given more than once
     #[arg(long, value_name = "NAME")]
     pub table: Vec<String>,
-    /// YYYY-MM-DD; today (UTC) when left out
+    /// YYYY-MM-DD; today (UTC) if left out
     #[arg(long, value_name = "DATE")]
     pub snapshot_date: Option<String>,
-    /// Only files that were there at this time, in Unix seconds
+    /// Read only files that were in raw-hist by this time, in Unix seconds
     #[arg(long, value_name = "SECONDS")]
     pub as_of: Option<u64>,
-    /// Tables of mode append too, of all files
+    /// Read all files for tables of mode append too, and replace the tables named by --table as a whole
     #[arg(long)]
     pub from_scratch: bool,
     #[command(flatten)]
@@ -146,7 +146,7 @@ pub(crate) struct Process {
     /// Holds <table>/file_land_timestamp=<unix seconds>/<file>
     #[arg(long, value_name = "FOLDER")]
     pub raw: PathBuf,
-    /// Where the processed files go
+    /// Receives the processed files
     #[arg(long, value_name = "FOLDER")]
     pub processed: PathBuf,
     #[command(flatten)]
@@ -157,7 +157,7 @@ pub(crate) struct Process {
 pub(crate) struct Verify {
     #[command(flatten)]
     pub folders: Folders,
-    /// The run
+    /// The run's id
     #[arg(long, default_value = "latest")]
     pub run: String,
     #[command(flatten)]
@@ -166,10 +166,10 @@ pub(crate) struct Verify {
 
 #[derive(Args, Debug)]
 pub(crate) struct Define {
-    /// The table; a list of all tables when left out
+    /// The table; without it, a list with the definitions of all tables
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
-    /// The raw database (raw/database.json) in place of the curated one
+    /// Use the raw database (raw/database.json) instead of the curated one
     #[arg(long)]
     pub raw: bool,
     #[command(flatten)]

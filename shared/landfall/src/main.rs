@@ -1,7 +1,7 @@
-//! `landfall`: what the functions do, on files of this machine.
+//! `landfall`: runs the functions on local files.
 //!
-//! Ends with 0 if all is well, 1 if it is not (a file does not pass, a table is not built, metadata is wrong), and 2
-//! for a wrong command or what could not be found out.
+//! The exit status is 0 if all is well, 1 if it is not (a file does not pass, a table is not built, the metadata is
+//! wrong), and 2 if the command is wrong or cannot be carried out.
 
 mod arguments;
 mod output;

@@ -1,4 +1,4 @@
-//! What is said, and how the command ends.
+//! The output and the exit status of a command.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -6,19 +6,18 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
-/// How the command ends.
+/// The outcome of a command, which decides the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// All is well.
     Well,
-    /// A file does not pass, a table is not built, the metadata is wrong.
+    /// A file does not pass, a table is not built, or the metadata is wrong.
     NotWell,
-    /// The command is wrong, or could not be carried out.
+    /// The command is wrong or cannot be carried out.
     Cannot,
 }
 
 impl End {
-    /// Well, or not.
     pub fn of(well: bool) -> Self {
         if well { Self::Well } else { Self::NotWell }
     }
@@ -38,7 +37,7 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
-/// Prints an answer. Whoever has closed the pipe has seen enough of it.
+/// Prints an answer. A closed pipe is not an error: the reader has seen enough.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -47,7 +46,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints what is known of a file or a table, its first line green or red.
+/// Prints the verdict on a file or a table, with its first line in green or red.
 pub(crate) fn print_verdict(text: &str, well: bool) -> io::Result<()> {
     let style = if well { GREEN } else { RED };
     let (first, rest) =
@@ -55,12 +54,12 @@ pub(crate) fn print_verdict(text: &str, well: bool) -> io::Result<()> {
     print(&format!("{style}{first}{style:#}{rest}"))
 }
 
-/// Says what is wrong.
+/// Prints an error to standard error.
 pub(crate) fn complain(what: impl Display) {
     anstream::eprintln!("{RED}error{RED:#}: {what}");
 }
 
-/// Says what may be wrong.
+/// Prints a warning to standard error.
 pub(crate) fn warn(what: impl Display) {
     anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {what}");
 }

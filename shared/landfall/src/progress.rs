@@ -1,5 +1,5 @@
-//! That something is going on, where it takes a while: a bar with a clock on a terminal, elsewhere a line every ten
-//! seconds. Nothing is said of the first two seconds.
+//! Progress of a command that takes a while: a bar with a clock on a terminal, otherwise a line every ten seconds.
+//! Nothing is printed in the first two seconds.
 
 use std::io::IsTerminal;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -11,14 +11,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const SILENT: Duration = Duration::from_secs(2);
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
-/// Tells until it is dropped.
+/// Reports progress until it is dropped.
 pub(crate) struct Progress {
     end: Option<Sender<()>>,
     telling: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Tells what is being done, and how far it is: so much of so much, in bytes, as far as that is known.
+    /// Reports the activity `doing`. `far` returns the bytes done and the total, if they are known.
     pub(crate) fn new(doing: String, far: impl Fn() -> Option<(u64, u64)> + Send + 'static) -> Self {
         let (end, ended) = channel();
         let telling = thread::spawn(move || {
@@ -60,7 +60,7 @@ impl Drop for Progress {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(telling) = self.telling.take() {
-            // it has nothing to say of how it ended
+            // a panic of the reporting thread does not matter
             let _ = telling.join();
         }
     }

@@ -1,4 +1,4 @@
-//! What the commands do: the functions' own work, on files of this machine.
+//! The commands: the functions' own code, applied to local files.
 
 use std::io;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use crate::arguments::{
 use crate::output::{End, complain, print, print_verdict, warn};
 use crate::progress::Progress;
 
-/// Does what is asked, and says how it went.
+/// Runs the command, reports the result and returns the exit status.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let end = match arguments.command {
         Command::Validate(asked) => validate(asked),

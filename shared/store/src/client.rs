@@ -1,4 +1,4 @@
-//! The requests to S3.
+//! The client of S3.
 
 use std::io;
 use std::sync::Arc;
@@ -20,32 +20,32 @@ use crate::object::{Object, Write, url};
 use crate::upload::{PARTS_AT_ONCE, Upload};
 use crate::write_token::WriteToken;
 
-/// S3, as the pipeline uses it.
+/// S3, reduced to the operations that the pipeline needs.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) client: Client,
-    /// For each part that may be on its way.
+    /// One permit for each part in flight.
     sending: Arc<Semaphore>,
 }
 
-/// Of JSON that is read as it comes in.
+/// The read buffer for streamed JSON.
 const JSON_BUFFER_BYTES: usize = 256 << 10;
 
-/// Attempts at an operation that lost to a concurrent one (409), which S3 asks to be repeated.
+/// The number of attempts at an operation that S3 answers with 409, because a concurrent one came first.
 const CONFLICT_ATTEMPTS: u32 = 5;
 
 impl Store {
-    /// From the configuration that all clients share. A custom endpoint is addressed by path: `bucket.127.0.0.1` is no
-    /// host.
+    /// Creates a client from the configuration that all clients share. A custom endpoint is addressed by path, because
+    /// `bucket.127.0.0.1` is not a host.
     pub fn new(config: &SdkConfig) -> Self {
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
         Self { client: Client::from_conf(s3), sending: Arc::new(Semaphore::new(PARTS_AT_ONCE)) }
     }
 
-    /// An object, or one version of it, or `None` when there is none.
+    /// Returns the description of an object, or of one of its versions. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn head(&self, bucket: &str, key: &str, version_id: Option<&str>) -> Result<Option<Object>, Failure> {
         let answer = self
             .client
@@ -77,27 +77,27 @@ impl Store {
             }
             Err(error) => match boot::aws::failure(&error) {
                 failure if failure.kind == FailureKind::NotFound => Ok(None),
-                // a delete marker answers 405 to a request for its own version
+                // a request for the version of a delete marker is answered with 405
                 _ if error.raw_response().is_some_and(|r| r.status().as_u16() == 405) => Ok(None),
                 failure => Err(failure.context(format!("reading the head of {}", url(bucket, key)))),
             },
         }
     }
 
-    /// Every object under a prefix, by key. A prefix that names a folder must end with `/`.
+    /// Lists all objects under a prefix, sorted by key. The prefix of a folder must end with `/`.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>, Failure> {
         let mut objects = Vec::new();
         self.visit(bucket, prefix, |object| objects.push(object)).await?;
         Ok(objects)
     }
 
-    /// As [`Store::list`], for whoever has no room for all of them at once: a page holds a thousand.
+    /// Like [`Store::list`], but passes each object to `visit`, so only one page of a thousand objects is in memory.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn visit(&self, bucket: &str, prefix: &str, mut visit: impl FnMut(Object)) -> Result<(), Failure> {
         let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -117,18 +117,20 @@ impl Store {
         Ok(())
     }
 
-    /// The bytes of exactly this version: fails with [`FailureKind::Conflict`] when the key has other bytes by now.
+    /// Returns the bytes of exactly this version. Fails with [`FailureKind::Conflict`] if the key has other bytes by
+    /// now.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn read(&self, object: &Object) -> Result<ByteStream, Failure> {
         Ok(self.open(object).await?.1)
     }
 
-    /// As [`Store::read`], and the object again with what only its own answer tells: its version and checksum.
+    /// Like [`Store::read`], and also returns the object with its version and checksum. A listing does not contain
+    /// these.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn open(&self, object: &Object) -> Result<(Object, ByteStream), Failure> {
         let answer = self.get(object).checksum_mode(ChecksumMode::Enabled).send().await;
         match answer {
@@ -148,9 +150,9 @@ impl Store {
         }
     }
 
-    /// The bytes of exactly this version, any piece of them, for decoders that run beside the async runtime
-    /// (`tokio::task::spawn_blocking`): fetches an offset and a length that lie within the object. To be called within
-    /// the runtime that the requests are to run on.
+    /// Returns a blocking function that fetches a byte range of exactly this version, given an offset and a length
+    /// within the object. It is for decoders that run beside the async runtime (`tokio::task::spawn_blocking`). Call
+    /// this method inside the runtime that is to carry out the requests.
     pub fn ranges(&self, object: &Object) -> impl Fn(u64, usize) -> io::Result<Bytes> + Send + Sync + 'static + use<> {
         let (store, object, runtime) = (self.clone(), object.clone(), Handle::current());
         move |offset, length| {
@@ -170,25 +172,25 @@ impl Store {
         Ok(body.into_bytes())
     }
 
-    /// Asks for exactly this version.
+    /// Builds a request for exactly this version.
     fn get(&self, object: &Object) -> GetObjectFluentBuilder {
         let get = self.client.get_object().bucket(&object.bucket).key(&object.key);
         get.set_version_id(object.version_id.clone()).if_match(&object.etag)
     }
 
-    /// A small object whole; `None` when there is none.
+    /// Reads a small object into memory. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn read_whole(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         Ok(self.read_tagged(bucket, key).await?.map(|(body, _)| body))
     }
 
-    /// An object of JSON, read as it comes in: what the type leaves out takes no memory. `None` when there is none.
-    /// Fails with [`FailureKind::BadInput`] where it is not what it is said to be.
+    /// Parses a JSON object while it is streamed, so fields that `T` lacks take no memory. Returns `None` if the object
+    /// does not exist. Fails with [`FailureKind::BadInput`] if it cannot be read as `what`.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn read_json<T: DeserializeOwned + Send + 'static>(
         &self,
         bucket: &str,
@@ -206,10 +208,10 @@ impl Store {
         }
     }
 
-    /// As [`Store::read_whole`], with the entity tag: for whoever is to write over exactly that.
+    /// Like [`Store::read_whole`], and also returns the entity tag, for [`Store::put_over`].
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn read_tagged(&self, bucket: &str, key: &str) -> Result<Option<(Vec<u8>, String)>, Failure> {
         let Some(found) = self.newest(bucket, key).await? else { return Ok(None) };
         let etag = found.e_tag().unwrap_or_default().to_owned();
@@ -218,7 +220,7 @@ impl Store {
         Ok(Some((body.to_vec(), etag)))
     }
 
-    /// What is under a key now, its body yet to be read; `None` when there is nothing.
+    /// Opens the newest version under a key, without reading its body. Returns `None` if there is none.
     async fn newest(&self, bucket: &str, key: &str) -> Result<Option<GetObjectOutput>, Failure> {
         match self.client.get_object().bucket(bucket).key(key).send().await {
             Ok(found) => Ok(Some(found)),
@@ -232,8 +234,8 @@ impl Store {
     /// Writes a small object.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object. [`FailureKind::Conflict`] where the key is
-    /// taken and may not be.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object. It is
+    /// [`FailureKind::Conflict`] if the key is taken and `write` is [`Write::IfAbsent`].
     pub async fn put(
         &self,
         bucket: &str,
@@ -245,11 +247,11 @@ impl Store {
         self.put_where(bucket, key, body, content_type, (write.if_none_match(), None)).await.map(drop)
     }
 
-    /// Writes a small object over exactly the one with an entity tag, or where there is none; returns the new entity
-    /// tag. Fails with [`FailureKind::Conflict`] when another write was quicker.
+    /// Writes a small object, on condition that the key still has the entity tag `before`, or still has no object.
+    /// Returns the new entity tag. Fails with [`FailureKind::Conflict`] if another write came first.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn put_over(
         &self,
         bucket: &str,
@@ -263,14 +265,14 @@ impl Store {
             None => (Write::IfAbsent.if_none_match(), None),
         };
         let written = self.put_where(bucket, key, body, content_type, conditions).await;
-        // S3 answers so where the object is gone
+        // S3's answer to `If-Match` if the object is gone
         written.map_err(|failure| match failure.kind {
             FailureKind::NotFound if before.is_some() => Failure { kind: FailureKind::Conflict, ..failure },
             _ => failure,
         })
     }
 
-    /// Writes under the conditions `If-None-Match` and `If-Match`.
+    /// Writes under the conditions `If-None-Match` and `If-Match`, and returns the new entity tag.
     async fn put_where(
         &self,
         bucket: &str,
@@ -293,26 +295,26 @@ impl Store {
         }
     }
 
-    /// A streaming write. Nothing is visible under the key until [`Upload::finish`].
+    /// Begins a streaming write. Nothing is visible under the key before [`Upload::finish`].
     pub fn upload(&self, bucket: &str, key: &str, content_type: &str) -> Upload {
         Upload::new(self.client.clone(), Arc::clone(&self.sending), bucket, key, content_type)
     }
 
-    /// Whether what lies under a key comes of the same write as an object, as its copies do; `None` when nothing is
-    /// there.
+    /// Returns whether the object under a key comes from the same write as `object`. A copy does, because it keeps the
+    /// write token. Returns `None` if there is no object under the key.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn is_same_write(&self, object: &Object, bucket: &str, key: &str) -> Result<Option<bool>, Failure> {
         let Some(there) = WriteToken::of(&self.client, bucket, key).await? else { return Ok(None) };
         let ours = WriteToken::of(&self.client, &object.bucket, &object.key).await?;
         Ok(Some(there.is_some() && ours == Some(there)))
     }
 
-    /// Deletes exactly this version; success when it is gone already. Later versions of the key stay.
+    /// Deletes exactly this version, and succeeds if it is already gone. Later versions of the key stay.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn delete(&self, object: &Object) -> Result<(), Failure> {
         let delete = self.client.delete_object().bucket(&object.bucket).key(&object.key);
         let delete = match &object.version_id {
@@ -328,7 +330,7 @@ impl Store {
         }
     }
 
-    /// S3 answers 409 to one of two writes of a key that cross; the loser is to ask again. 412 is final.
+    /// Repeats a request that S3 answers with 409: two writes of a key overlapped, and this one lost. 412 is final.
     pub(crate) async fn repeat_conflicts<T, E, Sent>(&self, send: impl Fn() -> Sent) -> Result<T, Failure>
     where
         E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + 'static,
@@ -351,13 +353,13 @@ impl Store {
     }
 }
 
-/// A blocking reader of an object's bytes, for decoders that run beside the async runtime
+/// Returns a blocking reader of an object's bytes, for decoders that run beside the async runtime
 /// (`tokio::task::spawn_blocking`).
 pub fn blocking_reader(body: ByteStream) -> impl std::io::Read + Send + 'static {
     tokio_util::io::SyncIoBridge::new(body.into_async_read())
 }
 
-/// A bucket without versions calls them `null`.
+/// Without versioning, S3 reports the version `null`.
 fn version(id: Option<&str>) -> Option<String> {
     id.filter(|id| *id != "null").map(str::to_owned)
 }

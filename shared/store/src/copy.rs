@@ -1,4 +1,4 @@
-//! A server-side copy of exactly one version of an object, only where the target key is free.
+//! A server-side copy of exactly one version of an object, made only if the target key is free.
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use contract::{Failure, FailureKind};
@@ -9,39 +9,39 @@ use crate::client::Store;
 use crate::object::{Object, url};
 use crate::patience::patient;
 
-/// CopyObject takes sources up to 5 GB; larger ones are copied in parts.
+/// CopyObject accepts sources of up to 5 GB. Larger ones are copied in parts.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
 const COPY_OBJECT_LIMIT: u64 = 5_000_000_000;
-/// The least size of a part: S3 copies one in a few seconds.
+/// The smallest part. S3 copies a part of this size in a few seconds.
 const PART_BYTES: u64 = 256 << 20;
-/// The most parts that an object may have.
+/// The most parts that an object can have.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
 const MOST_PARTS: u64 = 10_000;
-/// Parts of a copy that are on their way at once: no byte of them comes here.
+/// Parts of one copy that are in flight at once. Their bytes do not pass through this process.
 const PARTS_AT_ONCE: usize = 8;
 
-/// `CopySource` is URL-encoded but for the slashes.
+/// The characters to escape in `CopySource`, which is URL-encoded except for its slashes.
 const SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// How a copy came out.
+/// The outcome of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {
-    /// The object is new under the target key.
+    /// The copy created the object.
     Now,
-    /// Something was there before; whether it is the same is for the caller to find out.
+    /// The target key was taken. The caller has to find out whether it holds the same object.
     TargetExists,
 }
 
 impl Store {
-    /// Copies `from` to another key without reading it. Fails with [`FailureKind::Conflict`] when the source has
-    /// other bytes by now, and with [`FailureKind::NotFound`] when that version is gone.
+    /// Copies `from` to another key within S3. Fails with [`FailureKind::Conflict`] if the source has other bytes by
+    /// now, and with [`FailureKind::NotFound`] if its version is gone.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn copy_if_absent(&self, from: &Object, bucket: &str, key: &str) -> Result<Copied, Failure> {
         let doing = || format!("copying {} to {}", from.url(), url(bucket, key));
-        // A precondition of the source and one of the target both answer 412: ask first, so that the answer is clear.
-        // The write itself is conditional all the same: between the two requests another copy may finish.
+        // A failed precondition is answered with 412, whether on the source or on the target. This check first makes
+        // the answer clear. The write is conditional anyway, since another copy may finish between the two requests.
         if self.head(bucket, key, None).await?.is_some() {
             return Ok(Copied::TargetExists);
         }
@@ -74,7 +74,7 @@ impl Store {
         let of = of.set_version_id(from.version_id.clone()).if_match(&from.etag).send().await;
         let of = of.map_err(|error| boot::aws::failure(&error))?;
         let create = self.client.create_multipart_upload().bucket(bucket).key(key);
-        // CopyObject keeps these; parts know nothing of them
+        // CopyObject copies these; UploadPartCopy does not
         let create = create.set_metadata(of.metadata).set_content_type(of.content_type);
         let create = create.checksum_algorithm(checksum_algorithm(from)).checksum_type(ChecksumType::FullObject);
         let created = create.send().await.map_err(|error| boot::aws::failure(&error))?;
@@ -119,12 +119,13 @@ impl Store {
     }
 }
 
-/// The size of a copy's parts.
+/// Returns the size of a copy's parts.
 fn part_bytes(bytes: u64) -> u64 {
     bytes.div_ceil(MOST_PARTS).max(PART_BYTES)
 }
 
-/// The source's own, where S3 computes it of whole objects: the two can be compared.
+/// Returns the source's own algorithm, so that the checksums of source and copy can be compared. If S3 cannot compute
+/// that one for a whole multipart object, returns CRC-64/NVME.
 fn checksum_algorithm(from: &Object) -> ChecksumAlgorithm {
     match from.checksum.as_deref().and_then(|checksum| checksum.split_once(':')) {
         Some(("crc32", _)) => ChecksumAlgorithm::Crc32,

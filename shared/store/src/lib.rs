@@ -1,4 +1,4 @@
-//! The areas' objects in S3: list, read, write once, copy one exact version, delete one exact version. Every failure
+//! Access to the areas in S3: list, read, write once, copy one exact version, delete one exact version. Every failure
 //! names the object.
 
 mod client;

@@ -1,37 +1,37 @@
-//! Objects of S3, and how they may be written.
+//! S3 objects, and the conditions under which they are written.
 
-/// One version of one object, as S3 described it.
+/// One version of an object, as S3 described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     /// Bucket name.
     pub bucket: String,
     /// Key, not encoded.
     pub key: String,
-    /// Absent where the bucket has no versions, and in listings.
+    /// `None` in listings, and if the bucket is not versioned.
     pub version_id: Option<String>,
-    /// Entity tag with its quotes.
+    /// Entity tag, including its quotes.
     pub etag: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// When it was written, in Unix seconds.
+    /// Time of the write, in Unix seconds.
     pub last_modified: u64,
-    /// The checksum that S3 keeps, as `algorithm:base64`.
+    /// The checksum that S3 stores, as `algorithm:base64`. `None` in listings.
     pub checksum: Option<String>,
 }
 
 impl Object {
-    /// `s3://bucket/key`
+    /// Returns `s3://bucket/key`.
     pub fn url(&self) -> String {
         url(&self.bucket, &self.key)
     }
 
-    /// What tells it from other versions of the key: the version, or the entity tag where there are none.
+    /// Returns an identifier of this version: its version id or, without versioning, its entity tag without quotes.
     pub fn version_word(&self) -> &str {
         self.version_id.as_deref().unwrap_or(self.etag.trim_matches('"'))
     }
 }
 
-/// `s3://bucket/key`
+/// Returns `s3://bucket/key`.
 pub fn url(bucket: &str, key: &str) -> String {
     format!("s3://{bucket}/{key}")
 }
@@ -41,7 +41,7 @@ pub fn url(bucket: &str, key: &str) -> String {
 pub enum Write {
     /// The newest write wins.
     Replace,
-    /// Fails with [`FailureKind::Conflict`] when the key is taken.
+    /// Fails with [`FailureKind::Conflict`](contract::FailureKind::Conflict) if the key is taken.
     IfAbsent,
 }
 

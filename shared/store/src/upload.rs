@@ -1,4 +1,4 @@
-//! A streaming write: parts go out in the background while bytes come in.
+//! A streaming write: parts are sent in the background while bytes arrive.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use crate::object::{Write, url};
 use crate::patience::patient;
 use crate::write_token::WriteToken;
 
-/// The size of a part. 10,000 parts are the most that S3 takes: 78 GiB an object.
+/// The size of a part. S3 accepts at most 10,000 parts, which limits an object to 78 GiB.
 pub const PART_BYTES: usize = 8 << 20;
 
-/// Parts that are on their way at once, of all writes of a [`Store`](crate::Store). Besides them each write holds the
-/// part that it fills: five parts in memory for one write, and one more for each other write under way.
+/// The parts in flight at once, over all writes of a [`Store`](crate::Store). Each write also holds the part that it is
+/// filling. So one write holds five parts in memory, and each further write one more.
 pub const PARTS_AT_ONCE: usize = 4;
 
-/// The checksum of what is written in parts: of the whole object, so that it can be compared whatever its parts are. S3
-/// takes a part's checksum when the upload is completed only if it was created with the algorithm.
+/// The checksum of a multipart upload. It covers the whole object, so it does not depend on how the object is split. S3
+/// accepts the checksums of parts on completion only if the upload was created with the algorithm.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>
 const CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 
-/// A write under way. One part or less goes up as a single request, more as a multipart upload. A write that is dropped
-/// is abandoned, as far as the process still lives.
+/// A write in progress. Up to one part is sent as a single request, more than that as a multipart upload. Dropping the
+/// write aborts it in the background, unless the runtime is gone.
 #[derive(Debug)]
 pub struct Upload {
     client: Client,
@@ -39,26 +39,26 @@ pub struct Upload {
     buffer: Vec<u8>,
     bytes: u64,
     multipart: Option<Multipart>,
-    /// What every later call fails with: bytes are missing.
+    /// The failure of every later call: bytes are missing.
     failed: Option<Failure>,
 }
 
 #[derive(Debug)]
 struct Multipart {
     id: String,
-    /// The number of the part that was begun last.
+    /// The number of the last part that was started.
     begun: i32,
     under_way: JoinSet<Result<CompletedPart, Failure>>,
-    /// By number: they may come through in another order.
+    /// By part number, since parts may finish in any order.
     sent: BTreeMap<i32, CompletedPart>,
 }
 
-/// What a finished write left.
+/// The object that a finished write created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uploaded {
     /// Size of the object.
     pub bytes: u64,
-    /// Its entity tag with quotes.
+    /// Entity tag, including its quotes.
     pub etag: String,
 }
 
@@ -83,16 +83,16 @@ impl Upload {
         &self.key
     }
 
-    /// Bytes given so far.
+    /// Bytes accepted so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Adds bytes. A part that is full goes out in the background; this waits only while as many as may be are on their
-    /// way. A part that cannot be sent fails the next call, and every one after it.
+    /// Adds bytes. A full part is sent in the background. This waits only if [`PARTS_AT_ONCE`] parts are already in
+    /// flight. If a part cannot be sent, the next call and all calls after it fail.
     ///
     /// # Errors
-    /// Where a part could not be sent: the upload is over.
+    /// Fails if a part could not be sent. The upload is then lost.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         self.check()?;
         self.bytes += bytes.len() as u64;
@@ -107,12 +107,12 @@ impl Upload {
         Ok(())
     }
 
-    /// Sends what is buffered as the last part, even if the object is smaller than a part, and waits for all parts: a
-    /// sealed write holds no bytes, so that many can wait to be finished together. Only [`Upload::finish`] or
-    /// [`Upload::abandon`] may follow.
+    /// Sends the buffered bytes as the last part, however few they are, and waits for all parts. A sealed write holds
+    /// no bytes, so many of them can wait to be finished together. Only [`Upload::finish`] or [`Upload::abandon`] may
+    /// follow.
     ///
     /// # Errors
-    /// Where a part could not be sent: the upload is over.
+    /// Fails if a part could not be sent. The upload is then lost.
     pub async fn seal(&mut self) -> Result<(), Failure> {
         self.check()?;
         if !self.buffer.is_empty() || self.multipart.is_none() {
@@ -126,10 +126,11 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the object visible, whole. A write that cannot be finished is abandoned.
+    /// Makes the whole object visible. If that fails, the write is abandoned.
     ///
     /// # Errors
-    /// Where a part could not be sent, the object cannot be completed, or its key is taken and may not be.
+    /// Fails if a part could not be sent, or the object cannot be completed. Fails with [`FailureKind::Conflict`] if
+    /// the key is taken and `write` is [`Write::IfAbsent`].
     pub async fn finish(mut self, write: Write) -> Result<Uploaded, Failure> {
         let finished = match (&self.failed, &self.multipart) {
             (None, None) => self.put(write).await,
@@ -147,15 +148,15 @@ impl Upload {
         }
     }
 
-    /// Returns the write up: nothing becomes visible, and S3 keeps no parts. An upload that is not even abandoned (the
-    /// process died) goes by the bucket's lifecycle rule.
+    /// Gives up the write: nothing becomes visible, and S3 keeps no parts. If the process dies before that, the
+    /// bucket's lifecycle rule removes the parts.
     pub async fn abandon(mut self) {
         if let Some(stopped) = self.stop() {
             stopped.await;
         }
     }
 
-    /// Fails once a part could not be sent.
+    /// Collects finished parts, and fails if one could not be sent.
     fn check(&mut self) -> Result<(), Failure> {
         while let Some(multipart) = &mut self.multipart
             && let Some(part) = multipart.under_way.try_join_next()
@@ -165,7 +166,7 @@ impl Upload {
         self.failed.clone().map_or(Ok(()), Err)
     }
 
-    /// Takes note of a part that came through, or did not: then the others need not either.
+    /// Records a part that was sent. If it could not be sent, cancels the others too.
     fn sent(&mut self, part: Result<CompletedPart, Failure>) -> Result<(), Failure> {
         match (part, &mut self.multipart) {
             (Ok(part), Some(multipart)) => {
@@ -184,8 +185,8 @@ impl Upload {
         self.failed.get_or_insert(self.context(failure)).clone()
     }
 
-    /// Begins to send what is buffered. The buffer is taken after the last wait, so that a call that is given up while
-    /// it waits loses nothing.
+    /// Starts to send the buffered bytes. The buffer is taken after the last await point, so a cancelled call loses
+    /// nothing.
     async fn send_part(&mut self) -> Result<(), Failure> {
         if self.multipart.is_none() {
             let create = self.client.create_multipart_upload().bucket(&self.bucket).key(&self.key);
@@ -220,7 +221,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Returns the object's entity tag.
+    /// Completes the upload and returns the object's entity tag.
     async fn complete(&mut self, write: Write) -> Result<String, Failure> {
         self.seal().await?;
         let Some(multipart) = &self.multipart else { return self.put(write).await };
@@ -244,7 +245,7 @@ impl Upload {
         }
     }
 
-    /// Returns the object's entity tag.
+    /// Writes the object with a single request and returns its entity tag.
     async fn put(&mut self, write: Write) -> Result<String, Failure> {
         let put = self.client.put_object().bucket(&self.bucket).key(&self.key).content_type(&self.content_type);
         let put = put.metadata(WriteToken::NAME, self.token.word()).set_if_none_match(write.if_none_match());
@@ -259,13 +260,13 @@ impl Upload {
         self.token.settle(&self.client, &self.bucket, &self.key, self.context(refused)).await
     }
 
-    /// Stops what is on its way. What comes of it aborts the upload, if there is one.
+    /// Takes the multipart upload, if there is one, and returns a future that cancels its parts and aborts it.
     fn stop(&mut self) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
         let mut multipart = self.multipart.take()?;
         let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(&self.key).upload_id(multipart.id);
         let key = self.key.clone();
         Some(async move {
-            // a part that arrives after the abort would stay
+            // a part that arrives after the abort would be kept
             multipart.under_way.shutdown().await;
             match abort.send().await.map_err(|error| boot::aws::failure(&error)) {
                 Err(error) if error.kind != FailureKind::NotFound => {

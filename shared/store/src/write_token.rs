@@ -1,7 +1,7 @@
-//! A token tells one write from every other under its key, by a line of the object's metadata.
+//! Write tokens: a random line of an object's metadata identifies the write that created the object.
 //!
-//! A write may come through while its answer is lost. The client then asks again, and is refused: the key is taken, or
-//! the upload is no more. Only the token tells whether it is this very write that is in the way.
+//! A write may succeed although its response is lost. The client then repeats the request and is refused, because the
+//! key is taken or the upload no longer exists. Only the token shows whether the object is this client's own.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -15,11 +15,11 @@ use crate::object::url;
 pub(crate) struct WriteToken(String);
 
 impl WriteToken {
-    /// Its name among the object's metadata.
+    /// The token's key in the object's metadata.
     pub(crate) const NAME: &str = "landfall-write";
 
     pub(crate) fn new() -> Self {
-        // the standard library takes their keys from the system's random numbers
+        // the standard library seeds these from the system's random numbers
         let [one, other] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
         Self(format!("{one:016x}{other:016x}"))
     }
@@ -28,7 +28,7 @@ impl WriteToken {
         &self.0
     }
 
-    /// The word of the write that an object comes of, if it has one; `None` when there is no object.
+    /// Returns the token of the object under a key, if it has one. The outer `None` means that there is no object.
     pub(crate) async fn of(client: &Client, bucket: &str, key: &str) -> Result<Option<Option<String>>, Failure> {
         match client.head_object().bucket(bucket).key(key).send().await {
             Ok(head) => Ok(Some(head.metadata().and_then(|of| of.get(Self::NAME)).cloned())),
@@ -39,7 +39,8 @@ impl WriteToken {
         }
     }
 
-    /// Whether a write that was refused came through all the same: the object's entity tag then, else the refusal.
+    /// Finds out whether a refused write succeeded nevertheless. Returns the object's entity tag if it did, otherwise
+    /// the refusal.
     pub(crate) async fn settle(
         &self,
         client: &Client,

@@ -1,4 +1,4 @@
-//! All SQL is checked without a file: what is wrong is told at once, table by table.
+//! `landfall check` plans all SQL without any data and reports all problems at once, table by table.
 
 use serde_json::json;
 

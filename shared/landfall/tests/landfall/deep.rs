@@ -1,10 +1,10 @@
-//! No SQL ends the process: it runs, or a message says that it is too deep.
+//! Deeply nested SQL does not crash the process: it runs, or a message says that it is too deep.
 
 use serde_json::json;
 
 use crate::desk::Desk;
 
-/// The exit status (none where a signal ended it), and what it said.
+/// Returns the exit status (`None` if a signal ended the process) and the text on standard error.
 fn build(sql: &str) -> (Option<i32>, String) {
     let desk = Desk::new();
     desk.table("raw", "t", &["id long", "s character"], json!({}));

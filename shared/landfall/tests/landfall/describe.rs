@@ -1,4 +1,4 @@
-//! From a sample to tables, by the command alone.
+//! From a sample file to built tables, with `landfall` alone.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! A folder with metadata and files, and the command over it.
+//! A temporary folder with metadata and files, in which `landfall` runs.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 pub(crate) struct Desk(TempDir);
 
-/// How a command has ended: its exit status (none where a signal ended it), and what it said.
+/// The result of a command: its exit status (`None` if a signal ended it) and its output.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub status: Option<i32>,
@@ -35,7 +35,8 @@ impl Desk {
         fs::write(path, text).unwrap();
     }
 
-    /// A table of `stage`. Columns are `name type`, with ` not null` after it; `more` is merged in.
+    /// Writes the metadata of a table of `stage`. Each column is `name type`, or `name type not null`. The keys of
+    /// `more` are merged in.
     pub(crate) fn table(&self, stage: &str, name: &str, columns: &[&str], more: Value) {
         let column = |text: &&str| {
             let (name, rest) = text.split_once(' ').unwrap();
@@ -56,7 +57,7 @@ impl Desk {
         self.write(&format!("meta_data/{stage}/{name}.sql"), sql);
     }
 
-    /// Runs `landfall` in the folder.
+    /// Runs `landfall` in the folder and waits for its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         let ended = self.command(arguments).output().unwrap();
         Ended::of(ended)

@@ -1,4 +1,4 @@
-//! The command line over files of this machine: what it prints, and how it ends.
+//! The command line on local files: its output and its exit status.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 

@@ -1,4 +1,4 @@
-//! What the terminal is shown.
+//! The output that reaches a terminal.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::desk::Desk;
 
-/// A line of its own, a command to the terminal, text that runs backwards, and what is not seen at all.
+/// A line break, terminal commands, text that runs backwards, and invisible characters.
 const EVIL: &str =
     "x\n\nTo repair: visit http://evil.example\u{1b}[31m\u{9b}2J\u{202e}gpj\u{2066}\u{200b}\u{feff}\u{a0}\u{2028}y";
 fn is_plain(text: &str) -> bool {
@@ -60,7 +60,7 @@ fn a_verdict_is_the_exit_status_and_no_colour_is_where_no_terminal_is() {
 #[test]
 fn a_pipe_that_is_closed_is_no_failure() {
     let desk = desk();
-    // more than a pipe holds
+    // more output than a pipe buffers
     for n in 0..400 {
         desk.table("curated", &format!("t{n}"), &["a int", "b character", "c character", "d character"], json!({}));
         desk.sql("curated", &format!("t{n}"), "SELECT n AS a, s AS b, s AS c, s AS d FROM t");

@@ -6,7 +6,7 @@ use store::{Copied, Object};
 
 use crate::{assert_fails, store};
 
-/// An object that its description says is so large: S3 alone would know better.
+/// Returns an object whose description claims a size of `bytes`. The account in memory does not compare.
 async fn object(aws: &Aws, bytes: u64) -> Object {
     aws.account().put("from", "k", "the bytes");
     let found = store(aws, 1).await.head("from", "k", None).await.expect("an answer").expect("an object");

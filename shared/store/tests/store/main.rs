@@ -1,4 +1,4 @@
-//! The store over an AWS account in memory.
+//! The store on an in-memory AWS account.
 
 mod copy;
 mod upload;
@@ -8,7 +8,7 @@ use contract::{Failure, FailureKind};
 use fake_aws::Aws;
 use store::Store;
 
-/// The client tries each request up to so many times.
+/// Returns a store that tries each request up to `attempts` times.
 async fn store(aws: &Aws, attempts: u32) -> Store {
     Store::new(&aws.config_with_attempts(attempts).await)
 }

@@ -6,12 +6,12 @@ use store::{PART_BYTES, PARTS_AT_ONCE, Write};
 
 use crate::{assert_fails, store};
 
-/// No two parts of it are the same.
+/// Returns bytes without two equal parts.
 fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes / 8).flat_map(|n| (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
 }
 
-/// Until nothing is left of any upload.
+/// Waits until no upload is left, and checks that no object is.
 async fn nothing_is_left(aws: &Aws) {
     let started = Instant::now();
     while !aws.account().uploads().is_empty() {
@@ -24,7 +24,7 @@ async fn nothing_is_left(aws: &Aws) {
 #[tokio::test]
 async fn parts_go_out_together_and_make_the_object_in_their_order() {
     let aws = Aws::start().await;
-    // the first part comes through after those behind it
+    // the first part is repeated and so arrives after later ones
     aws.account().fail_step("part ", Fault::refused(503));
     aws.account().slow = Some(("part ".into(), Duration::from_millis(100)));
     let body = noise(6 * PART_BYTES + 8);
@@ -73,7 +73,7 @@ async fn a_part_that_fails_fails_the_write_and_leaves_nothing() {
             }
         }
         assert_fails(written, FailureKind::Unavailable, "writing s3://b/k: InternalError");
-        // the parts that are missing are never left out
+        // the object must not be completed without the missing part
         aws.account().heal();
         assert_fails(upload.write(b"more").await, FailureKind::Unavailable, "s3://b/k");
         assert_fails(upload.seal().await, FailureKind::Unavailable, "s3://b/k");

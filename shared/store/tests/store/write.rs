@@ -4,7 +4,7 @@ use store::{PART_BYTES, Store, Write};
 
 use crate::{assert_fails, store};
 
-/// The ways to write an object: at once, as a stream of less than a part, and as one of more.
+/// The ways to write an object: in one call, or as a stream that is shorter or longer than a part.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Put,
@@ -51,7 +51,7 @@ async fn a_write_whose_answer_was_lost_is_known_again() {
 async fn a_key_that_is_taken_is_a_conflict() {
     for way in WAYS {
         let aws = Aws::start().await;
-        // even by the same bytes: they came by another write
+        // equal bytes from another write are a conflict too
         aws.account().put("b", "k", way.body());
         assert_fails(way.write(&store(&aws, 3).await, Write::IfAbsent).await, FailureKind::Conflict, "s3://b/k");
         assert_eq!(aws.account().inventory(), [("b/k".to_owned(), 1)]);
@@ -104,12 +104,12 @@ async fn a_write_over_a_known_state_is_made_once_and_over_no_other() {
     let (text, etag) = store.read_tagged("b", "k").await.unwrap().unwrap();
     assert_eq!((text, etag.as_str()), (b"2".to_vec(), second.as_str()));
 
-    // the answer is lost, and the client is refused when it asks again
+    // the response is lost, and the repeated request is refused
     aws.account().fail_step("put b/k", Fault::lost());
     let (third, _) = put("3", Some(&second)).await.unwrap();
     assert_eq!(store.read_tagged("b", "k").await.unwrap().unwrap(), (b"3".to_vec(), third.clone()));
 
-    // gone is not as it was
+    // an object that is gone has changed
     let gone = store.put_over("b", "gone", Vec::new(), "text/plain", Some(&third)).await;
     assert_fails(gone.map(drop), FailureKind::Conflict, "s3://b/gone");
     assert_eq!(store.read_tagged("b", "gone").await.unwrap(), None);
