@@ -1,5 +1,5 @@
-//! DataFusion as curate runs it: a session whose rules and functions stop where DataFusion's own would give a wrong
-//! value without a word.
+//! DataFusion as curate runs it. The session's rules and functions return the right value, or fail, where DataFusion's
+//! own would silently return a wrong one.
 
 mod aggregate;
 mod apart;
@@ -61,18 +61,18 @@ use crate::engine::projection::ColumnsPushdown;
 use crate::engine::sum::CheckedSum;
 use crate::query::Said;
 
-/// A session for one query, which may account for so many bytes; what it needs more goes to disk.
+/// Creates a session for one query. The query may use `memory_bytes` of memory, and spills to disk beyond that.
 pub(crate) fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
-    // a pool of its own: what a query must write to disk does not depend on what runs beside it
+    // a pool of its own, so that what a query spills does not depend on the queries that run beside it
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(memory_bytes, 1.0);
     let runtime = runtime.build_arc().map_err(Failure::internal)?;
-    // One partition keeps rows in the order of the files, so that the same inputs give the same bytes. Decoding, the
-    // queries and encoding run side by side all the same.
+    // One partition keeps rows in the order of the files, so that the same inputs produce the same bytes. Decoding, the
+    // queries and encoding still run in parallel.
     let mut config = SessionConfig::new().with_target_partitions(1);
-    // a LIMIT cuts groups and rows off that a window below it is of
+    // a LIMIT would cut off groups and rows that a window below it needs
     config.options_mut().optimizer.enable_topk_aggregation = false;
     config.options_mut().optimizer.enable_window_limits = false;
-    // its two planners differ on what may be null, where nothing is:
+    // its two planners disagree on nullability, though no value is null:
     // <https://github.com/apache/datafusion/issues/24096>
     config.options_mut().execution.skip_physical_aggregate_schema_check = true;
     let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
@@ -96,7 +96,7 @@ pub(crate) fn session(memory_bytes: usize) -> Result<SessionContext, Failure> {
     Ok(context)
 }
 
-/// DataFusion's rules for queries, and ours.
+/// Returns DataFusion's rules for logical plans, together with ours.
 fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(PushDownConditions::default());
     let together: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(GuardTogether);
@@ -110,11 +110,11 @@ fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules.collect()
 }
 
-/// DataFusion's rules for plans, and ours.
+/// Returns DataFusion's rules for physical plans, together with ours.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
-    // conditions are where they belong by then; this one takes columns of one name on both sides of a join for one, and
-    // no table here has a use for it
+    // Conditions are already in place by then. This rule takes columns of the same name on both sides of a join for
+    // one, and no table here benefits from it.
     rules.retain(|rule| !rule.name().starts_with("FilterPushdown"));
     for rule in rules.iter_mut().filter(|rule| rule.name() == "ProjectionPushdown") {
         *rule = Arc::new(ColumnsPushdown);
@@ -124,7 +124,7 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     rules
 }
 
-/// A query's plan, put right where its text means something else than DataFusion takes it for.
+/// Corrects a query's plan where DataFusion reads the SQL differently from what it means, or refuses the plan.
 pub(crate) fn mend(plan: LogicalPlan, said: &Said) -> PlanResult<LogicalPlan> {
     subquery::check(&plan)?;
     micros::mend(cast::mend(beside::mend(words::mend(using::mend(lateral::mend(plan)?, said)?)?)?)?)

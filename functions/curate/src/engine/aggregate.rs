@@ -1,4 +1,4 @@
-//! Aggregates of DataFusion that are another one in one respect.
+//! DataFusion's aggregates, each with one behaviour replaced.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 use crate::engine::extreme;
 use crate::engine::frame::{self, Frame};
 
-/// Those that are registered in place of DataFusion's.
+/// Returns the aggregates to register in place of DataFusion's.
 pub(super) fn functions() -> impl Iterator<Item = AggregateUDF> {
     let all = all_default_aggregate_functions().into_iter();
     let moving = all.filter(|function| frame::NAMES.contains(&function.name()));
@@ -23,12 +23,12 @@ pub(super) fn functions() -> impl Iterator<Item = AggregateUDF> {
     moving.map(|function| Change::Windows.of(function)).chain(extremes)
 }
 
-/// In which.
+/// The behaviour that is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Change {
-    /// Windows that move: [`Frame`].
+    /// Moving windows, computed by [`Frame`].
     Windows,
-    /// Groups: [`extreme`].
+    /// Groups, computed by [`extreme`].
     Groups,
 }
 

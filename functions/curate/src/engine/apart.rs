@@ -1,8 +1,10 @@
-//! Expressions that are kept apart from each other, or from a literal, where DataFusion would make something else of
-//! the two: of `x IN (1) AND x IN (2)` it makes one list, finds it empty, and says false where x is null; of `x IN (7,
-//! 3) AND x NOT IN (7, NULL)` it makes `x IN (3)`, which is true; `CAST(n AS INT) = 1` becomes `n = 1.00`, which 1.25
-//! is not. And of a list it sees what it would be for no rows at all: where an item is a value then, as a CASE is, it
-//! is that for all.
+//! Keeps expressions apart from each other, or from a literal, where DataFusion would combine them wrongly:
+//!
+//! - `x IN (1) AND x IN (2)` becomes one empty list, which is false where `x` is null.
+//! - `x IN (7, 3) AND x NOT IN (7, NULL)` becomes `x IN (3)`, which can be true.
+//! - `CAST(n AS INT) = 1` becomes `n = 1.00`, which does not hold for 1.25.
+//! - The items of a list are evaluated for no rows. An item that is then a scalar, such as a CASE, is used for all
+//!   rows.
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use datafusion::logical_expr::{
     Signature, TryCast, Volatility,
 };
 
-/// Keeps the items of a list apart that are not the same for all rows.
+/// Wraps the items of an IN list that are neither literals nor columns.
 pub(super) fn items(expression: Expr) -> Result<Transformed<Expr>> {
     let Expr::InList(InList { expr, list, negated }) = expression else { return Ok(Transformed::no(expression)) };
     let mut kept_apart = false;
@@ -31,7 +33,7 @@ pub(super) fn items(expression: Expr) -> Result<Transformed<Expr>> {
     Ok(Transformed::new_transformed(expression, kept_apart))
 }
 
-/// Keeps the lists of an AND or OR apart.
+/// Wraps the right side's IN lists of an AND or OR if the left side looks up the same expression.
 pub(super) fn check(expression: Expr) -> Result<Transformed<Expr>> {
     let Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) = &expression else {
         return Ok(Transformed::no(expression));
@@ -51,8 +53,8 @@ pub(super) fn check(expression: Expr) -> Result<Transformed<Expr>> {
     Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: left.clone(), op: *op, right: apart.data.into() })))
 }
 
-/// A CAST that loses something or may have no answer, or the expression if it is none: `TRY_CAST(s AS INT) IS DISTINCT
-/// FROM NULL` becomes `s IS DISTINCT FROM NULL`.
+/// Wraps a CAST that can lose information, and every TRY_CAST. Otherwise `TRY_CAST(s AS INT) IS DISTINCT FROM NULL`
+/// would become `s IS DISTINCT FROM NULL`.
 pub(super) fn cast(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (of, to) = match &expression {
         Expr::Cast(Cast { expr, field }) => (expr, field.data_type()),
@@ -69,7 +71,7 @@ pub(super) fn cast(expression: Expr, schema: &DFSchema) -> Result<Transformed<Ex
     Ok(if loses { Transformed::yes(Apart::call(expression, 0)) } else { Transformed::no(expression) })
 }
 
-/// What is looked up in lists there.
+/// Returns the expressions that the conditions look up in IN lists.
 fn lists(of: &Expr) -> Result<Vec<&Expr>> {
     let mut found = Vec::new();
     of.apply(|part| {
@@ -87,7 +89,7 @@ fn lists(of: &Expr) -> Result<Vec<&Expr>> {
     Ok(found)
 }
 
-/// A value as it is.
+/// Returns its argument unchanged, always as an array. Calls with different numbers are different expressions.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Apart {
     number: usize,

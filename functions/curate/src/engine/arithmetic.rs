@@ -1,6 +1,6 @@
-//! `+`, `-`, `*`, `/`, `<<` and signs that stop where the result is none of the type. DataFusion's own wrap around, or
-//! give decimals with more digits than there are: a number past the largest one would be a small one, and nobody would
-//! be told. Spark and Athena stop too. Decimals divide as in Spark: rounded half up, with as many digits as it gives.
+//! `+`, `-`, `*`, `/`, `<<` and negation that fail if the result overflows its type. DataFusion's own wrap around, or
+//! return decimals with too many digits: a number past the largest one would silently become a small one. Spark and
+//! Athena fail too. Decimals divide as in Spark: rounded half up, to the number of digits that Spark returns.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::engine::decimal::divide_half_up;
 use crate::engine::rewrite::rewrite;
 use crate::engine::{apart, cast, nan, zero};
 
-/// Puts [`Checked`] in place of the operators. To run after the types of both sides have been made the same.
+/// Replaces the operators by [`Checked`]. Runs after type coercion.
 #[derive(Debug)]
 pub(super) struct CheckArithmetic;
 
@@ -87,14 +87,14 @@ fn result_type(operation: Operation, expression: &Expr, schema: &DFSchema) -> Re
     }
 }
 
-/// Spark's type of the quotient of two decimals.
+/// Returns Spark's type of the quotient of two decimals.
 fn quotient(left: &DataType, right: &DataType) -> DataType {
     let (DataType::Decimal128(p1, s1), DataType::Decimal128(p2, s2)) = (left, right) else { return left.clone() };
     let [p1, s1, p2, s2] = [i32::from(*p1), i32::from(*s1), i32::from(*p2), i32::from(*s2)];
     let scale = (s1 + p2 + 1).max(6);
     let precision = p1 - s1 + s2 + scale;
     let most = i32::from(DECIMAL128_MAX_PRECISION);
-    // where there are too many digits, those after the point go first, but six of them
+    // if there are too many digits, those after the point are dropped first, down to six
     let scale = if precision > most { scale.min(6).max(most - (precision - scale)) } else { scale };
     DataType::Decimal128(precision.min(most) as u8, scale.min(most) as i8)
 }
@@ -126,7 +126,7 @@ impl Operation {
     }
 }
 
-/// An operator of numbers.
+/// An arithmetic operator that fails on overflow.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
     operation: Operation,
@@ -192,7 +192,7 @@ impl Checked {
         operate: fn(&dyn Datum, &dyn Datum) -> Result<ArrayRef, ArrowError>,
     ) -> Result<ColumnarValue> {
         let result = apply(left, right, operate)?;
-        // only where digits were cut off the type can there be too many of them
+        // only a type that was capped at the maximum precision can be too small for the result
         if let DataType::Decimal128(DECIMAL128_MAX_PRECISION, _) | DataType::Decimal256(DECIMAL256_MAX_PRECISION, _) =
             self.result
         {
@@ -202,7 +202,7 @@ impl Checked {
     }
 }
 
-/// Fails where a decimal has more digits than its type.
+/// Fails if a decimal has more digits than its type.
 pub(super) fn check_digits(decimals: &dyn Array) -> Result<(), ArrowError> {
     match decimals.data_type() {
         DataType::Decimal128(precision, _) => {
@@ -222,7 +222,7 @@ fn divide(left: &dyn Array, right: &dyn Array, to: &DataType) -> Result<ArrayRef
         return Err(ArrowError::InvalidArgumentError("decimals divide decimals".into()));
     };
     let ten = i256::from_i128(10);
-    // of the left side, or, where it is negative, of the right one
+    // the power of ten to scale the left side by, or the right side if it is negative
     let shift = i32::from(*scale) - i32::from(*s1) + i32::from(*s2);
     let power = ten.checked_pow(shift.unsigned_abs()).unwrap_or(i256::MAX);
     let (more, of_right) = if shift >= 0 { (power, i256::ONE) } else { (i256::ONE, power) };
@@ -250,7 +250,7 @@ fn shift_left(left: &dyn Array, by: &dyn Array) -> Result<ArrayRef, ArrowError> 
     }
 }
 
-/// What was shifted, unless bits got lost.
+/// Returns the shifted number, or `None` if bits were lost.
 fn back<T: Copy + PartialEq + std::ops::Shr<u32, Output = T>>(shifted: T, by: u32, number: T) -> Option<T> {
     (shifted >> by == number).then_some(shifted)
 }

@@ -1,5 +1,5 @@
-//! `avg` of decimals and of spans of time, rounded half up, as in Spark. DataFusion's cuts digits off: the average of
-//! 0, 1 and 1 would be 0.6666. That of doubles is DataFusion's, but over windows that move.
+//! `avg` of decimals and durations, rounded half up, as in Spark. DataFusion's cuts digits off: the average of 0, 1 and
+//! 1 would be 0.6666. Doubles use DataFusion's `avg`, except over moving windows.
 
 use std::sync::Arc;
 
@@ -18,10 +18,9 @@ use crate::engine::arithmetic::check_digits;
 use crate::engine::decimal::divide_half_up;
 use crate::engine::frame::{Doubles, Frame};
 
-/// As sums are kept: in 256 bits, without a point.
+/// The type of sums: 256 bits, without decimal places.
 const WIDE: DataType = DataType::Decimal256(DECIMAL256_MAX_PRECISION, 0);
 
-/// `avg`.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Average(Avg);
 
@@ -92,12 +91,12 @@ impl AggregateUDFImpl for Average {
     }
 }
 
-/// How an exact average is made of a sum and a count.
+/// Computes an exact average from a sum and a count.
 #[derive(Clone, Debug)]
 struct To {
     of: DataType,
     result: DataType,
-    /// Digits that the average has more than the values.
+    /// The power of ten by which the average's scale exceeds that of the values.
     more: i256,
 }
 
@@ -131,12 +130,12 @@ impl To {
             check_digits(&averages)?;
             return Ok(Arc::new(averages));
         }
-        // no average is beyond the values that it is of
+        // an average is never outside the range of its values
         let averages: Int64Array = averages.into_iter().map(|average| average.map(|average| average as i64)).collect();
         Ok(cast(&averages, &self.result)?)
     }
 
-    /// The values as whole numbers, nulls left out.
+    /// Returns the values as integers, without their decimal point. A null is `None`.
     fn numbers(&self, values: &ArrayRef) -> Result<Vec<Option<i128>>> {
         Ok(if let DataType::Decimal128(..) = self.of {
             values.as_primitive::<Decimal128Type>().iter().collect()
@@ -147,11 +146,11 @@ impl To {
     }
 }
 
-/// One average.
+/// The accumulator of one average.
 #[derive(Debug)]
 struct Exact {
     to: To,
-    // no number of rows makes more of decimals than 256 bits
+    // no number of rows makes a sum of decimals overflow 256 bits
     sum: i256,
     count: u64,
 }
@@ -200,10 +199,10 @@ impl Accumulator for Exact {
     }
 }
 
-/// The average of values that differ.
+/// The accumulator of one average of distinct values.
 #[derive(Debug)]
 struct Distinct {
-    /// Holds them.
+    /// Collects the distinct values.
     values: Box<dyn Accumulator>,
     to: To,
 }
@@ -235,7 +234,7 @@ impl Accumulator for Distinct {
     }
 }
 
-/// The averages of many groups.
+/// The accumulator of the averages of many groups.
 struct ExactGroups {
     to: To,
     sums: Vec<i256>,

@@ -1,6 +1,6 @@
-//! A decimal beside a double where one of them is taken: in coalesce, CASE, UNION and their like. Both become doubles,
-//! as in Spark; DataFusion makes decimals of 15 places of them, and cuts what a double has more. A number that is
-//! written out (`coalesce(n, 0.0)`) is what the decimal needs it to be.
+//! Decimals beside doubles where one of several values is chosen: in `coalesce`, CASE, UNION and the like. Both become
+//! doubles, as in Spark. DataFusion casts both to decimals with 15 decimal places, which cuts digits off a double. A
+//! double that is a literal (`coalesce(n, 0.0)`) takes the decimal's type instead.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Projection, Uni
 
 use crate::engine::rewrite::rewrite;
 
-/// Functions that give one of their arguments, or hold all of them.
+/// Functions that return one of their arguments, or an array of all of them.
 const TAKE_ONE: &[&str] = &["coalesce", "nvl", "ifnull", "greatest", "least", "make_array"];
 
-/// A plan in which decimals are doubles where a double is beside them.
+/// Casts decimals to double where a double stands beside them.
 pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, in_one, |plan, _| in_union(plan))
 }
@@ -37,7 +37,7 @@ fn in_one(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
 }
 
-/// Makes doubles of the decimals, if there is a double among the values.
+/// Casts the decimals to double if there is a double among the values. Returns whether it did.
 fn as_doubles<'a>(values: impl Iterator<Item = &'a mut Expr>, schema: &DFSchema) -> Result<bool> {
     let mut decimals = Vec::new();
     let mut beside_doubles = false;

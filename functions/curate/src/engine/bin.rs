@@ -1,4 +1,5 @@
-//! `date_bin` that stops where DataFusion's gives a null: it reckons in nanoseconds, which go from 1677 to 2262.
+//! `date_bin` that fails where DataFusion's returns null. DataFusion computes in nanoseconds, which range from 1677 to
+//! 2262.
 
 use arrow::array::Array;
 use datafusion::common::{Result, exec_err};
@@ -7,7 +8,6 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
 use crate::engine::scalar::called;
 
-/// The function.
 pub(super) fn function() -> ScalarUDF {
     called(datetime::date_bin(), bin)
 }

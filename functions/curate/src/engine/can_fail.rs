@@ -1,5 +1,5 @@
-//! Which expressions can fail at a value: casts that not every value stands, divisions by what may be zero, arithmetic
-//! that stops where it overflows, and functions that are not known to take everything.
+//! Decides which expressions can fail for some value: casts that do not accept every value, divisions by a possible
+//! zero, arithmetic that can overflow, and functions that are not known to accept everything.
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::TreeNode;
@@ -7,7 +7,7 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 
-/// Functions that give a value for whatever they are given.
+/// Functions that return a value for every argument.
 const SAFE: &[&str] = &[
     "ascii",
     "bit_length",
@@ -48,7 +48,7 @@ const SAFE: &[&str] = &[
     "upper",
 ];
 
-/// Whether the expression, or a part of it, can fail at some value.
+/// Whether the expression, or a part of it, can fail for some value.
 pub(super) fn can_fail(expression: &Expr, schema: &DFSchema) -> bool {
     expression.exists(|part| Ok(fails(part, schema))).unwrap_or(true)
 }
@@ -68,7 +68,7 @@ fn fails(expression: &Expr, schema: &DFSchema) -> bool {
     }
 }
 
-/// Whether every value of the one type is one of the other.
+/// Whether every value of one type can be cast to the other.
 fn is_safe(from: &DataType, to: &DataType) -> bool {
     let is_text = |of: &DataType| matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     let digits = |of: &DataType| match of {
@@ -89,7 +89,7 @@ fn is_safe(from: &DataType, to: &DataType) -> bool {
     if is_text(to) {
         return is_text(from) || is_number;
     }
-    // what a decimal has before and after its point
+    // digits before and after the decimal point
     let places = |of: &DataType| match of {
         DataType::Int8 | DataType::UInt8 => Some((3, 0)),
         DataType::Int16 | DataType::UInt16 => Some((5, 0)),

@@ -1,4 +1,4 @@
-//! Floats of which one value has one form: a function that our rules put around an expression.
+//! A function that normalizes floats, so that equal values have one representation. Our rules wrap expressions in it.
 
 use std::sync::Arc;
 
@@ -10,17 +10,16 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// Of what there is one.
+/// The value that gets one representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum One {
-    /// +0.0 for -0.0.
+    /// -0.0 becomes +0.0.
     Zero,
-    /// The NaN without a sign.
+    /// Every NaN becomes the one without a sign.
     Nan,
 }
 
 impl One {
-    /// The function's name.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Zero => "one_zero",
@@ -28,7 +27,7 @@ impl One {
         }
     }
 
-    /// An expression of floats, with one of these.
+    /// Wraps an expression of floats in the function.
     pub(super) fn of(self, of: Expr) -> Expr {
         let function = Canonical { one: self, signature: Signature::any(1, Volatility::Immutable) };
         Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![of]))

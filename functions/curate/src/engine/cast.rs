@@ -1,6 +1,6 @@
-//! CASTs that DataFusion does in another way than people mean. A double becomes the decimal that its text says. Between
-//! times and numbers it gives days, milliseconds or nanoseconds, whatever the value is kept in: here they are seconds,
-//! as in Spark, and what Spark has no number for is refused.
+//! CASTs that DataFusion evaluates differently from what people mean. A double becomes the decimal that its text shows.
+//! Between times and numbers, DataFusion counts days, milliseconds or nanoseconds, depending on how the value is
+//! stored. Here they are seconds, as in Spark, and a CAST without an obvious unit is refused.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::engine::decimal;
 use crate::engine::moment::{Unit, number_of};
 use crate::engine::rewrite::{rewrite, same_step};
 
-/// The CASTs of the text, before others are added to make types the same.
+/// Rewrites the CASTs of the SQL text. Runs before type coercion adds others.
 pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, time, same_step)
 }
 
-/// What a type is about.
+/// The kind of value that a type holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Whole,
@@ -30,7 +30,7 @@ enum Kind {
     Boolean,
     Date,
     Timestamp,
-    /// A time of the day, an interval.
+    /// A time of day or an interval.
     Span,
     Other,
 }
@@ -47,7 +47,7 @@ fn kind(of: &DataType) -> Kind {
     }
 }
 
-/// Between times and numbers.
+/// Rewrites or refuses a CAST between a time and a number.
 fn time(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (of, to, tried) = match &expression {
         Expr::Cast(Cast { expr, field }) => (expr, field.data_type(), false),
@@ -88,7 +88,7 @@ fn is_number(kind: Kind) -> bool {
     matches!(kind, Kind::Whole | Kind::Fraction)
 }
 
-/// Fails for what is no CAST in Spark either, at any depth.
+/// Fails for a CAST that would have to guess a unit, at any depth of lists and structs.
 fn refused(from: &DataType, to: &DataType) -> Result<()> {
     match (from, to) {
         (
@@ -130,7 +130,7 @@ fn refused(from: &DataType, to: &DataType) -> Result<()> {
     refuse(from, to, way)
 }
 
-/// A timestamp and a number: what CAST mends at the top only.
+/// Whether one type is a timestamp and the other a number. [`time`] rewrites such a CAST only at the top level.
 fn inner_times(from: &DataType, to: &DataType) -> bool {
     let (from, to) = (kind(from), kind(to));
     from == Kind::Timestamp && is_number(to) || is_number(from) && to == Kind::Timestamp
@@ -152,8 +152,8 @@ fn said(of: &DataType) -> &'static str {
     }
 }
 
-/// A double or float as a decimal, wherever the CAST comes from. Where a date stands beside a number, DataFusion has
-/// put in a CAST to days since 1970, which nobody has written.
+/// Makes a CAST of a double or float to a decimal exact, whoever added the CAST. Refuses a CAST between a date and a
+/// number: DataFusion adds one, to days since 1970, where the SQL has a date beside a number.
 pub(super) fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (of, to, tried) = match &expression {
         Expr::Cast(Cast { expr, field }) => (expr, field.data_type(), false),

@@ -1,6 +1,6 @@
-//! Conditions without a column stay above totals. A total of no rows is a row all the same: DataFusion moves `k = 2` of
-//! `SELECT 1 AS k, count(*) FROM t` below the count, where it throws out all rows of `t` and leaves a row that counts
-//! none.
+//! Keeps conditions without a column above totals. A total of no rows is still a row. DataFusion moves a condition
+//! `k = 2` on `SELECT 1 AS k, count(*) FROM t` below the count, where it removes all rows of `t`. What remains is a row
+//! with a count of 0.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;
@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Aggregate, Expr, Filter, LogicalPlan};
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-/// DataFusion's rule of this name, but for conditions without a column.
+/// DataFusion's `push_down_filter`, except that conditions without a column stay above a total.
 #[derive(Debug, Default)]
 pub(super) struct PushDownConditions(PushDownFilter);
 
@@ -25,7 +25,7 @@ impl OptimizerRule for PushDownConditions {
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Filter(filter) = &plan else { return self.0.rewrite(plan, config) };
         let (mut conditions, mut input) = (split_conjunction_owned(filter.predicate.clone()), &filter.input);
-        // filters of filters are one
+        // consecutive filters are merged
         while let LogicalPlan::Filter(inner) = input.as_ref() {
             conditions.extend(split_conjunction_owned(inner.predicate.clone()));
             input = &inner.input;
@@ -51,7 +51,7 @@ impl OptimizerRule for PushDownConditions {
     }
 }
 
-/// Whether there is a row even of no rows.
+/// Whether the aggregate returns a row even for no input rows.
 fn has_total(aggregate: &Aggregate) -> bool {
     aggregate.group_expr.is_empty() || aggregate.group_expr.iter().any(|group| matches!(group, Expr::GroupingSet(_)))
 }

@@ -1,5 +1,5 @@
-//! Doubles as decimals: of the shortest text that stands for the double, rounded half up, as people and Spark see it.
-//! 1.005 becomes 1.01, though the double is a little less than that; arrow and DataFusion would make 1.00 of it.
+//! Converts doubles to decimals by their shortest text, rounded half up, as people and Spark see them. 1.005 becomes
+//! 1.01, though the double is slightly less than that. Arrow and DataFusion would make it 1.00.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Float64Type, i256};
 use arrow::error::ArrowError;
 
-/// Doubles (or floats) as decimals of at most 38 digits. A value that is none of the type is a null where that is
-/// `safe`, and an error otherwise.
+/// Converts doubles (or floats) to decimals of at most 38 digits. A value that does not fit the type becomes null if
+/// `safe`, and is an error otherwise.
 pub(crate) fn of_floats(floats: &dyn Array, precision: u8, scale: i8, safe: bool) -> Result<ArrayRef, ArrowError> {
     let doubles = cast(floats, &DataType::Float64)?;
     let doubles = doubles.as_primitive::<Float64Type>();
@@ -28,7 +28,7 @@ pub(crate) fn of_floats(floats: &dyn Array, precision: u8, scale: i8, safe: bool
     Ok(Arc::new(decimals.with_precision_and_scale(precision, scale)?))
 }
 
-/// The double times 10^scale, as a whole number. `None` where it is none of 128 bits.
+/// Returns the double times 10^scale, rounded to an integer. `None` if it is not finite or overflows 128 bits.
 pub(crate) fn scaled(double: f64, scale: i8) -> Option<i128> {
     if let Some(quick) = scaled_quickly(double, scale, Round::HalfUp) {
         return Some(i128::from(quick));
@@ -45,7 +45,7 @@ pub(crate) fn scaled(double: f64, scale: i8) -> Option<i128> {
     Some(without(digits, shift.unsigned_abs(), Round::HalfUp))
 }
 
-/// The double with so many decimal places; before the point where they are negative.
+/// Rounds the double to a number of decimal places. Negative places round before the decimal point.
 pub(crate) fn round(double: f64, places: i32, how: Round) -> f64 {
     if !double.is_finite() {
         return double;
@@ -67,26 +67,26 @@ pub(crate) fn round(double: f64, places: i32, how: Round) -> f64 {
     }
 }
 
-/// What becomes of the digits that are too many.
+/// What happens to excess digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Round {
-    /// The nearest; away from zero where two are as near.
+    /// Rounds to the nearest; ties go away from zero.
     HalfUp,
-    /// They are cut.
+    /// Cuts them off.
     Down,
 }
 
-/// Without the shortest text, where it cannot matter: the product is off by less than what is left to the next number
-/// at which the result changes.
+/// Scales the double without its shortest text. Returns `None` if the result could differ: the product's error must be
+/// smaller than its distance to the next number at which the result changes.
 fn scaled_quickly(double: f64, scale: i8, how: Round) -> Option<i64> {
-    // up to which powers of ten, and whole numbers with room for halves, are exact
+    // larger powers of ten are not exact as doubles
     if !(-22..=22).contains(&scale) {
         return None;
     }
     let power = f64::powi(10.0, i32::from(scale).abs());
     let product = if scale >= 0 { double * power } else { double / power };
     let size = product.abs();
-    // neither is NaN
+    // NaN, or too large for a reliable fraction
     if size.is_nan() || size >= (1_u64 << 50) as f64 {
         return None;
     }
@@ -101,7 +101,7 @@ fn scaled_quickly(double: f64, scale: i8, how: Round) -> Option<i64> {
     Some(if product < 0.0 { -size } else { size })
 }
 
-/// The digits of the shortest text of a double, with their sign, and the power of ten of the last.
+/// Returns the digits of the double's shortest text as a signed integer, and the power of ten of the last digit.
 fn shortest(double: f64) -> Option<(i64, i32)> {
     if !double.is_finite() {
         return None;
@@ -124,7 +124,7 @@ fn shortest(double: f64) -> Option<(i64, i32)> {
     Some((if double < 0.0 { -digits } else { digits }, exponent - places))
 }
 
-/// A short text that needs no memory of its own.
+/// A short text on the stack.
 #[derive(Default)]
 struct Text {
     bytes: [u8; 32],
@@ -146,7 +146,7 @@ impl Write for Text {
     }
 }
 
-/// A number without its last digits.
+/// Removes the last digits of a number.
 fn without(number: i128, digits: u32, how: Round) -> i128 {
     let Some(power) = power_of_ten(digits) else { return 0 };
     let (whole, rest) = (number / power, number % power);
@@ -154,17 +154,17 @@ fn without(number: i128, digits: u32, how: Round) -> i128 {
     whole + if up { number.signum() } else { 0 }
 }
 
-/// A quotient, rounded half up.
+/// Divides and rounds half up, away from zero. Returns `None` for a division by zero or an overflow.
 pub(crate) fn divide_half_up(number: i256, by: i256) -> Option<i256> {
     let (whole, rest) = (number.checked_div(by)?, number.checked_rem(by)?);
     let size = |number: i256| number.checked_abs();
-    // the rest is smaller than the divisor: no overflow
+    // the remainder is smaller than the divisor, so this does not overflow
     let up = size(rest)? >= size(by)?.checked_sub(size(rest)?)?;
     let step = if number.is_negative() == by.is_negative() { i256::ONE } else { i256::MINUS_ONE };
     if up && rest != i256::ZERO { whole.checked_add(step) } else { Some(whole) }
 }
 
-/// `None` beyond 128 bits.
+/// Returns `None` if the power overflows 128 bits.
 pub(crate) fn power_of_ten(exponent: u32) -> Option<i128> {
     10_i128.checked_pow(exponent)
 }

@@ -1,5 +1,5 @@
-//! `min` and `max` of doubles by groups. DataFusion's begin with the greatest and the least finite number, which no
-//! infinity and no NaN of a group then gets past; these compare whole numbers in the order of the doubles, NaN
+//! `min` and `max` of doubles by group. DataFusion's start from the greatest and the least finite number, and a group
+//! of only infinities or NaNs never gets past it. These compare integers in the order of the doubles, with NaN
 //! greatest, as in Spark.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
 
-/// The groups of one of them.
+/// Returns the groups accumulator of `min` or `max`.
 pub(super) fn groups(function: &AggregateUDF, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
     let of = arguments.return_field.data_type().clone();
     if !matches!(of, DataType::Float32 | DataType::Float64) {
@@ -22,7 +22,7 @@ pub(super) fn groups(function: &AggregateUDF, arguments: AccumulatorArgs) -> Res
     Ok(Box::new(ByKeys { keys, of }))
 }
 
-/// The extremes of many groups.
+/// The extremes of many groups, kept as integer keys.
 struct ByKeys {
     keys: Box<dyn GroupsAccumulator>,
     of: DataType,
@@ -75,7 +75,7 @@ impl GroupsAccumulator for ByKeys {
     }
 }
 
-/// Whole numbers in the order of the doubles.
+/// Maps doubles to integers of the same order.
 fn keys(doubles: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
     let keys = |doubles: &ArrayRef| {
         let doubles = cast(doubles, &DataType::Float64)?;
@@ -85,7 +85,7 @@ fn keys(doubles: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
     doubles.iter().map(keys).collect()
 }
 
-/// As [`f64::total_cmp`] does it; twice it is what it was.
+/// Maps bits as [`f64::total_cmp`] does. Applied twice, it returns the original bits.
 fn turned(bits: i64) -> i64 {
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }

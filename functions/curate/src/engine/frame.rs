@@ -1,5 +1,5 @@
-//! Aggregates over a window that moves, computed anew of the rows that are in it, as in Spark. DataFusion's take away
-//! what leaves the window: of doubles a rest stays behind, and for ever where a NaN or an infinity was among them.
+//! Aggregates over a moving window, recomputed from the rows in it, as in Spark. DataFusion's subtract what leaves the
+//! window. With doubles, a rounding error stays behind, and a NaN or an infinity stays forever.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use datafusion::logical_expr::Accumulator;
 use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
-/// What takes doubles away, or cannot take anything away.
+/// Aggregates that DataFusion computes by subtracting doubles, or that cannot subtract.
 pub(super) const NAMES: &[&str] = &[
     "stddev",
     "stddev_pop",
@@ -38,20 +38,20 @@ pub(super) const NAMES: &[&str] = &[
 
 type Fresh = Box<dyn Fn(AccumulatorArgs) -> Result<Box<dyn Accumulator>> + Send + Sync>;
 
-/// The rows of the window.
+/// The rows of a window frame.
 pub(super) struct Frame {
     fresh: Fresh,
     of: Of,
-    /// In their order, in pieces.
+    /// The rows in order, as batches.
     pieces: VecDeque<Vec<ArrayRef>>,
-    /// Of the last pieces, those that are only a few rows each.
+    /// How many of the last pieces have not been merged yet.
     small: usize,
 }
 
-/// So many small pieces become one.
+/// The number of small pieces that are merged into one.
 const SMALL: usize = 64;
 
-/// What an accumulator is made of.
+/// The arguments of an accumulator, owned.
 struct Of {
     return_field: FieldRef,
     schema: Schema,
@@ -65,7 +65,7 @@ struct Of {
 }
 
 impl Frame {
-    /// Over which a fresh accumulator is filled for each row.
+    /// Creates an empty frame. For each row, `fresh` makes an accumulator, which is filled with the rows of the frame.
     pub(super) fn of(
         arguments: AccumulatorArgs,
         fresh: impl Fn(AccumulatorArgs) -> Result<Box<dyn Accumulator>> + Send + Sync + 'static,
@@ -84,7 +84,7 @@ impl Frame {
         Self { fresh: Box::new(fresh), of, pieces: VecDeque::new(), small: 0 }
     }
 
-    /// One piece of the last small ones.
+    /// Merges the small pieces at the end into one.
     fn compact(&mut self) -> Result<()> {
         let small: Vec<_> = self.pieces.drain(self.pieces.len() - self.small..).collect();
         self.small = 0;
@@ -170,7 +170,7 @@ impl Accumulator for Frame {
     }
 }
 
-/// The sum or the average of the doubles of a window, added up one after another.
+/// The sum or the average of the doubles of a window frame, added up in order.
 #[derive(Debug)]
 pub(super) struct Doubles {
     values: VecDeque<f64>,
@@ -178,12 +178,10 @@ pub(super) struct Doubles {
 }
 
 impl Doubles {
-    /// Their sum.
     pub(super) fn sum() -> Self {
         Self { values: VecDeque::new(), average: false }
     }
 
-    /// Their average.
     pub(super) fn average() -> Self {
         Self { values: VecDeque::new(), average: true }
     }

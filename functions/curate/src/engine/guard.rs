@@ -1,10 +1,10 @@
-//! What stands in front of a value and keeps rows away from it (`j <> 0 AND i / j > 1`, a CASE, a WHERE) guards it: the
-//! value is made of the rows that are left, and of no others. DataFusion makes AND and OR of both sides at once, turns
-//! a CASE of booleans into AND and OR, and puts conditions of several queries together in an order of its own, so that
-//! a division by zero of a row that nobody wants would stop the run.
+//! A condition in front of a value that keeps rows away from it (`j <> 0 AND i / j > 1`, a CASE, a WHERE) guards it:
+//! the value is computed only for the rows that are left. DataFusion evaluates both sides of AND and OR, turns a CASE
+//! of booleans into AND and OR, and merges the conditions of several queries in an order of its own. A division by zero
+//! in a row that nobody wants would then stop the run.
 //!
-//! Each value that can fail gets its guards for itself: `j <> 0 AND CASE WHEN j <> 0 THEN i / j END > 1`. Then it does
-//! not matter where the condition goes. Where nothing can fail, nothing changes.
+//! Each value that can fail gets its own guards: `j <> 0 AND CASE WHEN j <> 0 THEN i / j END > 1`. The position of the
+//! condition then does not matter. Where nothing can fail, nothing changes.
 
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ use datafusion::optimizer::{AnalyzerRule, OptimizerConfig, OptimizerRule};
 use crate::engine::can_fail::can_fail;
 use crate::engine::settled::Settled;
 
-/// Conditions beside each other are not guarded by more than so many that can fail themselves: each of them holds those
-/// before it.
+/// The most fallible conditions that guard the ones after them. Each of them contains those before it.
 const MOST_FALLIBLE: usize = 4;
-/// Nor do values and guards meet more often than this: what is made of them must stay small.
+/// The most pairs of a fallible condition and a guard. Beyond it, conditions that cannot fail no longer guard the
+/// others, so that the expression stays small.
 const MOST_MEETINGS: usize = 20_000;
 
-/// As the SQL has it. To run after the types of both sides have been made the same.
+/// Guards values as the SQL is written. Runs after type coercion.
 #[derive(Debug)]
 pub(super) struct Guard;
 
@@ -42,7 +42,7 @@ impl AnalyzerRule for Guard {
     }
 }
 
-/// Conditions that came together from several queries. To run after each time that conditions were moved.
+/// Guards conditions that were merged from several queries. Runs each time conditions have been moved.
 #[derive(Debug)]
 pub(super) struct GuardTogether;
 
@@ -86,12 +86,12 @@ fn guarded(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 
 struct Guards<'a> {
     schema: &'a DFSchema,
-    /// Of a join.
+    /// The schemas of both inputs, if the plan is a join.
     sides: Option<[Arc<DFSchema>; 2]>,
 }
 
 impl Guards<'_> {
-    /// Whether there is both something that can fail and something that may keep rows from it.
+    /// Whether the expression has both a part that can fail and a part that may keep rows from it.
     fn needed(&self, expression: &Expr) -> Result<bool> {
         let guards = expression.exists(|part| {
             Ok(match part {
@@ -103,7 +103,7 @@ impl Guards<'_> {
         Ok(guards && can_fail(expression, self.schema))
     }
 
-    /// The expression, in which each value that can fail is made only of rows for which all that is `given` holds.
+    /// Returns the expression with each fallible value computed only for rows for which all of `given` holds.
     fn within(&self, expression: Expr, given: &[Expr]) -> Result<Expr> {
         if !can_fail(&expression, self.schema) {
             return Ok(expression);
@@ -124,8 +124,8 @@ impl Guards<'_> {
         }
     }
 
-    /// Conditions with one operator between them: each is guarded by all others that cannot fail, and by some before it
-    /// that can.
+    /// Guards conditions joined by one operator. Each is guarded by all others that cannot fail, and by some earlier
+    /// ones that can.
     fn beside(
         &self,
         parts: Vec<Expr>,
@@ -161,7 +161,8 @@ impl Guards<'_> {
         Ok(whole.unwrap_or_else(|| Expr::Literal(ScalarValue::Boolean(None), None)))
     }
 
-    /// An equality that tables are joined by stays one: each side of it is guarded by what is said of its table alone.
+    /// Guards an equality that tables are joined by, and keeps it an equality. Conditions on one table guard only that
+    /// table's side.
     fn of_one_side(&self, equality: Expr, given: &[Expr], sides: &[Arc<DFSchema>; 2]) -> Result<Expr> {
         let Expr::BinaryExpr(BinaryExpr { left, op, right }) = equality else { return Ok(equality) };
         let guarded = |part: Expr| {
@@ -177,7 +178,8 @@ impl Guards<'_> {
         Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
     }
 
-    /// A CASE guards by itself what comes out of it, but for booleans: DataFusion makes AND and OR of these.
+    /// Guards the parts of a CASE. A CASE guards its own results, except booleans, which DataFusion turns into AND and
+    /// OR.
     fn case(&self, case: Case, given: &[Expr]) -> Result<Expr> {
         let is_boolean = self.is_boolean(&case)?;
         let Case { expr, when_then_expr, else_expr } = case;
@@ -204,7 +206,7 @@ impl Guards<'_> {
         Ok(Expr::Case(Case { expr: base, when_then_expr: branches, else_expr: otherwise }))
     }
 
-    /// What a FILTER keeps away.
+    /// Guards the arguments of an aggregate by its FILTER.
     fn aggregate(&self, mut call: AggregateFunction) -> Result<Expr> {
         let filter = call.params.filter.take();
         let filter = filter.map(|filter| self.within(*filter, &[])).transpose()?;
@@ -216,7 +218,7 @@ impl Guards<'_> {
         Ok(Expr::AggregateFunction(call))
     }
 
-    /// A value is guarded as a whole; of a condition, what it is made of.
+    /// Guards a value as a whole, but a condition in its parts.
     fn other(&self, expression: Expr, given: &[Expr]) -> Result<Expr> {
         let is_boolean = expression.get_type(self.schema)? == DataType::Boolean;
         let mut deeper = false;
@@ -241,7 +243,7 @@ impl Guards<'_> {
         })
     }
 
-    /// What is guarded already, by more.
+    /// Adds guards to a value that already has some.
     fn more(&self, case: Case, given: &[Expr]) -> Result<Expr> {
         let Some((when, then)) = case.when_then_expr.into_iter().next() else {
             return Ok(Expr::Literal(ScalarValue::Null, None));
@@ -263,7 +265,7 @@ impl Guards<'_> {
     }
 }
 
-/// `CASE WHEN … THEN value END`
+/// Returns `CASE WHEN … THEN value END`.
 fn guard(given: Vec<Expr>, value: Expr) -> Expr {
     match conjunction(given) {
         None => value,
@@ -280,7 +282,8 @@ fn is_guard(case: &Case) -> bool {
     case.expr.is_none() && case.else_expr.is_none() && case.when_then_expr.len() == 1 && whens.iter().all(ours)
 }
 
-/// What has a query inside of it stays where it is, as does what gives something else every time.
+/// Whether the expression may be copied elsewhere. Subqueries, aggregates, window functions and UNNEST must stay where
+/// they are.
 fn may_be_repeated(expression: &Expr) -> bool {
     let not = expression.exists(|part| {
         Ok(matches!(
@@ -316,7 +319,8 @@ fn disjuncts(expression: Expr) -> Vec<Expr> {
     parts
 }
 
-/// DataFusion casts a literal while it plans, and fails there, though the query may never come to it.
+/// Hides literals whose CAST fails. DataFusion would cast them while planning and fail, though the query may never
+/// evaluate them.
 fn hide_literals(expression: Expr, schema: &DFSchema) -> Result<Expr> {
     if !can_fail(&expression, schema) {
         return Ok(expression);

@@ -1,5 +1,4 @@
-//! Hashes of texts and bytes, with Spark's names: `md5(s)`, `sha2(s, 256)`. They are texts of lower-case hexadecimal
-//! digits.
+//! Hashes of texts and bytes, under Spark's names: `md5(s)`, `sha2(s, 256)`. The result is lower-case hexadecimal.
 
 use contract::hexadecimal;
 use std::sync::Arc;
@@ -11,7 +10,6 @@ use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use sha2::Digest;
 
-/// All of them.
 pub(super) fn functions() -> [ScalarUDF; 2] {
     let signature = || Signature::user_defined(Volatility::Immutable);
     [false, true].map(|sha2| ScalarUDF::from(Hash { sha2, signature: signature() }))
@@ -19,7 +17,7 @@ pub(super) fn functions() -> [ScalarUDF; 2] {
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Hash {
-    /// `sha2(s, bits)`, not `md5(s)`.
+    /// True for `sha2(s, bits)`, false for `md5(s)`.
     sha2: bool,
     signature: Signature,
 }

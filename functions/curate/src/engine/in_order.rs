@@ -1,8 +1,10 @@
-//! A plan in one piece: the branches of a UNION ALL one after another, each from its first row to its last. In
-//! DataFusion they run side by side and give their rows as these come, so that every run would have another order, and
-//! below a LIMIT other rows. What is said of the order of rows must hold: DataFusion's claims do not after grouping
-//! sets and outer joins, for what a window gives, and for columns of which a filter is said to leave one value: of
-//! `CAST(ts AS DATE) = DATE '2026-11-27'` it takes `ts` for one value, and then leaves `ORDER BY ts` out.
+//! Plans whose rows have one order. The branches of a UNION ALL run one after another, each from its first row to its
+//! last. DataFusion runs them in parallel and returns rows as they arrive. Each run would have another order and, below
+//! a LIMIT, other rows.
+//!
+//! Claims about the order of rows must hold as well. DataFusion's do not hold after grouping sets and outer joins, for
+//! the results of a window, and for columns that a filter is said to reduce to one value. From
+//! `CAST(ts AS DATE) = DATE '2026-11-27'` it concludes that `ts` has one value, and then drops `ORDER BY ts`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,9 +29,9 @@ use futures::stream::{self, TryStreamExt};
 
 use crate::engine::unclaimed::Unclaimed;
 
-/// Puts an [`InOrder`] over each union, each aggregate of grouping sets, each outer join and each window, and keeps
-/// what a filter asks to itself. To run before all other rules: then every step of a plan has one partition, nothing is
-/// there that could be merged in the order in which it comes, and no sort has been left out yet.
+/// Puts an [`InOrder`] over each union, each aggregate of grouping sets, each outer join and each window, and hides
+/// what a filter implies ([`Unclaimed`]). Runs before all other rules. Every step then has one partition, no later rule
+/// merges partitions as they arrive, and no sort has been removed yet.
 #[derive(Debug)]
 pub(super) struct OneAfterAnother;
 
@@ -58,14 +60,15 @@ impl PhysicalOptimizerRule for OneAfterAnother {
     }
 }
 
-/// What of the order of rows may be believed above a step.
+/// The claims about the order of rows that hold above a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claims {
-    /// What is sorted in each branch of a union is not so in all of them.
+    /// Above a union. An order within each branch is not an order of all rows.
     OfBranches,
-    /// What is one value below grouping sets or an outer join, or equal to another, may be null above.
+    /// Above grouping sets or an outer join. A column with one value below, or equal to another column, may be null
+    /// above.
     None,
-    /// A window passes its rows on as they come. Of the columns that it adds nothing is known.
+    /// Above a window. It keeps the order of its input, and nothing is known about the columns that it adds.
     OfInput,
 }
 
@@ -91,7 +94,7 @@ impl Claims {
             }
             Self::OfInput => match plan.children().as_slice() {
                 [input] if is_window(plan) => nothing.extend(input.equivalence_properties().clone()),
-                // it was sorted since
+                // a later rule put a sort in between
                 _ => Ok(plan.equivalence_properties().clone()),
             },
         }
@@ -113,8 +116,8 @@ fn is_outer_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
     hash.or_else(merge).or_else(nested).is_some_and(datafusion::prelude::JoinType::is_outer)
 }
 
-/// Refuses a plan of which some step has several partitions, other than a union (which is below an [`InOrder`]): its
-/// rows would have no order. To run after all other rules.
+/// Refuses a plan with a step of several partitions, because its rows have no order. A union is allowed, because it is
+/// below an [`InOrder`]. Runs after all other rules.
 #[derive(Debug)]
 pub(super) struct InOnePiece;
 
@@ -148,7 +151,8 @@ impl PhysicalOptimizerRule for InOnePiece {
     }
 }
 
-/// The partitions of a step, one after another: none is begun before all rows of the one before it have been taken.
+/// Runs the partitions of a step one after another. A partition starts when all rows of the previous one have been
+/// read.
 #[derive(Debug)]
 struct InOrder {
     input: Arc<dyn ExecutionPlan>,

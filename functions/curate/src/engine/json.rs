@@ -1,5 +1,5 @@
-//! JSON in a text: `get_json_object(s, '$.a.b[0]')` as in Spark. A text is what it stands for, anything else its JSON
-//! without spaces, in which numbers keep their digits. What is not there, a null, and what is no JSON are null.
+//! `get_json_object(s, '$.a.b[0]')` for JSON in a text, as in Spark. A string is returned without quotes, anything else
+//! as JSON without spaces. Numbers keep their digits. A missing value, a null member and invalid JSON are null.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,6 @@ use serde::de::{Deserialize, Deserializer as _, IgnoredAny, MapAccess, SeqAccess
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-/// The function.
 pub(super) fn function() -> ScalarUDF {
     ScalarUDF::from(GetJsonObject(Signature::user_defined(Volatility::Immutable)))
 }
@@ -106,7 +105,7 @@ fn steps(path: &str) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// What is at the end of the path.
+/// Returns the value at the end of the path.
 fn find(json: &str, path: &[Step]) -> Option<String> {
     let [step, further @ ..] = path else { return written(json) };
     let mut reader = Deserializer::from_str(json);
@@ -116,13 +115,13 @@ fn find(json: &str, path: &[Step]) -> Option<String> {
     };
     let found = found.ok()??.get();
     match further {
-        // nothing is at the key
+        // a null member counts as missing
         [] if matches!(step, Step::Key(_)) && found == "null" => None,
         _ => find(found, further),
     }
 }
 
-/// The value of a key.
+/// Finds the value of a key. If the key is repeated, the first value that is not null counts.
 struct Member<'a>(&'a str);
 
 impl<'de> Visitor<'de> for Member<'_> {
@@ -145,7 +144,7 @@ impl<'de> Visitor<'de> for Member<'_> {
     }
 }
 
-/// A key, which is copied only where it has escapes.
+/// A key, copied only if it has escapes.
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -167,7 +166,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
-/// The value at a place.
+/// Finds the value at an index.
 struct Element(usize);
 
 impl<'de> Visitor<'de> for Element {
@@ -189,7 +188,7 @@ impl<'de> Visitor<'de> for Element {
     }
 }
 
-/// The value as a text.
+/// Returns the value as text: a string without quotes, anything else as JSON without spaces.
 fn written(json: &str) -> Option<String> {
     let mut values = Deserializer::from_str(json).into_iter::<&RawValue>();
     let value = values.next()?.ok()?.get();
@@ -208,12 +207,12 @@ fn written(json: &str) -> Option<String> {
     Some(text)
 }
 
-/// The text that the JSON begins with.
+/// Returns the string that the JSON begins with.
 fn first_text(json: &str) -> Option<String> {
     Deserializer::from_str(json).into_iter::<String>().next()?.ok()
 }
 
-/// With its quotes.
+/// Returns the length in bytes of the string that the JSON begins with, including its quotes.
 fn length_of_text(json: &str) -> usize {
     let mut escaped = false;
     let end = json.bytes().skip(1).position(|byte| match byte {

@@ -1,5 +1,5 @@
-//! UNNEST of an array of the rows beside it: DataFusion reads `t CROSS JOIN UNNEST(t.tags)` as a join with a subquery
-//! of each row, which it cannot run. It is the rows of `t` with their array unnested.
+//! UNNEST of an array of the same row. DataFusion reads `t CROSS JOIN UNNEST(t.tags)` as a join with a correlated
+//! subquery, which it cannot run. Here it becomes the rows of `t` with their array unnested.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use datafusion::logical_expr::{
     Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection, Subquery, SubqueryAlias, Unnest,
 };
 
-/// The plan with its joins with UNNEST as DataFusion runs them.
+/// Rewrites joins with UNNEST to plans that DataFusion can run.
 pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mended = plan.transform_up_with_subqueries(|plan| {
         match plan {
@@ -24,13 +24,13 @@ pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     mended.map(|mended| mended.data)
 }
 
-/// What is on the right of a join with UNNEST.
+/// The right side of a join with UNNEST.
 struct Lateral<'a> {
     alias: Option<&'a TableReference>,
-    /// What is made of the elements, the last first.
+    /// The projections over the elements, last first.
     after: Vec<&'a Projection>,
     unnest: &'a Unnest,
-    /// The arrays.
+    /// The arrays to unnest.
     arrays: &'a Projection,
 }
 
@@ -93,7 +93,7 @@ impl<'a> Lateral<'a> {
         }
     }
 
-    /// Columns that have the alias already.
+    /// Qualifies columns by the alias that the step before gave them.
     fn of_the_step_before(&self, element: Expr) -> Result<Expr> {
         let qualified = element.transform_up(|expression| match (expression, self.alias) {
             (Expr::Column(column), Some(alias)) if column.relation.is_none() => {
@@ -105,7 +105,7 @@ impl<'a> Lateral<'a> {
     }
 }
 
-/// What the subquery takes of the row outside is a column of it now.
+/// Turns the subquery's references to the outer row into plain columns.
 fn of_the_rows(expression: Expr) -> Result<Expr> {
     let of_rows = expression.transform_up(|expression| match expression {
         Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),

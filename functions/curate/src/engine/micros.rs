@@ -1,5 +1,5 @@
-//! Timestamps are of microseconds where SQL makes them or compares them with others, as in Spark. DataFusion makes them
-//! of nanoseconds, which end in 2262.
+//! Keeps timestamps in microseconds where SQL makes them or compares them with others, as in Spark. DataFusion uses
+//! nanoseconds, which end in 2262.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use datafusion::logical_expr::{
 
 use crate::engine::rewrite::rewrite;
 
-/// As SQL makes them.
+/// The type of the timestamps that SQL makes.
 pub(super) const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
-/// The plan, before DataFusion makes types the same.
+/// Rewrites the plan. Runs before type coercion.
 pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, |expression, schema| Ok(Transformed::yes(mended(expression, schema)?)), of_one_unit_each)
 }
@@ -35,7 +35,7 @@ fn of_one_unit_each(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan>
     }
 }
 
-/// Functions whose values are of one type.
+/// Functions whose arguments have one type.
 const OF_ONE_TYPE: &[&str] = &["coalesce", "greatest", "least", "nullif", "nvl", "ifnull", "make_array"];
 
 fn mended(mut expression: Expr, schema: &DFSchema) -> Result<Expr> {
@@ -95,7 +95,7 @@ fn mended(mut expression: Expr, schema: &DFSchema) -> Result<Expr> {
                 _ => {}
             }
         }
-        // AT TIME ZONE
+        // AT TIME ZONE is planned as a CAST to nanoseconds with a time zone
         Expr::Cast(Cast { expr, field }) => {
             if let DataType::Timestamp(TimeUnit::Nanosecond, zone @ Some(_)) = field.data_type()
                 && !matches!(expr.get_type(schema)?, DataType::Timestamp(TimeUnit::Nanosecond, _))
@@ -113,7 +113,7 @@ fn compares(operator: Operator) -> bool {
     matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-/// Which texts beside timestamps are meant to be timestamps.
+/// Which texts beside a timestamp are read as timestamps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Texts {
     None,
@@ -129,7 +129,7 @@ fn is_date(of: &DataType) -> bool {
     matches!(of, DataType::Date32 | DataType::Date64)
 }
 
-/// Makes timestamps of dates and texts that stand beside some, all of the finest unit of these.
+/// Casts dates and texts beside timestamps to timestamps, all of the finest unit among them.
 fn same(values: Vec<&mut Expr>, texts: Texts, schema: &DFSchema) {
     let types: Vec<_> = values.iter().map(|value| value.get_type(schema).ok()).collect();
     let mut finest = None;
@@ -161,8 +161,8 @@ fn put(value: &mut Expr, to: DataType) {
     *value = cast(std::mem::take(value), to);
 }
 
-/// A timestamp beside finer constants is taken to their unit where that has digits to compare: DataFusion cuts them off
-/// the constants.
+/// Casts a timestamp to the unit of finer constants beside it, if they have digits that its own unit would lose.
+/// DataFusion would cut these digits off the constants.
 fn keep_digits(value: &mut Expr, constants: &[&Expr], schema: &DFSchema) {
     let Ok(of @ DataType::Timestamp(..)) = value.get_type(schema) else { return };
     let finer = constants.iter().filter(|constant| constant.column_refs().is_empty() && !fits(constant, &of));
@@ -182,7 +182,7 @@ fn unit_of(timestamp: &DataType) -> Option<TimeUnit> {
     }
 }
 
-/// Whether a constant, as it is written, loses nothing in the unit.
+/// Whether the constant, as written, loses nothing in the unit.
 fn fits(constant: &Expr, unit: &DataType) -> bool {
     let (Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field })) = constant else { return false };
     let Expr::Literal(text, _) = expr.as_ref() else { return false };
@@ -193,7 +193,7 @@ fn fits(constant: &Expr, unit: &DataType) -> bool {
     exact(text).unwrap_or(true)
 }
 
-/// CAST of a timestamp to a finer unit, which the optimizer leaves where it is.
+/// A CAST of a timestamp to a finer unit, which the optimizer does not move.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Finer {
     to: DataType,
@@ -221,7 +221,7 @@ impl ScalarUDFImpl for Finer {
     }
 }
 
-/// Columns of a union that are dates here and timestamps there are timestamps.
+/// Casts the columns of a union that are dates in one branch and timestamps in another to timestamps.
 fn of_one_unit(union: Union) -> Result<Union> {
     let width = union.schema.fields().len();
     let mut targets = vec![None; width];

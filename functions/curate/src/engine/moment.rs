@@ -1,6 +1,5 @@
-//! Timestamps as numbers and numbers as timestamps, by functions that say their unit, with Spark's names:
-//! `unix_seconds(ts)`, `unix_millis(ts)`, `unix_micros(ts)`, `timestamp_seconds(n)`, `timestamp_millis(n)`,
-//! `timestamp_micros(n)`.
+//! Conversions between timestamps and numbers by functions that name their unit, as in Spark: `unix_seconds(ts)`,
+//! `unix_millis(ts)`, `unix_micros(ts)`, `timestamp_seconds(n)`, `timestamp_millis(n)`, `timestamp_micros(n)`.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-/// What a number counts.
+/// The unit that a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Unit {
     Seconds,
@@ -26,7 +25,7 @@ pub(super) enum Unit {
 }
 
 const UNITS: [Unit; 3] = [Unit::Seconds, Unit::Millis, Unit::Micros];
-/// As timestamps are made of numbers.
+/// The type of timestamps made from numbers.
 const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
 impl Unit {
@@ -39,7 +38,6 @@ impl Unit {
     }
 }
 
-/// All of them.
 pub(super) fn functions() -> impl Iterator<Item = ScalarUDF> {
     let signature = || Signature::user_defined(Volatility::Immutable);
     let numbers = UNITS.map(|unit| ScalarUDF::from(NumberOf { unit, signature: signature() }));
@@ -47,7 +45,7 @@ pub(super) fn functions() -> impl Iterator<Item = ScalarUDF> {
     numbers.into_iter().chain(timestamps)
 }
 
-/// The timestamp as a number: of whole units since 1970, those before it negative.
+/// Converts a timestamp to the number of whole units since 1970, negative before 1970.
 pub(super) fn number_of(unit: Unit, timestamp: Expr) -> Expr {
     let function = NumberOf { unit, signature: Signature::user_defined(Volatility::Immutable) };
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![timestamp]))
@@ -142,7 +140,7 @@ fn only(arguments: &ScalarFunctionArgs) -> Result<ArrayRef> {
     of.to_array(arguments.number_rows)
 }
 
-/// The numbers that a timestamp is kept as, and how many of them are a second.
+/// Returns the integers that store the timestamps, and how many of them make a second.
 fn ticks(timestamps: &ArrayRef) -> Result<(Int64Array, i64)> {
     let DataType::Timestamp(unit, _) = timestamps.data_type() else {
         return Err(DataFusionError::Internal("no timestamp".into()));

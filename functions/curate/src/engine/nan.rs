@@ -1,6 +1,6 @@
-//! One NaN. A processor makes it with a sign, x86 with a minus, and by that it would be less than all numbers, or
-//! another value than one that was read; in SQL, as in Spark, it is greater than all, and equal to itself. So whatever
-//! may make one gives the one without a sign.
+//! One NaN. Processors make it with a sign (x86 with a minus). Such a NaN would be less than all numbers, or differ
+//! from one that was read. In SQL, as in Spark, NaN is greater than all numbers and equal to itself. So every
+//! expression that may make a NaN returns the one without a sign.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Ope
 
 use crate::engine::canonical::One;
 
-/// Whether an expression may make a NaN of what is none, or turn its sign.
+/// Whether an expression may make a NaN from other values, or change its sign.
 pub(super) fn is_made_by(expression: &Expr, schema: &DFSchema) -> Result<bool> {
     let may = match expression {
         Expr::BinaryExpr(BinaryExpr { op, .. }) => {
@@ -22,7 +22,7 @@ pub(super) fn is_made_by(expression: &Expr, schema: &DFSchema) -> Result<bool> {
     Ok(may && expression.get_type(schema)?.is_floating())
 }
 
-/// A plan with one NaN in the columns that it adds, if it aggregates.
+/// Normalizes NaN in the columns that an aggregate or a window adds.
 pub(super) fn above(plan: LogicalPlan) -> Result<LogicalPlan> {
     let passed_on = match &plan {
         LogicalPlan::Aggregate(aggregate) => aggregate.schema.fields().len() - aggregate.aggr_expr.len(),
@@ -44,6 +44,6 @@ pub(super) fn above(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?))
 }
 
-/// Functions that give what they are given, and make no number.
+/// Functions that pass on one of their arguments and compute no number.
 const PASS_ON: &[&str] =
     &[One::Nan.name(), "apart", "coalesce", "nullif", "nvl", "nvl2", "greatest", "least", "get_field"];

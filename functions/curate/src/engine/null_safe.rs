@@ -1,6 +1,7 @@
-//! Joins by `IS NOT DISTINCT FROM`, for which a null equals a null, beside joins by `=`, for which it does not.
-//! DataFusion says so of a whole join, and its rules put the keys of both into one: of `… ON a.k = b.k JOIN c ON a.id
-//! IS NOT DISTINCT FROM c.id`, and of `… ON a.id IS NOT DISTINCT FROM b.id WHERE a.k = b.k`. Here they stay apart.
+//! Keeps joins by `IS NOT DISTINCT FROM`, for which null equals null, apart from joins by `=`, for which it does not.
+//! In DataFusion this is a property of a whole join, and its rules merge the keys of both kinds: those of
+//! `… ON a.k = b.k JOIN c ON a.id IS NOT DISTINCT FROM c.id`, and those of
+//! `… ON a.id IS NOT DISTINCT FROM b.id WHERE a.k = b.k`.
 
 use std::sync::Arc;
 
@@ -9,23 +10,23 @@ use datafusion::common::{NullEquality, Result};
 use datafusion::logical_expr::{Join, LogicalPlan};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-/// Which plans a rule is kept from.
+/// The plans that a rule must not change.
 #[derive(Clone, Copy, Debug)]
 enum From {
-    /// Those that have such a join anywhere: the rule makes joins of joins.
+    /// Plans with such a join anywhere, because the rule merges joins.
     AllWithOne,
-    /// Those that are one: the rule adds keys.
+    /// Such a join itself, because the rule adds keys to it.
     Itself,
 }
 
-/// A rule that is kept from joins for which a null equals a null.
+/// A rule that skips joins for which null equals null.
 #[derive(Debug)]
 struct Kept {
     rule: Arc<dyn OptimizerRule + Send + Sync>,
     from: From,
 }
 
-/// The rule, kept from such joins if it would mix them up.
+/// Makes the rule skip such joins, if it would merge their keys with others.
 pub(super) fn keep(rule: Arc<dyn OptimizerRule + Send + Sync>) -> Arc<dyn OptimizerRule + Send + Sync> {
     let from = match rule.name() {
         "eliminate_cross_join" => From::AllWithOne,

@@ -1,6 +1,6 @@
-//! `repeat`, `lpad` and `rpad` that fail where they would make more text than memory holds. How much is often a
-//! column's to say, and so a supplier's; DataFusion asks for all of it at once, and the process ends where there is not
-//! so much.
+//! `repeat`, `lpad` and `rpad` that fail if they would make more text than fits in memory. The length often comes from
+//! a column, and so from a supplier. DataFusion allocates all of it at once, and the process dies if there is too
+//! little memory.
 
 use arrow::array::{Array, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};
@@ -10,12 +10,11 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
 use crate::engine::scalar::called;
 
-/// What a batch of rows may come to, in bytes.
+/// The most bytes of text for a batch of rows.
 const MOST_BYTES: u128 = 256 << 20;
-/// Of a character.
+/// The most bytes of one UTF-8 character.
 const MOST_UTF8_BYTES: u128 = 4;
 
-/// The functions.
 pub(super) fn functions() -> [ScalarUDF; 3] {
     [string::repeat(), unicode::lpad(), unicode::rpad()].map(|function| called(function, bounded))
 }
@@ -37,7 +36,7 @@ fn bounded(function: &ScalarUDF, arguments: ScalarFunctionArgs) -> Result<Column
     function.invoke_with_args(arguments)
 }
 
-/// So many times the bytes of each row; of one length that of all rows.
+/// Returns the total bytes: each row's number times its length. A single length is that of all rows.
 fn bytes(number: &ColumnarValue, rows: usize, of: &[u128]) -> Result<u128> {
     let numbers = number.to_array(if matches!(number, ColumnarValue::Scalar(_)) { rows } else { 1 })?;
     let numbers = arrow::compute::cast(&numbers, &DataType::Int64)?;
@@ -49,7 +48,7 @@ fn bytes(number: &ColumnarValue, rows: usize, of: &[u128]) -> Result<u128> {
     Ok(each.sum())
 }
 
-/// The bytes of each text.
+/// Returns the length of each text in bytes.
 fn lengths(text: &ColumnarValue, rows: usize) -> Result<Vec<u128>> {
     let texts = text.to_array(rows)?;
     let texts = arrow::compute::cast(&texts, &DataType::LargeUtf8)?;

@@ -1,5 +1,5 @@
-//! `percentile_cont`, between two values as Spark and DuckDB take it. DataFusion's cuts the place between them off to a
-//! millionth of the distance, and has no answer where one of them is infinite.
+//! `percentile_cont`, interpolated as in Spark and DuckDB. DataFusion's cuts the position between two values off to a
+//! millionth of their distance, and returns no value if one of them is infinite.
 
 use std::collections::HashSet;
 use std::mem::size_of;
@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Colu
 
 use crate::engine::frame::Frame;
 
-/// The function to register in place of DataFusion's.
+/// Returns the function to register in place of DataFusion's.
 pub(super) fn function() -> AggregateUDF {
     AggregateUDF::from(Percentile(PercentileCont::new()))
 }
@@ -62,7 +62,7 @@ fn accumulator(function: &PercentileCont, arguments: AccumulatorArgs) -> Result<
     if of.is_null() {
         return function.accumulator(arguments);
     }
-    // what is no percentile is said by DataFusion's own
+    // DataFusion's own refuses an invalid percentile
     drop(function.accumulator(arguments.clone())?);
     let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
     let share = match arguments.exprs.get(1).map(|share| share.evaluate(&nothing)).transpose()? {
@@ -125,7 +125,7 @@ impl Accumulator for Values {
     }
 }
 
-/// Both zeros are one, and all that is no number.
+/// Returns one key for both zeros, and one for every NaN.
 fn key(value: f64) -> u64 {
     match value {
         0.0 => 0,
@@ -134,7 +134,7 @@ fn key(value: f64) -> u64 {
     }
 }
 
-/// The value at a share of the way from the least to the greatest, which is no number where there is one.
+/// Returns the value at `share` of the way from the least value to the greatest. NaN is the greatest.
 fn between(values: &mut [f64], share: f64) -> Option<f64> {
     let last = values.len().checked_sub(1)?;
     let place = share * last as f64;
@@ -142,7 +142,7 @@ fn between(values: &mut [f64], share: f64) -> Option<f64> {
     let order = |one: &f64, other: &f64| one.partial_cmp(other).unwrap_or_else(|| one.is_nan().cmp(&other.is_nan()));
     let mut at = |place: f64| *values.select_nth_unstable_by((place as usize).min(last), order).1;
     let (low, high) = (at(lower), at(upper));
-    // what is on both sides is between them, infinite or not
+    // equal neighbours need no interpolation, infinite or not
     Some(if lower == upper || low == high { low } else { (upper - place) * low + (place - lower) * high })
 }
 

@@ -1,5 +1,5 @@
-//! Where in a plan values are made: above the filters that keep rows from them. DataFusion would also make them below,
-//! where that leaves fewer columns to filter.
+//! Keeps the computation of values above the filters that keep rows from them. DataFusion also moves it below a filter
+//! if that leaves fewer columns to filter.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, remove_unnecessary_projections, try_embed_projection};
 
-/// In place of DataFusion's rule `ProjectionPushdown`: columns are left out as early as by that.
+/// Replaces DataFusion's rule `ProjectionPushdown`. Columns are dropped as early as by that rule.
 #[derive(Debug)]
 pub(super) struct ColumnsPushdown;
 

@@ -1,5 +1,5 @@
-//! `regexp_replace` whose replacement means what it means in Spark: `$1g` is the first group and a `g`. DataFusion's
-//! takes it for a group named `1g`, which there is not, and puts nothing in its place.
+//! `regexp_replace` with the replacements of Spark: `$1g` is the first group followed by a `g`. DataFusion reads it as
+//! a group named `1g`, which does not exist, and inserts nothing.
 
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
 use crate::engine::scalar::called;
 
-/// The function.
 pub(super) fn function() -> ScalarUDF {
     called(regex::regexp_replace(), replace)
 }
@@ -23,7 +22,7 @@ fn replace(function: &ScalarUDF, mut arguments: ScalarFunctionArgs) -> Result<Co
     function.invoke_with_args(arguments)
 }
 
-/// The replacement in DataFusion's words.
+/// Translates the replacement to DataFusion's syntax.
 fn meant(replacement: &ColumnarValue) -> Result<ColumnarValue> {
     let of = replacement.data_type();
     let texts = match replacement {
@@ -43,7 +42,7 @@ fn meant(replacement: &ColumnarValue) -> Result<ColumnarValue> {
     }
 }
 
-/// `$1` and `${1}` are groups; another `$` is in Spark an error too.
+/// Translates the groups `$1` and `${1}`. Any other `$` is an error, as in Spark.
 fn groups(text: &str) -> Result<String, DataFusionError> {
     let mut out = String::with_capacity(text.len() + 4);
     let mut rest = text;

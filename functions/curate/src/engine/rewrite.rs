@@ -1,4 +1,4 @@
-//! How our rules change a plan before it is optimised.
+//! The traversal by which our rules change a plan before it is optimised.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, Subquery, Union};
 
-/// A plan and its subqueries with other expressions and steps, the innermost first: of each step its expressions, which
-/// go on being called as they were, then the step itself. Both are given the columns of the step's inputs.
+/// Rewrites the expressions and steps of a plan and its subqueries, innermost first. A step's expressions come before
+/// the step itself, and keep their names. Both functions receive the columns of the step's inputs.
 pub(super) fn rewrite(
     plan: LogicalPlan,
     expression: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
@@ -43,16 +43,16 @@ pub(super) fn same_step(plan: LogicalPlan, _: &DFSchema) -> Result<LogicalPlan> 
     Ok(plan)
 }
 
-/// A step's own schema after that of an input has changed.
+/// Recomputes a step's schema after the schema of an input has changed.
 fn with_types_of_inputs(plan: LogicalPlan) -> Result<LogicalPlan> {
     match plan {
-        // DataFusion keeps the one that it had
+        // `recompute_schema` would keep the old one
         LogicalPlan::Union(Union { inputs, .. }) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)),
         plan => plan.recompute_schema(),
     }
 }
 
-/// An expression with another plan for the subquery that it is.
+/// Changes the plan of an expression that is a subquery. Other expressions stay as they are.
 fn in_subquery(expression: Expr, change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan>) -> Result<Expr> {
     let changed = |subquery: Subquery| {
         let plan = change(Arc::unwrap_or_clone(subquery.subquery))?;
@@ -72,7 +72,7 @@ fn in_subquery(expression: Expr, change: impl FnOnce(LogicalPlan) -> Result<Logi
     })
 }
 
-/// A subquery whose columns of the query around it are of the types that they have there.
+/// Updates the types of the outer query's columns in a subquery.
 fn of_outer(subquery: LogicalPlan, outer: &DFSchema) -> Result<LogicalPlan> {
     let typed = |expression: Expr| match expression {
         Expr::OuterReferenceColumn(_, column) if outer.has_column(&column) => {

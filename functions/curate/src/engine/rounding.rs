@@ -1,5 +1,5 @@
 //! `round` and `trunc` of doubles by the text of the number, as in Spark: round(1.005, 2) is 1.01, and trunc(8.41, 2)
-//! is 8.41. Those of other numbers are DataFusion's.
+//! is 8.41. Other numbers use DataFusion's.
 
 use std::sync::Arc;
 
@@ -13,7 +13,6 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use crate::engine::decimal::{self, Round};
 use crate::engine::scalar::called;
 
-/// Both.
 pub(super) fn functions() -> [ScalarUDF; 2] {
     [
         called(math::round(), |function, arguments| rounded(function, arguments, Round::HalfUp)),

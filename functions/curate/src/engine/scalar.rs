@@ -1,4 +1,4 @@
-//! Scalar functions of DataFusion that are called in another way, and are the same in all else.
+//! DataFusion's scalar functions with another evaluation, and everything else unchanged.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-/// How one is called, given DataFusion's.
+/// Evaluates a function, given DataFusion's own.
 pub(super) type Call = fn(&ScalarUDF, ScalarFunctionArgs) -> Result<ColumnarValue>;
 
-/// A function to register in place of DataFusion's.
+/// Returns a function to register in place of DataFusion's.
 pub(super) fn called(function: Arc<ScalarUDF>, call: Call) -> ScalarUDF {
     ScalarUDF::from(Changed { function, call })
 }
@@ -23,7 +23,7 @@ struct Changed {
     call: Call,
 }
 
-// each function is called in one other way
+// each function has one `call`, so the functions alone identify it
 impl PartialEq for Changed {
     fn eq(&self, other: &Self) -> bool {
         self.function == other.function

@@ -1,10 +1,10 @@
-//! A value as it is, which DataFusion does not look through while it plans.
+//! A function that hides a value from DataFusion's planner.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-/// Returns its argument.
+/// Returns its argument. It is volatile, so that DataFusion does not evaluate it while planning.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Settled {
     signature: Signature,

@@ -1,12 +1,12 @@
-//! Subqueries that DataFusion makes a join of that is not the same: where a null of `IN` counts, and where a subquery
-//! has a row though it found none. They are refused.
+//! Refuses subqueries that DataFusion turns into a join with another meaning: if a null of `IN` matters, or if a
+//! subquery returns a row though it found none.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::expr::InSubquery;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Subquery};
 
-/// Fails for such a one.
+/// Fails if the plan has such a subquery.
 pub(super) fn check(plan: &LogicalPlan) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {
@@ -21,14 +21,14 @@ pub(super) fn check(plan: &LogicalPlan) -> Result<()> {
     .map(|_| ())
 }
 
-/// Where in a WHERE an expression stands.
+/// The position of an expression in a WHERE.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The WHERE itself, or joined to it by AND: a null is the same as false, and NOT IN is done with its nulls.
+    /// The WHERE itself, or a part joined by AND. Null is the same as false, and NOT IN handles its nulls.
     Top,
-    /// Below OR, or a condition of a CASE: a null is the same as false.
+    /// Below OR, in a condition of a CASE, or in the ON of a join. Null is the same as false.
     Part,
-    /// A null is something else than false.
+    /// Anywhere else. Null differs from false.
     Value,
 }
 
@@ -92,8 +92,8 @@ fn is_in(of: &InSubquery, negated: bool, place: Place) -> Result<()> {
     }
 }
 
-/// Fails where totals without GROUP BY are made of the rows that belong to one row outside: there is a total of no rows
-/// too, and a join finds none.
+/// Fails if the subquery computes totals without GROUP BY of the rows that belong to one outer row. There is a total
+/// even of no rows, but a join finds none.
 fn has_rows(subquery: &Subquery, of: &str) -> Result<()> {
     if subquery.outer_ref_columns.is_empty() {
         return Ok(());
@@ -117,7 +117,7 @@ fn has_rows(subquery: &Subquery, of: &str) -> Result<()> {
     }
 }
 
-/// Fails where the rows that belong to one row outside are counted: a join finds them after that.
+/// Fails if the subquery counts the rows that belong to one outer row. A join selects them only after counting.
 fn counts_rows(subquery: &Subquery) -> Result<()> {
     if subquery.outer_ref_columns.is_empty() {
         return Ok(());

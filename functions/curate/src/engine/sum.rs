@@ -1,5 +1,5 @@
-//! `sum` of whole numbers, decimals and spans of time that stops where the result is none of its type. DataFusion's own
-//! wraps around. They are added up in more bits, so that only the result counts and not the order of the rows.
+//! `sum` of integers, decimals and durations that fails if the result overflows its type. DataFusion's own wraps
+//! around. Values are added up in more bits, so that only the result counts and not the order of the rows.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use datafusion::logical_expr::{
 
 use crate::engine::frame::{Doubles, Frame};
 
-/// `sum`. That of doubles is DataFusion's, but over windows that move.
+/// `sum`. Doubles use DataFusion's, except over moving windows.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct CheckedSum(Sum);
 
-/// As sums of the type are added up, where they may go beyond it.
+/// Returns the type to add values up in, if their sum may overflow its own type.
 fn wide_of(of: &DataType, to: &DataType) -> Option<DataType> {
     match (of, to) {
         (_, DataType::Int64 | DataType::UInt64 | DataType::Duration(_)) => Some(DataType::Decimal128(38, 0)),
-        // a sum has ten digits more than its numbers, so long as there are as many
+        // a sum has ten digits more than its values, up to the maximum
         (DataType::Decimal128(precision, _), DataType::Decimal128(_, scale)) if *precision > 28 => {
             Some(DataType::Decimal256(DECIMAL256_MAX_PRECISION, *scale))
         }
@@ -85,7 +85,7 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        // DataFusion's slides over distinct values of 64 bits only, and wraps around
+        // DataFusion's slides only over distinct 64-bit values, and wraps around
         if arguments.is_distinct {
             return Ok(Box::new(Frame::of(arguments, |arguments| Self::default().accumulator(arguments))));
         }
@@ -128,7 +128,7 @@ fn too_large<T>(sum: impl Display, to: &DataType) -> Result<T> {
     }
 }
 
-/// One sum.
+/// The accumulator of one sum.
 #[derive(Debug)]
 struct Checked {
     sum: Box<dyn Accumulator>,
@@ -173,7 +173,7 @@ impl Accumulator for Checked {
     }
 }
 
-/// The sums of many groups.
+/// The accumulator of the sums of many groups.
 struct CheckedGroups {
     sums: Box<dyn GroupsAccumulator>,
     wide: DataType,

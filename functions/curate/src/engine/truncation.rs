@@ -1,4 +1,4 @@
-//! `date_trunc` of timestamps of any year: DataFusion's computes in nanoseconds, which reach from 1677 to 2262.
+//! `date_trunc` of timestamps of any year. DataFusion computes in nanoseconds, which range from 1677 to 2262.
 
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
@@ -10,7 +10,6 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
 use crate::engine::scalar::called;
 
-/// The function.
 pub(super) fn function() -> ScalarUDF {
     called(datetime::date_trunc(), truncate)
 }
@@ -37,19 +36,19 @@ fn a_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// What a time is cut down to.
+/// The unit that a time is truncated to.
 #[derive(Clone, Copy)]
 enum Part {
     Year,
     Quarter,
     Month,
     Week,
-    /// One of so many seconds.
+    /// A unit of this many seconds.
     Seconds(i64),
 }
 
 const A_DAY: i64 = 24 * 3600;
-/// Of the first of January 1970, counted from the first of January of the year 1.
+/// The number of 1970-01-01, if 0001-01-01 is day 1.
 const FIRST_DAY: i64 = 719_163;
 
 impl Part {
@@ -67,7 +66,7 @@ impl Part {
         })
     }
 
-    /// Where the part of each timestamp begins.
+    /// Returns the start of the unit that each timestamp is in.
     fn begins(self, of: &ArrayRef, a_second: i64) -> Result<ArrayRef> {
         let ticks = cast(of, &DataType::Int64)?;
         let ticks = ticks.as_primitive::<Int64Type>();
@@ -84,7 +83,7 @@ impl Part {
         Ok(cast(&begins, of.data_type())?)
     }
 
-    /// The first of the days that belong together, in days since 1970.
+    /// Returns the first day of the unit that the day is in, in days since 1970.
     fn first_day(self, day: i64) -> Option<i64> {
         if let Self::Week = self {
             // 1970 began on a Thursday

@@ -1,5 +1,5 @@
-//! What a filter asks, and nothing that DataFusion would make of it: from the bounds of what it compares it takes
-//! columns for a single value that have many (`CAST(ts AS DATE) = …`, `n / 10 = 0`, `CAST(n AS BOOLEAN)`).
+//! A filter's condition without the conclusions that DataFusion draws from it. From the bounds of a comparison, it
+//! takes columns with many values for constants (`CAST(ts AS DATE) = …`, `n / 10 = 0`, `CAST(n AS BOOLEAN)`).
 
 use std::fmt::{self, Display, Formatter};
 use std::hash::{Hash, Hasher};
@@ -17,7 +17,7 @@ pub(super) struct Unclaimed {
     of: Arc<dyn PhysicalExpr>,
 }
 
-// a derived one would move what is compared
+// a derived one would move the field out of `other`
 impl PartialEq for Unclaimed {
     fn eq(&self, other: &Self) -> bool {
         self.of.eq(&other.of)
@@ -31,7 +31,7 @@ impl Hash for Unclaimed {
 }
 
 impl Unclaimed {
-    /// The same condition.
+    /// Wraps the condition.
     pub(super) fn of(condition: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
         Arc::new(Self { of: condition })
     }

@@ -1,6 +1,7 @@
-//! The columns of outer joins with USING, or of NATURAL ones. DataFusion takes `id` for the left table's `id`, and `*`
-//! for either's, which are null in a row that only the other table has. Here both tables' columns are the one column
-//! that the join makes, as in Spark; where the SQL also names one table's own, as in `u.id`, it must say what it means.
+//! The columns of outer joins with USING and of NATURAL ones. DataFusion resolves `id` to the left table's `id`, and
+//! `*` to either's, which is null in a row that only the other table has. Here both tables' columns are the one column
+//! that the join makes, as in Spark. If the SQL also names one table's own column, as in `u.id`, the join is refused. A
+//! LEFT JOIN without `*` is right as it is.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan, Projectio
 
 use crate::query::Said;
 
-/// The plan with the columns of such joins put right.
+/// Corrects the columns of such joins.
 pub(super) fn mend(plan: LogicalPlan, said: &Said) -> Result<LogicalPlan> {
     let mended = plan.transform_up_with_subqueries(|plan| match plan {
         LogicalPlan::Join(join) if is_at_risk(&join) => one_column(join, said),
@@ -29,7 +30,7 @@ fn is_at_risk(join: &Join) -> bool {
     outer && join.join_constraint == JoinConstraint::Using
 }
 
-/// The join with one value in the columns of both sides.
+/// Puts the same value in the joined columns of both sides.
 fn one_column(join: Join, said: &Said) -> Result<Transformed<LogicalPlan>> {
     let mut columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
     let mut changed = false;
@@ -43,7 +44,7 @@ fn one_column(join: Join, said: &Said) -> Result<Transformed<LogicalPlan>> {
             _ => (coalesce(vec![of(left), of(right)]), left_said || right_said),
         };
         let same_type = of(left).get_type(&join.schema)? == of(right).get_type(&join.schema)?;
-        // of a LEFT JOIN `id` is the left table's as it is; only `*` may take the other
+        // in a LEFT JOIN, `id` already is the left table's; only `*` may be the other's
         if join.join_type == JoinType::Left && (side_said || !same_type) && !said.all {
             continue;
         }

@@ -1,6 +1,6 @@
-//! Functions and predicates that DataFusion gives another meaning than Spark, in words that it takes for what they
-//! mean. `nvl` of decimals goes through a double there, `nvl2` makes one type of all three, `nullif(x, 0)` keeps a
-//! -0.0, `s ~ '.*'` is false where it should be null, and `array_remove` removes one item only.
+//! Rewrites functions and predicates to which DataFusion gives another meaning than Spark. In DataFusion, `nvl` of
+//! decimals goes through a double, `nvl2` makes all three arguments one type, `nullif(x, 0)` keeps a -0.0, `s ~ '.*'`
+//! is false where it should be null, and `array_remove` removes only one item.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 
 use crate::engine::rewrite::{rewrite, same_step};
 
-/// The plan in such words. To run before types are made the same.
+/// Rewrites the plan. Runs before type coercion.
 pub(super) fn mend(plan: LogicalPlan) -> Result<LogicalPlan> {
     rewrite(plan, meant, same_step)
 }
@@ -35,7 +35,7 @@ fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             }
             ("nullif", [of, other]) => {
                 let types = (of.get_type(schema)?, other.get_type(schema)?);
-                // those of one type are compared as they are, but for the two zeros of a double
+                // values of one type are compared as they are, except the two zeros of a double
                 if types.0 == types.1 && !types.0.is_floating() {
                     return Ok(Transformed::no(Expr::ScalarFunction(call)));
                 }
@@ -51,7 +51,7 @@ fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         {
             Ok(Transformed::yes(anything(*left)))
         }
-        // what DataFusion makes of them may be null in one of its plans, and not in the other
+        // DataFusion's own rewrite of these may be nullable in one of its plans and not in the other
         Expr::IsTrue(of) if is_boolean(&of, schema) => Ok(Transformed::yes(of.clone().is_not_null().and(*of))),
         Expr::IsFalse(of) if is_boolean(&of, schema) => {
             Ok(Transformed::yes(of.clone().is_not_null().and(Expr::Not(of))))
@@ -95,13 +95,13 @@ fn is_anything(pattern: &Expr) -> bool {
     text(pattern) == Some(".*")
 }
 
-/// That there is a text.
+/// True for any text, null for null.
 fn anything(of: Expr) -> Expr {
     Expr::Like(Like::new(false, of.into(), lit("%").into(), None, false))
 }
 
-/// `lag` and `lead` whose default is a column are none of DataFusion's, and `lead(x, 2) IGNORE NULLS` misses rows
-/// behind a null.
+/// Refuses `lag` and `lead` with an offset or a default that DataFusion would handle wrongly, and
+/// `lead(x, 2) IGNORE NULLS`, which misses rows behind a null.
 fn check_neighbour(call: &WindowFunction, schema: &DFSchema) -> Result<()> {
     let name = call.fun.name();
     let WindowFunctionParams { args, null_treatment, .. } = &call.params;
@@ -158,7 +158,7 @@ fn number(of: &Expr) -> Option<i64> {
     }
 }
 
-/// What a literal stands for.
+/// Returns the value of a literal, which may be negated or cast.
 fn value(of: &Expr) -> Option<ScalarValue> {
     match of {
         Expr::Literal(literal, _) => Some(literal.clone()),
@@ -168,7 +168,7 @@ fn value(of: &Expr) -> Option<ScalarValue> {
     }
 }
 
-/// Whether a value is the same as one of a type. What a text stands for is for its cast to say.
+/// Whether the value stays the same in the type. Texts are left to their CAST.
 fn is_kept(value: &ScalarValue, of: &DataType) -> bool {
     let from = value.data_type();
     if value.is_null() || from.is_string() && !of.is_string() {
@@ -187,7 +187,7 @@ fn is_literal(of: &Expr) -> bool {
     }
 }
 
-/// A RANGE frame that ends before it starts.
+/// Refuses a RANGE frame with a negative distance, which ends before it starts.
 fn check_frame(call: &WindowFunction) -> Result<()> {
     let frame = &call.params.window_frame;
     let bounds = [&frame.start_bound, &frame.end_bound];
@@ -204,8 +204,8 @@ fn check_frame(call: &WindowFunction) -> Result<()> {
     }
 }
 
-/// A RANGE frame over an order of bytes, structs or times, which DataFusion takes for an error of its own, as the frame
-/// of GROUPS that it is without a distance. Says whether it is one.
+/// Turns a RANGE frame over an order of bytes, structs or times into the equivalent frame of GROUPS, if it has no
+/// distance. DataFusion would fail with an internal error. Returns whether it changed the frame.
 fn frame_of_peers(call: &mut WindowFunction, schema: &DFSchema) -> Result<bool> {
     let WindowFunctionParams { order_by, window_frame: frame, .. } = &mut call.params;
     let Some(first) = order_by.first() else { return Ok(false) };
@@ -231,7 +231,7 @@ fn frame_of_peers(call: &mut WindowFunction, schema: &DFSchema) -> Result<bool> 
     Ok(true)
 }
 
-/// `nvl2` until it is planned as a CASE: DataFusion's own wants a type of all three.
+/// Stands for `nvl2` until it is planned as a CASE. DataFusion's own requires one type for all three arguments.
 pub(super) fn nvl2() -> ScalarUDF {
     ScalarUDF::from(Nvl2 { signature: Signature::any(3, Volatility::Immutable) })
 }

@@ -1,5 +1,5 @@
-//! The two zeros of doubles, which are one value: in windows, in ORDER BY, in `count(DISTINCT x)`, and in `CASE x WHEN
-//! 0.0`. DataFusion's own take them for two there, though for one in `=`, GROUP BY and joins.
+//! Makes the two zeros of doubles one value in windows, in ORDER BY, in `count(DISTINCT x)`, and in `CASE x WHEN 0.0`.
+//! DataFusion takes them for two values there, though for one in `=`, GROUP BY and joins.
 
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
@@ -8,14 +8,14 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
 use crate::engine::canonical::One;
 
-/// A sort with one zero.
+/// Normalizes -0.0 to +0.0 in the keys of a sort.
 pub(super) fn sort(plan: LogicalPlan) -> Result<LogicalPlan> {
     let LogicalPlan::Sort(mut sort) = plan else { return Ok(plan) };
     with_one_zero(sort.expr.iter_mut().map(|key| &mut key.expr), sort.input.schema())?;
     Ok(LogicalPlan::Sort(sort))
 }
 
-/// Windows, aggregates in an order or of distinct values, and CASEs with one zero.
+/// Normalizes zeros in windows, in ordered or distinct aggregates, and in CASEs.
 pub(super) fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expression {
         Expr::WindowFunction(mut call) => {
@@ -41,7 +41,7 @@ pub(super) fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<E
     }
 }
 
-/// Returns floats among them one zero; says whether there are any.
+/// Normalizes zeros in the keys that are floats. Returns whether there are any.
 fn with_one_zero<'a>(keys: impl Iterator<Item = &'a mut Expr>, schema: &DFSchema) -> Result<bool> {
     let mut any = false;
     for key in keys {

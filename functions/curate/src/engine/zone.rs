@@ -1,6 +1,6 @@
-//! Time zones, with Spark's functions: `from_utc_timestamp(ts, 'Europe/London')` is what clocks in London show at a
-//! point in UTC, `to_utc_timestamp(ts, 'Europe/London')` the point at which they show it. Of a time that clocks show
-//! twice it is the first; one that they leave out is as much later as the clocks go forward.
+//! Spark's time zone functions. `from_utc_timestamp(ts, 'Europe/London')` is what clocks in London show at a time in
+//! UTC. `to_utc_timestamp(ts, 'Europe/London')` is the time in UTC at which they show it. If clocks show a time twice,
+//! the first one counts. A time that they skip is moved by as much as the clocks go forward.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +17,6 @@ use datafusion::logical_expr::{
 
 use crate::engine::micros::MICROS;
 
-/// All of them.
 pub(super) fn functions() -> [ScalarUDF; 2] {
     let signature = || Signature::user_defined(Volatility::Immutable);
     [true, false].map(|from_utc| ScalarUDF::from(Shift { from_utc, signature: signature() }))
@@ -98,7 +97,7 @@ impl ScalarUDFImpl for Shift {
     }
 }
 
-/// Moves each point in time by so many seconds.
+/// Moves each timestamp by the number of seconds that `by` returns, or makes it null.
 fn shift(of: &ArrayRef, mut by: impl FnMut(usize, NaiveDateTime) -> Result<Option<i64>>) -> Result<ArrayRef> {
     let DataType::Timestamp(unit, None) = of.data_type() else {
         return Err(DataFusionError::Internal("no timestamp".into()));
@@ -145,7 +144,7 @@ impl Zone {
         }
     }
 
-    /// Seconds that its clocks are ahead of UTC at a point in UTC.
+    /// Returns how many seconds its clocks are ahead of UTC at a time in UTC.
     fn at(self, utc: NaiveDateTime) -> i64 {
         let offset = match self {
             Self::Fixed(offset) => offset,
@@ -154,13 +153,14 @@ impl Zone {
         offset.local_minus_utc().into()
     }
 
-    /// Seconds that its clocks are ahead of UTC when they show this; those of before where they are just changed.
+    /// Returns how many seconds its clocks are ahead of UTC when they show a time. At a change of the clocks, the
+    /// offset before it counts.
     fn when(self, local: NaiveDateTime) -> i64 {
         let zone = match self {
             Self::Fixed(offset) => return offset.local_minus_utc().into(),
             Self::Named(zone) => zone,
         };
-        // clocks leave out a day at most
+        // clocks skip at most a day
         for hours in 0..=25 {
             let Some(before) = local.checked_sub_signed(TimeDelta::hours(hours)) else { break };
             let offset = match zone.offset_from_local_datetime(&before) {
@@ -177,10 +177,10 @@ impl Zone {
     }
 }
 
-/// The last year that the time zones are known of one by one; later ones are like it.
+/// The last year whose clock changes the time zone data lists. Later years follow the same rules.
 const LAST_YEAR: i32 = 2037;
 
-/// A time zone with what was found of the years after the last.
+/// A time zone, and for each later year the listed year that stands for it.
 struct Clock {
     zone: Zone,
     years: HashMap<i32, i32>,
@@ -190,18 +190,19 @@ impl Clock {
     fn new(zone: &str) -> Result<Self> {
         match Zone::parse(zone) {
             Ok(zone) => Ok(Self { zone, years: HashMap::new() }),
-            // what is in the SQL was looked at before; this is a value, and may be one that is not to be shown
+            // A zone in the SQL was checked while planning. This one is a value, which may be sensitive, and is not
+            // shown.
             Err(_) => exec_err!("a time zone that there is not; there are those of IANA, as `Europe/London`"),
         }
     }
 
-    /// Seconds to add.
+    /// Returns the seconds to add.
     fn shift(&mut self, point: NaiveDateTime, from_utc: bool) -> Result<i64> {
         let point = self.known(point)?;
         Ok(if from_utc { self.zone.at(point) } else { -self.zone.when(point) })
     }
 
-    /// The point in time in a year that is known.
+    /// Moves the time to a year whose clock changes are listed.
     fn known(&mut self, point: NaiveDateTime) -> Result<NaiveDateTime> {
         let year = point.year();
         if year <= LAST_YEAR || matches!(self.zone, Zone::Fixed(_)) {
@@ -224,7 +225,7 @@ impl Clock {
     }
 }
 
-/// A known year with the same days of the week, in which the clocks changed as they do in the last year.
+/// Returns a listed year with the same weekdays, in which the clocks changed as they do in the last year.
 fn like(zone: Zone, year: i32) -> Option<i32> {
     let first = NaiveDate::from_ymd_opt(year, 1, 1)?;
     (LAST_YEAR - 27..=LAST_YEAR).rev().find(|known| {
@@ -232,7 +233,7 @@ fn like(zone: Zone, year: i32) -> Option<i32> {
         of_known.weekday() == first.weekday()
             && of_known.leap_year() == first.leap_year()
             && (1..=12).all(|month| {
-                // clocks change at the begin or the end of a month
+                // clocks change at the beginning or the end of a month
                 let on = |year: i32| Some(zone.at(NaiveDate::from_ymd_opt(year, month, 18)?.and_hms_opt(12, 0, 0)?));
                 on(*known) == on(LAST_YEAR)
             })
@@ -251,15 +252,15 @@ mod tests {
     fn clocks_of_java() {
         for (zone, local, utc) in [
             ("Europe/London", "2024-07-01 13:00", "2024-07-01 12:00"),
-            // left out: 02:30, an hour later
+            // skipped: read as 02:30, an hour later
             ("Europe/London", "2024-03-31 01:30", "2024-03-31 01:30"),
-            // twice: the first
+            // shown twice: the first counts
             ("Europe/London", "2024-10-27 01:30", "2024-10-27 00:30"),
             ("Europe/London", "1970-01-01 12:00", "1970-01-01 11:00"),
             ("Europe/London", "2100-07-01 13:00", "2100-07-01 12:00"),
             ("Europe/London", "9999-12-31 00:00", "9999-12-31 00:00"),
             ("Asia/Kolkata", "9999-12-31 05:30", "9999-12-31 00:00"),
-            // a day was left out
+            // a day was skipped
             ("Pacific/Apia", "2011-12-30 12:00", "2011-12-30 22:00"),
             ("+01:00", "2024-07-01 13:00", "2024-07-01 12:00"),
             ("UTC-05:00", "2024-07-01 07:00", "2024-07-01 12:00"),

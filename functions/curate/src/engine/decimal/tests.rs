@@ -2,7 +2,7 @@ use arrow::array::Float64Array;
 
 use super::*;
 
-/// By the text alone: slowly, digit by digit.
+/// Computes `scaled` slowly, digit by digit of the text.
 fn by_text(double: f64, scale: i32) -> Option<i128> {
     let text = format!("{double:e}");
     let (number, exponent) = text.split_once('e').unwrap();
@@ -65,7 +65,7 @@ fn many_doubles_as_by_their_texts() {
         }
         assert_eq!(scaled(double, scale as i8), by_text(double, scale), "{double} {scale}");
         let rounded = by_text(double, scale).map(|digits| format!("{digits}e{}", -scale).parse::<f64>().unwrap());
-        // what has no digits beyond is itself
+        // a double without further digits stays as it is
         let expected = match shortest(double) {
             Some((_, exponent)) if exponent + scale >= 0 => double,
             _ => rounded.unwrap(),
