@@ -1,5 +1,5 @@
-//! What Glue is told about every table of `golden/meta_data`, whole, as `landfall define` prints it. The definitions
-//! in `golden/` are the command's own: `make golden` writes them again, to be reviewed as a change of theirs.
+//! The complete Glue definition of every table of `golden/meta_data`, as `landfall define` prints it. `make golden`
+//! writes the definitions in `golden/` with the same command, and a change to them is reviewed as their diff.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 
@@ -19,7 +19,7 @@ fn define(table: Option<&str>, raw: bool) -> Result<String, String> {
     define_all(&Request { table: table.map(str::to_owned), raw, meta_data }).map(|(text, _)| text)
 }
 
-/// The definitions of a database, by the name of their file.
+/// Returns the definitions of a database, by file name.
 fn definitions(raw: bool) -> BTreeMap<String, Value> {
     let all: Vec<Value> = serde_json::from_str(&define(None, raw).unwrap()).unwrap();
     let name = |one: &Value| {

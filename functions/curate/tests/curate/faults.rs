@@ -7,18 +7,18 @@ use tokio::sync::OnceCell;
 
 use crate::world::{Outputs, World, gzip, key, landed};
 
-/// How often the client tries a request.
+/// The number of attempts that the client makes at a request.
 const ATTEMPTS: u32 = 3;
 
-/// What has been published by a run without faults, and what came of it.
+/// The account after a run without faults, and the output of that run.
 struct Published {
     account: Account,
     outputs: Outputs,
-    /// Of that run.
+    /// The number of requests of that run.
     requests: usize,
 }
 
-/// Made once for all tests.
+/// Returns the result of that run, which all tests share.
 async fn published() -> &'static Published {
     static PUBLISHED: OnceCell<Published> = OnceCell::const_new();
     let publish = || async {
@@ -35,16 +35,16 @@ async fn published() -> &'static Published {
     PUBLISHED.get_or_init(publish).await
 }
 
-/// What comes of a run with a fault.
+/// The outcome of a run with a fault.
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
     Heals,
     Fails,
-    /// By what the request was.
+    /// Depends on the request.
     Either,
 }
 
-/// Every request of a run fails in turn; the next run has no faults.
+/// Makes a run fail at every request in turn. The run after it has no faults.
 async fn every_request_in_turn(fault: Fault, then: Then) {
     let published = published().await;
     let before = published.account.versions();
@@ -55,7 +55,7 @@ async fn every_request_in_turn(fault: Fault, then: Then) {
         let failed = world.aws.account().failed_step().map(str::to_owned);
         let case = format!("{fault:?} at request {n}, {failed:?}");
 
-        // what was published is what it was, and so is raw-hist
+        // published objects and raw-hist are unchanged
         let after = world.aws.account().versions();
         assert!(before.iter().all(|version| after.contains(version)), "{case}");
         match &result {
@@ -69,7 +69,7 @@ async fn every_request_in_turn(fault: Fault, then: Then) {
                 assert!(failure.kind.is_retryable(), "{case}: {:?} {failure}", failure.kind);
                 let (operation, place) = failed.as_deref().and_then(|step| step.split_once(' ')).expect("a step");
                 assert!(failure.message.contains(&format!("s3://{place}")), "{case}: {failure}");
-                // a manifest whose answer never came is there, and nobody was told of it; and so is an upload
+                // a manifest whose answer was lost exists although the run failed, and so does an upload
                 let answerless = [Fault::lost().for_good(), Fault::cut().for_good()].contains(&fault);
                 let manifest = operation == "put" && place.starts_with("curated/f/_manifests/");
                 assert!(world.manifests().len() == 1 || manifest && answerless, "{case}");
@@ -87,7 +87,7 @@ async fn every_request_in_turn(fault: Fault, then: Then) {
     }
 }
 
-/// What a run gives up is aborted in the background.
+/// Waits until no upload is left. A run that gives up aborts its uploads in the background.
 async fn no_upload_is_left(world: &World) {
     for _ in 0..500 {
         if world.aws.account().uploads().is_empty() {
@@ -138,7 +138,7 @@ async fn a_body_that_is_cut_off_is_never_taken_for_the_whole() {
     every_request_in_turn(Fault::cut().for_good(), Then::Either).await;
 }
 
-/// A run over an account in which something is wrong.
+/// Runs over an account in which something is wrong.
 async fn rebuild(account: Account) -> Result<CurateResponse, Failure> {
     World::over(account, 1).await.rebuild().await
 }
@@ -150,7 +150,7 @@ async fn an_object_that_is_overwritten_after_it_was_listed_is_a_conflict() {
         let key = key(n, extension);
         account.put_after("list raw-hist/base/letters/", "raw-hist", &key, "other bytes");
         let world = World::over(account, 1).await;
-        // the second page of the listing would show the new one
+        // a second page of the listing would show the new object
         world.aws.account().page_size = 1000;
         let failure = world.rebuild().await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Conflict, "{failure}");

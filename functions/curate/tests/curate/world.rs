@@ -1,5 +1,5 @@
-//! A small run of curate: the raw table `letters`, in files of both formats that hold more than a part of an upload,
-//! its straight copy, and a table with partitions that is calculated from it.
+//! A small run of curate: the raw table `letters`, its straight copy, and a partitioned table that is computed from it.
+//! The files of `letters` have both formats, and their copy is larger than one part of an upload.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,24 +19,24 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
 
-/// Rows of a file of `letters`.
+/// Rows per file of `letters`.
 const ROWS: usize = 20;
-/// Bytes of a letter. The straight copy of four files is a full part of an upload, and some.
+/// Bytes per letter. The straight copy of four files is somewhat larger than one part of an upload.
 const BODY_BYTES: usize = 110_000;
-/// Rows of a row group of the Parquet file.
+/// Rows per row group of the Parquet file.
 const ROW_GROUP_ROWS: usize = 10;
 
-/// curate over an account of its own.
+/// curate over its own AWS account.
 pub(crate) struct World {
     pub aws: Aws,
     curate: App,
 }
 
-/// What a run made: SHA-256 and rows of each file, by its key without the run.
+/// The output of a run: the SHA-256 and row count of each file, by its key without the run.
 pub(crate) type Outputs = BTreeMap<String, (String, u64)>;
 
 impl World {
-    /// The client tries each request up to so many times.
+    /// Starts curate over the account. The client makes at most `attempts` attempts at each request.
     pub(crate) async fn over(account: Account, attempts: u32) -> Self {
         let aws = Aws::start_with(account).await;
         let folder = tempfile::tempdir().expect("a folder");
@@ -87,16 +87,16 @@ impl World {
         Self { aws, curate }
     }
 
-    /// Builds all tables, under a run of its own.
+    /// Builds all tables in a new run.
     pub(crate) async fn rebuild(&self) -> Result<CurateResponse, Failure> {
         let request = RebuildRequest { snapshot_date: Some("2026-11-23".into()), ..Default::default() };
-        // no two runs of a world begin with the same word
+        // the first eight characters distinguish the runs of a world
         let request_id = format!("{:08x}", self.aws.account().requests.len());
         let deadline = SystemTime::now() + Duration::from_mins(2);
         self.curate.handle(request, Invocation { request_id, deadline }).await
     }
 
-    /// What a run made, as its manifest has it, which is as it lies there.
+    /// Returns the output of a run as its manifest lists it, and checks that the objects match.
     pub(crate) fn outputs(&self, response: &CurateResponse) -> Outputs {
         let account = self.aws.account();
         let manifest = account.read(&response.manifest.bucket, &response.manifest.key).expect("a manifest");
@@ -112,19 +112,18 @@ impl World {
         outputs
     }
 
-    /// The keys of all manifests.
     pub(crate) fn manifests(&self) -> Vec<String> {
         let keys = self.aws.account().keys("curated");
         keys.into_iter().filter(|key| key.starts_with("f/_manifests/")).collect()
     }
 }
 
-/// The key of a file of `letters`.
+/// Returns the key of a file of `letters`.
 pub(crate) fn key(n: usize, extension: &str) -> String {
     format!("base/letters/file_land_timestamp={n}/letters_{n}.{extension}")
 }
 
-/// The account with raw-hist as validate left it.
+/// Returns an account whose raw-hist is as validate left it.
 pub(crate) fn landed() -> Account {
     let mut account = Account::default();
     account.page_size = 3;
@@ -139,7 +138,7 @@ pub(crate) fn landed() -> Account {
     account
 }
 
-/// Whatever compresses it: three quarters of a letter remain.
+/// Returns a letter that hardly compresses: three quarters of it remain.
 fn letter(id: usize) -> (i32, &'static str, String) {
     let mut seed = id as u64 + 1;
     let body = (0..BODY_BYTES).map(|_| {

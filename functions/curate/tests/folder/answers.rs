@@ -1,11 +1,11 @@
-//! Answers that the engine alone would give wrongly.
+//! Queries that DataFusion alone would answer wrongly.
 
 use contract::FailureKind;
 use serde_json::{Value, json};
 
 use crate::place::Place;
 
-/// Tables `t` and `u` and, of the SQL, a table with one text column `value`.
+/// Creates the raw tables `t`, with the given columns and rows, and `u`.
 fn place(columns: &[&str], rows: &[Value]) -> Place {
     let place = Place::new();
     place.table("raw", "t", columns, json!({}));
@@ -46,7 +46,7 @@ fn outer_joins_with_using_have_their_keys() {
         let sql = format!("SELECT id, max(k) AS k, max(w) AS w FROM t {join} GROUP BY id ORDER BY id");
         assert_eq!(answer(&place, columns, &sql).unwrap(), expected, "{sql}");
     }
-    // `*` takes neither the table that sorts first
+    // nor does `*` take the column of the table that sorts first
     let sql = "SELECT * FROM t AS z LEFT JOIN u AS a USING (id) ORDER BY k";
     assert_eq!(answer(&place, columns, sql).unwrap(), ["1 a null", "2 b B"]);
     let sql = "SELECT id, k, w FROM t LEFT JOIN u USING (id) WHERE u.id IS NULL";
@@ -75,7 +75,7 @@ fn moving_windows_are_of_what_is_in_them() {
         let values = of(&nan, &format!("{call}({not})"));
         assert_eq!(values[2..], [expected, expected], "{call}");
     }
-    // whole numbers, 200 rows, every function: as over a table of the window alone
+    // 200 rows of whole numbers: the same as over a table of the window's rows alone
     let many: Vec<f64> = (0..200).map(|n| f64::from((n * 37) % 19 - 9)).collect();
     let place = place(&["id int", "x double"], &rows(&many));
     let frame = "OVER (ORDER BY id ROWS BETWEEN 99 PRECEDING AND 97 PRECEDING)";
@@ -162,7 +162,7 @@ fn values_are_those_of_spark() {
     }
 }
 
-/// Rows with everything that a null or a zero may go wrong with.
+/// Creates rows with every null and zero that may go wrong.
 fn nulls() -> Place {
     let place = place(
         &["id int", "g int", "i int", "x double", "n decimal(38,0)", "s character", "b boolean"],
@@ -172,7 +172,7 @@ fn nulls() -> Place {
             json!({"id": 3, "g": 2, "i": -7, "x": 2.5, "n": "5"}),
         ],
     );
-    // keys with a null among them
+    // keys that include a null
     place.table("raw", "k", &["id int", "g int"], json!({}));
     place.raw("k", 100, "jsonl", "{\"id\": 1, \"g\": 1}\n{\"g\": 2}\n{\"id\": 3, \"g\": 2}\n");
     place
@@ -298,7 +298,7 @@ fn what_would_be_wrong_is_refused_with_the_way() {
         ("SELECT lead(i, 2) IGNORE NULLS OVER (ORDER BY id) AS value FROM t", "nth_value"),
         ("SELECT lag(i, 1, id) OVER (ORDER BY id) AS value FROM t", "row_number()"),
         ("SELECT lead(i, 1, id) OVER (ORDER BY id) AS value FROM t", "row_number()"),
-        // y would be cut to what x is
+        // y would lose something as a value of x's type
         ("SELECT lag(i, 1, 0.5) OVER (ORDER BY id) AS value FROM t", "would lose something"),
         ("SELECT lead(i, 1, -0.5e0) OVER (ORDER BY id) AS value FROM t", "would lose something"),
         ("SELECT lag(i, 1, 3000000000) OVER (ORDER BY id) AS value FROM t", "would lose something"),

@@ -1,4 +1,4 @@
-//! Mode `append`: only the rows of new files are read, and the table is what building from scratch gives.
+//! Mode `append`: only the rows of new files are read, and the table is the same as if built from scratch.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ fn place(partitions: &[&str]) -> Place {
     place
 }
 
-/// A file; the day of a row is its number's last digit.
+/// Lands a file. The day of a row is the last digit of its id.
 fn land(place: &Place, seconds: u64, ids: &[i32]) {
     let line = |id: &i32| json!({"id": id, "day": format!("2026-11-1{}", id % 10)}).to_string();
     place.raw("t", seconds, "jsonl", &ids.iter().map(line).collect::<Vec<_>>().join("\n"));
@@ -37,7 +37,7 @@ fn only_new_files_are_read_and_nothing_is_lost() {
     assert_eq!(read(&first), ["t_100.jsonl.gz", "t_200.jsonl.gz"]);
 
     place.settings.dea_version = "v2".into();
-    // later, and earlier by its name: what counts is what the table has
+    // one is later, and one is earlier by its name: what counts is which files the table has
     land(&place, 300, &[5]);
     land(&place, 50, &[6]);
     let second = place.build().unwrap();
@@ -56,7 +56,7 @@ fn only_new_files_are_read_and_nothing_is_lost() {
     ];
     assert_eq!(rows, expected.map(str::to_owned).into());
 
-    // nothing new: all there is, once more; and on from there
+    // without new files, the table keeps all its rows, and later runs can append to it
     let third = place.build().unwrap();
     assert_eq!((read(&third).len(), place.rows(&third, "t").len()), (0, 6));
     land(&place, 400, &[7]);
@@ -64,7 +64,7 @@ fn only_new_files_are_read_and_nothing_is_lost() {
     assert_eq!((read(&fourth), place.rows(&fourth, "t").len()), (vec!["t_400.jsonl.gz"], 7));
     let names: HashSet<&str> = fourth.tables[0].files.iter().map(|file| file.key.rsplit('/').next().unwrap()).collect();
     assert_eq!(names.len(), fourth.tables[0].files.len());
-    // earlier runs are as they were
+    // earlier runs are unchanged
     assert_eq!(place.rows(&first, "t").len(), 4);
     for run in [&fourth, &third, &second] {
         let verified = place.verify(run.run.as_str()).unwrap();
@@ -95,7 +95,7 @@ fn of_partitions_only_those_with_new_rows_are_written() {
         ["day=2026-11-14: 14 v1", "day=2026-11-14: 24 v1", "day=2026-11-14: 4 v1", "day=2026-11-15: 5 v1"]
     );
     assert_eq!(output.appended.as_ref().unwrap().kept.len(), 3);
-    // a partition that was left alone last time
+    // a partition that the last run left alone
     land(&place, 400, &[11]);
     let third = place.build().unwrap();
     let mut rows = place.rows(&third, "t");

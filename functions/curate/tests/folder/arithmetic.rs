@@ -1,14 +1,15 @@
-//! Every operator of numbers with boundary values on both sides, next to wide arithmetic: the right value, or an error.
+//! Every arithmetic operator with boundary values on both sides, compared with wide arithmetic: the right value, or an
+//! error.
 
 use serde_json::{Value, json};
 
 use crate::place::Place;
 
-/// Numbers about the ends of the types and about nothing.
+/// Numbers around the ends of the types and around zero.
 const INTS: &[i64] = &[i32::MIN as i64, -7, -1, 0, 1, 2, 3, 46_341, i32::MAX as i64];
 const LONGS: &[i64] = &[i64::MIN, i64::MIN + 1, -3_037_000_500, -1, 0, 1, 2, 3, 63, 3_037_000_500, i64::MAX];
 
-/// A place with every pair of the numbers; each is a row.
+/// Creates a table with one row for every pair of the numbers.
 fn pairs(of: &str, numbers: &[i64]) -> (Place, Vec<(i64, i64)>) {
     let pairs: Vec<(i64, i64)> = numbers.iter().flat_map(|a| numbers.iter().map(move |b| (*a, *b))).collect();
     let place = Place::new();
@@ -22,7 +23,7 @@ fn land(place: &Place, pairs: &[(i64, i64)]) {
     place.raw("t", 100, "jsonl", &rows.collect::<Vec<_>>().join("\n"));
 }
 
-/// The call over the pairs that it has a value for, and over some that it has none for.
+/// Compares the call with the right values: over all pairs that have one, and over some that must fail.
 fn compare(place: &Place, pairs: &[(i64, i64)], call: &str, column: &str, right: impl Fn(i128, i128) -> Option<i128>) {
     place.table("curated", "o", &[&format!("value {column}")], json!({}));
     place.sql("curated", "o", &format!("SELECT {call} AS value FROM t ORDER BY id"));
@@ -83,7 +84,7 @@ fn functions_of_whole_numbers_are_exact_or_an_error() {
         a.checked_mul(b).filter(|value| value.abs() < 10_i128.pow(38))
     });
     compare(&place, &pairs, "CAST(a AS DECIMAL(19,0)) + CAST(b AS DECIMAL(19,0))", "decimal(38,0)", |a, b| Some(a + b));
-    // totals over a window that moves, as if added up anew
+    // totals over a moving window, as if recomputed for each row
     let sums: Vec<Option<i128>> = (0..pairs.len())
         .map(|row| fits(pairs[row.saturating_sub(2)..=row].iter().map(|(_, b)| i128::from(*b)).sum()))
         .collect();
@@ -124,7 +125,7 @@ fn neighbours_that_are_not_null_are_found_across_batches() {
         ("lag(v, 3) IGNORE NULLS OVER (ORDER BY id)".to_owned(), &|id| before(id, 3)),
         (format!("nth_value(v, 2) IGNORE NULLS {over}"), &|id| after(id, 2)),
     ] {
-        // the rows at the end of which there is none have to be few: a window to the end is made for each row
+        // `nth_value` gets few rows, because its window reaches to the end for each of them
         let rows = if call.starts_with("nth_value") { "WHERE id >= 18000" } else { "" };
         place.sql("curated", "o", &format!("SELECT {call} AS value FROM t {rows} ORDER BY id"));
         let found = place.rows(&place.build().unwrap(), "o");

@@ -1,11 +1,11 @@
-//! What may become what: a value is stored as it is, or the run stops.
+//! Which values may be stored as which types: a value is stored unchanged, or its table fails.
 
 use contract::FailureKind;
 use serde_json::json;
 
 use crate::place::Place;
 
-/// One table of what a query makes of one row.
+/// Creates a curated table from a query over one row.
 fn place(sql: &str, column: &str) -> Place {
     let place = Place::new();
     place.table("raw", "t", &["id long", "x double", "s character", "d decimal(10,4)"], json!({}));

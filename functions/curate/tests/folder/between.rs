@@ -1,4 +1,4 @@
-//! Curated tables that read other curated tables of the run: what one holds is what the other reads.
+//! Curated tables that read other curated tables of the run. They read exactly what the other tables hold.
 
 use contract::FailureKind;
 use contract::message::RebuildRequest;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::place::Place;
 
-/// `a` is made of raw rows, and `b` of `a`.
+/// Creates `a` from raw rows, and `b` from `a`.
 fn place(a: &str, columns: &[&str], more: Value, b: &str, columns_of_b: &[&str]) -> Place {
     let place = Place::new();
     let raw = ["id long", "x double", "s character", "day date", "ts timestamp(us)", "tags array<character>"];
@@ -28,7 +28,7 @@ fn place(a: &str, columns: &[&str], more: Value, b: &str, columns_of_b: &[&str])
     place
 }
 
-/// The rows of `b`, built beside `a` and built alone.
+/// Returns the rows of `b`, which must be the same whether built with `a` or alone.
 fn both_ways(place: &Place) -> Vec<String> {
     let together = place.build().unwrap();
     let alone = place.build_with(&RebuildRequest { tables: vec!["b".into()], ..RebuildRequest::default() }, 2).unwrap();
@@ -76,7 +76,7 @@ fn partitions_are_read_with_their_values() {
     );
     let rows = both_ways(&place);
     assert_eq!(rows.len(), 12 * 3, "{rows:?}");
-    // an empty text is in the folder of the nulls
+    // an empty text is in the partition of null
     assert!(rows[0].starts_with("null 2024-01-01 "), "{rows:?}");
 }
 

@@ -1,11 +1,11 @@
-//! What DataFusion takes for sorted, for one value or for the same in all rows: from that it leaves sorts out, and
-//! whole comparisons.
+//! What DataFusion takes for sorted, for one value, or for the same in all rows. From that it drops sorts and whole
+//! comparisons.
 
 use serde_json::json;
 
 use crate::place::Place;
 
-/// The answers to queries that each give one text for each row, in any order.
+/// Runs queries that return one text per row. Returns the sorted rows of each.
 fn answers(queries: &[String]) -> Vec<Vec<String>> {
     let place = Place::new();
     place.table("raw", "t", &["id long", "s character"], json!({}));
@@ -15,7 +15,7 @@ fn answers(queries: &[String]) -> Vec<Vec<String>> {
 
 #[test]
 fn a_condition_that_many_values_meet_leaves_no_single_one() {
-    // a condition on x, and values in their order that meet it
+    // a condition on x, and values that meet it, in ascending order
     let conditions: &[(&str, &[&str])] = &[
         (
             "CAST(x AS DATE) = DATE '2026-01-01'",
@@ -83,7 +83,7 @@ fn a_condition_that_many_values_meet_leaves_no_single_one() {
 fn what_is_one_value_below_an_outer_join_is_null_beside_it() {
     let one = "(SELECT 6 AS c, id FROM t) AS a";
     let (mut queries, mut expected) = (Vec::new(), Vec::new());
-    // which rows have a partner, by id: none, the first, both
+    // the rows that have a partner, by id: none, the first, both
     for (condition, matched) in [("CAST(NULL AS BOOLEAN)", 0), ("a.id = b.id AND a.id = 1", 1), ("a.id = b.id", 2)] {
         for (join, left, right) in [("LEFT", true, false), ("RIGHT", false, true), ("FULL", true, true)] {
             let alone = 2 - matched;
@@ -170,7 +170,7 @@ fn what_a_window_gives_is_sorted_where_it_is_asked_for() {
 
 #[test]
 fn an_item_of_a_list_is_what_it_is_in_each_row() {
-    // an item that is 7 where id is 1, and what it is where id is 2
+    // an item that is 7 where id is 1, and its value where id is 2
     let items = [
         ("CASE id WHEN 1 THEN 7 END", None),
         ("CASE WHEN id = 1 THEN 7 END", None),
@@ -282,7 +282,7 @@ fn a_nan_that_is_made_is_greater_than_all_numbers_and_one_value() {
 
 #[test]
 fn a_cast_that_has_no_answer_is_null_in_each_comparison() {
-    // `t.s` is `a`, and null
+    // `t.s` is `a` in one row and null in the other
     let (mut queries, mut expected) = (Vec::new(), Vec::new());
     for to in ["DATE", "BIGINT", "INT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "DECIMAL(10, 2)"] {
         let null = format!("CAST(NULL AS {to})");
@@ -341,7 +341,7 @@ fn a_decimal_beside_a_double_is_a_double() {
     ] {
         ask(format!("SELECT CAST({of} AS STRING) AS v FROM {from} WHERE id = 1"), &["0.3333333333333333"]);
     }
-    // what is made of it is one too, however far away
+    // a value computed from it is a double too, however far away
     let made = format!("(SELECT id, coalesce(nullif(n, n), x) AS v, n FROM {from} WHERE id = 1) AS b");
     for query in [
         format!("SELECT v FROM {made} UNION SELECT v FROM {made}"),
@@ -377,7 +377,7 @@ fn a_decimal_beside_a_double_is_a_double() {
             &["0.05", "0.3333333333333333"],
         );
     }
-    // what is written out is what the decimal needs it to be
+    // a literal takes the type that the decimal needs
     ask(
         format!(
             "SELECT CAST(CAST(coalesce(nullif(n, n), 0.0) AS DECIMAL(10, 2)) AS STRING) AS v FROM {from} WHERE id = 1"
@@ -434,7 +434,7 @@ fn both_zeros_are_one_where_rows_are_sorted() {
 
 #[test]
 fn the_extremes_of_doubles_are_any_double() {
-    // in their order
+    // in ascending order
     let doubles = [
         "CAST('-Infinity' AS DOUBLE)",
         "-1.7976931348623157e308",
@@ -475,7 +475,7 @@ fn the_extremes_of_doubles_are_any_double() {
 
 #[test]
 fn a_null_equals_a_null_only_where_it_is_said() {
-    // of each table all pairs of 1, 2 and null
+    // each table has all pairs of 1, 2 and null
     let rows = "(VALUES (1, 1), (1, 2), (1, NULL), (2, 1), (2, 2), (2, NULL), (NULL, 1), (NULL, 2), (NULL, NULL))";
     let values = [Some(1), Some(2), None];
     let pairs: Vec<_> = values.iter().flat_map(|x| values.iter().map(move |y| (*x, *y))).collect();
@@ -487,7 +487,7 @@ fn a_null_equals_a_null_only_where_it_is_said() {
     let (mut queries, mut expected) = (Vec::new(), Vec::new());
     for first in operators {
         for second in operators {
-            // two tables by two conditions
+            // two tables, two conditions
             let count = pairs.iter().flat_map(|a| pairs.iter().map(move |b| (a, b)));
             let count = count.filter(|((x, y), (v, w))| same(first, *x, *v) && same(second, *y, *w)).count();
             let (on, and) = (format!("a.x {first} b.x"), format!("a.y {second} b.y"));

@@ -1,4 +1,4 @@
-//! Clauses of SQL that DataFusion's planner would leave out, or mix up with others.
+//! Clauses of SQL that DataFusion's planner would drop, or confuse with others.
 
 use serde_json::json;
 
@@ -37,7 +37,7 @@ fn comparisons_with_all_and_any_rows_of_a_query() {
     let mut asked = Vec::new();
     for (operator, holds) in operators {
         for (of, rows) in [("t", t), ("u", u)] {
-            // with the same names inside and outside, in WHERE, HAVING and of a table that is read twice
+            // with the same names inside and outside, in WHERE and HAVING, and for a table that is read twice
             for inner in [
                 format!("SELECT id FROM {of}"),
                 format!("SELECT {of}.id FROM {of}"),
@@ -120,8 +120,8 @@ fn text_is_made_as_long_as_memory_holds_and_no_longer() {
 
 #[test]
 fn rows_are_in_the_order_of_the_column_that_is_named() {
-    // `id` is a column of t, and the name of one of the query, which is in the opposite order; what is a CAST of the
-    // column is another query's, as both cannot be told apart
+    // `id` is a column of `t`, and also the name of a column of the query, which has the opposite order. A CAST of
+    // `t.id` itself is refused, because DataFusion cannot tell the two apart.
     let mut asked = Vec::new();
     for made in ["0 - t.id", "t.id + 1", "t.id", "CAST(t.id + 0 AS INT)"] {
         for group in ["", " GROUP BY 1, 2", " GROUP BY t.k, t.id"] {
@@ -136,7 +136,7 @@ fn rows_are_in_the_order_of_the_column_that_is_named() {
 
 #[test]
 fn conditions_on_both_sides_of_an_outer_join_are_kept() {
-    // of t and itself by k: (1, 1), (1, 2), (2, 1), (2, 2), (3, 3)
+    // `t` joined with itself by k: (1, 1), (1, 2), (2, 1), (2, 2), (3, 3)
     let mut asked = Vec::new();
     for join in ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"] {
         for condition in [

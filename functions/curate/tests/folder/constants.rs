@@ -1,11 +1,11 @@
-//! Conditions that are the same for every row, or become so while the query is planned: nothing is made of the rows
-//! that they throw out.
+//! Conditions that are the same for every row, or become so during planning. Nothing is computed from the rows that
+//! they remove.
 
 use serde_json::json;
 
 use crate::place::Place;
 
-/// Tables `t` of the ids 1 and 2, and `u` of none.
+/// Answers queries over `t`, with the ids 1 and 2, and `u`, which is empty.
 fn answers(queries: &[String]) -> Vec<Vec<String>> {
     let place = Place::new();
     for name in ["t", "u"] {
@@ -20,7 +20,7 @@ fn answers(queries: &[String]) -> Vec<Vec<String>> {
 fn joins_on_what_is_never_or_always_so() {
     let never = ["false", "1 = 2", "CAST(NULL AS BOOLEAN)", "z.k = 'y'", "z.k IS NULL", "z.k = 'y' AND true"];
     let always = ["true", "z.k = 'x'", "z.k IS NOT NULL", "1 = 1"];
-    // what is joined, and how many rows it has
+    // a subquery to join, and its number of rows
     let joined = [
         ("(SELECT 'x' AS k, count(*) AS c FROM t)", 1),
         ("(SELECT 'x' AS k, count(*) AS c FROM u)", 1),
@@ -140,7 +140,7 @@ fn windows_in_an_order_of_bytes_structs_and_times() {
     }
 }
 
-/// Whether a value is in a list, or isn't, as SQL has it.
+/// Evaluates `IN` or `NOT IN` as SQL does. Null is `None`.
 fn is_in(value: Option<i64>, list: &[Option<i64>], negated: bool) -> Option<bool> {
     let value = value?;
     let found = match list.contains(&Some(value)) {

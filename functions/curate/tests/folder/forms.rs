@@ -1,4 +1,4 @@
-//! Forms of SQL that files need each day: the end of time, hashes, time zones, JSON in a text, arrays beside other
+//! Forms of SQL that files need every day: the end of time, hashes, time zones, JSON in a text, and arrays beside other
 //! columns.
 
 use contract::FailureKind;
@@ -67,12 +67,12 @@ fn timestamps_reach_to_the_end_of_time() {
         ("ts IN (DATE '9999-12-31', TIMESTAMP '1600-01-15 12:34:56.789')", "boolean", "true"),
         ("CAST(d AS TIMESTAMP) = TIMESTAMP '9999-12-31 00:00:00'", "boolean", "true"),
         ("unix_seconds(CAST(d AS TIMESTAMP)) - unix_seconds(ts)", "long", "265077055504"),
-        // digits beyond the column's count
+        // more digits than the column has
         ("ts = TIMESTAMP '1600-01-15 12:34:56.7891'", "boolean", "false"),
         ("ts < TIMESTAMP '1600-01-15 12:34:56.7891'", "boolean", "true"),
         ("TIMESTAMP '1600-01-15 12:34:56.7891' > ts", "boolean", "true"),
         ("ts = TIMESTAMP '1600-01-15 12:34:56.789' + INTERVAL '1' MICROSECOND", "boolean", "false"),
-        // of nanoseconds where they are asked for
+        // nanoseconds, if they are asked for
         ("ns = TIMESTAMP '2024-01-01 00:00:00.123456789'", "boolean", "true"),
         ("ns = '2024-01-01 00:00:00.123456789'", "boolean", "true"),
         ("ns = TIMESTAMP '2024-01-01 00:00:00.123456'", "boolean", "false"),
@@ -202,10 +202,10 @@ fn arrays_beside_other_columns() {
             "{from}"
         );
     }
-    // a name that the table has too
+    // a name that the table has as well
     let sql = "SELECT t.id, t.v || u.v AS value FROM t CROSS JOIN UNNEST(t.tags) AS u(v) WHERE u.v <> 'b'";
     assert_eq!(answer(&place, two, sql).unwrap(), ["1 xa"]);
-    // structs, with others joined before and after
+    // structs, with joins before and after
     let sql = "SELECT t.id, i.item.sku || CAST(i.item.n AS STRING) || z.v AS value \
                FROM t CROSS JOIN UNNEST(t.items) AS i(item) JOIN t AS z ON z.id = t.id";
     assert_eq!(answer(&place, two, sql).unwrap(), ["1 s1x", "1 tt2x", "3 u1z"]);
@@ -240,7 +240,7 @@ fn arrays_in_other_places() {
         place(&["id int", "tags array<character>", "more array<character>", "deep array<array<character>>"], &rows);
     let two = &["id int", "value character"];
     for (sql, expected) in [
-        // twice, the second of the first, and names of any case
+        // two of them, the second over the result of the first, and names in any case
         (
             "SELECT id, v || w AS value FROM t LATERAL VIEW explode(tags) A AS V LATERAL VIEW explode(more) B AS W",
             "1 ax,1 ay,1 az,1 bx,1 by,1 bz",
@@ -254,16 +254,16 @@ fn arrays_in_other_places() {
             "1 p,1 null,1 q,1 r",
         ),
         ("SELECT T.id, X.v AS value FROM t AS T CROSS JOIN UNNEST(T.tags) AS X(v) WHERE X.v <> 'a'", "1 b,2 c"),
-        // side by side
+        // two arrays side by side
         (
             "SELECT id, coalesce(v, '-') || w AS value FROM t CROSS JOIN UNNEST(tags, more) AS u(v, w)",
             "1 ax,1 by,1 -z,2 null",
         ),
-        // a filter, an expression, no alias of the column
+        // with a filter, over an expression, without an alias of the column
         ("SELECT id, v AS value FROM t JOIN UNNEST(t.tags) AS u(v) ON u.v > 'a'", "1 b,2 c"),
         ("SELECT id, v AS value FROM t CROSS JOIN UNNEST(array_reverse(t.tags)) AS u(v)", "1 b,1 a,2 c"),
         ("SELECT id, value FROM (SELECT * FROM t CROSS JOIN UNNEST(t.tags) AS u(value)) AS z", "1 a,1 b,2 c"),
-        // in a WITH, a union, a subquery, and totals of it
+        // in a WITH, a UNION, a subquery, and under an aggregate
         (
             "WITH z AS (SELECT id, v FROM t, UNNEST(t.tags) AS u(v)) SELECT id, max(v) AS value FROM z GROUP BY id",
             "1 b,2 c",

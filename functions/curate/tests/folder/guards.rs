@@ -1,10 +1,10 @@
-//! A guard guards: what a condition keeps away from a value cannot make it fail.
+//! A condition guards a value: the value cannot fail for rows that the condition keeps away from it.
 
 use serde_json::json;
 
 use crate::place::Place;
 
-/// What the query gives, or the failure.
+/// Returns the rows of the query, or the failure's message.
 fn rows(sql: &str) -> Result<Vec<String>, String> {
     let place = Place::new();
     place.table("raw", "t", &["id long", "i long", "j long", "s character", "more character"], json!({}));
@@ -71,7 +71,7 @@ fn the_cases_of_others_run() {
     }
 }
 
-/// A guard, a value that fails where it does not hold, and a comparison that is true wherever it does.
+/// A guard, a value that fails where the guard does not hold, and a comparison that is true wherever it holds.
 const GUARDED: &[(&str, &str, &str)] = &[
     ("j <> 0", "i / j", "i / j > 0"),
     ("j > 0", "i % j", "i % j < 100"),
@@ -125,7 +125,7 @@ fn each_guard_guards_each_value_in_each_place() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// With the table's name before its columns.
+/// Qualifies the columns with the table's name.
 fn of_t(sql: &str) -> String {
     let mut out = sql.to_owned();
     for column in ["id", "s", "i", "j"] {

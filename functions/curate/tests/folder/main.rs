@@ -1,4 +1,4 @@
-//! The tables of a folder of this machine, built through the whole function but for S3.
+//! Builds tables from a local folder, with everything of the function except S3.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 

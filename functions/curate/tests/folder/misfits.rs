@@ -1,4 +1,4 @@
-//! What does not fit is named with table, column, file, line and value.
+//! The message about a value that does not fit names the table, column, file, line and value.
 
 use contract::FailureKind;
 use serde_json::json;
@@ -22,7 +22,7 @@ fn place(sql: &str, curated: &[&str]) -> Place {
     place
 }
 
-/// The message of a build that must fail, and leave nothing of the table.
+/// Returns the message of a build that must fail and leave nothing of the table.
 fn fails(place: &Place) -> String {
     let failure = place.build().unwrap_err();
     assert_eq!(failure.kind, FailureKind::BadData, "{failure}");
@@ -142,7 +142,7 @@ fn whole_numbers_do_not_wrap_around() {
         let message = fails(&place(sql, &["id int", "text long"]));
         assert!(message.contains("line ") && message.contains("verflow") && message.contains(operator), "{message}");
     }
-    // the columns keep their names, in groups too
+    // columns keep their names, in groups too
     let place = place("SELECT id + 1, max(2 * id) AS text FROM t GROUP BY id + 1 ORDER BY id + 1", &["text long"]);
     assert_eq!(place.rows(&place.build().unwrap(), "c")[2_999], "5998");
     place.sql(
@@ -184,7 +184,7 @@ fn sums_of_whole_numbers_do_not_wrap_around() {
         let expected = format!("table `c`: the sum is {sum}, beyond the numbers of Int64: ");
         assert!(message.contains(&expected), "{sql}: {message}");
     }
-    // only the result counts, and what is not whole is summed as usual
+    // only the result counts, and other types are summed as usual
     for (sql, sum) in [
         (format!("SELECT sum(CASE id WHEN 2 THEN -1 ELSE {HALF} END) AS n FROM t WHERE id < 3"), "9223372036854775807"),
         ("SELECT sum(id) AS n FROM t GROUP BY id % 2 HAVING min(id) = 1".into(), "2250000"),

@@ -1,4 +1,4 @@
-//! Whatever the SQL, the rows come in one order: every build of the same files gives the same bytes.
+//! Whatever the SQL, the rows come in one order: every build of the same files produces the same bytes.
 
 use contract::Manifest;
 use contract::message::RebuildRequest;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::place::Place;
 
-/// Queries of all shapes over the raw tables `a` and `b`, each of a column `id` and a column `v`.
+/// Queries of all shapes over the raw tables `a` and `b`. Each returns the columns `id` and `v`.
 const SHAPES: &[(&str, &str)] = &[
     ("union_all", "SELECT id, s AS v FROM a UNION ALL SELECT id, s FROM b"),
     ("union_of_three", "SELECT id, s AS v FROM a UNION ALL SELECT id, s FROM b UNION ALL SELECT id + 1, s FROM a"),
@@ -146,7 +146,7 @@ const SHAPES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Two raw tables of several files, of very different sizes.
+/// Creates two raw tables of several files each, of very different sizes.
 fn place() -> Place {
     let place = Place::new();
     let columns = ["id long", "s character", "x double", "y double"];

@@ -1,6 +1,6 @@
-//! What may become what: every pair of types, at the ends of both and beyond, plain and inside of lists and structs. A
-//! value arrives as it is, or is an error; never a null, and never another value. Values are compared as texts of all
-//! their digits, by nothing that the alignment itself goes by.
+//! Which values may be stored as which types: every pair of types, at both ends of their range and beyond, plain and
+//! nested in lists and structs. A value arrives unchanged or is an error. It never becomes null or another value.
+//! Values are compared as texts with all their digits, independently of the alignment's own code.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::place::Place;
 
-/// The types of the metadata, with the kind that each is of.
+/// The types of the metadata, with their kind.
 const DESCRIBED: &[(&str, Kind)] = &[
     ("int8", Kind::Number),
     ("int16", Kind::Number),
@@ -50,7 +50,7 @@ enum Kind {
     Time,
 }
 
-/// Whether values of one kind may be stored as another at all.
+/// Whether values of one kind may be stored as another.
 fn may_become(found: Kind, described: Kind) -> bool {
     match (found, described) {
         (Kind::Text, Kind::Bytes) => false,
@@ -59,7 +59,7 @@ fn may_become(found: Kind, described: Kind) -> bool {
     }
 }
 
-/// What a query may give: an array of values at the ends of their type, and of others.
+/// Returns arrays that a query may return, with values at the ends of their type and others.
 fn found() -> Vec<(Kind, ArrayRef)> {
     let whole = [0, 1, -1, 127, 128, -128, -129, 32_767, 32_768, 2_147_483_647, 2_147_483_648, -2_147_483_649];
     let wide = [9_007_199_254_740_992, 9_007_199_254_740_993, i64::MAX, i64::MIN, 20_240_131, 16_777_217];
@@ -186,13 +186,13 @@ fn found() -> Vec<(Kind, ArrayRef)> {
     ]
 }
 
-/// How values are put into others.
+/// The types that values are nested in.
 const NESTS: &[&str] = &["{}", "list<{}>", "struct<p:{}>", "list<struct<p:{}>>"];
 
 fn nested(nest: &str, array: ArrayRef) -> ArrayRef {
     let lists = |items: ArrayRef| -> ArrayRef {
         let field = Arc::new(Field::new("item", items.data_type().clone(), true));
-        // an empty list in front, and two items in the next
+        // an empty list first, then a list of all items
         let offsets = OffsetBuffer::from_lengths([0, items.len()]);
         Arc::new(ListArray::new(field, offsets, items, None))
     };
@@ -208,7 +208,7 @@ fn nested(nest: &str, array: ArrayRef) -> ArrayRef {
     }
 }
 
-/// What is inside.
+/// Returns the innermost array.
 fn unnested(array: &ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::List(_) => unnested(array.as_any().downcast_ref::<ListArray>().unwrap().values()),
@@ -237,7 +237,7 @@ fn tables() -> Vec<(Kind, Vec<Table>)> {
     tables.collect()
 }
 
-/// A value as it can be told from any other: numbers by all their digits and by those that they are written with.
+/// Returns texts that distinguish a value from all others. A float has two: its shortest digits, and all its digits.
 fn meanings(array: &ArrayRef, kind: Kind) -> BTreeSet<String> {
     assert!(!array.is_null(0), "a value became a null");
     let text = ArrayFormatter::try_new(array, &FormatOptions::default()).unwrap().value(0).try_to_string();
@@ -263,7 +263,7 @@ fn meanings(array: &ArrayRef, kind: Kind) -> BTreeSet<String> {
     }
 }
 
-/// The digits of a number without zeros around them, and the power of ten of the last.
+/// Returns the digits of a number without zeros around them, and the power of ten of the last digit.
 fn number(text: &str) -> String {
     let lower = text.to_lowercase();
     let (mantissa, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
@@ -285,7 +285,7 @@ fn number(text: &str) -> String {
     format!("{sign}{kept}e{}", exponent - fraction.len() as i64 + zeros)
 }
 
-/// Nanoseconds since 1970.
+/// Returns nanoseconds since 1970.
 fn point(array: &ArrayRef) -> String {
     let value = |per_second: i128, value: i64| (i128::from(value) * (1_000_000_000 / per_second)).to_string();
     let any = array.as_any();
@@ -307,7 +307,7 @@ fn point(array: &ArrayRef) -> String {
     }
 }
 
-/// The same of a text `YYYY-MM-DD[ HH:MM:SS[.f]]`.
+/// Returns the same for a text `YYYY-MM-DD[ HH:MM:SS[.f]]`.
 fn point_of(text: &str) -> String {
     let (day, time) = text.split_at(10.min(text.len()));
     let Ok(day) = chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d") else { return format!("no point: {text}") };
@@ -318,7 +318,7 @@ fn point_of(text: &str) -> String {
     (i128::from(at.timestamp()) * 1_000_000_000 + i128::from(at.timestamp_subsec_nanos())).to_string()
 }
 
-/// In which words two kinds can be compared.
+/// Returns the kind as which values of two kinds can be compared.
 fn common(found: Kind, described: Kind) -> Kind {
     if found == Kind::Text { described } else { found }
 }
@@ -366,7 +366,7 @@ fn a_value_arrives_as_it_is_or_is_an_error() {
 fn what_fits_is_not_refused() {
     for (described, tables) in tables() {
         for (kind, array) in found() {
-            // every pair that may be has a value that fits, plain and nested alike
+            // every permitted pair has a value that fits, plain and nested
             if !may_become(kind, described) || kind == Kind::Bytes && described != Kind::Bytes {
                 continue;
             }

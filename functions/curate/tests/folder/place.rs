@@ -1,4 +1,4 @@
-//! A folder with metadata and raw files, and what is built of them.
+//! A folder with metadata and raw files, and the runs that are built from it.
 
 use std::fs;
 use std::io::Write;
@@ -21,7 +21,7 @@ use flate2::write::GzEncoder;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
-/// The time of the first run; each later one is a second younger.
+/// The time of the first run. Each run is a second later than the one before.
 const NOW: i64 = 1_795_000_000;
 
 pub(crate) struct Place {
@@ -60,8 +60,8 @@ impl Place {
         fs::write(path, content).unwrap();
     }
 
-    /// A table of `stage` (raw, processed, curated). Columns are `name type`, with ` sensitive` or ` not null` after
-    /// it; `more` is merged in.
+    /// Writes the metadata of a table of `stage` (raw, processed, curated). A column is `name type`, optionally
+    /// followed by ` sensitive` or ` not null`. `more` is merged in.
     pub(crate) fn table(&self, stage: &str, name: &str, columns: &[&str], more: Value) {
         let column = |text: &&str| {
             let (name, rest) = text.split_once(' ').unwrap();
@@ -84,7 +84,7 @@ impl Place {
         self.write(&format!("meta_data/{stage}/{name}.sql"), sql);
     }
 
-    /// A gzipped file of a raw table; `extension` is jsonl or csv.
+    /// Writes a gzipped file of a raw table. `extension` is jsonl or csv.
     pub(crate) fn raw(&self, table: &str, seconds: u64, extension: &str, text: &str) {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(text.as_bytes()).unwrap();
@@ -108,7 +108,7 @@ impl Place {
         self.build_with(&RebuildRequest::default(), 2)
     }
 
-    /// Builds on so many worker threads. Fails where one table does.
+    /// Builds on a number of worker threads. Fails if any table fails.
     pub(crate) fn build_with(&self, request: &RebuildRequest, threads: usize) -> Result<Manifest, Failure> {
         let built = self.run(request, threads)?;
         let Some(first) = built.failed.first() else { return Ok(built.manifest) };
@@ -118,7 +118,7 @@ impl Place {
         Err(Failure { kind, message: messages.join("\n") })
     }
 
-    /// The answers to queries that each give one text for each row, in any order.
+    /// Runs queries that return one text per row. Returns the sorted rows of each.
     pub(crate) fn answers(&self, queries: &[String]) -> Vec<Vec<String>> {
         let name = |n: usize| format!("q{n}");
         for (n, sql) in queries.iter().enumerate() {
@@ -131,7 +131,7 @@ impl Place {
         answers
     }
 
-    /// A run, with its answer.
+    /// Builds a run, and checks that its manifest was stored.
     pub(crate) fn run(&self, request: &RebuildRequest, threads: usize) -> Result<Built, Failure> {
         let metadata = MetaData::read(&self.path("meta_data"))?;
         let settings = Settings { cores: threads, ..self.settings.clone() };
@@ -161,12 +161,12 @@ impl Place {
         serde_json::from_slice(&fs::read(self.path("curated").join(key)).unwrap()).unwrap()
     }
 
-    /// Everything in the curated area.
+    /// Returns the paths of all files in the curated area.
     pub(crate) fn curated(&self) -> Vec<String> {
         self.files("curated")
     }
 
-    /// Everything in an area.
+    /// Returns the paths of all files in an area.
     pub(crate) fn files(&self, area: &str) -> Vec<String> {
         let root = self.path(area);
         let mut files = Vec::new();
@@ -177,8 +177,8 @@ impl Place {
         names
     }
 
-    /// The rows of a table of a run as texts, in the order of its files, each with its partition's folder if it has
-    /// one.
+    /// Returns the rows of a run's table as texts, in the order of its files. A row in a partition begins with the
+    /// partition's folder.
     pub(crate) fn rows(&self, manifest: &Manifest, table: &str) -> Vec<String> {
         let output = manifest.tables.iter().find(|output| output.table == table).unwrap();
         let mut rows = Vec::new();

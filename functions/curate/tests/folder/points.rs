@@ -1,4 +1,4 @@
-//! Days and points in time, from the raw files through SQL to the tables.
+//! Dates and timestamps, from the raw files through SQL to the tables.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use contract::FailureKind;

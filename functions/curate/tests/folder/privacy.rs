@@ -1,4 +1,4 @@
-//! Values of sensitive columns, and of what is made of them, are in no message and in no line of the log.
+//! Values of sensitive columns, and values computed from them, are in no message and in no line of the log.
 
 use std::io::Write;
 use std::sync::{Mutex, Once};
@@ -10,13 +10,13 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::place::Place;
 
-/// Parts of the values that nothing else has.
+/// Parts of the sensitive values that occur nowhere else.
 const CANARIES: &[&str] =
     &["qzxvkw", "hgpf", "7391842", "14783685", "1973-09", "8264917", "6183927", "66526583932564616313"];
-/// A value that may be seen.
+/// A value that may be shown.
 const OPEN: &str = "open-77";
 
-/// What was logged so far by any test.
+/// Everything that any test has logged so far.
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 struct Log;
@@ -72,7 +72,7 @@ fn place(marked: bool) -> Place {
     };
     place.raw("t", 100, "jsonl", &[row(1), row(2)].join("\n"));
     place.raw("o", 100, "jsonl", "{\"oid\": 1, \"ok\": \"x\"}\n{\"oid\": 2, \"ok\": null}");
-    // another table on the way, whose columns nobody has marked
+    // a table in between, none of whose columns are marked
     let plain: Vec<String> = columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
     let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
     place.table("curated", "copy", &plain, json!({}));
@@ -80,7 +80,7 @@ fn place(marked: bool) -> Place {
     place
 }
 
-/// The message of a build of `c` that must fail.
+/// Returns the message of a build of `c`, which must fail.
 fn fails(place: &Place, sql: &str, column: &str) -> String {
     place.table("curated", "c", &[column], json!({}));
     place.sql("curated", "c", sql);
@@ -95,7 +95,7 @@ fn assert_hidden(message: &str, of: &str) {
     assert!(!CANARIES.iter().any(|canary| message.to_lowercase().contains(canary)), "{of}: {message}");
 }
 
-/// `{e}` is an expression over `t`, and the value that is stored where it is called `v`.
+/// `{e}` is an expression over `t`. Its value is stored in the column `v`.
 const SHAPES: &[&str] = &[
     "SELECT {e} AS v FROM t",
     "SELECT v FROM (SELECT {e} AS v, id FROM t) AS z WHERE id > 0 ORDER BY id",
@@ -168,7 +168,7 @@ fn whatever_an_expression_fails_at() {
         ("CAST(tags[1] AS INT)", "v int"),
         ("part['a'] + part['a']", "v long"),
         ("CAST(part['b'] AS DATE)", "v date"),
-        // what does not fit the description
+        // values that do not fit the description
         ("l", "v int"),
         ("x", "v long"),
         ("n", "v decimal(5,2)"),
@@ -215,14 +215,14 @@ fn whatever_else_a_query_fails_at() {
 #[test]
 fn a_mark_of_a_curated_column_counts_too() {
     let place = place(false);
-    // marked itself: not even what it is made of is shown
+    // the column itself is marked: not even the value that it is computed from is shown
     let message = fails(&place, "SELECT s AS v FROM t", "v int sensitive");
     assert_hidden(&message, "marked");
     assert!(message.contains("`s` = a value (hidden"), "{message}");
-    // nothing is marked
+    // no column is marked
     let message = fails(&place, "SELECT s AS v FROM copy", "v int");
     assert!(message.contains("`qzxvkwjy(hgpf` cannot become int (made of `s` = `qzxvkwjy(hgpf`)"), "{message}");
-    // made of a marked column of another table
+    // computed from a marked column of another table
     place.table("curated", "copy", &["id long", "s character sensitive"], json!({}));
     for sql in [
         "SELECT s AS v FROM copy",
@@ -280,7 +280,7 @@ fn folders_of_partitions_are_not_told() {
     let answer = serde_json::to_string(&built.answer()).unwrap();
     assert_hidden(&answer, "answer");
     assert!(answer.contains("\"day=2026-11-24/who=(hidden: sensitive)\""), "{answer}");
-    // what is built again is another file, and not told either
+    // verify does not show the value in the name of a file that differs
     let output = built.manifest.tables.iter().find(|output| output.table == "c").unwrap();
     let key = &output.files[0].key;
     assert!(key.contains("qzxvkw") && output.hides_partitions, "{key}");
@@ -290,7 +290,7 @@ fn folders_of_partitions_are_not_told() {
     let verified = place.verify(built.manifest.run.as_str()).unwrap();
     assert_eq!((verified.same, verified.differences.len()), (false, 1));
     assert_hidden(&verified.differences[0], "verify");
-    // nor is a file that cannot be written
+    // nor does a failure to write a file show it
     let folder = place.path("curated").join(output.location.split("/curated/").last().unwrap());
     let runs = folder.parent().unwrap().to_owned();
     std::fs::remove_dir_all(&runs).unwrap();
@@ -325,7 +325,7 @@ fn nothing_is_logged() {
     let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
     assert!(log.contains("table written"), "{log}");
     for line in log.lines() {
-        // what may be seen is logged by the test of that
+        // another test logs values that may be seen
         assert!(line.contains("raw file not processed") || !CANARIES.iter().any(|c| line.contains(c)), "{line}");
     }
 }

@@ -5,12 +5,11 @@ use serde_json::json;
 
 use crate::place::Place;
 
-/// A supplier's CSV as it comes: quotes that nobody closes, rows too long and too short, a header in the middle, a
-/// comma inside of a name.
+/// A supplier's messy CSV: unclosed quotes, rows too long and too short, a header in the middle, a comma inside a name.
 const MESSY: &str =
     "id,name,amount\r\n1,\"Ash,10.50\r\n2,Bar\"ton,7\r\n3,Cam, the great,3.25,,\r\nid,name,amount\r\n4,Dale\r\n\r\n";
 
-/// Repairs it: the first field is the id, the last number is the amount, what is between is the name.
+/// Repairs it: the first field is the id, the last number the amount, and the text between them the name.
 const REPAIR: &str = r#"
 WITH lines AS (
   SELECT line_number, regexp_replace(regexp_replace(line, '"', '', 'g'), ',+$', '') AS line FROM orders
@@ -58,7 +57,7 @@ fn a_corrupted_csv_is_repaired_by_sql() {
         let key = |n: u32| format!("orders/file_land_timestamp={n}/orders_{n}.csv.{extension}");
         assert_eq!(made, [(key(100).as_str(), 4, false), (key(200).as_str(), 1, false)]);
 
-        // a file is processed once, by the version of then
+        // a file is processed once, with the version of that time
         place.settings.dea_version = "v2".into();
         assert_eq!(place.process().unwrap().files, []);
         let manifest = place.build().unwrap();
@@ -79,7 +78,7 @@ fn a_corrupted_csv_is_repaired_by_sql() {
 #[test]
 fn the_raw_file_goes_where_the_table_says_so() {
     let place = supplier("json", true);
-    // as if the process had died before the raw file was deleted
+    // as if the process had died before it deleted the raw file
     let died = supplier("json", false);
     died.process().unwrap();
     let made = "processed/orders/file_land_timestamp=100/orders_100.csv.jsonl.gz";
@@ -138,7 +137,7 @@ fn every_type_survives_json_lines() {
     place.process().unwrap();
     place.table("curated", "t", &columns, json!({}));
     let processed = place.build().unwrap();
-    // the same table without the detour
+    // the same table without the process stage
     std::fs::remove_dir_all(place.path("meta_data/processed")).unwrap();
     let direct = place.build().unwrap();
     assert_eq!(place.rows(&processed, "t"), place.rows(&direct, "t"));

@@ -1,4 +1,4 @@
-//! SQL that cannot be run is the metadata's fault, and the message says where and what to write.
+//! SQL that cannot run is a fault of the metadata. The message names the place and what to write instead.
 
 use contract::FailureKind;
 use contract::message::RebuildRequest;

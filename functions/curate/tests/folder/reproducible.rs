@@ -1,4 +1,4 @@
-//! The same inputs and version give the same bytes.
+//! The same inputs and the same version produce the same bytes.
 
 use contract::Manifest;
 use contract::message::RebuildRequest;
@@ -6,13 +6,13 @@ use serde_json::json;
 
 use crate::place::Place;
 
-/// The digest of every file, by its key within the run.
+/// Returns the digest of every file, by its key within the run.
 fn digests(manifest: &Manifest) -> Vec<(String, String)> {
     let files = manifest.tables.iter().flat_map(|table| &table.files);
     files.map(|file| (file.key.replace(manifest.run.as_str(), "run"), file.sha256.clone())).collect()
 }
 
-/// Files of very different sizes, so that on several threads a later one is decoded long before an earlier one.
+/// Creates files of very different sizes. On several threads, a later file is decoded long before an earlier one.
 fn orders() -> Place {
     let place = Place::new();
     place.table("raw", "orders", &["id long", "city character", "price double"], json!({}));

@@ -1,4 +1,4 @@
-//! Columns that are encoded side by side make the file that the library's own writer makes, byte for byte.
+//! Encoding columns in parallel produces the same file as the library's own writer, byte for byte.
 
 use std::fs;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use tokio::runtime::Builder;
 
-/// What the two writers make of the rows: ours, by so many threads and given so many batches at once, and the
+/// Returns the file of our writer, on a number of threads and given `together` batches at once, and the file of the
 /// library's.
 fn written(batches: &[RecordBatch], threads: usize, together: usize) -> (Vec<u8>, Vec<u8>) {
     let schema = batches[0].schema();
@@ -51,7 +51,7 @@ fn row_groups(file: Vec<u8>) -> Vec<i64> {
     reader.metadata().row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect()
 }
 
-/// Rows of eleven columns, two of which have several leaves, from a number on.
+/// Returns rows of eleven columns, two of which have several leaves, numbered from `from`.
 fn rows(from: i64, count: usize) -> RecordBatch {
     let numbers = || (from..).take(count);
     let known = |n: &i64| n % 5 != 0;
@@ -100,7 +100,7 @@ fn no_rows_are_no_row_group() {
 
 #[test]
 fn a_row_group_ends_with_its_last_byte() {
-    // of a linear congruential generator: what can be compressed would not fill a row group
+    // from a linear congruential generator, as compressible text would not fill a row group
     let mut random = 1_u64;
     let mut letter = || {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,4 +1,4 @@
-//! What the tables of a run are.
+//! The tables that a run builds.
 
 use contract::message::RebuildRequest;
 use serde_json::json;
@@ -89,7 +89,7 @@ fn a_table_may_be_read_twice_and_joined_with_itself() {
 fn more_partitions_than_memory_holds_open_go_on_in_further_parts() {
     let place = Place::new();
     place.table("raw", "t", &["p int", "text character"], json!({}));
-    // texts of which nothing compresses, for 40 partitions in turn
+    // incompressible texts, for 40 partitions in turn
     let mut random = 7_u64;
     let mut text = || {
         (0..60)

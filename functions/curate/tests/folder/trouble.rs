@@ -1,4 +1,4 @@
-//! Tables with which something is wrong, beside others.
+//! Tables that fail, beside others that do not.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn place(sql: &[(&str, &str)]) -> Place {
     place
 }
 
-/// The tables that were built with their rows, and those that failed with the kind of it.
+/// The tables that were built, with their rows, and the tables that failed, with the kind of failure.
 type Outcome = (Vec<(String, u64)>, Vec<(String, String)>);
 
 fn outcome(place: &Place, request: &RebuildRequest) -> Outcome {
@@ -91,7 +91,7 @@ fn no_table_with_rows_gives_way_to_an_empty_one_because_files_are_not_where_they
     assert_eq!((tables.len(), failed.len()), (4, 0));
     assert!(tables.contains(&("always_empty".into(), 0)), "{tables:?}");
 
-    // as if the raw table had another name now
+    // as if the raw table had been renamed
     place.sql("curated", "t", "SELECT id AS v FROM b");
     let built = place.run(&RebuildRequest::default(), 2).unwrap();
     let failed: Vec<_> = built.failed.iter().map(|failed| failed.table.as_str()).collect();
@@ -100,7 +100,7 @@ fn no_table_with_rows_gives_way_to_an_empty_one_because_files_are_not_where_they
     assert!(message.starts_with("table `t` would be empty, as raw table `b` has no files under "), "{message}");
     assert!(message.contains("the 25001 rows that it has stay"), "{message}");
 
-    // whoever wants it says so
+    // an empty table can be built on request
     let wanted = RebuildRequest { tables: vec!["t".into()], from_scratch: true, ..RebuildRequest::default() };
     assert_eq!(outcome(&place, &wanted), (named(&[("t", 0)]), Vec::new()));
     let (tables, failed) = outcome(&place, &RebuildRequest::default());
@@ -127,7 +127,7 @@ fn more_than_can_be_read_in_the_time_is_not_begun() {
     assert_eq!(failure.kind, FailureKind::TooLarge);
     assert!(failure.message.contains("`a` 0.0 GB in 2 files, `b` 0.0 GB in 1 files"), "{failure}");
     assert!(place.curated().is_empty(), "{:?}", place.curated());
-    // a table that runs add to is too large by what is new
+    // an appending table can be too large only by its new files
     place.table("curated", "of_a", &["v long"], json!({"mode": "append"}));
     place.settings.time = None;
     place.run(&RebuildRequest::default(), 2).unwrap();
@@ -148,7 +148,7 @@ fn a_partition_whose_key_is_too_long_for_s3_is_named() {
     let failure = place.run(&RebuildRequest::default(), 1).unwrap_err();
     assert_eq!(failure.kind, FailureKind::BadData);
     assert!(failure.message.contains("and S3 takes 1024; partition by something shorter"), "{failure}");
-    // of a sensitive column it is not told which
+    // for a sensitive column, the message does not show the value
     place.table("raw", "a", &["id long", "text character sensitive"], json!({}));
     let failure = place.run(&RebuildRequest::default(), 1).unwrap_err();
     assert!(failure.kind == FailureKind::BadData && !failure.message.contains('é'), "{failure}");

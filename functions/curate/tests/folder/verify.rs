@@ -1,4 +1,4 @@
-//! A run can be built again, to the byte.
+//! A run can be built again, byte for byte.
 
 use contract::FailureKind;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Attempts at one time that die anywhere, or meet anywhere, at a source whose rows are others each time.
+//! Attempts at one scheduled time that die or meet at any point. The source returns other rows each time.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::world::{World, noise};
 const REQUESTS: u64 = 5;
 const RECORD: &str = "extracts/base/t/file_land_timestamp=7.json";
 
-/// An extract of several files, and one of a single file.
+/// The most bytes of a file, for an extract of several files and for one of a single file.
 const SIZES: [u64; 2] = [20_000, 1_000_000];
 
 struct Attempts {
@@ -18,7 +18,7 @@ struct Attempts {
 }
 
 impl Attempts {
-    /// Rows say which attempt asked for them.
+    /// Every row names the attempt that asked for it.
     async fn new(maximum_file_bytes: u64) -> Self {
         let source = json!({"requests": REQUESTS, "maximum_file_bytes": maximum_file_bytes});
         let answer = |asked: &Asked| {
@@ -30,7 +30,8 @@ impl Attempts {
         Self { world: World::answering(source, answer).await }
     }
 
-    /// What validate does: all files of the extract go to history once the first is there. It is strict about history.
+    /// Does what validate does: moves all files of the extract to history once the first is there. Fails if history has
+    /// other bytes.
     fn promote(&self) {
         let mut account = self.world.aws.account();
         let keys: Vec<String> = account.keys("land").into_iter().filter(|key| key.starts_with("base/")).collect();
@@ -49,7 +50,7 @@ impl Attempts {
         }
     }
 
-    /// Every row of one attempt once, and nothing left anywhere.
+    /// Checks that history has every row of one attempt once, and that nothing is left anywhere.
     fn assert_whole(&self, place: &str) {
         self.promote();
         let rows = self.world.rows_in("raw-hist", "");
@@ -63,7 +64,7 @@ impl Attempts {
         assert_eq!(account.keys("reports"), [RECORD], "{place}");
     }
 
-    /// Ends when no part is on its way any more in the background, which would be taken for one of another's.
+    /// Waits until no part is being uploaded in the background. It would be taken for a part of another attempt.
     async fn is_quiet(&self) {
         let requests = || self.world.aws.account().requests.len();
         loop {
@@ -107,7 +108,7 @@ async fn an_attempt_may_die_at_any_request_and_the_next_finishes_or_replaces_it(
                 assert_eq!(world.source.asked().len() > asked, !decided, "{place}: the source is asked again");
                 assert!(response.already_extracted || response.rows == REQUESTS, "{place}: {response:?}");
                 attempts.assert_whole(&place);
-                // and once more: nothing changes
+                // a further attempt changes nothing
                 assert!(world.extract_as(3).await.unwrap().already_extracted, "{place}");
                 attempts.assert_whole(&place);
                 if !died {
@@ -120,7 +121,7 @@ async fn an_attempt_may_die_at_any_request_and_the_next_finishes_or_replaces_it(
     }
 }
 
-/// Another attempt runs whole while one is held at any of its requests.
+/// Another attempt runs to its end while one is held at each of its requests in turn.
 #[tokio::test]
 async fn two_at_once_end_as_one() {
     for bytes in SIZES {
@@ -156,7 +157,7 @@ async fn two_at_once_end_as_one() {
     }
 }
 
-/// The attempt that dies had been overtaken, or had overtaken the other: the retry of either finds one extract.
+/// The attempt that dies was overtaken by the other, or had overtaken it. The retry of either finds one extract.
 #[tokio::test]
 async fn one_of_two_may_die_while_the_other_is_at_it() {
     for requests in 0.. {

@@ -21,7 +21,7 @@ fn indexes(rows: &[Value]) -> Vec<u64> {
 async fn a_small_extract_is_one_object_and_always_the_same_bytes() {
     let mut bodies = Vec::new();
     for _ in 0..2 {
-        // the same for each request: in which order they come to the server is chance
+        // the same for each request, because they arrive at the server in any order
         let world = World::new(json!({"requests": 25}), |_| noise(7, 10)).await;
         let response = world.extract().await.unwrap();
         assert_eq!((response.rows, response.file_land_timestamp, response.already_extracted), (25, 7, false));
@@ -54,7 +54,7 @@ async fn chunks_land_when_all_are_staged_and_chunk_0_last() {
     );
     assert_eq!(indexes(&world.rows()), (0..50).collect::<Vec<_>>());
 
-    // nothing is in land before all is staged and decided on, and the first chunk comes last
+    // nothing lands before everything is staged and decided on, and the first chunk lands last
     let done = world.aws.account().done.clone();
     let at = |step: &str| done.iter().position(|done| done == step).expect("it was done");
     let staged = done.iter().rposition(|step| step.starts_with("complete ")).unwrap();
@@ -74,7 +74,7 @@ async fn chunks_land_when_all_are_staged_and_chunk_0_last() {
 
 #[tokio::test]
 async fn a_file_that_is_just_full_has_no_empty_chunk_after_it() {
-    // one row fills the file, and no more come
+    // one row fills the file, and no more rows come
     let world = World::new(json!({"requests": 1, "maximum_file_bytes": 10_000}), |n| noise(n, 200_000)).await;
     assert_eq!(files(&world.extract().await.unwrap()), [("t_7.jsonl.gz", 1)]);
 }
@@ -91,7 +91,7 @@ async fn what_does_not_fit_in_a_part_goes_up_while_rows_come_in() {
 
 #[tokio::test]
 async fn a_time_is_extracted_once() {
-    // by history alone, should the record be gone
+    // by history alone, if the record is gone
     for found in ["t_7.jsonl.gz", "t_0_7.jsonl.gz"] {
         let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
         world.aws.account().put("raw-hist", &format!("{PREFIX}/{found}"), "");
@@ -99,7 +99,7 @@ async fn a_time_is_extracted_once() {
         assert!(response.already_extracted && response.files.is_empty() && response.rows == 0);
         assert_eq!((world.source.asked().len(), world.objects().len()), (0, 1), "{found}");
     }
-    // by its record, whatever became of the file
+    // by its record, whatever happened to the file
     let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
     world.extract().await.unwrap();
     world.aws.account().remove("land", &format!("{PREFIX}/t_7.jsonl.gz"));
@@ -115,7 +115,7 @@ async fn history_never_gets_the_rest_of_another_extract() {
     assert_eq!(failure.kind, FailureKind::Conflict);
     assert!(failure.message.contains("t_1_7.jsonl.gz is there, and the file with the first rows is not"), "{failure}");
     assert_eq!(world.source.asked().len(), 0);
-    // what only looks like it is a supplier's
+    // a file that only looks similar is a supplier's
     for other in ["t_1_7.csv", "t_1_77.jsonl.gz", "u_1_7.jsonl.gz"] {
         let world = World::new(json!({"requests": 3}), |n| noise(n, 10)).await;
         world.aws.account().put("raw-hist", &format!("{PREFIX}/{other}"), "");
@@ -133,7 +133,7 @@ async fn a_file_that_is_in_the_way_is_not_replaced_and_the_rows_stay_staged() {
     assert_eq!(failure.kind, FailureKind::Conflict);
     assert!(failure.message.contains("t_1_7.jsonl.gz is there, with other rows"), "{failure}");
     assert_eq!(world.aws.account().read("land", &key).unwrap(), b"theirs");
-    // validate has dealt with it
+    // validate has moved it
     world.aws.account().remove("land", &key);
     let response = world.extract().await.unwrap();
     assert_eq!((response.rows, response.already_extracted, world.source.asked().len()), (6, false, 6));
@@ -184,7 +184,7 @@ async fn a_failure_of_s3_while_staging_lands_nothing() {
         assert!(world.aws.account().uploads().is_empty(), "{step}");
         assert!(world.objects().iter().all(|key| key.starts_with("land/_extracts/")), "{step}: {:?}", world.objects());
         assert!(!world.objects().iter().any(staged) || step == "complete");
-        // the retry is whole
+        // the retry is complete
         world.aws.account().heal();
         assert_eq!(world.extract().await.unwrap().rows, 20);
         assert_eq!(indexes(&world.landed()), (0..20).collect::<Vec<_>>());
@@ -199,7 +199,7 @@ async fn a_small_extract_costs_no_more_requests_of_the_dear_kind_than_it_did() {
     let operations: Vec<&str> = account.requests.iter().filter_map(|step| step.split(' ').next()).collect();
     let expected = ["get", "list", "put", "put", "head", "head", "copy", "put", "head", "delete"];
     assert_eq!(operations, expected, "{:?}", account.requests);
-    // PUT, COPY and LIST cost 12 times what GET and HEAD do; it was four lists and a put
+    // PUT, COPY and LIST cost 12 times as much as GET and HEAD. It used to be four lists and a put.
     let dear = operations.iter().filter(|operation| ["list", "put", "copy"].contains(*operation));
     assert_eq!(dear.count(), 5);
 }

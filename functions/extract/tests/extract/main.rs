@@ -1,5 +1,5 @@
-//! extract against real servers on this machine: a source that misbehaves in every way ([`source`]), and an AWS account
-//! in memory that remembers in which order it was asked ([`landing`]), and attempts that die or meet ([`attempts`]).
+//! Tests of extract against real local servers: a source that misbehaves in every way ([`source`]), an AWS account in
+//! memory that records the order of its requests ([`landing`]), and attempts that die or meet ([`attempts`]).
 
 mod attempts;
 mod landing;

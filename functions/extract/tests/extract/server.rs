@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server for tests: a function answers, and every request is remembered.
+//! An HTTP/1.1 server for tests. A function answers, and every request is recorded.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,27 +8,27 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-/// What came in.
+/// A request that came in.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// From 0, in the order of arrival.
+    /// Counted from 0, in the order of arrival.
     pub number: usize,
     pub method: String,
-    /// With the query.
+    /// Includes the query string.
     pub path: String,
-    /// Lines as they came.
+    /// The lines as received.
     pub headers: Vec<String>,
     pub at: Instant,
 }
 
-/// What goes out.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
     pub after: Duration,
-    /// Bytes that the header promises and the body lacks.
+    /// Bytes that the header promises but the body lacks.
     pub missing: usize,
 }
 

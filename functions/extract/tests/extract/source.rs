@@ -48,7 +48,7 @@ async fn fetch_until(plan: &Plan, deadline: Instant) -> Result<String, Failure> 
     Ok(lines)
 }
 
-/// A source that answers by the number of the request, and a plan for it.
+/// Starts a source that answers by the number of the request, and returns a plan for it.
 async fn serve(source: Value, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> (Server, Plan) {
     let server = Server::start(move |asked: &Asked| answer(asked.number)).await;
     let plan = plan(&server.origin, source);
@@ -65,7 +65,7 @@ fn assert_fails(found: Result<String, Failure>, kind: FailureKind, words: &[&str
 
 #[tokio::test]
 async fn rows_are_in_the_order_of_the_requests() {
-    // the first is answered last
+    // the first request is answered last
     let source = json!({"requests": 8, "concurrency": 8, "requests_per_second": 20});
     let (server, plan) = serve(source, |n| record(n).after((8 - n as u64) * 80)).await;
     let expected: String = (0..8).map(|n| format!("{{\"n\":{n},\"index\":{n}}}\n")).collect();
@@ -99,7 +99,7 @@ async fn a_retry_after_is_waited_for_by_all_requests() {
     let asked = server.asked();
     assert_eq!(asked.len(), 5);
     let held = asked.iter().filter(|other| other.at - asked[0].at >= Duration::from_secs(1)).count();
-    // the second request was under way when the first was told to wait
+    // the second request was already under way when the first was told to wait
     assert!(held >= 3, "{held} of 4 waited");
 }
 

@@ -1,4 +1,4 @@
-//! extract, an AWS account of its own and a source.
+//! extract, its own AWS account and a source.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -55,7 +55,7 @@ impl World {
         Self { aws, source: server, app }
     }
 
-    /// As another process does, whose requests name it to the source.
+    /// Extracts as another process would, whose requests name it to the source.
     pub(crate) async fn extract_as(&self, attempt: u64) -> Result<ExtractResponse, Failure> {
         let App { settings, metadata, store, api } = &self.app;
         let mut metadata = metadata.clone();
@@ -73,12 +73,12 @@ impl World {
         self.app.extract(request(), &invocation(seconds)).await
     }
 
-    /// Every object, as `bucket/key`.
+    /// Returns every object as `bucket/key`.
     pub(crate) fn objects(&self) -> Vec<String> {
         self.aws.account().inventory().into_iter().map(|(place, _)| place).collect()
     }
 
-    /// The steps of one operation, by the file that they were about.
+    /// Returns the completed steps of one operation, by the name of their file.
     pub(crate) fn done(&self, operation: &str) -> Vec<String> {
         let places = self.aws.account().done_of(operation);
         places.iter().filter_map(|place| place.rsplit('/').next()).map(str::to_owned).collect()
@@ -88,12 +88,12 @@ impl World {
         self.rows_in("land", "")
     }
 
-    /// Those that validate gets to see.
+    /// Returns the rows that validate sees.
     pub(crate) fn landed(&self) -> Vec<Value> {
         self.rows_in("land", "base/")
     }
 
-    /// Rows of the files under a prefix, in the order of the keys.
+    /// Returns the rows of the files under a prefix, in the order of the keys.
     pub(crate) fn rows_in(&self, bucket: &str, prefix: &str) -> Vec<Value> {
         let account = self.aws.account();
         let mut text = String::new();
@@ -104,14 +104,14 @@ impl World {
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    /// Nothing is to be seen, and nothing is left behind.
+    /// Checks that there is no object and no upload.
     pub(crate) fn assert_nothing_landed(&self) {
         assert_eq!(self.objects(), Vec::<String>::new());
         assert_eq!(self.aws.account().uploads(), Vec::<String>::new());
     }
 }
 
-/// Set up once: it reads the system's certificates.
+/// Created once, because it reads the system's certificates.
 fn api() -> Api {
     static API: LazyLock<Api> = LazyLock::new(|| Api::new().expect("a client"));
     API.clone()
@@ -158,7 +158,7 @@ fn metadata(source: contract::Source) -> MetaData {
     MetaData { database, raw_database: None, raw, processed, curated, sha256, warnings }
 }
 
-/// A record whose text gzip makes little of: about 3/4 of `bytes` remain.
+/// A record whose text gzip hardly compresses: about 3/4 of `bytes` remain.
 pub(crate) fn noise(n: usize, bytes: usize) -> Reply {
     let mut seed = n as u64 + 1;
     let text: String = (0..bytes)

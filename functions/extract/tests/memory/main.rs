@@ -1,4 +1,4 @@
-//! What a source can make extract hold in memory, in a process of its own: the function has 256 MB.
+//! The memory that a source can make extract use. The tests run in their own process. The function has 256 MB.
 
 #[expect(dead_code, reason = "only a part of what the other tests share")]
 #[path = "../extract/server.rs"]
@@ -13,16 +13,16 @@ use serde_json::json;
 use server::{Asked, Reply};
 use world::World;
 
-/// The most that a body may hold.
+/// The most bytes of a body.
 const BODY_BYTES: usize = 6 << 20;
 
-/// As many copies as there is room for in a body.
+/// Returns as many copies of `item` as fit in a body.
 fn filled(start: &str, item: &str, end: &str) -> String {
     let count = (BODY_BYTES - start.len() - end.len()) / (item.len() + 1);
     format!("{start}{}{end}", vec![item; count].join(","))
 }
 
-/// The peak of this process's memory since it was last asked, in MB.
+/// Returns this process's peak memory since the last call, in MB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
@@ -30,7 +30,7 @@ fn peak() -> u64 {
     peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
 }
 
-/// What stands in for the source and for S3 is in the same process, and takes 40 MB or so of it.
+/// The stand-ins for the source and S3 run in the same process, and use about 40 MB of it.
 #[test]
 fn hostile_answers_are_held_one_by_one() {
     let keys = |count: usize| (0..count).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",");
@@ -46,7 +46,7 @@ fn hostile_answers_are_held_one_by_one() {
         ("many names beside the record", filled("{", "\"a\":1", ",\"result\":{\"a\":1}}"), None),
         ("a list that is walked through", filled("{\"result\":[{\"a\":[", "1", "]}]}"), None),
     ] {
-        // a runtime each, so that nothing of the one before is left
+        // a runtime for each, so that nothing of the previous one is left
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let (answer, peak) = runtime.block_on(async {

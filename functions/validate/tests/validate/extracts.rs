@@ -1,4 +1,4 @@
-//! Extracts of several files: whole in history or not there.
+//! Extracts of several files: all of their files are in history, or none.
 
 use contract::message::Verdict;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn file(n: u32) -> String {
     format!("base/fetched/file_land_timestamp=7/fetched_{n}_7.jsonl.gz")
 }
 
-/// The record of an extract of three files.
+/// Writes the record of an extract of three files.
 fn record(world: &World, landed: bool) {
     let file = |n| json!({"key": file(n), "staged": format!("_extracts/x/{n}"), "rows": 1, "bytes": one(n).len()});
     let record = json!({"table": "fetched", "file_land_timestamp": 7, "attempt": "a", "landed": landed,
@@ -19,7 +19,7 @@ fn record(world: &World, landed: bool) {
     world.aws.account().put("reports", RECORD, record.to_string());
 }
 
-/// Of a table that wants three rows and 80 bytes, which a file has not, but an extract.
+/// Lands a file of a table that requires three rows and 80 bytes. A single file has too few, the extract has enough.
 fn land(world: &World, n: u32, row: u32) -> Value {
     world.land(&file(n), one(row))
 }
@@ -40,7 +40,7 @@ async fn files_wait_until_the_extract_is_whole_and_go_together() {
     for n in [2, 1] {
         let event = land(&world, n, n);
         assert_eq!(world.verdicts(vec![event.clone()]).await, [Waiting]);
-        // and by hand, and where all must pass
+        // the same by hand, and if all must pass
         for sweep in [json!({}), json!({"all_must_pass": true})] {
             let answer = world.handle(sweep).await.unwrap();
             assert!(answer.files.iter().all(|file| file.verdict == Waiting) && answer.execution.is_none());
@@ -58,7 +58,7 @@ async fn files_wait_until_the_extract_is_whole_and_go_together() {
         let done = world.aws.account().done_of(operation);
         done.iter().filter_map(|place| place.strip_prefix(&format!("{bucket}/"))).map(str::to_owned).collect()
     };
-    // the first leaves last: until then every event does all of it again
+    // the first file leaves last: until then, every event repeats all of it
     assert_eq!(order("copy", "raw-hist"), [file(1), file(2), file(0)]);
     assert_eq!(order("delete", "land"), [file(1), file(2), file(0)]);
     assert_eq!(world.verdicts(vec![event]).await, [Verdict::AlreadyHandled]);
@@ -84,7 +84,7 @@ async fn one_bad_file_keeps_the_whole_extract_out_of_history() {
         "quarantined: 1 rule is broken in a file of 1 row: `extract`: `fetched_1_7.jsonl.gz` of the same extract does not \
          pass, and an extract goes to history whole or not at all"
     );
-    // a copy that comes late follows
+    // a copy that arrives late is quarantined too
     let late = land(&world, 2, 2);
     assert_eq!(world.verdicts(vec![late]).await, [Verdict::Quarantined]);
     assert_eq!((world.keys("land").len(), world.keys("raw-hist").len()), (0, 0));
@@ -135,7 +135,7 @@ async fn a_sweep_takes_an_extract_as_one() {
         let answer = world.handle(sweep.clone()).await.unwrap();
         assert_eq!(answer.files.iter().map(|file| file.verdict).collect::<Vec<_>>(), expected, "{sweep}");
         assert_eq!(world.keys("raw-hist").len(), if bad { 0 } else { 4 });
-        // what is staged is nobody's business, whatever is asked
+        // staged files are ignored, whatever is asked for
         let answer = world.handle(json!({"prefix": "_"})).await.unwrap();
         assert_eq!(answer.files.iter().map(|file| file.verdict).collect::<Vec<_>>(), [Verdict::Ignored]);
         assert!(world.keys("land").contains(&staged.to_owned()));
@@ -145,11 +145,11 @@ async fn a_sweep_takes_an_extract_as_one() {
 #[tokio::test]
 async fn files_that_only_look_like_an_extract_s_are_handled_one_by_one() {
     let world = World::new().await;
-    // of a table that is not extracted nobody asks
+    // the record is not looked up for a table that is not extracted
     let event = world.land("base/t/file_land_timestamp=7/t_1_7.jsonl.gz", one(1));
     assert_eq!(world.verdicts(vec![event]).await, [Verdict::Passed]);
     assert!(!world.aws.account().requests.iter().any(|step| step.contains("reports/extracts/")));
-    // without a record, or not named in it
+    // without a record, or not listed in it
     let three = || gzip(&(0..100).map(|n| format!("{{\"n\":{n}}}\n")).collect::<String>());
     for (n, name) in [(1, file(1)), (3, file(3)), (9, "base/fetched/file_land_timestamp=9/fetched_9.jsonl.gz".into())] {
         if n == 3 {
@@ -158,7 +158,7 @@ async fn files_that_only_look_like_an_extract_s_are_handled_one_by_one() {
         let event = world.land(&name, three());
         assert_eq!(world.verdicts(vec![event]).await, [Verdict::Passed], "{name}");
     }
-    // too few rows by itself
+    // a single file with too few rows
     let event = world.land("base/fetched/file_land_timestamp=8/fetched_8.jsonl.gz", one(1));
     assert_eq!(world.verdicts(vec![event]).await, [Verdict::Quarantined]);
 }
@@ -178,7 +178,7 @@ async fn too_little_is_too_little_of_an_extract_too() {
     assert_eq!(rules, ["minimum_bytes", "minimum_rows"]);
 }
 
-/// The process dies at every request in turn while it deals with the extract, and the event comes again.
+/// The process dies at every request in turn while it handles the extract, and the event arrives again.
 #[tokio::test]
 async fn a_process_may_die_at_any_point_of_an_extract() {
     for bad in [false, true] {

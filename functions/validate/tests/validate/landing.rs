@@ -14,7 +14,7 @@ use validate::App;
 
 const FOLDER: &str = "base/t/file_land_timestamp=7";
 
-/// The function over an account of its own.
+/// validate over its own AWS account.
 pub(crate) struct World {
     pub aws: Aws,
     pub app: App,
@@ -25,7 +25,7 @@ impl World {
         Self::with_checks(json!({})).await
     }
 
-    /// The table `t` has these checks.
+    /// Starts validate with these checks on the table `t`.
     pub(crate) async fn with_checks(checks: Value) -> Self {
         let aws = Aws::start().await;
         let folder = tempfile::tempdir().expect("a folder");
@@ -132,7 +132,7 @@ async fn a_good_file_goes_to_history_and_a_rebuild_is_asked_for_before_it_leaves
     assert_eq!(world.aws.account().read("raw-hist", &file(0)), Some(bytes));
     assert_eq!(world.json("reports", &report)["filed_at"], json!({"bucket": "raw-hist", "key": file(0)}));
 
-    // the event again: nothing happens
+    // the same event again changes nothing
     assert_eq!(world.verdicts(vec![record]).await, [Verdict::AlreadyHandled]);
     assert_eq!(world.aws.account().done.len(), 5);
 }
@@ -186,7 +186,7 @@ async fn history_is_compared_before_anything_counts_as_done() {
         let record = world.land(&file(0), other.clone());
         assert_eq!(world.verdicts(vec![record]).await, [Verdict::Quarantined]);
         assert_eq!(world.json("quarantine", &format!("{}.report.json", file(0)))["failures"][0]["rule"], "history");
-        // once more with yet other bytes: the one in quarantine stays too
+        // once more with other bytes: the file in quarantine stays as well
         let third = gzip("{\"n\":3}\n");
         let version = world.aws.account().put("land", &file(0), third.clone());
         assert_eq!(world.verdicts(vec![record_of(&version)]).await, [Verdict::Quarantined]);
@@ -239,7 +239,7 @@ async fn a_sweep_misses_the_tables_that_are_required() {
         (failure.kind, failure.message.as_str()),
         (FailureKind::NotFound, "no file in land of required tables: `t`")
     );
-    // the others are done all the same
+    // the other files are handled all the same
     assert_eq!(world.keys("raw-hist").len(), 1);
     for (prefix, kind) in [
         ("base/t/", Some(FailureKind::NotFound)),
@@ -250,7 +250,7 @@ async fn a_sweep_misses_the_tables_that_are_required() {
         let answer = world.handle(json!({"prefix": prefix})).await;
         assert_eq!(answer.err().map(|failure| failure.kind), kind, "{prefix}");
     }
-    // where all must pass, all must be there
+    // if all must pass, all required tables must have a file
     let other = "base/messy/file_land_timestamp=8/messy_8.jsonl";
     world.land(other, "{\"n\":1}\n");
     let failure = world.handle(json!({"all_must_pass": true})).await.unwrap_err();
@@ -269,7 +269,7 @@ async fn a_sweep_of_all_or_none_that_is_refused_halfway_leaves_all_to_the_next()
     world.aws.account().fail_step(second, Fault::refused(503).for_good());
     let sweep = json!({"all_must_pass": true});
     assert!(world.handle(sweep.clone()).await.unwrap_err().kind.is_retryable());
-    // no rebuild sees half of them
+    // no rebuild sees only some of them
     assert_eq!((world.keys("land").len(), world.aws.account().executions.len()), (2, 0));
     world.aws.account().heal();
     world.handle(sweep).await.unwrap();
@@ -296,7 +296,7 @@ async fn all_files_of_a_sweep_pass_or_none() {
     let told = world.aws.account().messages[0].0.clone();
     assert_eq!(told, "Landfall: 1 file in land did not pass, all of the request stay there");
 
-    // repaired, but history has the last one's key with other bytes
+    // repaired, but history has other bytes under the key of the last one
     world.land(&file(1), gzip("{\"n\":100}\n"));
     world.aws.account().put("raw-hist", &file(2), gzip("{\"n\":9}\n"));
     let answer = world.handle(sweep()).await.unwrap();
@@ -363,7 +363,7 @@ async fn an_overwritten_object_is_two_files() {
     let (old, new) = (gzip("{\"n\":1}\n"), gzip("{\"n\":2}\n"));
     let first = world.land(&file(0), old.clone());
     let second = world.land(&file(0), new);
-    // the newer one's event comes first, and the older one is a conflict then
+    // the newer file's event arrives first, which makes the older file a conflict
     assert_eq!(world.verdicts(vec![second]).await, [Verdict::Passed]);
     assert_eq!(world.verdicts(vec![first]).await, [Verdict::Quarantined]);
     assert_eq!(world.aws.account().read("quarantine", &file(0)), Some(old));
@@ -378,7 +378,7 @@ async fn by_hand_everything_under_a_prefix_is_handled() {
     world.land("base/messy/file_land_timestamp=7/messy_7.jsonl", "{\"n\":1}\n");
     let answer = world.handle(json!({"prefix": "base/t/"})).await.unwrap();
     assert_eq!(answer.files.len(), 2);
-    // without a folder of its own, a file is filed under the time of its landing
+    // a file without its own folder is filed under the time at which it landed
     let filed = "base/t/file_land_timestamp=1795413604/t_9.jsonl";
     let [marker, files @ ..] = &world.keys("raw-hist")[..] else { panic!() };
     assert!(marker.starts_with("_landed/base/t/") && files == [filed.to_owned(), file(0)], "{marker} {files:?}");
@@ -405,7 +405,7 @@ async fn what_a_service_refuses_is_left_for_the_retry() {
         world.aws.account().fail_step(request, Fault::refused(500).for_good());
         let failure = world.handle(json!({"Records": records})).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unavailable, "{request}: {failure}");
-        // the other file is done, unless no rebuild could be asked for
+        // the other file is handled, unless no rebuild could be requested
         let left = if handled { vec![file(0)] } else { vec![file(0), file(1)] };
         assert_eq!(world.keys("land"), left, "{request}");
         world.aws.account().heal();
@@ -415,7 +415,7 @@ async fn what_a_service_refuses_is_left_for_the_retry() {
     }
 }
 
-/// The process dies at every request in turn, before or after it took effect, and the event comes again.
+/// The process dies at every request in turn, before or after it took effect, and the event arrives again.
 #[tokio::test]
 async fn a_process_may_die_at_any_point() {
     let messy = "base/messy/file_land_timestamp=7/messy_7.jsonl";
@@ -453,12 +453,12 @@ async fn a_process_may_die_at_any_point() {
             assert_eq!(world.keys("quarantine").into_iter().collect::<BTreeSet<_>>(), expected);
             assert_eq!(world.keys("reports").len(), 5 + 1);
             let account = world.aws.account();
-            // nothing but reports is ever written twice
+            // only reports are written twice
             let twice = account.inventory().into_iter().filter(|(place, versions)| {
                 *versions > 1 && !place.starts_with("reports/") && !place.ends_with(".report.json")
             });
             assert_eq!(twice.collect::<Vec<_>>(), []);
-            // no file that passed leaves land before an execution was asked for after its copy
+            // a file that passed leaves land only after an execution was requested after its copy
             for key in [file(0), messy.to_owned()] {
                 let at = |step: String| account.done.iter().position(|done| *done == step).expect("it was done");
                 let (copied, deleted) = (at(format!("copy raw-hist/{key}")), at(format!("delete land/{key}")));
@@ -473,7 +473,7 @@ async fn a_process_may_die_at_any_point() {
     }
 }
 
-/// Two invocations for the same event, each waiting for the other at every step in turn.
+/// Two invocations handle the same event at once, and take turns at every step.
 #[tokio::test]
 async fn two_invocations_may_cross() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! validate against an AWS account in memory, which stops answering wherever a test wants: as if the process had died
-//! there.
+//! Tests of validate against an AWS account in memory. The account stops answering wherever a test wants, as if the
+//! process had died there.
 
 mod extracts;
 mod landing;

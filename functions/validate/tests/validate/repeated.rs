@@ -1,4 +1,4 @@
-//! Files without a folder that land again: the same one counts once.
+//! Files without a folder that land again: a repeated file counts once.
 
 use contract::message::Verdict::{Passed, Quarantined};
 use serde_json::{Value, json};
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use crate::landing::{World, gzip};
 
 const NAME: &str = "base/t/t_9.jsonl.gz";
-/// When the account writes its objects, to begin with.
+/// The time at which the account writes its first objects.
 const CLOCK: u64 = 1_795_413_604;
 
 fn filed(time: u64) -> String {
     format!("base/t/file_land_timestamp={time}/t_9.jsonl.gz")
 }
 
-/// What history has, but for the markers.
+/// Returns the files in history, without the markers.
 fn history(world: &World) -> Vec<String> {
     world.keys("raw-hist").into_iter().filter(|key| key.starts_with("base/")).collect()
 }
@@ -47,17 +47,17 @@ async fn the_same_file_counts_once_and_the_report_says_of_which() {
         let report = answer.files[0].report.clone().unwrap();
         let report = world.json("reports", report.strip_prefix("s3://reports/").unwrap());
         assert_eq!(report["repeats"], json!({"bucket": "raw-hist", "key": filed(CLOCK)}));
-        // other bytes are another file
+        // other bytes make another file
         later(&world, 3);
         let third = land(&world, 2);
         assert_eq!(world.verdicts(vec![third]).await, [Passed]);
         assert_eq!(history(&world), [filed(CLOCK), filed(CLOCK + 6)]);
-        // and the first once more, though it is not the last
+        // the first file once more, although it is not the latest
         later(&world, 3);
         let fourth = land(&world, 1);
         assert_eq!(world.verdicts(vec![fourth]).await, [Passed]);
         assert_eq!(history(&world), [filed(CLOCK), filed(CLOCK + 6)]);
-        // the same bytes under another name, or of another table, are another file
+        // the same bytes under another name, or in another table, are another file
         for other in ["base/t/t_10.jsonl.gz", "base/messy/messy_9.jsonl.gz"] {
             let event = world.land(other, gzip("{\"n\":1}\n"));
             assert_eq!(world.verdicts(vec![event]).await, [Passed]);
@@ -85,7 +85,7 @@ async fn a_file_that_had_its_folder_is_known_without_it() {
     let event = land(&world, 1);
     assert_eq!(world.verdicts(vec![event]).await, [Passed]);
     assert_eq!(world.keys("raw-hist"), [filed(9)]);
-    // with other rows it is another file, of the time at which it landed
+    // with other rows it is another file, filed under the time at which it landed
     let event = land(&world, 2);
     assert_eq!(world.verdicts(vec![event]).await, [Passed]);
     assert_eq!(history(&world), [filed(CLOCK), filed(9)]);
@@ -97,7 +97,7 @@ async fn it_costs_two_requests_more_and_four_for_a_file_that_comes_again() {
         world.aws.account().requests.clear();
         assert_eq!(world.verdicts(vec![event]).await, [Passed]);
         let requests = world.aws.account().requests.clone();
-        // asking for a rebuild is another matter
+        // requests for a rebuild are not counted
         let of_file = requests.iter().filter(|step| !step.starts_with("start ") && !step.contains("rebuilds/"));
         of_file.map(|step| step.split('/').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
@@ -115,7 +115,7 @@ async fn it_costs_two_requests_more_and_four_for_a_file_that_comes_again() {
     later(&world, 3);
     let event = land(&world, 1);
     let again = of(&world, event).await;
-    // whether the refused write was its own after all, what the marker says, and no copy
+    // checks whether the refused write was its own, reads the marker, and copies nothing
     assert_eq!(again[..4], first[..4]);
     assert_eq!(again[4..6], ["head raw-hist", "get raw-hist"]);
     assert_eq!(again[6..], ["head raw-hist", "head raw-hist", "put reports", "delete land"]);
@@ -136,7 +136,7 @@ async fn two_files_of_a_name_within_a_second_stay_two_and_the_second_may_land_ag
     }
 }
 
-/// The file has landed twice. The process dies at every request in turn, and the events come again, in either order.
+/// The file has landed twice. The process dies at every request in turn, and the events arrive again, in either order.
 #[tokio::test]
 async fn a_process_may_die_at_any_point() {
     for late in [false, true] {
@@ -159,7 +159,7 @@ async fn a_process_may_die_at_any_point() {
                 }
                 world.aws.account().stop_after = None;
                 if let Some(n) = died {
-                    // the other has been dealt with meanwhile
+                    // the other landing has been handled in the meantime
                     world.handle(json!({"Records": [events[n]]})).await.unwrap();
                 }
                 let place = format!("late {late}, turned {turned}, after {requests} requests");
@@ -176,7 +176,7 @@ async fn a_process_may_die_at_any_point() {
     }
 }
 
-/// One invocation is held at every request in turn while another deals with the other landing.
+/// One invocation is held at every request in turn while another handles the other landing.
 #[tokio::test]
 async fn two_invocations_may_meet_anywhere() {
     for late in [false, true] {

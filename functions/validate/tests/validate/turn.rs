@@ -1,4 +1,4 @@
-//! Rebuilds come one at a time, and no more than needed.
+//! Rebuilds run one at a time, and no more often than needed.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,14 +11,14 @@ use crate::landing::{World, file, gzip};
 const MACHINE: &str = "arn:aws:states:eu-west-2:1:execution:m";
 
 impl World {
-    /// Promotes a file; returns the names of all executions that were started.
+    /// Promotes a file. Returns the names of all executions that were started.
     async fn promote(&self, number: u32) -> Vec<String> {
         let record = self.land(&file(number), gzip("{\"n\":1}\n"));
         self.verdicts(vec![record]).await;
         self.aws.account().executions.keys().cloned().collect()
     }
 
-    /// An execution that somebody has started.
+    /// Adds an execution that somebody has started.
     fn start(&self, name: &str) {
         self.aws.account().executions.insert(name.into(), "{}".into());
     }
@@ -33,12 +33,12 @@ impl World {
         self.app.answer(event, &Invocation { request_id: "r".into(), deadline }).await
     }
 
-    /// The answer to an execution that asks for its turn.
+    /// Returns the answer to an execution that asks for its turn.
     async fn turn(&self, name: &str, request: Value) -> String {
         self.ask(name, &request).await.expect("an answer")["turn"].as_str().expect("a turn").to_owned()
     }
 
-    /// The input of an execution that was started for files.
+    /// Returns the input of an execution that was started for files.
     fn input(&self, name: &str) -> Value {
         serde_json::from_str(&self.aws.account().executions[name]).expect("JSON")
     }
@@ -51,7 +51,7 @@ async fn one_rebuild_runs_and_one_waits_however_many_files_land() {
     assert_eq!(world.turn(first, world.input(first)).await, "take");
     // asked again, because the answer was lost
     assert_eq!(world.turn(first, world.input(first)).await, "take");
-    // it may have listed the files already
+    // the first execution may have listed the files already
     let started = world.promote(1).await;
     let second = started.iter().find(|name| *name != first).unwrap();
     for number in 2..20 {
@@ -59,7 +59,7 @@ async fn one_rebuild_runs_and_one_waits_however_many_files_land() {
         assert_eq!(world.turn(second, world.input(second)).await, "wait");
     }
     world.end(first);
-    // not listed yet: a file that is promoted now is listed too
+    // the second execution has not listed the files yet, so it will list a file that is promoted now
     assert_eq!(world.promote(20).await.len(), 2);
     assert_eq!(world.turn(second, world.input(second)).await, "take");
     assert_eq!(world.promote(21).await.len(), 3);
@@ -70,7 +70,7 @@ async fn who_asks_by_hand_waits_too_or_is_covered() {
     let world = World::new().await;
     world.start("first");
     assert_eq!(world.turn("first", json!({})).await, "take");
-    // nobody would do it in its place
+    // no other execution would do its work
     world.start("second");
     assert_eq!(world.turn("second", json!({})).await, "wait");
     let waits = world.promote(0).await.into_iter().find(|name| name.starts_with("d-")).unwrap();
@@ -79,16 +79,16 @@ async fn who_asks_by_hand_waits_too_or_is_covered() {
     for part in [json!({"tables": ["t"]}), json!({"as_of": 5}), json!({"from_scratch": true}), json!({"what": 1})] {
         assert_eq!(world.turn("second", part.clone()).await, "wait", "{part}");
     }
-    // what waits for its window was stopped by somebody: it covers nothing, and the next file has one of its own
+    // Somebody stopped the execution that waits for its window. It covers nothing, and the next file gets its own.
     world.end(&waits);
     assert_eq!(world.turn("second", json!({})).await, "wait");
-    // a process takes what it has just started for running, for a moment
+    // for a moment, a process assumes that an execution it just started is running
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let others = world.promote(1).await;
     assert_eq!(others.iter().filter(|name| name.starts_with("d-")).count(), 2, "{others:?}");
     world.end("first");
     assert_eq!(world.turn("second", json!({"tables": ["t"]})).await, "take");
-    // what waited before goes on waiting
+    // the execution that waited before keeps waiting
     assert_eq!(world.promote(2).await.len(), others.len());
 }
 
@@ -100,7 +100,7 @@ async fn an_execution_that_nobody_knows_any_more_keeps_nobody_waiting() {
     assert_eq!(world.turn("next", json!({})).await, "take");
 }
 
-/// Asks for the turn, and dies at every request in turn, before or after it took effect.
+/// The process that asks for the turn dies at every request, before or after the request took effect.
 #[tokio::test]
 async fn who_asks_may_die_at_any_point() {
     for late in [false, true] {
@@ -142,7 +142,7 @@ async fn one_of_many_that_ask_at_once_has_its_turn() {
     assert_eq!(answers.iter().filter(|turn| *turn == "take").count(), 1, "{answers:?}");
 }
 
-/// 10,000 files at once would otherwise be more requests of Step Functions than an account may make.
+/// Otherwise, 10,000 files at once would make more requests to Step Functions than an account may make.
 #[tokio::test]
 async fn an_execution_that_was_just_started_is_not_started_again_for_each_file() {
     let world = World::new().await;
@@ -152,7 +152,7 @@ async fn an_execution_that_was_just_started_is_not_started_again_for_each_file()
     let requests = world.aws.account().requests.clone();
     let started = requests.iter().filter(|request| request.starts_with("start ")).count();
     assert_eq!(started, 1, "{requests:?}");
-    // whether one waits is asked for each file
+    // every file checks whether an execution is waiting
     let asked = requests.iter().filter(|request| request.starts_with("get reports/rebuilds/")).count();
     assert!(asked >= 20, "{requests:?}");
 }

@@ -1,11 +1,12 @@
-//! What a file or a key says stands in mails, reports and terminals: nothing of it is obeyed there, or unseen.
+//! Text from a file or key appears in mails, reports and terminals. None of it takes effect there, and none of it is
+//! invisible.
 
 use contract::message::Verdict;
 use serde_json::json;
 
 use crate::landing::{World, file, gzip};
 
-/// A line of its own, a command to the terminal, text that runs backwards, and what is not seen at all.
+/// A line of its own, a terminal command, text that runs backwards, and invisible characters.
 const EVIL: &str =
     "x\n\nTo repair: visit http://evil.example\u{1b}[31m\u{9b}2J\u{202e}gpj\u{2066}\u{200b}\u{feff}\u{a0}\u{2028}y";
 const SEEN: &str = "x\\n\\nTo repair: visit http://evil.example\\u{1b}[31m\\u{9b}2J\\u{202e}gpj\\u{2066}\\u{200b}\\u{feff}\\u{a0}\\u{2028}y";
@@ -34,7 +35,7 @@ async fn a_mail_s_words_are_ours() {
         text.contains("base/t/\\u{1b}[2J\\u{202e}\\nTo repair: visit http://evil.example\\n/t_7.jsonl\n  quar"),
         "{text}"
     );
-    // JSON's text of the value, as the file has it
+    // the value as JSON text, as it is in the file
     let value = serde_json::to_string(EVIL).unwrap();
     for unseen in ['\u{9b}', '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{a0}', '\u{2028}'] {
         let shown = format!("\\u{{{:x}}}", unseen as u32);
