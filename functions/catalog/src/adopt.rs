@@ -1,5 +1,6 @@
-//! Adoption: what a database shows that earlier versions have published. Where tables and partitions are, Glue says,
-//! which was changed last; how many rows are there, the journal; and the journal says what Glue has lost.
+//! Adoption: the derivation of a decision for a database that was published by versions without decisions. Locations of
+//! tables and partitions come from Glue, which was changed last. Row counts come from the journal, and so do tables
+//! that Glue has lost.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,7 +18,7 @@ use crate::projection;
 use crate::publication::run_location_of;
 use crate::runs::Runs;
 
-/// What is published of a database without a decision. It is nobody's until the next decision is written over it.
+/// Derives the published state of a database that has no decision. It is not stored until the next decision is written.
 pub(crate) async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Failure> {
     let (journal, metadata) = (runs.journal(), runs.metadata);
     let keys = journal.keys().await?;
@@ -49,7 +50,7 @@ pub(crate) async fn adopt(glue: &Client, runs: Runs<'_>) -> Result<Decision, Fai
     })
 }
 
-/// A table as Glue has it: where it is, and how it is described.
+/// Returns a table as Glue has it: its locations and its definition.
 pub(crate) async fn as_in_glue(
     glue: &Client,
     database: &str,

@@ -1,4 +1,4 @@
-//! The function, set up: what every invocation works with.
+//! The function's set-up: settings, metadata and clients, shared by all invocations.
 
 use std::time::Duration;
 
@@ -14,17 +14,18 @@ use crate::journal::Current;
 use crate::publication::Publication;
 use crate::runs::Runs;
 
-/// Until a call to Glue or Athena that is not answered is made again. The clients know no bound of their own.
+/// How long one attempt of a call to Glue or Athena may take before it is retried. The clients have no limit of their
+/// own.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Until a call is given up, all its attempts included.
+/// How long a call may take, including all its attempts.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The function, set up.
+/// Settings, metadata and clients, which every invocation uses.
 pub struct App {
     pub(crate) metadata: MetaData,
     pub(crate) base_folder: String,
     pub(crate) raw_hist_bucket: String,
     pub(crate) curated_bucket: String,
-    /// How long a run stays that nobody can see any more.
+    /// How long a run is kept after it became unreachable.
     pub(crate) keep_runs: Duration,
     pub(crate) store: Store,
     pub(crate) glue: aws_sdk_glue::Client,
@@ -32,10 +33,10 @@ pub struct App {
 }
 
 impl App {
-    /// From environment and metadata.
+    /// Reads environment and metadata.
     ///
     /// # Errors
-    /// All that is wrong with settings and metadata.
+    /// All errors in settings and metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
         let base_folder = boot.env.text(env::BASE_FOLDER);
         let raw_hist_bucket = boot.env.text(env::RAW_HIST_BUCKET);
@@ -60,7 +61,7 @@ impl App {
         })
     }
 
-    /// The tables of a decision that are not among these, and that the metadata describes.
+    /// Returns publications for the decision's tables that are not in `publications` and that the metadata describes.
     pub(crate) fn others(
         &self,
         decision: &Decision,
@@ -73,7 +74,7 @@ impl App {
         others.map(|(table, run)| Publication::new(&self.metadata, table, &run, None)).collect()
     }
 
-    /// What is published.
+    /// Returns the decision. If the database has none yet, it is derived from Glue and the journal.
     pub(crate) async fn current(&self) -> Result<Current, Failure> {
         match self.runs().journal().current().await? {
             Some(current) => Ok(current),

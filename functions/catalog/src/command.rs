@@ -1,6 +1,6 @@
-//! What Glue is told about the tables of a metadata folder, for the person who wants to see it before it is published:
-//! what `landfall define` does. Locations are in the bucket and base folder of database.json. A deployed stack has
-//! buckets of its own, and each run has a folder of its own, which here is called `<run>`.
+//! The implementation of `landfall define`: the Glue definitions of the tables of a metadata folder, to be read before
+//! they are published. Locations are in the bucket and base folder of database.json. A deployed stack has its own
+//! buckets, and each run has its own folder, which is `<run>` here.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,18 +10,18 @@ use serde::Serialize;
 
 use crate::definition::TableDefinition;
 
-/// Stands for what only a run knows.
+/// Placeholder for a value that only a run has.
 const OF_RUN: &str = "<run>";
 const OF_VERSION: &str = "<version>";
 
-/// What is asked.
+/// The tables to define.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The table; all of them where none is named.
+    /// The table; `None` for all of them.
     pub table: Option<String>,
-    /// Whether it is one of the raw database.
+    /// Whether raw tables are defined, as in the raw database, or curated ones.
     pub raw: bool,
-    /// The metadata.
+    /// The metadata folder.
     pub meta_data: PathBuf,
 }
 
@@ -33,10 +33,10 @@ struct CreateTable {
     table_input: TableDefinition,
 }
 
-/// What Glue is told, as JSON, and the warnings of the metadata.
+/// Returns the input of Glue's CreateTable as JSON, and the warnings of the metadata.
 ///
 /// # Errors
-/// Where the metadata is wrong, or has no such table.
+/// If the metadata is invalid or has no such table.
 pub fn define(request: &Request) -> Result<(String, Vec<String>), String> {
     let metadata = MetaData::read(&request.meta_data).map_err(|problems| problems.to_string())?;
     let no_raw_database =

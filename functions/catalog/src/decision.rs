@@ -1,9 +1,8 @@
-//! The decision: one object for each database says what is published, and is changed only by a write over exactly what
-//! was read. That write is the publication, the rollback, the way back of a review that fails, the promise of expiry.
-//! Glue is brought in line with it afterwards, by whoever comes.
+//! The decision: one object for each database that states what is published. It is changed only by a write that is
+//! conditional on the version that was read. That write is the publication, the rollback, the revert after a failed
+//! review, or the promise of expiry. Any invocation then brings Glue in line with it.
 //!
-//! All of this module is pure: what is decided follows from what was decided before, from a run's manifest, and from
-//! nothing else.
+//! This module is pure: a decision depends only on the one before it and on a run's manifest.
 
 mod decide;
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The decision and those before it, in S3: `current.json`, and an entry for each that another one has replaced. An
-//! entry is written before its decision is replaced, once, of the very bytes; nobody changes it afterwards. A run is
-//! brought back by it, and by it a run is known that nobody has seen for long enough.
+//! The decision and the earlier ones, in S3: `current.json`, and an entry for each decision that was replaced. An entry
+//! is written once, before its decision is replaced, and never changes. Rollback reads entries to bring a run back.
+//! Expiry reads them to find runs that have been unreachable for long enough.
 
 use chrono::{DateTime, Utc};
 use contract::{Database, Failure, FailureKind, RunId};
@@ -8,20 +8,19 @@ use store::{Store, Write};
 
 use crate::decision::{Decided, Decision, ENTRY_TIME};
 
-/// The name of the decision.
+/// The object name of the decision.
 const CURRENT: &str = "current.json";
 const JSON: &str = "application/json";
 
 /// The decision as it was read or written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Current {
-    /// What it says.
     pub decision: Decision,
-    /// The entity tag of the object; `None` where there is none yet.
+    /// The entity tag of the object; `None` if the object does not exist yet.
     pub etag: Option<String>,
 }
 
-/// An entry by its key, which tells when it was decided and of which run.
+/// An entry's key, which contains the time of the decision and its run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntryKey {
     /// When it was decided.
@@ -32,10 +31,9 @@ pub(crate) struct EntryKey {
     pub key: String,
 }
 
-/// Where decisions are.
+/// Reads and writes decisions in the curated bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Journal<'a> {
-    /// S3.
     pub store: &'a Store,
     /// The curated bucket.
     pub bucket: &'a str,
@@ -44,19 +42,19 @@ pub(crate) struct Journal<'a> {
 }
 
 impl Journal<'_> {
-    /// The decision; `None` where there is none: nothing was published yet, or by a version that had none.
+    /// Returns the decision; `None` if nothing was published yet, or only by a version without decisions.
     pub(crate) async fn current(&self) -> Result<Option<Current>, Failure> {
         let key = self.key(CURRENT);
         let Some((text, etag)) = self.store.read_tagged(self.bucket, &key).await? else { return Ok(None) };
         Ok(Some(Current { decision: self.parse(&key, &text)?, etag: Some(etag) }))
     }
 
-    /// Decides: writes a decision over the one that it follows; `None` when somebody else was quicker.
+    /// Decides: writes a decision over the one that it follows. Returns `None` if another invocation was quicker.
     pub(crate) async fn write(&self, over: &Current, next: Decision) -> Result<Option<Current>, Failure> {
         if let Some(entry) = over.decision.entry().filter(|_| over.decision.tables != next.tables) {
             let text = serde_json::to_vec(&over.decision).map_err(Failure::internal)?;
             match self.store.put(self.bucket, &self.key(&entry), text, JSON, Write::IfAbsent).await {
-                // whoever came before has written the same
+                // an existing entry has the same content
                 Err(failure) if failure.kind != FailureKind::Conflict => return Err(failure),
                 _ => {}
             }
@@ -69,13 +67,13 @@ impl Journal<'_> {
         }
     }
 
-    /// Whether a decision is still the one.
+    /// Whether a decision is still the current one.
     pub(crate) async fn is_current(&self, current: &Current) -> Result<bool, Failure> {
         let found = self.store.head(self.bucket, &self.key(CURRENT), None).await?;
         Ok(found.map(|object| object.etag) == current.etag)
     }
 
-    /// The key of every decision that was replaced, the oldest first.
+    /// Returns the keys of all journal entries, the oldest first.
     pub(crate) async fn keys(&self) -> Result<Vec<EntryKey>, Failure> {
         let listed = self.store.list(self.bucket, &self.database.publications()).await?;
         let mut keys: Vec<EntryKey> = listed.into_iter().filter_map(|object| EntryKey::parse(&object.key)).collect();
@@ -83,18 +81,18 @@ impl Journal<'_> {
         Ok(keys)
     }
 
-    /// A decision that was replaced, by its key; `None` when it is gone.
+    /// Reads the entry with this key; `None` if it was deleted.
     pub(crate) async fn read(&self, key: &str) -> Result<Option<Decision>, Failure> {
         let Some(text) = self.store.read_whole(self.bucket, key).await? else { return Ok(None) };
         self.parse(key, &text).map(Some)
     }
 
-    /// A decision that was replaced, by the name of its entry.
+    /// Reads the entry with this name; `None` if it was deleted.
     pub(crate) async fn entry(&self, name: &str) -> Result<Option<Decision>, Failure> {
         self.read(&self.key(name)).await
     }
 
-    /// What was last recorded of each of these tables, the newest first; of one that never was, nothing.
+    /// Returns the last recorded state of each of these tables, the newest first. Tables without a record are left out.
     pub(crate) async fn last(&self, tables: impl Iterator<Item = &str>) -> Result<Vec<Decided>, Failure> {
         let mut missing: Vec<&str> = tables.collect();
         let mut found = Vec::new();
@@ -112,7 +110,7 @@ impl Journal<'_> {
         Ok(found)
     }
 
-    /// The last decision about a run that was replaced; `None` when there was none.
+    /// Returns the last replaced decision about a run; `None` if there is none.
     pub(crate) async fn of_run(&self, run: &RunId) -> Result<Option<Decision>, Failure> {
         match self.keys().await?.into_iter().rev().find(|key| key.run == *run) {
             Some(found) => self.read(&found.key).await,
@@ -132,7 +130,7 @@ impl Journal<'_> {
 }
 
 impl EntryKey {
-    /// Of a key such as `…/<time>_<run>.json`.
+    /// Parses a key such as `…/<time>_<run>.json`.
     pub(crate) fn parse(key: &str) -> Option<Self> {
         let name = key.rsplit('/').next()?.strip_suffix(".json")?;
         let (time, run) = name.split_once('_')?;

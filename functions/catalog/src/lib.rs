@@ -1,21 +1,20 @@
-//! catalog: from the manifest of a run to what analysts query. Database and tables in Glue, partitions, and the review
-//! through Athena; what the review refuses is taken back.
+//! catalog: publishes a run. It turns the run's manifest into the database, tables and partitions in Glue that analysts
+//! query, and reviews them through Athena. A publication that the review refuses is reverted.
 //!
 //! The order of a publication:
 //!
-//! 1. Everything is read and checked, and the plan of what is to be done is logged; a run of which anything is wrong
-//!    changes nothing.
-//! 2. It is decided: one object says what is published, and is written over exactly what was read. Where somebody else
-//!    was quicker, all begins again.
-//! 3. Glue is brought in line with the decision: all tables are pointed at their runs, one call each, then partitions
-//!    are moved, added and removed.
-//! 4. Every table of the run is counted and read through Athena.
-//! 5. The decision is settled, by a write over exactly that decision. Where there is another one by then, Glue is
+//! 1. Everything is read and checked, and the plan of changes is logged. A run with any error changes nothing.
+//! 2. The publication is decided: one object states what is published, and it is overwritten only if it is unchanged
+//!    since it was read. If another invocation was quicker, everything starts again.
+//! 3. Glue is brought in line with the decision. First all tables are pointed at their runs, with one call each. Then
+//!    partitions are moved, added and removed.
+//! 4. Every table of the run is counted and sampled through Athena.
+//! 5. The decision is settled, by a write conditional on the same decision. If there is another one by then, Glue is
 //!    brought in line with that.
-//! 6. The raw database, if there is one, is brought in line with what has landed.
+//! 6. The raw database, if there is one, is brought in line with the landed files.
 //!
-//! A failure in 3 or 4 is a decision too: what was before is published again, and Glue brought in line with that.
-//! Whoever finds a decision that is not settled, after a crash at any point, brings all tables in line.
+//! If step 3 or 4 fails, a further decision publishes the former state again, and Glue is brought in line with that.
+//! After a crash at any point, the next invocation that finds an unsettled decision brings all tables in line.
 
 mod app;
 
@@ -71,18 +70,18 @@ use crate::publication::Publication;
 use crate::publish::Publishing;
 use crate::runs::{Proposed, Wish};
 
-/// Kept of an invocation's time to take a publication back and to answer.
+/// The part of an invocation's time that is reserved for reverting a publication and answering.
 const RESERVE: Duration = Duration::from_mins(1);
-/// Queries end this much earlier: a last answer is waited for, and one to the request to stop.
+/// Queries end this much earlier, which leaves time for one last status request and one request to stop.
 const STOPPING: Duration = Duration::from_secs(2 * athena::LAST_ANSWER.as_secs());
-/// How often it is looked again where somebody else decides meanwhile.
+/// How often a publication starts again because another invocation has decided meanwhile.
 const ATTEMPTS: u32 = 6;
 
 impl App {
-    /// Whatever an event asks for.
+    /// Publishes a run or expires old ones, as the event requests.
     ///
     /// # Errors
-    /// Why nothing was published or deleted; what is published then is whole.
+    /// The reason why nothing was published or deleted. The published tables are consistent even then.
     pub async fn answer(&self, request: CatalogRequest, invocation: &Invocation) -> Result<Value, Failure> {
         let answer = match request {
             CatalogRequest::Publish(request) => serde_json::to_value(self.publish(*request, invocation).await?),
@@ -91,7 +90,7 @@ impl App {
         answer.map_err(Failure::internal)
     }
 
-    /// Decides that a run is published, and brings Glue in line with that.
+    /// Decides that a run is published, and brings Glue in line with that decision.
     async fn publish(&self, request: PublishRequest, invocation: &Invocation) -> Result<CatalogResponse, Failure> {
         let (now, left) = (Instant::now(), invocation.time_left(RESERVE));
         let mut wish = self.runs().wish(&request).await?;
@@ -99,7 +98,8 @@ impl App {
             Target::Built(built) => Some(built),
             Target::Named(_) | Target::Latest => None,
         };
-        // what cannot be published, beside what curate could not build: each table's trouble is its own
+        // tables that cannot be published, in addition to those that curate could not build; they do not stop the
+        // others
         let mut failed = Vec::new();
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
@@ -107,7 +107,7 @@ impl App {
             }
             let looked = Box::pin(self.look(&wish, &request)).await;
             let (current, proposed, publications, plan) = match looked {
-                // what it is built on next is what Glue says
+                // Glue names the run that curate builds on next, so it must be in line with the decision first
                 Err(failure) if failure.kind == FailureKind::Stale && !request.plan_only => {
                     Box::pin(Publishing::reconcile(self)).await?;
                     return Err(failure);
@@ -146,7 +146,7 @@ impl App {
                 continue;
             };
             let deadline = now + left.saturating_sub(STOPPING);
-            // boxed: with the SDK's own layers the futures nest deeper than the compiler follows
+            // boxed: with the SDK's own layers, the futures nest too deeply for rustc to compute their layout
             let published = tokio::time::timeout_at(now + left, Box::pin(publishing.publish(plan, deadline)))
                 .await
                 .unwrap_or_else(|_| Err(Failure::timeout("not all was published within the function's time")));
@@ -165,8 +165,8 @@ impl App {
         Err(Failure::unavailable(format!("others have decided {ATTEMPTS} times in between")))
     }
 
-    /// What is published, what is to be, and what has to be done for that. In this order: what Glue says was so before
-    /// anything is decided.
+    /// Reads what is published and plans the publication. Foreign tables in Glue are read after the decision and before
+    /// the new one is written.
     async fn look(
         &self,
         wish: &Wish,
@@ -186,7 +186,8 @@ impl App {
         Ok((current, proposed, publications, plan))
     }
 
-    /// The tables of the run; and all others where nobody has brought them in line yet.
+    /// Returns a publication for each table of the run, and for all other tables if the current decision is not
+    /// settled.
     fn publications(&self, current: &Current, proposed: &Proposed) -> Result<Vec<Publication>, Failure> {
         let mut publications = Vec::new();
         for (name, outcome) in &proposed.tables {
@@ -201,11 +202,11 @@ impl App {
         Ok(publications)
     }
 
-    /// Deletes the runs that nobody needs any more.
+    /// Brings Glue in line, then deletes the runs that have been unreachable for `KeepRunsDays`.
     async fn expire(&self, request: ExpireRequest, invocation: &Invocation) -> Result<ExpireResponse, Failure> {
         let since = chrono::Utc::now() - self.keep_runs;
         if !request.dry_run {
-            // once a day: a call that came after all others has nobody who looks again
+            // once a day: if an invocation's last call arrived late, no other invocation may have corrected it
             let reconciling = tokio::time::timeout(invocation.time_left(RESERVE) / 2, Publishing::reconcile(self));
             let reconciled = Box::pin(reconciling).await;
             let reconciled = reconciled.unwrap_or_else(|_| Err(Failure::timeout("not all tables were looked at")));
@@ -268,7 +269,7 @@ fn published(publication: &Publication, outcome: Outcome, rows: u64, proposed: &
     }
 }
 
-/// What an execution fails with in the end, where curate has failed with tables or they cannot be published.
+/// Returns the failure that ends the execution if tables could not be built or published.
 fn failure(built: Option<&CurateResponse>, failed: &[FailedTable]) -> Option<contract::message::Outcome> {
     if failed.is_empty() {
         return built?.failure.clone();
@@ -348,7 +349,7 @@ mod example {
         Publication::new(&metadata(), &proposed.table, &proposal.run, Some(Outcome::Published)).unwrap()
     }
 
-    /// What Glue answers about a table that was created like this.
+    /// Returns Glue's answer for a table that was created from this input.
     pub(crate) fn glue_table(input: &TableInput, version: &str) -> GlueTable {
         GlueTable::builder()
             .name(input.name())

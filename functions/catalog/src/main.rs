@@ -1,4 +1,4 @@
-//! catalog: the manifest of a run becomes Glue tables and partitions, reviewed through Athena.
+//! catalog: publishes the manifest of a run as Glue tables and partitions, and reviews them through Athena.
 
 use catalog::App;
 

@@ -1,5 +1,5 @@
-//! A run's manifest as far as catalog goes by it. What else is in there, above all every file that was read, may be
-//! more than the function's memory holds: it is passed over while the manifest is read.
+//! The part of a run's manifest that catalog uses. The rest, above all the list of every input, may exceed the
+//! function's memory and is skipped while the manifest is read.
 
 use contract::{Completed, OutputFile, PartitionOutput, Replaces, RunId};
 use serde::Deserialize;
@@ -7,7 +7,6 @@ use serde::Deserialize;
 /// See [`contract::Manifest`].
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Manifest {
-    /// The run.
     pub run: RunId,
     /// The Glue database that the tables belong to.
     pub database: String,
@@ -17,7 +16,7 @@ pub(crate) struct Manifest {
     pub metadata_sha256: String,
     /// The newest `file_land_timestamp` among the inputs, in Unix seconds.
     pub newest_file_land_timestamp: Option<u64>,
-    /// When the newest of the inputs came to raw-hist, in Unix seconds.
+    /// When the newest of the inputs arrived in raw-hist, in Unix seconds.
     #[serde(default)]
     pub newest_arrival: Option<u64>,
     /// Every table that was written.
@@ -25,7 +24,7 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// When what it was made of was last added to, in Unix seconds.
+    /// When the newest input arrived, in Unix seconds.
     pub(crate) fn newest(&self) -> Option<u64> {
         self.newest_arrival.or(self.newest_file_land_timestamp)
     }
@@ -34,7 +33,6 @@ impl Manifest {
 /// See [`contract::TableOutput`].
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct TableOutput {
-    /// The curated table.
     pub table: String,
     /// How much of the table this run replaces.
     pub replaces: Replaces,
@@ -46,13 +44,13 @@ pub(crate) struct TableOutput {
     pub files: Vec<OutputFile>,
     /// Every partition written.
     pub partitions: Vec<PartitionOutput>,
-    /// Whether no message names a partition.
+    /// Whether messages must not name its partitions.
     #[serde(default)]
     pub hides_partitions: bool,
-    /// Of a table to which runs append: what it was added to.
+    /// Set for a table to which runs append: the run that this one added to.
     #[serde(default)]
     pub appended: Option<Appended>,
-    /// Of a table of mode `partition` of which each run is whole: what this one has copied.
+    /// Set for a table of mode `partition` whose every run is complete: the partitions that this run copied.
     #[serde(default)]
     pub completed: Option<Completed>,
 }

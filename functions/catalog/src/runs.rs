@@ -1,5 +1,5 @@
-//! The run that is to be published: the one that curate has just built, or one that somebody names. The latter is a
-//! place in the journal: all tables come back as they were when it was published, and their files must still be there.
+//! The run to be published: the one that curate has just built, or one that a person names. A named run is looked up in
+//! the journal: all tables go back to their state when it was published, and their files must still exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,33 +13,32 @@ use crate::journal::{Current, Journal};
 use crate::manifest::{Manifest, TableOutput};
 use crate::publication::proposal;
 
-/// Where runs are: S3, and what describes them.
+/// Reads runs from the curated bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Runs<'a> {
-    /// S3.
     pub store: &'a Store,
-    /// What the tables are.
+    /// The descriptions of the tables.
     pub metadata: &'a MetaData,
     /// The curated bucket.
     pub bucket: &'a str,
 }
 
-/// What somebody wants to be published.
+/// A request for what is to be published.
 #[derive(Clone, Debug)]
 pub(crate) enum Wish {
-    /// A run, unless a newer one is there.
+    /// A run, unless a newer one is published.
     Run(Manifest),
-    /// A run, whatever is there.
+    /// A run, whatever is published.
     ThisRun(Manifest),
-    /// What was before.
+    /// The state before the current one.
     Previous,
-    /// What is, once more.
+    /// The current state, created again.
     Again,
 }
 
 impl Wish {
-    /// What is left of a run that curate has built without some of its tables; `None` where nothing is, or where
-    /// another wish asks for all of it.
+    /// Returns the wish for a run without some of its tables. Returns `None` if no table remains, if one of `tables` is
+    /// not the run's, or for any other wish, which is all or nothing.
     pub(crate) fn without(&self, tables: &[(String, Failure)]) -> Option<Self> {
         let Self::Run(manifest) = self else { return None };
         let is_left_out = |table: &str| tables.iter().any(|(name, _)| name == table);
@@ -50,28 +49,28 @@ impl Wish {
     }
 }
 
-/// What is to be decided.
+/// A decision that is proposed.
 #[derive(Clone, Debug)]
 pub(crate) struct Proposed {
-    /// The run; null where several are made again.
+    /// The run; `None` if all tables, at whatever run, are created again.
     pub run: Option<RunId>,
-    /// The decision: the same as before where nothing changes.
+    /// The decision; if nothing changes, it is the current one.
     pub next: Decision,
-    /// The tables that it is about.
+    /// The tables that the wish is about.
     pub tables: Vec<(String, Outcome)>,
-    /// The newest file that the run read, in Unix seconds.
+    /// When the newest input of the run arrived, in Unix seconds.
     pub newest: Option<u64>,
-    /// How many partitions the run has written, by table.
+    /// The number of partitions that the run wrote, by table.
     pub written: BTreeMap<String, u64>,
 }
 
 impl<'a> Runs<'a> {
-    /// What was decided before.
+    /// Returns the journal of earlier decisions.
     pub(crate) fn journal(&self) -> Journal<'a> {
         Journal { store: self.store, bucket: self.bucket, database: &self.metadata.database }
     }
 
-    /// What a request asks for.
+    /// Returns the wish that a request expresses, and reads the manifest of a named run.
     pub(crate) async fn wish(&self, request: &PublishRequest) -> Result<Wish, Failure> {
         Ok(match &request.run {
             _ if request.recreate => Wish::Again,
@@ -93,7 +92,7 @@ impl<'a> Runs<'a> {
         })
     }
 
-    /// What is to be decided for a wish to come true.
+    /// Returns the decision that fulfils a wish.
     pub(crate) async fn proposed(&self, wish: &Wish, current: &Current) -> Result<Proposed, Failure> {
         match wish {
             Wish::Run(manifest) => self.published(manifest, &current.decision, false),
@@ -148,7 +147,7 @@ impl<'a> Runs<'a> {
         Ok(Proposed { run: then.run.clone(), next, tables, newest: None, written: BTreeMap::new() })
     }
 
-    /// Every table as it is published, to be made again.
+    /// Returns every published table, unchanged, to be created again.
     async fn again(&self, current: &Decision) -> Result<Proposed, Failure> {
         let tables = current.tables.iter().map(|table| &table.state.table);
         let tables: Vec<_> = tables
@@ -165,7 +164,7 @@ impl<'a> Runs<'a> {
         Ok(Proposed { run: None, next: current.clone(), tables, newest: None, written: BTreeMap::new() })
     }
 
-    /// The last decision about a run; `None` when it was never published.
+    /// Returns the last decision about a run; `None` if it was never published.
     pub(crate) async fn of_run(&self, run: &RunId, current: &Current) -> Result<Option<Decision>, Failure> {
         if current.decision.run.as_ref() == Some(run) {
             return Ok(Some(current.decision.clone()));
@@ -173,7 +172,7 @@ impl<'a> Runs<'a> {
         self.journal().of_run(run).await
     }
 
-    /// The newest run that is whole.
+    /// Returns the newest run that is complete, i.e. that has a manifest.
     async fn latest(&self) -> Result<RunId, Failure> {
         let folder = self.metadata.database.manifests();
         let listed = self.store.list(self.bucket, &folder).await?;
@@ -182,7 +181,6 @@ impl<'a> Runs<'a> {
         })
     }
 
-    /// The manifest of a run.
     pub(crate) async fn manifest(&self, run: &RunId) -> Result<Manifest, Failure> {
         self.read(self.bucket, &self.metadata.database.manifest(run), run).await
     }
@@ -199,7 +197,8 @@ impl<'a> Runs<'a> {
         Ok(manifest)
     }
 
-    /// Nothing is pointed at files that are gone. Where a table is already, nobody looks.
+    /// Checks that all files exist at the locations that tables are about to point at. A table that already points
+    /// there is not checked.
     async fn check_files(&self, next: &Decision, current: Option<&Decision>) -> Result<(), Failure> {
         let is_there = |table: &Decided| {
             let there = current.and_then(|current| current.table(&table.state.table));
@@ -240,7 +239,7 @@ fn missing_files<'a>(output: &'a TableOutput, there: &'a BTreeSet<(&str, u64)>) 
     files.map(|file| file.key.clone())
 }
 
-/// Of a partition that another run has written it is only known where its files were.
+/// Returns the folders of partitions that hold no file. If another run wrote a partition, only its folder is known.
 fn missing_partitions<'a>(
     table: &'a TableState,
     bucket: &'a str,
@@ -257,7 +256,7 @@ fn missing_partitions<'a>(
     })
 }
 
-/// The run of a manifest by its key, `…/<run>.json`.
+/// Returns the run of a manifest from its key, `…/<run>.json`.
 pub(crate) fn run_of_manifest(key: &str) -> Option<RunId> {
     RunId::parse(key.rsplit('/').next()?.strip_suffix(".json")?)
 }

@@ -1,4 +1,4 @@
-//! What may be decided: what follows from a decision and a wish.
+//! The rules of decisions: each function returns the next decision for a request, or why it is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,67 +11,62 @@ use crate::decision::record::{Decided, Decision, PartitionState, same_location};
 /// A run that is to be published.
 #[derive(Clone, Debug)]
 pub(crate) struct Proposal {
-    /// The run.
     pub run: RunId,
-    /// Whether somebody asked for this very run: it is published whatever is there now.
+    /// Whether a person asked for this run by name. It is then published whatever is published now.
     pub asked_for: bool,
-    /// Its tables.
     pub tables: Vec<Proposed>,
 }
 
 /// A table as a run has written it.
 #[derive(Clone, Debug)]
 pub(crate) struct Proposed {
-    /// What the run has made of it.
+    /// The table as the run wrote it.
     pub table: Decided,
-    /// How much of the table that is.
+    /// How much of the table the run replaces.
     pub replaces: Replaces,
-    /// Where a run that makes the table whole has copied partitions from, by values; `None` where it has copied none,
-    /// or adds to them.
+    /// The locations that the run copied partitions from, by partition values, if the run makes the table whole by
+    /// copying. `None` if it has copied none, or appends.
     pub copied: Option<BTreeMap<Vec<String>, String>>,
 }
 
-/// What became of a table of a run.
+/// The outcome of a publication for one table of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It is published, or some of its partitions are.
+    /// The table is published, or some of its partitions are.
     Published,
-    /// A newer run is there, and stays.
+    /// A newer run is published, and stays.
     Superseded,
-    /// The run, or one after it, was taken back by hand.
+    /// The run, or a newer one, was rolled back.
     Withdrawn,
 }
 
-/// Why nothing is decided.
+/// The reason why nothing is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The run is built on another one than is published: what it has left out is not there.
+    /// The run was built on another run than the published one, so partitions that it left out may differ or be
+    /// missing.
     Stale {
-        /// The table.
         table: String,
-        /// The run that it is built on.
+        /// The run that it was built on.
         base: Option<RunId>,
-        /// The run that is published.
+        /// The published run.
         now: Option<RunId>,
     },
-    /// A column has another type than in the files of partitions that stay.
+    /// A column has a different type in the files of partitions that stay.
     Retyped {
-        /// The table.
         table: String,
-        /// The column.
         column: String,
-        /// Its type in files that are there.
+        /// Its type in existing files.
         from: String,
-        /// Its type in those of the run.
+        /// Its type in the run's files.
         to: String,
         /// How many partitions stay.
         partitions: usize,
     },
-    /// Its files are being deleted, or are gone.
+    /// Its files are being deleted, or no longer exist.
     Expired {
-        /// The table.
         table: String,
-        /// Where it was.
+        /// The location that the decision would have pointed at.
         location: String,
     },
 }
@@ -94,7 +89,8 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// What is published when a run is: the same decision where nothing changes.
+/// Returns the decision that publishes a run, and the outcome for each table. If nothing changes, this is the current
+/// decision.
 pub(crate) fn publish(
     current: &Decision,
     proposal: &Proposal,
@@ -119,7 +115,7 @@ pub(crate) fn publish(
         next.before = current.entry();
         next.run = Some(proposal.run.clone());
     }
-    // a table that is only described anew is no place to come back to
+    // a change of the definition alone is not a state to roll back to: the journal's chain stays
     Ok((if next.says(current) { current.clone() } else { next }, outcomes))
 }
 
@@ -142,7 +138,7 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
     if !proposal.asked_for && !is_there && is_withdrawn {
         return Ok((before.clone(), Outcome::Withdrawn));
     }
-    // of a table that no run has made nothing stays
+    // a table that no run has made is replaced whole
     let whole = proposed.replaces == Replaces::Table || at.is_none();
     let base = proposed.table.base.as_ref();
     if is_older && (whole || base.is_some()) {
@@ -188,8 +184,8 @@ fn published_over(before: &Decided, proposed: &Proposed, proposal: &Proposal) ->
     Ok((table, if taken { Outcome::Published } else { Outcome::Superseded }))
 }
 
-/// The types of columns that are in the files of a table besides those that it describes, where partitions stay beside
-/// a run's: none has two.
+/// Returns the types of columns that exist only in the files of partitions that stay. A column that the run has too
+/// must have the same type.
 fn held_types(before: &Decided, ours: &Decided, partitions: usize) -> Result<BTreeMap<String, String>, Refusal> {
     let mut held = before.types();
     for (column, to) in ours.types() {
@@ -203,7 +199,7 @@ fn held_types(before: &Decided, ours: &Decided, partitions: usize) -> Result<BTr
     Ok(held)
 }
 
-/// Whether an older run that makes the table whole has written partitions that no newer one has: they are not to be
+/// Whether an older run that makes the table whole wrote partitions that no newer run has written. These must not be
 /// lost.
 fn has_partitions_of_its_own(before: &Decided, proposed: &Proposed, run: &RunId) -> bool {
     let Some(copied) = &proposed.copied else { return false };
@@ -214,8 +210,8 @@ fn has_partitions_of_its_own(before: &Decided, proposed: &Proposed, run: &RunId)
     ours.into_iter().any(|values| !copied.contains_key(values) && !newer.contains(values))
 }
 
-/// Whether a run that makes the table whole has every partition: those that are published, but for its own, copied from
-/// where they are.
+/// Whether a run that makes the table whole has every published partition: written by itself, or copied from the
+/// location where it is published.
 fn is_complete(before: &Decided, proposed: &Proposed) -> bool {
     let Some(copied) = &proposed.copied else { return true };
     let ours: BTreeSet<_> = proposed.table.state.partitions.iter().map(|partition| &partition.values).collect();
@@ -227,8 +223,8 @@ fn is_complete(before: &Decided, proposed: &Proposed) -> bool {
     all && left.is_empty()
 }
 
-/// The partitions of a table of which a run replaces some; one that a newer run has written stays. Whether any is the
-/// run's.
+/// Merges a run's partitions into those of a table, except where a newer run has written a partition. Also returns
+/// whether any of the run's partitions was used.
 fn merged(before: &[PartitionState], proposed: &Proposed, proposal: &Proposal) -> (Vec<PartitionState>, bool) {
     let by_values = |partition: &PartitionState| (partition.values.clone(), partition.clone());
     let mut partitions: BTreeMap<Vec<String>, PartitionState> = before.iter().map(by_values).collect();
@@ -243,7 +239,7 @@ fn merged(before: &[PartitionState], proposed: &Proposed, proposal: &Proposal) -
     (partitions.into_values().collect(), any)
 }
 
-/// Nothing is pointed at what expiry deletes.
+/// Refuses a table that would point at a folder that expiry deletes.
 fn check_files(current: &Decision, table: &Decided) -> Result<(), Refusal> {
     if current.expired.is_empty() {
         return Ok(());
@@ -257,7 +253,7 @@ fn check_files(current: &Decision, table: &Decided) -> Result<(), Refusal> {
     }
 }
 
-/// What is published when tables go back, or forward, to what they were once: those that `then` does not have stay.
+/// Returns the decision that takes tables back, or forward, to an earlier state. Tables that `then` does not have stay.
 pub(crate) fn roll_back(
     current: &Decision,
     then: &Decision,
@@ -268,7 +264,7 @@ pub(crate) fn roll_back(
     for table in then.tables.iter().filter(|table| is_described(&table.state.table)) {
         let mut table = table.clone();
         table.rolled_back_from = None;
-        // it was said of the table that was there then
+        // the permission applied to the foreign table of that time
         table.takes_over = None;
         if let Some(before) = current.table(&table.state.table) {
             let (newest, there) = (before.state.newest(), table.state.newest());
@@ -285,7 +281,7 @@ pub(crate) fn roll_back(
     Ok(if next.says(current) { current.clone() } else { next })
 }
 
-/// What is published when a decision turns out wrong: what was before it, as far as nobody has decided otherwise since.
+/// Returns the decision that reverts `ours` to `before`, except where a later decision has changed a table since.
 pub(crate) fn take_back(current: &Decision, ours: &Decision, before: &Decision, now: DateTime<Utc>) -> Decision {
     let mut next = current.next(now);
     for table in &ours.tables {
@@ -297,7 +293,7 @@ pub(crate) fn take_back(current: &Decision, ours: &Decision, before: &Decision, 
         match (is, was) {
             (Some(is), Some(was)) if is == table => next.set(was.clone()),
             (Some(is), None) if is == table => next.remove(name),
-            // a newer run has replaced other partitions: ours among its own go back alone
+            // a newer run has replaced other partitions: only those that `ours` set are reverted
             (Some(is), _) if is.base.is_none() && table.base.is_none() => next.set(without(is, table, was)),
             _ => {}
         }
@@ -311,7 +307,8 @@ pub(crate) fn take_back(current: &Decision, ours: &Decision, before: &Decision, 
     if next.tables == current.tables { current.clone() } else { next }
 }
 
-/// A table without those partitions that a decision has given it, and which were otherwise before.
+/// Returns a table in which each partition that `ours` set goes back to its state in `was`, or is removed if it had
+/// none.
 fn without(is: &Decided, ours: &Decided, was: Option<&Decided>) -> Decided {
     let find = |table: &'_ Decided, values: &[String]| {
         table.state.partitions.iter().find(|partition| partition.values == values).cloned()
@@ -336,7 +333,7 @@ fn without(is: &Decided, ours: &Decided, was: Option<&Decided>) -> Decided {
     table
 }
 
-/// What is published when tables of others, each at a place, are replaced by the pipeline's.
+/// Returns the decision that lets the pipeline replace foreign tables, given by name and location.
 pub(crate) fn take_over(current: &Decision, places: &BTreeMap<String, String>, now: DateTime<Utc>) -> Decision {
     let mut next = current.next(now);
     for table in &mut next.tables {
@@ -347,18 +344,18 @@ pub(crate) fn take_over(current: &Decision, places: &BTreeMap<String, String>, n
     if next.says(current) { current.clone() } else { next }
 }
 
-/// What is published when tables are dropped.
+/// Returns the decision without the given tables.
 pub(crate) fn drop_tables(current: &Decision, names: &[String], now: DateTime<Utc>) -> Decision {
     let mut next = current.next(now);
     names.iter().for_each(|name| next.remove(name));
     if next.says(current) { current.clone() } else { next }
 }
 
-/// The promise that nothing is pointed at these folders again; those at which something points are not among them.
+/// Returns the decision that promises never to point at these folders again. It leaves out folders that are in use.
 pub(crate) fn expire(current: &Decision, candidates: BTreeSet<String>) -> Decision {
     let used = current.places();
     let expired: BTreeSet<String> = candidates.into_iter().filter(|folder| !used.covers(folder)).collect();
-    // no table changes: neither the journal nor Glue has anything to learn
+    // no table changes, so neither the journal nor Glue needs an update
     let sequence = current.sequence + u64::from(expired != current.expired);
     Decision { sequence, expired, ..current.clone() }
 }

@@ -1,6 +1,6 @@
-//! A model of the protocol: the real decisions, over a simple S3 with conditions and a simple Glue, by actors that take
-//! their calls in every order, die after any call and come again. It says nothing about how calls are made; that they
-//! are made in this order is [`crate::publish`]'s.
+//! A model of the protocol. It runs the real decisions over a simple S3 with conditional writes and a simple Glue.
+//! Actors make their calls in every order, die after any call and start again. It does not test how calls are made;
+//! that they are made in this order is up to [`crate::publish`].
 
 mod actor;
 mod protocol;
@@ -15,19 +15,18 @@ use actor::Actor;
 use task::{End, Task};
 use world::{Mode, World};
 
-/// What is to be tried.
+/// What the explorer tries.
 struct Scenario {
     mode: Mode,
-    /// Files that land before each of the runs.
+    /// The actors' tasks, one each.
     tasks: Vec<Task>,
-    /// How often an actor may die.
+    /// How often each actor may die.
     crashes: u8,
-    /// How often an actor may be stopped for another one that was not waiting for it; all orders where there is no
-    /// bound.
+    /// How often an actor may be preempted by another one that was not waiting for it. `u8::MAX` allows all orders.
     preemptions: u8,
 }
 
-/// All states that a scenario leads to.
+/// Explores all states that a scenario leads to.
 struct Explorer {
     scenario: Scenario,
     seen: BTreeSet<u64>,
@@ -39,13 +38,13 @@ struct Explorer {
 struct State {
     world: World,
     actors: Vec<Actor>,
-    /// Who has made the last call, and how often others were stopped.
+    /// The actor that made the last call. `preemptions` counts how often actors were preempted so far.
     last: usize,
     preemptions: u8,
 }
 
 impl Explorer {
-    /// Every end that there is, each of an actor.
+    /// Returns the number of states, and every combination of the actors' ends.
     fn run(scenario: Scenario) -> (u64, BTreeSet<Vec<End>>) {
         let world = World::new(scenario.mode);
         let actors = scenario.tasks.iter().map(|task| Actor::new(*task, scenario.crashes)).collect();
@@ -137,7 +136,7 @@ fn a_run_and_a_rollback() {
 
 #[test]
 fn a_rollback_and_expiry() {
-    // of a table of which runs replace a partition each, all of them are in use
+    // if each run replaces one partition, all runs are in use
     for mode in [Mode::Whole, Mode::Rebuild, Mode::Append] {
         let ends = explore(mode, &[Task::RollBack, Task::Expire], 1, 2);
         let refused = ends.iter().filter(|ends| ends[0] == End::Refused).count();
@@ -161,7 +160,7 @@ const THREE: [[Task; 3]; 4] = [
     [Task::Run, Task::Run, Task::Run],
 ];
 
-/// By hand: `cargo test --release -p catalog --lib model -- --ignored --nocapture`.
+/// Run by hand: `cargo test --release -p catalog --lib model -- --ignored --nocapture`.
 #[test]
 #[ignore = "takes many minutes"]
 fn all_of_it() {

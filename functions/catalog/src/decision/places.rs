@@ -1,38 +1,37 @@
-//! Places in S3 that something points at.
+//! Places: the locations in S3 that a decision, the journal or Glue points at.
 
 use std::collections::BTreeSet;
 
 use contract::RunId;
 
-/// Places that something points at.
+/// A set of locations, each with a slash at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Places(BTreeSet<String>);
 
 impl Places {
-    /// Adds a place; nothing where there is none.
+    /// Adds a location. An empty one is ignored.
     pub(crate) fn add(&mut self, location: &str) {
         if !location.is_empty() {
             self.0.insert(format!("{}/", location.trim_end_matches('/')));
         }
     }
 
-    /// Adds all of another's.
     pub(crate) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// Whether something points at a folder, at one within it, or at one that it is in.
+    /// Whether a location is this folder, inside it, or a folder that contains it.
     pub(crate) fn covers(&self, folder: &str) -> bool {
         let within = self.0.range(folder.to_owned()..).next().is_some_and(|place| place.starts_with(folder));
         within || self.holds(folder)
     }
 
-    /// Whether a folder is one of them, or in one of them.
+    /// Whether this folder is one of the locations or inside one.
     pub(crate) fn holds(&self, folder: &str) -> bool {
         folder.match_indices('/').map(|(at, _)| &folder[..=at]).any(|above| self.0.contains(above))
     }
 
-    /// The runs in whose folders they are.
+    /// Returns the runs whose folders the locations are in.
     pub(crate) fn runs(&self) -> BTreeSet<RunId> {
         self.0.iter().flat_map(|place| place.split('/')).filter_map(RunId::parse).collect()
     }

@@ -1,4 +1,4 @@
-//! A decision as it is kept: what is published of each table, and where.
+//! A decision as it is stored: the location and definition of every published table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,56 +9,56 @@ use serde::{Deserialize, Serialize};
 use crate::decision::places::Places;
 use crate::definition::TableDefinition;
 
-/// What is published of a database, and what was decided about it last.
+/// The published state of a database, and the last decision about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Decision {
-    /// How many decisions there have been; 0 of what was on record before there were any.
+    /// The number of decisions so far; 0 for a state that was recorded before decisions existed.
     #[serde(default)]
     pub sequence: u64,
-    /// When it was made, RFC 3339: later than the one before.
+    /// When it was made, in RFC 3339; always later than the decision before.
     pub at: String,
-    /// The run that was decided about last; null before the first.
+    /// The run that was last decided about; null before the first.
     pub run: Option<RunId>,
-    /// The tables, in the order in which they came.
+    /// The tables, in the order in which they were first published.
     pub tables: Vec<Decided>,
-    /// The entry of the journal to which `previous` leads.
+    /// The journal entry that `previous` rolls back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// Folders of runs that expiry deletes, or has deleted: nothing is pointed at them again.
+    /// Folders of runs that expiry deletes or has deleted. Nothing points at them again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub expired: BTreeSet<String>,
-    /// Whether Glue has been brought in line with it, and counted. Says nothing in the journal.
+    /// Whether Glue was brought in line with it and its tables were counted. Has no meaning in a journal entry.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settled: bool,
 }
 
-/// A table as it is published.
+/// A published table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Decided {
-    /// Where it is, whole: with the partitions that other runs have written.
+    /// Its complete state, including partitions that other runs have written.
     #[serde(flatten)]
     pub state: TableState,
-    /// How it is described.
     pub definition: TableDefinition,
-    /// The run to which the last one has added; null where that made all of it, or replaced partitions.
+    /// The run that the last one was built on, by appending to it or by copying its partitions; null if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<RunId>,
-    /// The newest run that was taken back by hand: neither it nor one before it comes by itself.
+    /// The newest run that was rolled back. Neither it nor an older run is published unless a person asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back_from: Option<RunId>,
-    /// Whether no message names a partition.
+    /// Whether messages must not name its partitions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hides_partitions: bool,
-    /// Where a table of others is that has the name, and that somebody has said may be replaced.
+    /// The location of a foreign table with this name that a person has allowed to be replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_over: Option<String>,
-    /// Types of columns, by name, that are in files of partitions that have stayed and are no longer described.
+    /// Types, by name, of columns that the metadata no longer describes and that files of remaining partitions still
+    /// have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub undescribed: BTreeMap<String, String>,
 }
 
 impl Decided {
-    /// The types of all columns, by name, that are in its files.
+    /// Returns the types of all columns in its files, by name.
     pub(crate) fn types(&self) -> BTreeMap<String, String> {
         let described = self.definition.storage_descriptor.columns.iter().chain(&self.definition.partition_keys);
         let described = described.map(|column| (column.name.clone(), column.column_type.clone()));
@@ -66,29 +66,28 @@ impl Decided {
     }
 }
 
-/// Where a table is.
+/// The locations of a table and of its partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TableState {
-    /// The curated table.
     pub table: String,
     /// `s3://…/<run>/`
     pub location: String,
-    /// Rows in the whole table; null where nobody has said.
+    /// Rows in the whole table; null if unknown.
     pub rows: Option<u64>,
-    /// Every partition; of the manifest of a run that replaces some only, these.
+    /// Every partition. In the proposal of a run that replaces only some, these alone.
     pub partitions: Vec<PartitionState>,
 }
 
-/// Where a partition is.
+/// The location of a partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartitionState {
     /// A value for each partition column, in order, as Glue holds them.
     pub values: Vec<String>,
     /// `s3://…/<run>/<column>=<value>/`
     pub location: String,
-    /// Rows in its files; null where nobody has said.
+    /// Rows in its files; null if unknown.
     pub rows: Option<u64>,
-    /// The run that has written its rows, where these are copies in the folder of another one.
+    /// The run that wrote its rows, if this is a copy in the folder of another run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written_by: Option<RunId>,
 }
@@ -100,7 +99,7 @@ impl From<PartitionOutput> for PartitionState {
 }
 
 impl PartitionState {
-    /// The run that has written it; `None` where it is no run's.
+    /// Returns the run that wrote it; `None` if its location is not in a run's folder.
     pub(crate) fn run(&self) -> Option<RunId> {
         if self.written_by.is_some() {
             return self.written_by.clone();
@@ -111,18 +110,18 @@ impl PartitionState {
 }
 
 impl TableState {
-    /// The run that it is at; `None` where it is at no run's: it was made by hand or by another tool.
+    /// Returns the run that it points at; `None` if it was made by hand or by another tool.
     pub(crate) fn run(&self) -> Option<RunId> {
         RunId::of_location(&self.location)
     }
 
-    /// The newest run of which anything is in it.
+    /// Returns the newest run that wrote any of its files.
     pub(crate) fn newest(&self) -> Option<RunId> {
         self.partitions.iter().filter_map(PartitionState::run).chain(self.run()).max()
     }
 
-    /// Where Glue is to point: at the run's folder if that holds all of the table, and nothing else; or, where
-    /// partitions lie in the folders of several runs, at a place where nothing is.
+    /// Returns the location that Glue points at. This is the run's folder if all partitions lie in it. If partitions
+    /// lie in the folders of several runs, it is a location that has no files.
     pub(crate) fn pointed_at(&self) -> String {
         let holds = |partition: &PartitionState| partition.location.starts_with(&self.location);
         match self.run() {
@@ -131,7 +130,7 @@ impl TableState {
         }
     }
 
-    /// Whether two states are the same place: what somebody has counted meanwhile does not matter.
+    /// Whether two states have the same locations. Row counts are ignored.
     pub(crate) fn is_at(&self, other: &Self) -> bool {
         let places = |state: &'_ Self| -> BTreeSet<(Vec<String>, String)> {
             let place = |one: &PartitionState| (one.values.clone(), one.location.trim_end_matches('/').to_owned());
@@ -142,35 +141,33 @@ impl TableState {
 }
 
 impl Decision {
-    /// A table of it.
     pub(crate) fn table(&self, name: &str) -> Option<&Decided> {
         self.tables.iter().find(|table| table.state.table == name)
     }
 
-    /// When it was made.
     pub(crate) fn time(&self) -> DateTime<Utc> {
         DateTime::parse_from_rfc3339(&self.at).map(|at| at.to_utc()).unwrap_or_default()
     }
 
-    /// What follows on it: the same, decided anew, and later.
+    /// Returns a copy to change: the next in sequence, with a later time, and not settled.
     pub(crate) fn next(&self, now: DateTime<Utc>) -> Self {
         let at = now.max(self.time() + Duration::milliseconds(1));
         let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
         Self { sequence: self.sequence + 1, at, settled: false, ..self.clone() }
     }
 
-    /// The name under which the journal keeps it; `None` of what was never decided.
+    /// Returns the name of its journal entry; `None` if no run was ever decided about.
     pub(crate) fn entry(&self) -> Option<String> {
         let run = self.run.as_ref()?;
         Some(format!("{}_{run}.json", self.time().format(ENTRY_TIME)))
     }
 
-    /// Whether another one says the same of every table.
+    /// Whether another decision has the same tables, expired folders and run.
     pub(crate) fn says(&self, other: &Self) -> bool {
         self.tables == other.tables && self.expired == other.expired && self.run == other.run
     }
 
-    /// All that it points at.
+    /// Returns all locations that it points at.
     pub(crate) fn places(&self) -> Places {
         let mut places = Places::default();
         for table in &self.tables {
@@ -192,10 +189,10 @@ impl Decision {
     }
 }
 
-/// The moment of a decision, as it stands in the key of its entry: names sort by it.
+/// The format of a decision's time in the key of its journal entry. Keys sort by it.
 pub(crate) const ENTRY_TIME: &str = "%Y%m%dT%H%M%S%3fZ";
 
-/// `s3://b/t` and `s3://b/t/` are the same folder.
+/// Whether two locations are the same folder, with or without a slash at the end.
 pub(crate) fn same_location(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }

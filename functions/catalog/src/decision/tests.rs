@@ -1,4 +1,4 @@
-//! What may be decided, wish by wish. For what comes of several at once see [`super::model`].
+//! Tests of the rules of decisions, request by request. [`super::model`] tests concurrent requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ fn partition(n: u8, day: &str) -> PartitionState {
     }
 }
 
-/// A run that has written these partitions, and adds to another one or to none.
+/// Returns a run that wrote these partitions, and that was built on another run or on none.
 fn proposal(n: u8, base: Option<u8>, replaces: Replaces, days: &[&str]) -> Proposal {
     let partitions: Vec<_> = days.iter().map(|day| partition(n, day)).collect();
     let state = TableState {
@@ -52,7 +52,7 @@ fn decided(current: &Decision, proposal: &Proposal) -> (Decision, Outcome) {
     (next, outcomes["t"])
 }
 
-/// Which run each day is of.
+/// Returns the run of each day's partition.
 fn days(decision: &Decision) -> Vec<(&str, Option<RunId>)> {
     let partitions = &decision.table("t").unwrap().state.partitions;
     partitions.iter().map(|partition| (partition.values[0].as_str(), partition.run())).collect()
@@ -69,7 +69,7 @@ fn a_run_is_published_once_and_none_before_it() {
     assert_eq!((next.sequence, &next.before), (2, &first.entry()));
     assert!(next.time() > first.time(), "also where the clock stands still");
 
-    // described anew it is no place to come back to
+    // a new definition alone is not a state to roll back to
     let mut described = whole(3);
     described.tables[0].table.definition.description = "otherwise".into();
     let (again, _) = decided(&next, &described);
@@ -89,7 +89,7 @@ fn an_older_run_keeps_the_partitions_that_no_newer_one_has_written() {
     assert_eq!(table.definition.description, run(3).to_string());
     assert_eq!(decided(&newer, &some(2, &["2"])), (newer.clone(), Outcome::Superseded));
 
-    // what turns out wrong goes alone, where a newer run has replaced other partitions
+    // if a newer run has replaced other partitions, only the failed run's partitions are reverted
     let (newest, _) = decided(&both, &some(4, &["1"]));
     let back = take_back(&newest, &both, &newer, NOW);
     assert_eq!(days(&back), [("1", Some(run(4))), ("2", Some(run(3))), ("3", Some(run(3)))]);
@@ -110,13 +110,13 @@ fn a_run_adds_to_what_is_published_or_is_stale() {
         let stale = Refusal::Stale { table: "t".into(), base: Some(run(2)), now };
         assert_eq!(publish(current, &third, NOW), Err(stale));
     }
-    // of what another one has added to nothing goes back alone
+    // if another run has appended to it, it cannot be reverted alone
     let (third, _) = decided(&next, &third);
     assert_eq!(take_back(&third, &next, &first, NOW).tables, third.tables);
     assert_eq!(decided(&third, &second).1, Outcome::Superseded);
 }
 
-/// A run that has written some partitions and copied the others from where they were.
+/// Returns a run that wrote some partitions and copied the others from their published locations.
 fn completed(n: u8, on: &Decision, written: &[&str]) -> Proposal {
     let before = on.table("t").map(|table| table.state.clone());
     let kept: Vec<_> = before.iter().flat_map(|state| state.partitions.clone()).collect();
@@ -132,7 +132,7 @@ fn completed(n: u8, on: &Decision, written: &[&str]) -> Proposal {
 
 #[test]
 fn a_run_that_makes_a_table_whole_has_all_of_what_is_published() {
-    // what was published before is in several folders
+    // the published partitions are in several folders
     let some = |n, days: &[&str]| proposal(n, None, Replaces::Partitions, days);
     let (first, _) = decided(&Decision::default(), &some(1, &["1", "2"]));
     let (several, _) = decided(&first, &some(3, &["2"]));
@@ -145,11 +145,11 @@ fn a_run_that_makes_a_table_whole_has_all_of_what_is_published() {
     found.sort();
     assert_eq!(found, by_day, "by who has written them");
 
-    // another run was published meanwhile, or what it was built on was taken back
+    // another run was published meanwhile, or the run that it was built on was reverted
     let late = completed(6, &several, &["4"]);
     let stale = |base, now| Err(Refusal::Stale { table: "t".into(), base: Some(run(base)), now: Some(run(now)) });
     assert_eq!(publish(&whole, &late, NOW), stale(3, 5));
-    // an older one of another kind has added a partition, and the table is at the same run
+    // an older run of another kind has added a partition, and the table's location stays at the same run
     let built = completed(6, &several, &["4"]);
     let (grown, _) = decided(&several, &some(2, &["9"]));
     assert_eq!((grown.table("t").unwrap().state.run(), publish(&grown, &built, NOW)), (Some(run(3)), stale(3, 3)));
@@ -158,12 +158,12 @@ fn a_run_that_makes_a_table_whole_has_all_of_what_is_published() {
         Err(Refusal::Stale { table: "t".into(), base: Some(run(3)), now: None })
     );
 
-    // one that is older is built again if it has what no newer one has
+    // an older run is built again if it has partitions that no newer run has
     assert_eq!(publish(&whole, &completed(4, &several, &["4"]), NOW), stale(3, 5));
     assert_eq!(publish(&whole, &completed(4, &several, &["2"]), NOW), stale(3, 5));
     assert_eq!(decided(&whole, &completed(4, &several, &["3"])).1, Outcome::Superseded);
     assert_eq!(decided(&whole, &completed(5, &several, &["3"])), (whole.clone(), Outcome::Published), "once more");
-    // from then on each run copies what the one before has copied
+    // from then on, each run also copies the partitions that the run before has copied
     let (next, _) = decided(&whole, &completed(7, &whole, &["1"]));
     let mut found = days(&next);
     found.sort();
@@ -171,7 +171,7 @@ fn a_run_that_makes_a_table_whole_has_all_of_what_is_published() {
     assert_eq!(take_back(&next, &next, &whole, NOW).tables, whole.tables);
 }
 
-/// The same run, of a table with these columns.
+/// Returns the same run of a table with these columns.
 fn of_columns(mut proposal: Proposal, columns: &[(&str, &str)]) -> Proposal {
     let described = columns.iter().map(|(name, kind)| ColumnDefinition {
         name: (*name).into(),
@@ -194,12 +194,12 @@ fn a_column_has_one_type_in_all_partitions() {
     let (first, _) = decided(&Decision::default(), &some(1, &["1", "2"], &[("x", "int"), ("y", "string")]));
     let wider = &[("x", "bigint")];
     assert_eq!(publish(&first, &some(2, &["1"], wider), NOW), retyped("int", "bigint", 1));
-    // of a run that writes all of them, or is all of the table, nothing stays
+    // no partition stays if the run writes all of them or replaces the table
     decided(&first, &some(2, &["1", "2"], wider));
     decided(&first, &of_columns(proposal(2, None, Replaces::Table, &["1"]), wider));
     assert_eq!(publish(&first, &of_columns(completed(2, &first, &["1"]), wider), NOW), retyped("int", "bigint", 1));
 
-    // a column that is described no more is in the files that stay, until none does
+    // a column that is no longer described is still in the files that stay, until none stays
     let (without, _) = decided(&first, &some(3, &["1"], &[("y", "string")]));
     let again = some(4, &["3"], &[("x", "string")]);
     assert_eq!(publish(&without, &again, NOW), retyped("int", "string", 2));
@@ -221,7 +221,7 @@ fn a_column_has_one_type_in_all_partitions() {
     );
     let (fresh, _) = decided(&without, &of_columns(proposal(5, None, Replaces::Table, &["1"]), &[("x", "string")]));
     assert_eq!(fresh.table("t").unwrap().undescribed, BTreeMap::new());
-    // one that comes late is of the old type, or has a column that is described no more
+    // a late run has the old type, or a column that is no longer described
     let (late, _) = decided(&fresh, &some(4, &["8"], &[("z", "int")]));
     assert_eq!(publish(&late, &some(6, &["9"], &[("z", "date")]), NOW), retyped_of("z", "int", "date", 2));
     assert_eq!(publish(&fresh, &some(4, &["7"], &[("x", "int")]), NOW), retyped("string", "int", 1));
@@ -262,6 +262,6 @@ fn nothing_is_pointed_at_what_expires_and_nothing_expires_that_is_published() {
     let asked = Proposal { asked_for: true, ..whole(1) };
     assert_eq!(publish(&over, &asked, NOW), Err(refused));
     assert_eq!(expire(&over, [folder(1)].into()), over);
-    // a table that is dropped holds nothing any more
+    // a dropped table no longer keeps folders from expiring
     assert_eq!(drop_tables(&over, &["t".into()], NOW).tables, []);
 }

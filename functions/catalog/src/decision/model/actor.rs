@@ -1,5 +1,5 @@
-//! Who makes the calls. An actor is what it was told: its calls follow from the answers so far, so that it is run again
-//! from the start for each call more.
+//! Actors, which make the calls. An actor's state is the list of answers that it has received. For each further call it
+//! is replayed from the start with these answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -11,7 +11,7 @@ use super::task::{End, Task};
 use super::world::{FIRST, Glue, World};
 use crate::decision::{Decision, Places};
 
-/// A call, and all that it takes.
+/// A call with its arguments.
 #[derive(Clone, Debug)]
 pub(super) enum Call {
     Start,
@@ -31,7 +31,7 @@ pub(super) enum Call {
     Delete(String),
 }
 
-/// What a call has told.
+/// The answer to a call.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Started(RunId),
@@ -44,18 +44,17 @@ pub(super) enum Answer {
     Places(Places),
 }
 
-/// The call that waits for its answer.
+/// The call whose answer is still missing.
 pub(super) struct Waiting(pub Call);
 
 pub(super) type Told<T> = Result<T, Waiting>;
 
-/// An actor.
 #[derive(Clone, Debug)]
 pub(super) struct Actor {
     pub task: Task,
     pub crashes: u8,
     pub end: Option<End>,
-    /// What curate has built: catalog's event.
+    /// The run that curate has built, which is catalog's event.
     event: Option<RunId>,
     answers: Vec<Answer>,
 }
@@ -67,7 +66,7 @@ impl Hash for Actor {
             match answer {
                 Answer::Started(run) => run.hash(state),
                 Answer::Done(done) => done.hash(state),
-                // no two decisions have an entity tag
+                // an entity tag identifies a decision
                 Answer::Decision(_, etag) => etag.hash(state),
                 Answer::Table(glue) => (glue.version, &glue.location).hash(state),
                 Answer::Partitions(partitions) => partitions.hash(state),
@@ -84,12 +83,12 @@ impl Actor {
         Self { task, crashes, end: None, event: None, answers: Vec::new() }
     }
 
-    /// Whether it has done nothing yet.
+    /// Whether it has not made any call yet.
     pub(super) fn is_new(&self) -> bool {
         self.answers.is_empty() && self.event.is_none()
     }
 
-    /// It dies, and somebody starts it again with the same event.
+    /// Lets it die and start again with the same event.
     pub(super) fn die(&mut self) {
         self.crashes -= 1;
         self.answers.clear();
@@ -100,7 +99,7 @@ impl Actor {
         if let Err(Waiting(call)) = self.play(world) {
             self.answers.push(made(call, world));
         }
-        // what follows from the answer is no call
+        // the invocation may end with this answer, without another call
         if let Ok(end) = self.play(world) {
             match end {
                 Step::Built(run) => self.event = Some(run),
@@ -124,25 +123,25 @@ impl Actor {
     }
 }
 
-/// What an invocation ends with.
+/// The end of an invocation.
 pub(super) enum Step {
     Built(RunId),
     Stale,
     End(End),
 }
 
-/// A decision as it was read or written.
+/// A decision as it was read or written, with its entity tag.
 #[derive(Debug)]
 pub(super) struct Current(pub Rc<Decision>, pub u32);
 
-/// An invocation as far as it has come.
+/// An invocation that is replayed with the answers so far.
 pub(super) struct Calls<'a> {
     pub answers: std::slice::Iter<'a, Answer>,
-    /// For manifests alone, which nobody changes.
+    /// Only for the mode and the manifests, which never change.
     pub world: &'a World,
 }
 
-/// S3, Glue and Athena.
+/// Makes a call to the model's S3, Glue or Athena.
 fn made(call: Call, world: &mut World) -> Answer {
     let done = match call {
         Call::Start => return Answer::Started(world.start()),
@@ -154,7 +153,7 @@ fn made(call: Call, world: &mut World) -> Answer {
         Call::Table => return Answer::Table(Glue { partitions: BTreeMap::new(), ..world.glue.clone() }),
         Call::Partitions => return Answer::Partitions(world.glue.partitions.clone()),
         Call::Count => return Answer::Counted(world.count()),
-        // what was decided long ago nobody sees any more
+        // entries from before the scenario count as expired
         Call::Seen => {
             let mut seen = Places::default();
             let recent = world.journal.values().filter(|entry| entry.sequence > FIRST);

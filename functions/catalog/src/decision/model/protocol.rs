@@ -33,7 +33,7 @@ impl Calls<'_> {
             let next = match decision::publish(&before.0, proposal, NOW) {
                 Ok((next, _)) => next,
                 Err(Refusal::Stale { .. }) => {
-                    // what it is built on next is what Glue says
+                    // curate builds the next run on the one that Glue names
                     let mut current = before;
                     while self.bring_in_line(&current, None)? == Progress::Overtaken {
                         current = self.read()?;
@@ -91,7 +91,7 @@ impl Calls<'_> {
             used.extend(seen);
             used.add(&glue.location);
             glue.partitions.values().for_each(|location| used.add(location));
-            // runs that are on their way are too young
+            // runs that are still being published are too young
             let is_old = |folder: &&String| folder.contains("-r3/") || folder.contains("-r4/");
             let candidates: BTreeSet<String> =
                 folders.keys().filter(is_old).filter(|folder| !used.covers(folder)).cloned().collect();
@@ -106,7 +106,7 @@ impl Calls<'_> {
         }
     }
 
-    /// Brings Glue in line and settles: what is decided at the end; `None` where it was taken back.
+    /// Brings Glue in line and settles. Returns the decision at the end; `None` if the publication was reverted.
     fn settle(
         &mut self,
         mut current: Current,
@@ -208,10 +208,10 @@ impl Calls<'_> {
         }
     }
 
-    /// Writes a decision over another one; `None` when somebody was quicker.
+    /// Writes a decision over another one; `None` if another actor was quicker.
     fn decide(&mut self, before: &Current, next: Decision) -> Told<Option<Current>> {
         if next.sequence == before.0.sequence {
-            // what Glue says was seen after the decision was read
+            // Glue was read after the decision, which must still be the current one
             let now = self.read()?;
             return Ok(Some(now).filter(|now| now.1 == before.1));
         }

@@ -1,21 +1,21 @@
-//! What actors are to do, and how they end.
+//! The tasks of actors, and how they end.
 
 use contract::RunId;
 
-/// What an actor does.
+/// The task of an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Task {
-    /// Curate, and catalog.
+    /// Builds a run and publishes it.
     Run,
-    /// The same, and the review fails, for no reason that lies in the data.
+    /// The same, but the review fails for a reason other than the data.
     RunThatFails,
-    /// Back to the first run.
+    /// Rolls back to the first run.
     RollBack,
     /// Deletes what is not published.
     Expire,
 }
 
-/// How it has ended.
+/// How an actor ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum End {
     Published(RunId),

@@ -1,4 +1,4 @@
-//! What actors share: S3, Glue, and what runs have written.
+//! The world that actors share: S3, Glue and the output of runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -10,33 +10,32 @@ use super::task::{End, Task};
 use crate::decision::{self, Decided, Decision, PartitionState, Proposal, Proposed, TableState};
 use crate::definition::TableDefinition;
 
-/// How the table is made.
+/// How runs build the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Mode {
     /// Without partitions, built from all files.
     Whole,
     /// With partitions, built from all files.
     Rebuild,
-    /// With partitions, only added to.
+    /// With partitions; runs append.
     Append,
-    /// A partition is written anew.
+    /// With partitions; a run writes one of them.
     Partition,
-    /// The same, and the others are copied.
+    /// The same, but the run copies the other partitions.
     Completed,
 }
 
-/// So many decisions there were before.
+/// The number of decisions before a scenario begins.
 pub(super) const FIRST: u64 = 2;
-/// The name of the table.
 pub(super) const TABLE: &str = "t";
-/// The moment of all: decisions see to it themselves that each is later than the one before.
+/// The time of every decision. Decisions make sure themselves that each is later than the one before.
 pub(super) const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-/// What a run has written.
+/// The output of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Manifest {
     pub proposal: Proposal,
-    /// The files whose rows are in the table after it.
+    /// The files whose rows are in the table after this run.
     holds: BTreeSet<u8>,
     /// Every partition of the table as the run sees it.
     all: BTreeMap<String, String>,
@@ -58,13 +57,13 @@ pub(super) struct World {
     pub etag: u32,
     pub journal: BTreeMap<String, Rc<Decision>>,
     pub glue: Glue,
-    /// The files whose rows are in a folder.
+    /// The files whose rows are in each folder.
     pub folders: Rc<BTreeMap<String, BTreeSet<u8>>>,
     pub manifests: Rc<BTreeMap<RunId, Manifest>>,
-    /// Files that have landed: 1 to so many.
+    /// The number of files that have landed. They are numbered from 1.
     landed: u8,
     runs: u32,
-    /// The runs that somebody has put back by hand or because they failed.
+    /// Whether any run was rolled back or reverted.
     pub taken_back: bool,
 }
 
@@ -84,7 +83,7 @@ impl std::hash::Hash for World {
 }
 
 impl World {
-    /// Two runs are published, one over the other.
+    /// Starts with two published runs, one after the other.
     pub(super) fn new(mode: Mode) -> Self {
         let mut world = Self {
             mode,
@@ -115,21 +114,21 @@ impl World {
         world
     }
 
-    /// A file lands, and curate begins a run.
+    /// Lands a file and begins a run.
     pub(super) fn start(&mut self) -> RunId {
         self.landed += 1;
         self.runs += 1;
         RunId::parse(&format!("20261123T0345{:02}000Z-r{}", self.runs, self.landed)).expect("a run's name")
     }
 
-    /// What a run reads: what had landed when it began.
+    /// Returns the files that a run reads: those that had landed when it began.
     fn files(run: &RunId) -> BTreeSet<u8> {
         let (_, landed) = run.as_str().split_once("-r").expect("a run of the model");
         (1..=landed.parse().expect("a number")).collect()
     }
 
-    /// Curate builds a run, of a table to which it adds on what is published, or of one that it makes whole on what is
-    /// decided. Whether that is still there.
+    /// Builds a run. An appending run starts from `base`, and a completed one copies from the decision `on`. Returns
+    /// whether the partitions to copy still existed.
     pub(super) fn build(&mut self, run: &RunId, base: Option<&RunId>, on: &Decision) -> bool {
         let files = Self::files(run);
         let location = format!("s3://b/t/{run}/");
@@ -204,7 +203,7 @@ impl World {
         true
     }
 
-    /// What Glue is to say.
+    /// Returns the table that Glue should hold.
     pub(super) fn decided(&self) -> Glue {
         let table = self.current.table(TABLE).expect("the table");
         let partitions = table.state.partitions.iter();
@@ -215,7 +214,7 @@ impl World {
         }
     }
 
-    /// The folders in which a query finds rows.
+    /// Returns the folders that a query reads.
     fn queried(&self) -> Vec<&String> {
         match self.mode {
             Mode::Whole => vec![&self.glue.location],
@@ -223,12 +222,13 @@ impl World {
         }
     }
 
-    /// What a query counts: the rows of each folder that there is.
+    /// Returns the count of a query: the rows of each folder that exists.
     pub(super) fn count(&self) -> u64 {
         self.queried().into_iter().filter_map(|folder| self.folders.get(folder)).map(|files| files.len() as u64).sum()
     }
 
-    /// Holds after every call: a table is never empty, its files are there, and it goes back by a rollback alone.
+    /// Checks what holds after every call: the table is never empty, its files exist, and it goes back only after a
+    /// rollback or a revert.
     pub(super) fn check_step(&self, before: &str, task: &Task) {
         assert!(self.count() > 0, "{task:?} has emptied the table: {:?}", self.glue);
         for folder in self.queried() {
@@ -238,7 +238,7 @@ impl World {
         assert!(!is_back || self.taken_back, "{task:?}: back from {before} to {}", self.glue.location);
     }
 
-    /// Holds when all is quiet: Glue says what is decided, and that is every row of every file, once.
+    /// Checks what holds after all actors have ended: Glue equals the decision, which has every row of every file once.
     pub(super) fn check_rest(&self, ends: &[End]) {
         let (glue, decided) = (&self.glue, self.decided());
         assert_eq!((&glue.location, &glue.partitions), (&decided.location, &decided.partitions), "{ends:?}");
@@ -253,7 +253,7 @@ impl World {
                 let held: Vec<u8> = manifest.holds.iter().copied().collect();
                 assert_eq!(rows, held, "{ends:?}: the table is at {run}: {glue:?}");
             }
-            // each partition is that of a run that was published
+            // each partition belongs to a published run
             Mode::Partition | Mode::Completed => assert!(glue.partitions.len() <= 2, "{glue:?}"),
         }
         let published = ends.iter().filter_map(|end| match end {
