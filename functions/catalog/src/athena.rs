@@ -1,5 +1,5 @@
-//! Athena: one query at a time to its end, within a bound. A query that failed, was cancelled or did not end in time is
-//! a failure with Athena's own reason, never an empty answer.
+//! Athena: runs one query at a time to its end, within a time limit. A query that fails, is cancelled or does not end
+//! in time is a failure with Athena's own reason, never an empty answer.
 
 use std::time::Duration;
 
@@ -8,32 +8,31 @@ use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState, QueryExe
 use contract::{Failure, FailureKind};
 use tokio::time::Instant;
 
-/// The first pause between two looks at a query; each next one is half as long again.
+/// The first pause between two status requests; each further one is half as long again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause between two looks at a query.
+/// The longest pause between two status requests.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How long an answer about a query is waited for when the query's own time is up.
+/// How long an answer about a query is awaited after the query's own time is up.
 pub(crate) const LAST_ANSWER: Duration = Duration::from_secs(5);
 
-/// Athena, as the pipeline uses it.
+/// A client of Athena with the pipeline's settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Athena {
-    /// The client.
     pub client: Client,
-    /// The workgroup, which also says where results go.
+    /// The workgroup, which also determines where results are stored.
     pub workgroup: String,
-    /// How long one query may take, waiting in the queue included.
+    /// How long one query may take, including its time in the queue.
     pub timeout: Duration,
 }
 
 impl Athena {
-    /// Runs a statement to its end, at the latest at the deadline. Returns the id under which its result lies.
+    /// Runs a statement to its end, or until the deadline at the latest. Returns the query's id, by which its result is
+    /// read.
     pub(crate) async fn run(&self, database: &str, sql: &str, deadline: Instant) -> Result<String, Failure> {
         let started = Instant::now();
         let give_up = deadline.min(started + self.timeout);
-        // The client gives each start a request token of its own, the same for its own repetitions: a start whose
-        // answer is lost runs once. A token that outlives the call would give a later review the counts of an earlier
-        // one.
+        // The client gives each start its own request token and repeats it on retries: a start whose answer is lost
+        // runs once. A token that outlives the call would give a later review the counts of an earlier one.
         let start = self
             .client
             .start_query_execution()
@@ -55,7 +54,7 @@ impl Athena {
         }
     }
 
-    /// Runs a SELECT to its end and gives all its rows, each value as text.
+    /// Runs a SELECT to its end and returns all its rows, each value as text.
     pub(crate) async fn rows(
         &self,
         database: &str,
@@ -115,7 +114,8 @@ impl Athena {
         }
     }
 
-    /// A query that nobody waits for costs money all the same. That it cannot be stopped is not the failure to report.
+    /// Stops a query, because it costs money even if nobody waits for it. If that fails, it is only logged: the query's
+    /// own failure is the one to report.
     async fn stop(&self, id: &str) {
         let stop = self.client.stop_query_execution().query_execution_id(id).send();
         let problem = match tokio::time::timeout(LAST_ANSWER, stop).await {
@@ -127,7 +127,7 @@ impl Athena {
     }
 }
 
-/// How a query ended, or `None` while it has not.
+/// Returns how a query ended; `None` while it runs.
 fn ended(status: &QueryExecutionStatus) -> Option<Result<(), Failure>> {
     let reason = status.state_change_reason().unwrap_or("Athena gave no reason");
     match status.state()? {
@@ -136,13 +136,13 @@ fn ended(status: &QueryExecutionStatus) -> Option<Result<(), Failure>> {
             let retryable = status.athena_error().is_some_and(aws_sdk_athena::types::AthenaError::retryable);
             Some(Err(Failure { kind: kind(reason, retryable), message: format!("failed: {reason}") }))
         }
-        // by a person or by the workgroup's limits: neither wants to see it again at once
+        // by a person or by the workgroup's limits: in neither case should it be retried at once
         QueryExecutionState::Cancelled => Some(Err(Failure::internal(format!("was cancelled: {reason}")))),
         _ => None,
     }
 }
 
-/// What a failed query is to the pipeline. Athena has no codes, only the beginnings of its messages.
+/// Returns the failure kind of a failed query. Athena has no codes, so its message is searched for known words.
 fn kind(reason: &str, retryable: bool) -> FailureKind {
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     if says(&["Throttl", "throttl", "Rate exceeded", "SlowDown", "Slow Down", "TooManyRequests", "exhausted resources"])

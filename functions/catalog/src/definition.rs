@@ -1,7 +1,7 @@
-//! A table's definition in Glue, made of its metadata and of where its files are. Pure and synchronous.
+//! A table's definition in Glue, derived from its metadata and the location of its files. Pure and synchronous.
 //!
-//! The definition equals etl_manager's or mojap-metadata's for the same metadata, with our own parameters added. A
-//! table's own `glue_specific` is merged over it, but cannot touch what publishing relies on.
+//! The definition equals etl_manager's or mojap-metadata's for the same metadata, plus our own parameters. A table's
+//! own `glue_specific` is merged over it, but cannot change what publishing relies on.
 
 mod format;
 
@@ -16,50 +16,48 @@ use crate::definition::format::{Format, Serde, parameters};
 use crate::manifest::{Manifest, TableOutput};
 use crate::projection;
 
-/// Characters that Glue takes in a column's comment.
+/// The most characters that Glue accepts in a column's comment.
 const COMMENT_LENGTH: usize = 255;
-/// Characters that Glue takes in the description of a table or database.
+/// The most characters that Glue accepts in the description of a table or database.
 const DESCRIPTION_LENGTH: usize = 2048;
 
-/// The only type of table that catalog makes and touches.
+/// The only type of table that catalog creates and changes.
 pub(crate) const EXTERNAL_TABLE: &str = "EXTERNAL_TABLE";
 
-/// Parameters of columns that hold personal data, under the metadata's own names: of what kind the data is
-/// (`personal_data` or `special_category_data`), whether the column is left out of versions for more people, and that
-/// it is sensitive where the metadata says no more.
+/// Parameters of columns that hold personal data, under the metadata's own names. `sensitivity` is the kind of data
+/// (`personal_data` or `special_category_data`). `redacted` columns are left out of versions for more people.
+/// `sensitive` is set if the metadata says nothing more specific.
 const SENSITIVITY: &str = "sensitivity";
 const REDACTED: &str = "redacted";
 const SENSITIVE: &str = "sensitive";
 
-/// Our parameters begin with this.
+/// The prefix of our parameters.
 const OURS: &str = "landfall_";
 /// Parameter: the run that the table points at.
 pub(crate) const RUN: &str = contract::RUN_PARAMETER;
 /// Parameter: the version of the pipeline that built the run.
 const VERSION: &str = "landfall_version";
-/// Parameter of tables of CSV: how many lines come before the rows. Athena looks for it here.
+/// Parameter of CSV tables: the number of lines before the rows. Athena reads it here.
 const SKIP_HEADER: &str = "skip.header.line.count";
-/// Parameter of tables and partitions that earlier versions have published: where they pointed before.
+/// Parameter of tables and partitions that earlier versions published: where they pointed before.
 pub(crate) const PREVIOUS_LOCATION: &str = "landfall_previous_location";
-/// Parameter of tables that earlier versions have published: the newest run that was taken back by hand.
+/// Parameter of tables that earlier versions published: the newest run that was rolled back.
 pub(crate) const ROLLED_BACK_FROM: &str = "landfall_rolled_back_from";
 
-/// What catalog says about a table: the keys of Glue's TableInput that mean something for an external table, under
-/// Glue's names.
+/// A table as catalog defines it: the keys of Glue's TableInput that apply to an external table, under Glue's names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(crate) struct TableDefinition {
-    /// Table name.
     pub name: String,
     /// For people.
     pub description: String,
     /// Always `owner`, as with etl_manager, unless `glue_specific` says otherwise.
     pub owner: String,
-    /// Days; 0 is for ever.
+    /// Days; 0 is forever.
     pub retention: i32,
     /// Columns, location and format.
     pub storage_descriptor: Storage,
-    /// The columns that are in the path.
+    /// The columns in the path.
     pub partition_keys: Vec<ColumnDefinition>,
     /// [`EXTERNAL_TABLE`].
     pub table_type: String,
@@ -71,7 +69,7 @@ pub(crate) struct TableDefinition {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(crate) struct Storage {
-    /// The columns that are in the files.
+    /// The columns in the files.
     pub columns: Vec<ColumnDefinition>,
     /// `s3://…/`
     pub location: String,
@@ -83,7 +81,7 @@ pub(crate) struct Storage {
     pub compressed: bool,
     /// -1 for a table without buckets.
     pub number_of_buckets: i32,
-    /// How rows are read.
+    /// The SerDe that reads rows.
     pub serde_info: Serde,
     /// Hive bucketing.
     pub bucket_columns: Vec<String>,
@@ -127,13 +125,14 @@ impl TableDefinition {
         let projection = projection::parameters(table, output);
         let mut definition = Self::curated(table, &output.location, manifest.run.as_str(), &manifest.dea_version)?;
         for (name, value) in projection {
-            // the table's own word, by `glue_specific`, comes first
+            // a parameter from `glue_specific` takes precedence
             definition.parameters.entry(name).or_insert(value);
         }
         Ok(definition)
     }
 
-    /// The definition of a curated table whose files are at a location, but for what its partitions are.
+    /// Returns the definition of a curated table whose files are at a location, without the parameters for partition
+    /// projection.
     pub(crate) fn curated(table: &Table, location: &str, run: &str, version: &str) -> Result<Self, Failure> {
         let columns: Vec<&Column> = table.data_columns().iter().collect();
         let keys = table.partition_columns().iter().map(ColumnDefinition::new).collect();
@@ -141,15 +140,15 @@ impl TableDefinition {
         Self::described(table, table.data_format, location, &columns, keys, ours)
     }
 
-    /// The definition of a raw table over what landed of it: its files in the immutable history, each folder a
-    /// partition. Columns that the metadata has in the path are none of a raw table: there the path has only the time
-    /// of landing.
+    /// Returns the definition of a raw table over its files in raw-hist, where each folder is a partition. The only
+    /// partition column is the landing time. Columns that the metadata places in the path are left out, as they are not
+    /// in the path there.
     pub(crate) fn raw(table: &Table, bucket: &str, base_folder: &str) -> Result<Self, Failure> {
         let location = format!("s3://{bucket}/{}", key::table_prefix(base_folder, &table.name));
         let mut columns: Vec<&Column> = table.data_columns().iter().collect();
         let mut data_format = table.data_format;
         if table.lines {
-            // any text; the number of a line is nothing that Athena knows
+            // a line is any text; Athena cannot compute the column with the line number
             data_format = DataFormat::Regex;
             columns.truncate(1);
         }
@@ -178,7 +177,7 @@ impl TableDefinition {
         parameters.insert("EXTERNAL".into(), "TRUE".into());
         parameters.extend(format.table_parameters);
         if table.dialect == Dialect::Mojap && !table.primary_key.is_empty() {
-            // a list as Python prints it, which is how mojap-metadata reads it back
+            // a list as Python prints it, which mojap-metadata can read back
             let names: Vec<String> = table.primary_key.iter().map(|name| format!("'{name}'")).collect();
             parameters.insert("primary_key".into(), format!("[{}]", names.join(", ")));
         }
@@ -208,7 +207,8 @@ impl TableDefinition {
             .map_err(|reason| Failure::bad_metadata(format!("{}: glue_specific{reason}", table.file.display())))
     }
 
-    /// Deep-merges JSON over this definition: objects by key, anything else replaces.
+    /// Deep-merges JSON over this definition: objects by key, anything else replaces. Fails if this changes what
+    /// publishing relies on.
     fn merged_with(&self, specific: &Value) -> Result<Self, String> {
         let mut merged = serde_json::to_value(self).map_err(|error| format!(": {error}"))?;
         merge(&mut merged, specific);
@@ -250,7 +250,7 @@ impl TableDefinition {
         }
     }
 
-    /// What Glue holds of a table, as far as catalog has a say in it. Absent and empty are the same.
+    /// Reads the part of a table in Glue that catalog manages. Absent and empty are the same.
     pub(crate) fn of(table: &GlueTable) -> Self {
         let storage = table.storage_descriptor().map(Storage::of).unwrap_or_default();
         Self {
@@ -265,7 +265,8 @@ impl TableDefinition {
         }
     }
 
-    /// Whether a table in Glue already is as described. Parameters that Glue, Athena or a crawler added do not count.
+    /// Whether a table in Glue already matches this definition. Parameters that Glue, Athena or a crawler added are
+    /// ignored.
     pub(crate) fn describes(&self, found: &TableDefinition) -> bool {
         let mut comparable = found.clone();
         comparable.parameters.retain(|name, _| self.parameters.contains_key(name));
@@ -274,7 +275,7 @@ impl TableDefinition {
         comparable == *self
     }
 
-    /// The same definition at the run, and of the version, of another one.
+    /// Returns this definition with another one's location, run and version.
     pub(crate) fn at_run_of(&self, other: &TableDefinition) -> Self {
         let mut moved = self.clone();
         moved.storage_descriptor.location.clone_from(&other.storage_descriptor.location);
@@ -286,7 +287,7 @@ impl TableDefinition {
         moved
     }
 
-    /// As Glue takes it.
+    /// Returns Glue's TableInput for this definition.
     pub(crate) fn input(&self) -> Result<TableInput, Failure> {
         TableInput::builder()
             .name(&self.name)
@@ -303,7 +304,7 @@ impl TableDefinition {
 }
 
 impl Storage {
-    /// What Glue holds of the storage of a table or partition. Absent and empty are the same.
+    /// Reads the storage of a table or partition in Glue. Absent and empty are the same.
     pub(crate) fn of(found: &StorageDescriptor) -> Self {
         let text = |found: Option<&str>| found.unwrap_or_default().to_owned();
         Self {
@@ -329,14 +330,14 @@ impl Storage {
         }
     }
 
-    /// Whether the storage of a partition in Glue already is as described, at a location of its own.
+    /// Whether the storage of a partition in Glue already matches this one, at the partition's own location.
     pub(crate) fn describes_partition(&self, found: &StorageDescriptor, location: &str) -> bool {
         let mut comparable = Self::of(found);
         comparable.columns.iter_mut().for_each(ColumnDefinition::keep_ours);
         comparable == Self { location: location.into(), ..self.clone() }
     }
 
-    /// As Glue takes it, at the table's location or at that of one of its partitions.
+    /// Returns Glue's StorageDescriptor, at the location of the table or of one of its partitions.
     pub(crate) fn descriptor(&self, location: &str) -> Result<StorageDescriptor, Failure> {
         let serde = SerDeInfo::builder()
             .set_name(Some(self.serde_info.name.clone()).filter(|name| !name.is_empty()))
@@ -386,25 +387,26 @@ impl ColumnDefinition {
         }
     }
 
-    /// Leaves out the parameters that are others'.
+    /// Removes parameters that others added.
     fn keep_ours(&mut self) {
         self.parameters.retain(|name, _| [SENSITIVITY, REDACTED, SENSITIVE].contains(&name.as_str()));
     }
 }
 
-/// The description of a table or database, as long as Glue takes it.
+/// Returns the description of a table or database, cut to Glue's limit.
 pub(crate) fn description(text: &str) -> String {
     let allowed: String = text.chars().map(|c| if c.is_control() && !"\r\n\t".contains(c) { ' ' } else { c }).collect();
     cut(&allowed, DESCRIPTION_LENGTH)
 }
 
-/// A column's comment, as long as Glue takes it, and of one line, as Glue wants it.
+/// Returns a column's comment, cut to Glue's limit and on one line, as Glue requires.
 fn comment(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     cut(&line, COMMENT_LENGTH)
 }
 
-/// The longest beginning of a text that Glue takes. Counted in UTF-16 units, the stricter reading of "characters".
+/// Returns the longest prefix of a text that Glue accepts. Counted in UTF-16 units, the stricter reading of
+/// "characters".
 fn cut(text: &str, length: usize) -> String {
     let mut units = 0;
     text.chars()

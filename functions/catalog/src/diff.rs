@@ -1,4 +1,5 @@
-//! The difference between two definitions of a table, a line each: what a person reads before it is applied.
+//! The difference between two definitions of a table, one line for each change, for a person to read before it is
+//! applied.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +7,8 @@ use serde_json::Value;
 
 use crate::definition::{ColumnDefinition, TableDefinition};
 
-/// What changes from one definition to another. Where the table points, and what others wrote among its parameters,
-/// does not count.
+/// Lists the changes from one definition to another. The location, the run, the version and parameters that only `from`
+/// has are ignored.
 pub(crate) fn changes(from: &TableDefinition, to: &TableDefinition) -> Vec<String> {
     let mut lines = columns(&from.storage_descriptor.columns, &to.storage_descriptor.columns);
     let mut from = without_columns(from);
@@ -56,7 +57,7 @@ fn columns(from: &[ColumnDefinition], to: &[ColumnDefinition]) -> Vec<String> {
     lines
 }
 
-/// Every value of a definition by its path, as JSON.
+/// Returns every value of a definition, as JSON, by its path.
 fn leaves(definition: &TableDefinition) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     collect(&serde_json::to_value(definition).unwrap_or_default(), String::new(), &mut found);

@@ -1,6 +1,6 @@
-//! Expiry: what a run wrote of a table is deleted when nothing points at it, and nothing has for a while. What points
-//! at it is what was decided, and what Glue says at that moment; what did, the journal says. Whatever is not known to
-//! be unneeded stays. Before anything is deleted it is decided that nothing is pointed at it again.
+//! Expiry: the files that a run wrote for a table are deleted once nothing has pointed at them for a while. The
+//! decision and Glue show what points at them now, and the journal shows what did. Anything that is not known to be
+//! unneeded stays. Before anything is deleted, a decision promises that nothing will point at it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,14 +22,14 @@ use crate::projection;
 use crate::publication::location_of;
 use crate::runs::{Runs, run_of_manifest};
 
-/// Entries of the journal that are read at once: one may name thousands of partitions.
+/// Entries of the journal that are read at once. One entry may name thousands of partitions.
 const ENTRIES_AT_ONCE: usize = 16;
 /// Folders that are deleted at once.
 const FOLDERS_AT_ONCE: usize = 4;
-/// Deletions of a folder that are under way at once.
+/// Objects of a folder that are deleted at once.
 const AT_ONCE: usize = 16;
 
-/// What a run wrote of one table.
+/// The files of one table that a run wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Folder {
     /// `s3://…/<table>/<run>/`
@@ -39,25 +39,25 @@ struct Folder {
     bytes: u64,
 }
 
-/// How often it is looked again where somebody else decides meanwhile.
+/// How often the search starts again because another invocation has decided meanwhile.
 const ATTEMPTS: u32 = 5;
 
-/// What goes and what stays.
+/// The folders to delete and those to keep.
 #[derive(Debug)]
 struct Found {
     expired: Vec<Folder>,
     kept: Vec<Folder>,
-    /// What points at anything, or has since that moment.
+    /// All locations that are in use, or were since the given time.
     needed: Places,
-    /// The keys of the entries that say so.
+    /// The keys of the journal entries that name these locations.
     entries: BTreeSet<String>,
 }
 
-/// Deletes what nobody has been able to see since a moment, or says what would go.
+/// Deletes the folders that have been unreachable since a given time, or only lists them.
 pub(crate) async fn expire(app: &App, unseen_since: DateTime<Utc>, dry_run: bool) -> Result<ExpireResponse, Failure> {
     let runs = app.runs();
     for _ in 0..ATTEMPTS {
-        // before all else: what is published meanwhile is decided over this, and refuses the promise
+        // first of all: if something is published meanwhile, the promise's conditional write over this decision fails
         let current = app.current().await?;
         let found = find(&app.glue, runs, &current.decision, unseen_since).await?;
         let response = ExpireResponse {
@@ -80,7 +80,8 @@ pub(crate) async fn expire(app: &App, unseen_since: DateTime<Utc>, dry_run: bool
     Err(Failure::unavailable(format!("others have decided {ATTEMPTS} times in between: ask again")))
 }
 
-/// Deletes all of a run's folder. It is listed anew: of all of them there may be more objects than memory holds.
+/// Deletes all objects of a run's folder. The folder is listed again, as the objects of all folders together may exceed
+/// the memory.
 async fn delete(runs: Runs<'_>, folder: &Folder) -> Result<(), Failure> {
     let prefix = folder.location.strip_prefix(&store::url(runs.bucket, "")).unwrap_or_default();
     if prefix.is_empty() {
@@ -97,7 +98,7 @@ async fn delete_all(runs: Runs<'_>, objects: impl Iterator<Item = &Object>) -> R
     futures::stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect::<()>().await
 }
 
-/// Decides that nothing is pointed at these folders again; whether nobody was quicker.
+/// Decides that nothing points at these folders again. Returns whether no other invocation was quicker.
 async fn promise(journal: &Journal<'_>, current: &Current, expired: &[Folder]) -> Result<bool, Failure> {
     let candidates: BTreeSet<String> = expired.iter().map(|folder| folder.location.clone()).collect();
     if candidates.iter().all(|folder| current.decision.expired.contains(folder)) {
@@ -129,9 +130,10 @@ impl Folder {
     }
 }
 
-/// Manifests and entries of runs of which nothing is left. Last, so that an interrupted run is retried.
+/// Deletes the manifests and entries of runs that have no files left. Last, so that an interrupted expiry is completed
+/// by the next one.
 async fn forget(runs: Runs<'_>, found: &Found, unseen_since: DateTime<Utc>) -> Result<(), Failure> {
-    // of a run that has added nothing there is no folder, and still it is what is published
+    // a run that added nothing has no folder, but may still be the published one
     let mut left = found.needed.runs();
     left.extend(found.kept.iter().map(|folder| folder.run.clone()));
     let is_over = |run: &RunId| run.started() < unseen_since && !left.contains(run);
@@ -146,7 +148,7 @@ async fn forget(runs: Runs<'_>, found: &Found, unseen_since: DateTime<Utc>) -> R
     delete_all(runs, entries.iter().filter(of_no_use)).await
 }
 
-/// Counts an object to the folder of the run that it is in. What is in `_manifests/` and the like is in none.
+/// Adds an object to the folder of its run. Objects in `_manifests/` and similar prefixes are in no run's folder.
 fn note(folders: &mut BTreeMap<String, Folder>, object: &Object) {
     let Some((folder, run)) = run_folder(&object.key) else { return };
     let location = store::url(&object.bucket, folder);
@@ -155,7 +157,7 @@ fn note(folders: &mut BTreeMap<String, Folder>, object: &Object) {
     folder.bytes += object.bytes;
 }
 
-/// `…/<table>/<run>/` of a key, and the run.
+/// Returns the prefix `…/<table>/<run>/` of a key, and the run.
 fn run_folder(key: &str) -> Option<(&str, RunId)> {
     let mut start = 0;
     for (end, _) in key.match_indices('/') {
@@ -171,19 +173,19 @@ fn run_folder(key: &str) -> Option<(&str, RunId)> {
     None
 }
 
-/// What analysts could see since a moment, by the journal.
+/// The locations that analysts could reach since a given time, from the decision and the journal.
 #[derive(Debug, Default)]
 struct Seen {
     places: Places,
-    /// The keys of the entries that say so.
+    /// The keys of the journal entries that name these locations.
     entries: BTreeSet<String>,
 }
 
-/// What is published, and what `previous` leads to; of each table the entries since then, and the last one before: what
-/// was published at that moment.
+/// Returns the locations of the decision, of the entry that `previous` leads to, and of all entries since the given
+/// time. For each table, the last entry before that time also counts, as it was published at that time.
 async fn seen_since(journal: &Journal<'_>, current: &Decision, since: DateTime<Utc>) -> Result<Seen, Failure> {
     let mut seen = Seen { places: current.places(), entries: BTreeSet::new() };
-    // the decision has no entry yet: what it says was published since it was made
+    // the decision is not in the journal yet: its state has been published since its own time
     let mut known: BTreeSet<String> = BTreeSet::new();
     if current.time() < since {
         known.extend(current.tables.iter().map(|table| table.state.table.clone()));
@@ -210,7 +212,7 @@ async fn seen_since(journal: &Journal<'_>, current: &Decision, since: DateTime<U
     Ok(seen)
 }
 
-/// What the database's tables and partitions point at now, and did before the last publication.
+/// Returns the locations of the database's tables and partitions, now and before the last publication.
 async fn used(glue: &Client, database: &str) -> Result<Places, Failure> {
     let mut places = Places::default();
     for table in tables_of(glue, database).await?.unwrap_or_default() {
@@ -227,7 +229,7 @@ async fn used(glue: &Client, database: &str) -> Result<Places, Failure> {
     Ok(places)
 }
 
-/// Whether queries look at the partitions that are registered.
+/// Whether queries read the registered partitions.
 fn has_partitions(table: &GlueTable) -> bool {
     !table.partition_keys().is_empty() && !projection::is_of(table)
 }

@@ -1,5 +1,5 @@
-//! Tables of others: whoever has made them, with whatever. One that has the name of a described table is left as it is,
-//! and the publication refused, until somebody says that it may be replaced.
+//! Foreign tables: tables in Glue that the pipeline did not make. If one has the name of a described table, it is left
+//! as it is and the publication is refused, until a person allows its replacement.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ use crate::lookup;
 use crate::lookup::is_ours;
 use crate::publication::location_of;
 
-/// Parameter: the format of a table whose own files say what is in it.
+/// Parameter: the table format, such as Iceberg, if the table's own files describe its data.
 const FORMAT: &str = "table_type";
 
-/// Whether a table in Glue may be brought to a definition: it is the pipeline's, or at the place that may be taken
-/// over.
+/// Checks that a table in Glue may be updated to a definition. It must be the pipeline's, or at the location that may
+/// be taken over.
 pub(crate) fn check(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&str>) -> Result<(), Failure> {
     if let Some(kind) = of_another_kind(table) {
         return Err(Failure::conflict(format!(
@@ -27,7 +27,7 @@ pub(crate) fn check(table: &GlueTable, wanted: &TableDefinition, takes_over: Opt
     }
     let location = location_of(table);
     let is_at = |place: &str| same_location(location, place);
-    // a table over raw-hist, or one that was put back, is known by where it is
+    // a raw table, or a restored foreign table, has no run and is recognised by its location
     let is_there = !wanted.parameters.contains_key(RUN) && is_at(&wanted.storage_descriptor.location);
     if is_ours(table) || is_there || takes_over.is_some_and(is_at) {
         return Ok(());
@@ -44,7 +44,8 @@ pub(crate) fn check(table: &GlueTable, wanted: &TableDefinition, takes_over: Opt
     )))
 }
 
-/// What a table is that no update makes one of the pipeline's.
+/// Describes a table that no update can turn into the pipeline's, such as a view or a resource link. Returns `None` for
+/// any other table.
 fn of_another_kind(table: &GlueTable) -> Option<String> {
     if let Some(target) = table.target_table() {
         let part = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -58,8 +59,8 @@ fn of_another_kind(table: &GlueTable) -> Option<String> {
         .then(|| format!("something else, of the type `{kind}` where `{EXTERNAL_TABLE}` was expected,"))
 }
 
-/// Where the tables of others are that may be replaced, by name. What is not decided about yet is put into the decision
-/// as it is, to be put back should the publication fail.
+/// Returns the locations of foreign tables that may be replaced, by name. A table that is not in the decision yet is
+/// added to it as it is in Glue, so that it is restored if the publication fails.
 pub(crate) async fn found(
     glue: &Client,
     metadata: &MetaData,
@@ -105,9 +106,9 @@ mod tests {
             assert!(failure.message.contains(part), "{failure}");
         }
         assert_eq!(check(&table, &wanted, Some("s3://others/t/")), Ok(()));
-        // another one has the name by now
+        // another foreign table has the name by now
         check(&table, &wanted, Some("s3://others/t2/")).unwrap_err();
-        // put back, or over raw-hist
+        // restored, or over raw-hist
         assert_eq!(check(&table, &TableDefinition::of(&table), None), Ok(()));
     }
 

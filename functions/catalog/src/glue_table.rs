@@ -1,5 +1,5 @@
-//! A table in Glue: what Glue says about the database and its tables is brought to what is decided, each table by one
-//! call that succeeds only if nobody else changed the table meanwhile.
+//! A table in Glue: brings the database and its tables to their decided definitions. Each table takes one call, which
+//! succeeds only if nobody else has changed the table meanwhile.
 
 use std::time::Duration;
 
@@ -15,23 +15,23 @@ use crate::lookup::{find_table, get_table};
 use crate::publication::Publication;
 use crate::watch::{Progress, Watch};
 
-/// How often a table that others change at the same moment is read and compared again.
+/// How often a table is read and compared again if others change it at the same moment.
 const ATTEMPTS: u32 = 6;
 
-/// What is to be done about a table.
+/// The change that a table needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// There is none.
+    /// The table does not exist.
     Create,
-    /// It is described otherwise.
+    /// Its definition differs.
     Update,
-    /// It is described so, and points elsewhere.
+    /// Only its location and run differ.
     Flip,
-    /// It is as it is to be.
+    /// It is as wanted.
     Leave,
 }
 
-/// Creates the database if there is none. It is never changed nor deleted: others may keep tables in it.
+/// Creates the database if it does not exist. An existing one is not changed, as others may keep tables in it.
 pub(crate) async fn ensure_database(glue: &Client, database: &Database, bucket: &str) -> Result<(), Failure> {
     let context = |failure: Failure, doing: &str| failure.context(format!("{doing} database `{}`", database.name));
     match glue.get_database().name(&database.name).send().await {
@@ -54,14 +54,14 @@ pub(crate) async fn ensure_database(glue: &Client, database: &Database, bucket: 
             Ok(())
         }
         Err(error) => match boot::aws::failure(&error) {
-            // another run was quicker
+            // another invocation was quicker
             failure if failure.kind == FailureKind::Conflict => Ok(()),
             failure => Err(context(failure, "creating")),
         },
     }
 }
 
-/// Brings a table that no run moves to its definition.
+/// Brings a table that no decision covers, such as a raw table, to its definition.
 pub(crate) async fn ensure_table(glue: &Client, database: &str, wanted: &TableDefinition) -> Result<(), Failure> {
     let doing = format!("describing table `{database}.{}`", wanted.name);
     for attempt in 0..ATTEMPTS {
@@ -76,7 +76,7 @@ pub(crate) async fn ensure_table(glue: &Client, database: &str, wanted: &TableDe
         };
         match changed {
             Ok(()) => return Ok(()),
-            // Glue does not find the database
+            // the database does not exist
             Err(failure) if found.is_none() && failure.kind == FailureKind::NotFound => {
                 return Err(failure.context(doing));
             }
@@ -87,8 +87,8 @@ pub(crate) async fn ensure_table(glue: &Client, database: &str, wanted: &TableDe
     Err(Failure::unavailable(format!("{doing}: others changed it {ATTEMPTS} times in between")))
 }
 
-/// Brings a table, as it was seen before the decision was read, in line with it. One that others have changed may be
-/// that of another decision, and is left to it.
+/// Brings a table in line with the decision. `seen` is the table as it was read before the decision was written. If
+/// others have changed the table, it may belong to a later decision by now and is left alone.
 pub(crate) async fn publish(
     glue: &Client,
     publication: &mut Publication,
@@ -102,7 +102,8 @@ pub(crate) async fn publish(
             found
         } else {
             let found = get_table(glue, publication).await?;
-            // in this order: what is changed after another decision has another version than was seen
+            // in this order: if a later decision changes the table after this read, the version in the update no longer
+            // matches
             if !watch.is_current().await? {
                 return Ok(Progress::Overtaken);
             }
@@ -111,7 +112,7 @@ pub(crate) async fn publish(
         let change = change(found.as_ref(), publication)?;
         let changed = match change {
             Change::Leave if attempt == 0 => return Ok(Progress::InLine),
-            // a change whose answer was lost, or another's
+            // our own change, whose answer was lost, or another invocation's
             Change::Leave => return Ok(Progress::Changed),
             Change::Create => {
                 publication.action = PublishAction::Created;
@@ -127,7 +128,7 @@ pub(crate) async fn publish(
         };
         match changed {
             Ok(()) => return Ok(Progress::Changed),
-            // Glue does not find the database
+            // the database does not exist
             Err(failure) if change == Change::Create && failure.kind == FailureKind::NotFound => {
                 return Err(failure.context(doing));
             }
@@ -140,19 +141,19 @@ pub(crate) async fn publish(
     Err(Failure::unavailable(format!("{doing}: others changed it {ATTEMPTS} times in between")))
 }
 
-/// What is to be done about a table that Glue has like this.
+/// Returns the change that brings a table in Glue in line.
 pub(crate) fn change(found: Option<&GlueTable>, publication: &Publication) -> Result<Change, Failure> {
     let Some(table) = found else { return Ok(Change::Create) };
     compare(table, &publication.definition, publication.takes_over.as_deref())
         .map_err(|failure| failure.context(format!("publishing table `{}`", publication.name())))
 }
 
-/// Whether a table in Glue is to be left or updated. Fails where it cannot become the wanted one.
+/// Compares a table in Glue with the wanted definition. Fails if it cannot be updated to it.
 fn compare(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&str>) -> Result<Change, Failure> {
     foreign::check(table, wanted, takes_over)?;
     let conflict = |reason| Err(Failure::conflict(reason));
     let mut current = TableDefinition::of(table);
-    // The partitions that are registered have values for the columns of then.
+    // Registered partitions have values for the partition columns that the table had.
     let keys = |definition: &TableDefinition| -> Vec<String> {
         definition.partition_keys.iter().map(|column| column.name.clone()).collect()
     };
@@ -188,12 +189,12 @@ async fn update(glue: &Client, database: &str, input: TableInput, version: Optio
         .database_name(database)
         .table_input(input)
         .set_version_id(version.map(str::to_owned))
-        // a version a run would reach Glue's limit of versions
+        // one archived version per run would reach Glue's limit of versions
         .skip_archive(true);
     update.send().await.map(drop).map_err(|error| boot::aws::failure(&error))
 }
 
-/// Somebody else created, changed or deleted the table since it was read.
+/// Whether somebody else created, changed or deleted the table since it was read.
 fn is_lost_race(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::Conflict | FailureKind::NotFound)
 }
@@ -211,7 +212,7 @@ mod tests {
 
     const OLDER: &str = "s3://curated/database/random_postcodes/20261122T034500123Z-zzzz/";
 
-    /// A table in Glue like the wanted one, at another location.
+    /// Returns a table in Glue like the wanted one, at another location.
     fn table_at(publication: &Publication, location: &str) -> GlueTable {
         let mut definition = publication.definition.clone();
         definition.storage_descriptor.location = location.into();

@@ -1,4 +1,4 @@
-//! What Glue has: the tables of a database, and which of them are ours.
+//! Lookup: reads the tables of a database from Glue and recognises the pipeline's own.
 
 use aws_sdk_glue::Client;
 use aws_sdk_glue::types::Table as GlueTable;
@@ -7,12 +7,12 @@ use contract::{Failure, FailureKind};
 use crate::definition::RUN;
 use crate::publication::Publication;
 
-/// Whether catalog has made a table.
+/// Whether catalog made a table: it has the run parameter.
 pub(crate) fn is_ours(table: &GlueTable) -> bool {
     table.parameters().is_some_and(|parameters| parameters.contains_key(RUN))
 }
 
-/// Every table of the database; `None` when there is no such database.
+/// Returns every table of the database; `None` if the database does not exist.
 pub(crate) async fn tables_of(glue: &Client, database: &str) -> Result<Option<Vec<GlueTable>>, Failure> {
     let mut pages = glue.get_tables().database_name(database).into_paginator().send();
     let mut tables = Vec::new();
@@ -28,12 +28,12 @@ pub(crate) async fn tables_of(glue: &Client, database: &str) -> Result<Option<Ve
     Ok(Some(tables))
 }
 
-/// A table, or `None` when there is none.
+/// Returns a publication's table; `None` if it does not exist.
 pub(crate) async fn get_table(glue: &Client, publication: &Publication) -> Result<Option<GlueTable>, Failure> {
     find_table(glue, &publication.database, &publication.wanted.table).await
 }
 
-/// A table by its name, or `None` when there is none.
+/// Returns a table by its name; `None` if it does not exist.
 pub(crate) async fn find_table(glue: &Client, database: &str, table: &str) -> Result<Option<GlueTable>, Failure> {
     match glue.get_table().database_name(database).name(table).send().await {
         Ok(found) => Ok(found.table),

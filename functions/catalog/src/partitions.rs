@@ -1,6 +1,6 @@
-//! Partitions: each is registered where it was decided, and no other is. Glue changes partitions in batches and not
-//! atomically: a query that runs meanwhile may see some of the old run's and some of the new one's. The window is a few
-//! calls long for partitions that move; new ones wait for `MSCK REPAIR TABLE`.
+//! Partitions: brings the registered partitions of a table to the decided ones. Glue changes partitions in batches and
+//! not atomically, so a concurrent query may see some partitions of the old run and some of the new one. For partitions
+//! that move, this lasts a few calls. New ones wait for `MSCK REPAIR TABLE`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,33 +19,32 @@ use crate::decision::{PartitionState, same_location};
 use crate::publication::{HIDDEN, Publication};
 use crate::watch::{Progress, Watch};
 
-/// Partitions that BatchCreatePartition and BatchUpdatePartition take in a call.
+/// The most partitions that BatchCreatePartition and BatchUpdatePartition accept in a call.
 const BATCH: usize = 100;
-/// Partitions that BatchDeletePartition takes in a call.
+/// The most partitions that BatchDeletePartition accepts in a call.
 const DELETE_BATCH: usize = 25;
-/// How often the registered partitions are read and brought in line: once to do it, once to see that it is done, and
-/// again where MSCK left some out or another run came in between.
+/// How often the registered partitions are read and brought in line: once to change them and once to verify. More
+/// rounds are needed if MSCK leaves some out or another invocation intervenes.
 const ROUNDS: u32 = 5;
 
-/// A partition that is registered. All that Glue knows of many partitions would need much memory.
+/// A registered partition. Everything that Glue holds about many partitions would need too much memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Registered {
     /// A value for each partition column.
     pub values: Vec<String>,
-    /// Where it is.
     pub location: String,
 }
 
-/// What is to be done about a table's partitions.
+/// The changes to a table's partitions.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Plan<'a> {
     /// Not registered yet.
     pub add: Vec<&'a PartitionState>,
     /// Registered at another location.
     pub move_here: Vec<&'a PartitionState>,
-    /// Registered, but not to be.
+    /// Registered, but not wanted.
     pub remove: Vec<&'a Registered>,
-    /// Registered at their location.
+    /// The number of partitions that are registered at the right location.
     pub held: usize,
 }
 
@@ -55,7 +54,7 @@ impl Plan<'_> {
     }
 }
 
-/// Compares what is registered with what is wanted.
+/// Compares the registered partitions with the wanted ones.
 pub(crate) fn plan<'a>(registered: &'a [Registered], wanted: &'a [PartitionState]) -> Plan<'a> {
     let mut others: BTreeMap<&[String], &Registered> = registered.iter().map(|p| (p.values.as_slice(), p)).collect();
     let mut plan = Plan::default();
@@ -70,13 +69,13 @@ pub(crate) fn plan<'a>(registered: &'a [Registered], wanted: &'a [PartitionState
     plan
 }
 
-/// Where a partition is, as Glue has it.
+/// Returns the location of a partition in Glue; empty if it has none.
 pub(crate) fn location(partition: &Partition) -> &str {
     partition.storage_descriptor().and_then(|storage| storage.location()).unwrap_or_default()
 }
 
-/// Brings the partitions of a table, as they were seen before the decision was read, in line with it; new ones by
-/// Athena until the deadline, where there is one.
+/// Brings the partitions of a table in line with the decision. `seen` are the partitions as they were read before the
+/// decision was written. If `athena` is given, it registers new ones until the deadline.
 pub(crate) async fn publish(
     glue: &Client,
     athena: Option<(&Athena, Instant)>,
@@ -96,16 +95,16 @@ pub(crate) async fn publish(
         if plan.is_done() {
             return Ok(if round == 0 { Progress::InLine } else { Progress::Changed });
         }
-        // in this order: nothing is told to Glue that was decided otherwise by then
+        // in this order: Glue is not changed according to a decision that is no longer current
         if !was_seen && !watch.is_current().await? {
             return Ok(Progress::Overtaken);
         }
-        // of a table whose partitions lie in the folders of several runs MSCK finds none
+        // if partitions lie in the folders of several runs, MSCK does not find any
         let root = &publication.definition.storage_descriptor.location;
         let is_found = |partition: &&PartitionState| partition.location.starts_with(root.as_str());
         let (database, table) = (&publication.database, &publication.wanted.table);
         refusals.clear();
-        // Moves before MSCK: so it finds no folder whose partition is registered elsewhere.
+        // Moves before MSCK, which then does not find a folder whose partition is registered elsewhere.
         for batch in plan.move_here.chunks(BATCH) {
             if !watch.was_current().await? {
                 return Ok(Progress::Overtaken);
@@ -130,7 +129,7 @@ pub(crate) async fn publish(
                 }
             }
         }
-        // Last: better that a concurrent query sees a row twice than not at all.
+        // Last: a concurrent query should rather see a row twice than not at all.
         for batch in plan.remove.chunks(DELETE_BATCH) {
             if !watch.was_current().await? {
                 return Ok(Progress::Overtaken);
@@ -155,13 +154,13 @@ pub(crate) async fn repair(athena: &Athena, publication: &Publication, deadline:
     athena.run(&publication.database, &sql, deadline).await.map(drop)
 }
 
-/// A partition as Glue takes it, with the table's schema of now.
+/// Returns Glue's input for a partition, with the table's current schema.
 fn input(publication: &Publication, to: &PartitionState) -> Result<PartitionInput, Failure> {
     let storage: StorageDescriptor = publication.definition.storage_descriptor.descriptor(&to.location)?;
     Ok(PartitionInput::builder().set_values(Some(to.values.clone())).storage_descriptor(storage).build())
 }
 
-/// A partition as BatchUpdatePartition takes it.
+/// Returns BatchUpdatePartition's entry for a partition.
 pub(crate) fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartitionRequestEntry, Failure> {
     BatchUpdatePartitionRequestEntry::builder()
         .set_partition_value_list(input.values.clone())
@@ -170,7 +169,7 @@ pub(crate) fn update_entry(input: PartitionInput) -> Result<BatchUpdatePartition
         .map_err(Failure::internal)
 }
 
-/// Every partition of a publication's table that is registered; none of a table that is not there.
+/// Returns every registered partition of a publication's table; none if the table does not exist.
 pub(crate) async fn list(glue: &Client, publication: &Publication) -> Result<Vec<Registered>, Failure> {
     let mut partitions = Vec::new();
     let (database, table) = (&publication.database, &publication.wanted.table);
@@ -182,16 +181,16 @@ pub(crate) async fn list(glue: &Client, publication: &Publication) -> Result<Vec
     Ok(partitions)
 }
 
-/// What Glue tells of a partition.
+/// The detail in which Glue returns partitions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// All but its columns, which every answer would repeat for each partition.
+    /// Without columns, which every answer would repeat for each partition.
     Places,
-    /// Its columns too.
+    /// With columns.
     Columns,
 }
 
-/// Shows every partition of a table that is registered.
+/// Calls `visit` for every registered partition of a table; for none if the table does not exist.
 pub(crate) async fn visit(
     glue: &Client,
     database: &str,
@@ -214,8 +213,8 @@ pub(crate) async fn visit(
     Ok(())
 }
 
-// Each of these gives what Glue refused of the batches: a partition that another run created, moved or deleted
-// meanwhile shows there, and is decided about again in the next round.
+// The following functions return what Glue refused of the batches. Partitions that another invocation created, moved or
+// deleted meanwhile are among these, and the next round compares them again.
 
 /// Changes registered partitions.
 pub(crate) async fn update(
@@ -330,7 +329,7 @@ async fn delete(
     Ok(refusals)
 }
 
-/// What Glue has refused, in words.
+/// Returns Glue's refusals as text.
 fn told(publication: &Publication, refusals: &[String]) -> String {
     if publication.hides_partitions { format!("{} refused {HIDDEN}", refusals.len()) } else { refusals.join("; ") }
 }

@@ -1,5 +1,5 @@
-//! The plan of a publication: what is to be done about database, tables and partitions, made of what Glue says at that
-//! moment. It is logged before anything is done, and with `plan_only` it is all that is done.
+//! The plan of a publication: the changes to database, tables and partitions that bring Glue, as it is now, in line.
+//! The plan is logged before anything is done. With `plan_only`, nothing else is done.
 
 use aws_sdk_glue::Client;
 use aws_sdk_glue::types::Table as GlueTable;
@@ -16,40 +16,40 @@ use crate::partitions;
 use crate::partitions::Registered;
 use crate::publication::{Publication, run_location_of};
 
-/// What is to be done.
+/// The changes to be made.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// The Glue database.
     pub database: String,
-    /// Whether there is one.
+    /// Whether the database exists.
     pub database_exists: bool,
-    /// Whether all of it is deleted first.
+    /// Whether the database and its tables are deleted first.
     pub recreate: bool,
-    /// A part for each publication, in their order.
+    /// The plan of each publication, in the same order.
     pub tables: Vec<TablePlan>,
-    /// Tables that cannot be brought to what they are to be, and why: nothing is carried out of a plan with such.
+    /// Tables that cannot be updated as wanted, and why. A plan with conflicts is not carried out.
     pub conflicts: Vec<(String, Failure)>,
     /// Tables that an earlier metadata described and this one does not.
     pub obsolete: Vec<String>,
-    /// Whether these go.
+    /// Whether obsolete tables are dropped.
     pub drop: bool,
-    /// Tables of others, which are left alone.
+    /// Foreign tables, which are left alone.
     pub foreign: Vec<String>,
 }
 
-/// What is to be done about a table, and what it was made of.
+/// The change of one table, and the state of Glue that it was derived from.
 #[derive(Debug)]
 pub(crate) struct TablePlan {
-    /// As Glue has it.
+    /// The table in Glue.
     pub found: Option<GlueTable>,
-    /// Its partitions, where they are registered in Glue.
+    /// Its partitions, if they are registered in Glue.
     pub registered: Vec<Registered>,
     change: Change,
     lines: Vec<String>,
 }
 
 impl Plan {
-    /// Looks at everything and changes nothing.
+    /// Reads Glue and derives the plan. Changes nothing.
     pub(crate) async fn new(
         glue: &Client,
         metadata: &MetaData,
@@ -84,7 +84,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// A line for each thing that is to be done or left.
+    /// Returns a line for each thing that is changed or left.
     pub(crate) fn lines(&self) -> Vec<String> {
         let database = match (self.database_exists, self.recreate) {
             (false, _) => "create",
@@ -105,7 +105,7 @@ impl Plan {
         lines
     }
 
-    /// The tables that are to be dropped.
+    /// Returns the tables to be dropped.
     pub(crate) fn dropped(&self) -> &[String] {
         if self.drop { &self.obsolete } else { &[] }
     }
@@ -119,7 +119,7 @@ impl TablePlan {
         } else {
             Vec::new()
         };
-        // of a table that goes first it does not matter what it is like
+        // a table that is deleted first needs no comparison
         let change = match (recreate, &found) {
             (true, Some(found)) => {
                 foreign::check(found, &publication.definition, None)

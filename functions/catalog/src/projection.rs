@@ -1,5 +1,5 @@
-//! Partition projection: Athena computes the partitions of a table, and where they are, from the table's own
-//! parameters. So a run with any number of partitions is published by one UpdateTable, and no query meets two runs.
+//! Partition projection: Athena computes a table's partitions and their locations from parameters of the table. A
+//! single UpdateTable then publishes a run with any number of partitions, and no query sees two runs.
 //! <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-setting-up.html>
 
 use aws_sdk_glue::types::Table as GlueTable;
@@ -9,13 +9,13 @@ use contract::{Column, ColumnType, NULL_PARTITION, Table};
 use crate::manifest::TableOutput;
 
 const ENABLED: &str = "projection.enabled";
-/// What Glue takes in one parameter of a table, in characters.
+/// The most characters that Glue accepts in one parameter of a table.
 const PARAMETER_LENGTH: usize = 512_000;
-/// Partitions that Athena may compute for each one that there is. AWS advises against projection where more than half
-/// of them are empty. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html>
+/// The most partitions that Athena may compute for each existing one. AWS advises against projection if more than half
+/// of the partitions are empty. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection.html>
 const MOST_COMPUTED: u128 = 2;
 
-/// Whether Athena computes the partitions of a table that has such a parameter, given how to look one up.
+/// Whether Athena computes the partitions of a table, given a function that looks up a parameter.
 pub(crate) fn is_enabled<'a>(parameter: impl FnOnce(&str) -> Option<&'a String>) -> bool {
     parameter(ENABLED).is_some_and(|enabled| enabled == "true")
 }
@@ -25,9 +25,9 @@ pub(crate) fn is_of(table: &GlueTable) -> bool {
     is_enabled(|name| table.parameters().and_then(|parameters| parameters.get(name)))
 }
 
-/// The parameters of a table that asks for it; none for others, nor for a table without any partition, of which there
-/// is nothing to compute, nor where Athena would compute more than twice the partitions that there are: queries would
-/// look into each of these, and find nothing. Such partitions are registered.
+/// Returns the projection parameters of a table. There are none, and partitions are registered instead, if the table
+/// does not ask for projection, has no partition, or has values that Athena cannot compute. The same holds if Athena
+/// would compute more than twice the existing partitions, as queries would look into each empty one.
 pub(crate) fn parameters(table: &Table, output: &TableOutput) -> Vec<(String, String)> {
     if !table.partition_projection || output.partitions.is_empty() {
         return Vec::new();
@@ -64,15 +64,15 @@ pub(crate) fn parameters(table: &Table, output: &TableOutput) -> Vec<(String, St
     parameters
 }
 
-/// How Athena computes the values of a column.
+/// The parameters by which Athena computes the values of a column.
 struct Computing {
     parameters: Vec<(&'static str, String)>,
-    /// How many.
+    /// The number of values that Athena computes.
     values: u128,
 }
 
-/// What is said about a column: which values it has. `None` where Athena could not compute the folder of one, or where
-/// they are more than one parameter of Glue takes.
+/// Returns the parameters for a column's values. Returns `None` if Athena could not compute a folder's name, or if the
+/// values exceed Glue's limit for one parameter.
 fn of_column(column: &Column, values: &[&str]) -> Option<Computing> {
     if !values.iter().all(|value| is_plain(value)) {
         return None;
@@ -103,10 +103,10 @@ fn of_column(column: &Column, values: &[&str]) -> Option<Computing> {
     }
 }
 
-/// Dates in their order, as days or as months of one day, whichever are fewer.
+/// Describes ascending dates as days, or as months on a fixed day if these are fewer.
 fn of_dates(dates: &[NaiveDate]) -> Computing {
     let (days, count) = steps(dates.iter().map(|date| i128::from(date.num_days_from_ce())));
-    // each month has such a day
+    // every month has this day
     let is_monthly = dates.iter().all(|date| date.day() == dates[0].day() && date.day() <= 28);
     let months = dates.iter().map(|date| i128::from(date.year()) * 12 + i128::from(date.month()));
     let (interval, unit, values) = match steps(months) {
@@ -123,7 +123,8 @@ fn of_dates(dates: &[NaiveDate]) -> Computing {
     Computing { parameters, values }
 }
 
-/// The greatest step that leads from the first of ascending numbers to each of them, and how many numbers it passes.
+/// Returns the greatest step that leads from the first of ascending numbers to each of them, and the count of numbers
+/// on the way, including both ends.
 fn steps(ascending: impl Iterator<Item = i128>) -> (i128, u128) {
     let numbers: Vec<i128> = ascending.collect();
     let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
@@ -138,7 +139,7 @@ fn greatest_divisor(mut one: i128, mut other: i128) -> i128 {
     one
 }
 
-/// Whether a value is in a path as it is, and can be one of a list with commas. A null is not.
+/// Whether a value is unescaped in a path and can stand in a list with commas. The null partition does not qualify.
 fn is_plain(value: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     !value.is_empty() && value.chars().all(plain) && value != NULL_PARTITION

@@ -1,5 +1,5 @@
-//! A publication: one table as it is decided, on its way into Glue. And what a manifest proposes, which is checked here
-//! before anything is touched.
+//! A publication: one table as it is decided, on its way into Glue. This module also checks a manifest's proposal
+//! before anything is changed.
 
 use std::collections::BTreeMap;
 
@@ -17,34 +17,37 @@ use crate::projection;
 pub(crate) struct Publication {
     /// The Glue database.
     pub database: String,
-    /// The run that is published, or came too late.
+    /// The run that is published, or that was superseded or rolled back.
     pub run: RunId,
-    /// What was decided about the run's table; `None` of a table that only is to be as it was decided before.
+    /// The outcome for a table of the run; `None` for a table that is only brought in line with an earlier decision.
     pub outcome: Option<Outcome>,
-    /// What the catalog is to point at.
+    /// The state that Glue should point at.
     pub wanted: TableState,
-    /// What Glue is to say.
+    /// The definition that Glue should have.
     pub definition: TableDefinition,
-    /// The columns that are in the path.
+    /// The columns in the path.
     pub partition_columns: Vec<Column>,
-    /// Whether no message names a partition.
+    /// Whether messages must not name its partitions.
     pub hides_partitions: bool,
-    /// Where a table of others is that may be replaced.
+    /// The location of a foreign table that may be replaced.
     pub takes_over: Option<String>,
-    /// What has become of the table in Glue so far.
+    /// What has been done to the table in Glue so far.
     pub action: PublishAction,
 }
 
-/// In place of a partition's name.
+/// Replaces a partition's name in messages.
 pub(crate) const HIDDEN: &str = "(hidden: a partition column is sensitive)";
 
-/// Whether no message names a partition of a table.
+/// Whether messages must not name the partitions of a table.
 pub(crate) fn hides_partitions(table: &Table, output: &TableOutput) -> bool {
     output.hides_partitions || table.partition_columns().iter().any(|column| column.sensitive)
 }
 
 impl Publication {
-    /// A table as it is decided.
+    /// Creates the publication of a table as it is decided.
+    ///
+    /// # Errors
+    /// `BadMetadata` if the metadata does not describe the table.
     pub(crate) fn new(
         metadata: &MetaData,
         decided: &Decided,
@@ -77,7 +80,7 @@ impl Publication {
         !self.partition_columns.is_empty()
     }
 
-    /// Whether Athena computes where the partitions are.
+    /// Whether Athena computes the partitions and their locations.
     pub(crate) fn is_projected(&self) -> bool {
         projection::is_enabled(|name| self.definition.parameters.get(name))
     }
@@ -87,12 +90,12 @@ impl Publication {
         self.is_partitioned() && !self.is_projected()
     }
 
-    /// Whether the run is in the table: it is to be counted.
+    /// Whether the run is in the table, which then has to be counted.
     pub(crate) fn is_published(&self) -> bool {
         self.outcome == Some(Outcome::Published)
     }
 
-    /// What it is after another decision. The run may have been replaced there.
+    /// Follows a later decision. If the table is elsewhere in it, the run counts as superseded.
     pub(crate) fn after(&mut self, decision: &Decision) {
         let decided = decision.table(&self.wanted.table);
         let stays = decided.is_some_and(|decided| decided.state.is_at(&self.wanted));
@@ -108,7 +111,7 @@ impl Publication {
     }
 }
 
-/// The columns that are in the path of what is published: the metadata may be another one by now.
+/// Returns the columns in the path of the published files. The metadata may have changed since the decision.
 fn partition_columns(table: &Table, decided: &Decided) -> Vec<Column> {
     let described = table.partition_columns();
     let keys = &decided.definition.partition_keys;
@@ -124,19 +127,20 @@ fn partition_columns(table: &Table, decided: &Decided) -> Vec<Column> {
     columns.collect()
 }
 
-/// What Glue is to say of a table.
+/// Returns the definition that Glue should have.
 fn definition(decided: &Decided) -> TableDefinition {
     let mut definition = decided.definition.clone();
     definition.storage_descriptor.location = decided.state.pointed_at();
     definition
 }
 
-/// Where a table's files are, as Glue has it.
+/// Returns the location of a table in Glue; empty if it has none.
 pub(crate) fn location_of(table: &GlueTable) -> &str {
     table.storage_descriptor().and_then(|storage| storage.location()).unwrap_or_default()
 }
 
-/// Where the run is that a table in Glue is at.
+/// Returns the folder of the run that a table in Glue points at. If its partitions lie in the folders of several runs,
+/// its run parameter names the run.
 pub(crate) fn run_location_of(table: &GlueTable) -> String {
     let location = location_of(table);
     let named = table.parameters().and_then(|parameters| parameters.get(RUN));
@@ -149,7 +153,7 @@ pub(crate) fn run_location_of(table: &GlueTable) -> String {
     }
 }
 
-/// The tables of a run, all checked: nothing is published of a run of which anything is wrong.
+/// Checks all tables of a run and returns its proposal. A run with any error is refused as a whole.
 pub(crate) fn proposal(
     metadata: &MetaData,
     manifest: &Manifest,
@@ -164,14 +168,14 @@ pub(crate) fn proposal(
         )));
     }
     if manifest.metadata_sha256 != metadata.sha256 {
-        // a deployment between curate and catalog; the review finds out whether the two still fit
+        // the stack was deployed between curate and catalog; the review finds out whether run and metadata still match
         tracing::warn!(run = run.as_str(), "the metadata is not the one that the run was built with");
     }
     let tables = manifest.tables.iter().map(|output| proposed(metadata, manifest, bucket, output));
     Ok(Proposal { run: run.clone(), asked_for, tables: tables.collect::<Result<_, _>>()? })
 }
 
-/// One table of a run.
+/// Checks one table of a run.
 fn proposed(metadata: &MetaData, manifest: &Manifest, bucket: &str, output: &TableOutput) -> Result<Proposed, Failure> {
     let run = &manifest.run;
     let table = metadata
@@ -220,7 +224,7 @@ fn proposed(metadata: &MetaData, manifest: &Manifest, bucket: &str, output: &Tab
         takes_over: None,
         undescribed: BTreeMap::new(),
     };
-    // what was built from scratch is all of the table, also where its manifest does not say so
+    // a table built from scratch is replaced whole, even if its manifest says otherwise
     let from_scratch = appended.is_some_and(|appended| appended.base.is_none());
     let copied = copied.map(|copied| copied.into_iter().map(|(values, copy)| (values, copy.from.clone())).collect());
     Ok(Proposed { table, replaces: if from_scratch { Replaces::Table } else { output.replaces }, copied })

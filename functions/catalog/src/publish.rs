@@ -1,5 +1,6 @@
-//! Publishing: a decision is written, and Glue brought in line with it. Whoever is overtaken by another decision brings
-//! Glue in line with that: so that the end is the newest decision, whole, whichever call comes last.
+//! Publishing: a decision is written, and Glue is brought in line with it. An invocation that is overtaken by another
+//! decision brings Glue in line with that one. Glue therefore ends at the newest decision, complete, whichever call
+//! comes last.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,28 +25,28 @@ use crate::review;
 use crate::runs::Proposed;
 use crate::watch::{Progress, Watch};
 
-/// Tables under review at once: Athena runs 20 queries of an account at once and queues the others.
+/// Tables under review at once. Athena runs 20 queries of an account at once and queues the others.
 const REVIEWS_AT_ONCE: usize = 5;
-/// How often Glue is brought in line where others decide meanwhile.
+/// How often Glue is brought in line if other invocations decide meanwhile.
 const ROUNDS: u32 = 10;
 
 /// A decision on its way into Glue.
 pub(crate) struct Publishing<'a> {
     app: &'a App,
-    /// What is published now.
+    /// The current decision.
     current: Current,
-    /// What was decided here, and what was before: for the way back.
+    /// The decision that was made here, and the one before it, for a revert. `None` if nothing changed.
     decided: Option<(Decision, Decision)>,
     /// The run that is published.
     run: Option<RunId>,
     /// The tables that are brought in line.
     pub publications: Vec<Publication>,
-    /// What was counted, by table.
+    /// The rows that were counted, by table.
     pub rows: BTreeMap<String, u64>,
 }
 
 impl<'a> Publishing<'a> {
-    /// Decides; `None` when somebody else was quicker.
+    /// Writes the proposed decision. Returns `None` if another invocation was quicker.
     pub(crate) async fn decide(
         app: &'a App,
         before: Current,
@@ -58,7 +59,7 @@ impl<'a> Publishing<'a> {
                 Some(current) => (current, Some((proposed.next.clone(), before.decision))),
                 None => return Ok(None),
             },
-            // what Glue says was seen after the decision was read
+            // Glue was read after the decision, which must still be the current one
             false if !app.runs().journal().is_current(&before).await? => return Ok(None),
             false => (before, None),
         };
@@ -66,7 +67,7 @@ impl<'a> Publishing<'a> {
         Ok(Some(Self { app, current, decided, run, publications, rows: BTreeMap::new() }))
     }
 
-    /// Brings all tables that there are in line with what is decided, whoever has decided it, and counts nothing.
+    /// Brings all existing tables in line with the decision, whichever invocation made it. Counts nothing.
     pub(crate) async fn reconcile(app: &'a App) -> Result<(), Failure> {
         let current = app.current().await?;
         let found = tables_of(&app.glue, &app.metadata.database.name).await?.unwrap_or_default();
@@ -83,7 +84,7 @@ impl<'a> Publishing<'a> {
         Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
     }
 
-    /// Brings Glue in line with what is decided, counts, and settles. Queries end at the deadline.
+    /// Brings Glue in line with the decision, counts the tables and settles. Queries end at the deadline.
     pub(crate) async fn publish(&mut self, plan: Plan, deadline: Instant) -> Result<(), Failure> {
         let app = self.app;
         if plan.recreate {
@@ -107,7 +108,8 @@ impl<'a> Publishing<'a> {
             }
             match self.review(deadline).await {
                 Ok(()) if self.settle().await? => return Ok(()),
-                // whoever was slow may have told Glue otherwise, and have put it right since: it is counted once more
+                // a slow invocation may have changed Glue during the count, and corrected it since: the tables are
+                // counted once more
                 Err(failure) if failure.kind == FailureKind::BadData && !counted_wrong => {
                     tracing::warn!(error = %failure, "looking and counting again");
                     counted_wrong = true;
@@ -122,7 +124,8 @@ impl<'a> Publishing<'a> {
         Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
     }
 
-    /// Tells Glue what is decided.
+    /// Brings Glue in line with the current decision. `seen` is Glue's state as the plan read it, before that decision
+    /// was written.
     async fn bring_in_line(&mut self, seen: Option<Plan>, deadline: Option<Instant>) -> Result<Progress, Failure> {
         let app = self.app;
         let watch = Watch::new(app.runs().journal(), &self.current);
@@ -134,7 +137,8 @@ impl<'a> Publishing<'a> {
         let mut progress = Progress::InLine;
         let mut registered = Vec::new();
         for (publication, (table, mut partitions)) in self.publications.iter_mut().zip(seen) {
-            // while Athena computes a table's partitions it does not look at registered ones: so these are there first
+            // while Athena computes a table's partitions, it ignores registered ones; they are registered before
+            // projection ends
             if publication.has_registered_partitions() {
                 let is_computed = match &table {
                     Some(found) => found.as_ref().is_some_and(projection::is_of),
@@ -167,7 +171,7 @@ impl<'a> Publishing<'a> {
         Ok(progress)
     }
 
-    /// Counts the tables of the run that nobody has replaced.
+    /// Counts the tables of the run that no other decision has replaced.
     async fn review(&mut self, deadline: Instant) -> Result<(), Failure> {
         let app = self.app;
         let wanted =
@@ -181,7 +185,7 @@ impl<'a> Publishing<'a> {
         all(findings)
     }
 
-    /// Says that Glue is in line with the decision. Whether it still is the one.
+    /// Records that Glue is in line with the decision. Returns whether it is still the current one.
     async fn settle(&mut self) -> Result<bool, Failure> {
         let journal = self.app.runs().journal();
         if self.current.decision.settled && self.current.etag.is_some() {
@@ -197,7 +201,7 @@ impl<'a> Publishing<'a> {
         }
     }
 
-    /// Goes by what somebody else has decided meanwhile.
+    /// Follows the decision that another invocation has made meanwhile.
     async fn follow(&mut self) -> Result<(), Failure> {
         let current = self.app.current().await?;
         for publication in &mut self.publications {
@@ -212,7 +216,7 @@ impl<'a> Publishing<'a> {
         Ok(())
     }
 
-    /// Decides that what was before is published again, and says so.
+    /// Reverts the publication, and adds the result to the failure's message.
     pub(crate) async fn take_back(mut self, failure: Failure) -> Failure {
         let undone = match self.undo(&failure).await {
             Ok(false) => return failure,
@@ -229,7 +233,7 @@ impl<'a> Publishing<'a> {
         Failure { message: format!("{}; {outcome}", failure.message), ..failure }
     }
 
-    /// Decides that what was before is published again; whether anything was decided.
+    /// Decides that the former state is published again. Returns whether there was anything to revert.
     async fn undo(&mut self, failure: &Failure) -> Result<bool, Failure> {
         let Some((ours, before)) = self.to_undo(failure).await? else { return Ok(false) };
         for round in 0..ROUNDS {
@@ -237,7 +241,7 @@ impl<'a> Publishing<'a> {
             let current = self.app.current().await?;
             let next = decision::take_back(&current.decision, &ours, &before, Utc::now());
             if next.sequence == current.decision.sequence {
-                // whoever has decided since has left nothing of it
+                // later decisions have left nothing of it
                 self.current = current;
                 return Ok(true);
             }
@@ -249,8 +253,8 @@ impl<'a> Publishing<'a> {
         Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
     }
 
-    /// What was decided, and what before: of an earlier invocation only where the run's data is wrong. A failure that
-    /// says nothing about the data undoes no more than this invocation did.
+    /// Returns the decision to revert, and the one before it. An earlier invocation's decision about the run is
+    /// reverted only if the run's data is wrong. Any other failure reverts only what this invocation decided.
     async fn to_undo(&self, failure: &Failure) -> Result<Option<(Decision, Decision)>, Failure> {
         if self.decided.is_some() || failure.kind != FailureKind::BadData {
             return Ok(self.decided.clone());
@@ -265,7 +269,7 @@ impl<'a> Publishing<'a> {
         Ok(before.map(|before| (ours, before)))
     }
 
-    /// Brings Glue in line with what was before.
+    /// Brings Glue in line with the former state.
     async fn restore(&mut self) -> Result<(), Failure> {
         for round in 0..ROUNDS {
             pause(round).await;
@@ -280,14 +284,14 @@ impl<'a> Publishing<'a> {
                 self.current = self.app.current().await?;
                 continue;
             }
-            // the partitions of a table that is deleted may outlive it for a while
+            // the partitions of a deleted table may outlive it for a while
             recreate::drop_with_partitions(&self.app.glue, &self.app.metadata.database.name, &gone).await?;
             if self.bring_in_line(None, None).await? != Progress::Overtaken && self.settle().await? {
                 tracing::warn!(run = ?self.run, "what was published before is back in place");
                 return Ok(());
             }
             self.current = self.app.current().await?;
-            // a table that was deleted here may be another decision's by now
+            // a table that was deleted here may belong to another decision by now
             let others = self.app.others(&self.current.decision, &self.publications)?;
             self.publications.extend(others);
         }
@@ -295,14 +299,15 @@ impl<'a> Publishing<'a> {
     }
 }
 
-/// Whether nothing was published before a decision that has none to go back to: before the first, and again once that
-/// was taken back. Who goes back to the first comes from another one, and what takes a table of others over has had
-/// that.
+/// Whether nothing was published before a decision without a `before`: it is the first, or follows a reverted first
+/// one. A rollback to the first decision has no `before` either, but follows another run. A takeover follows a foreign
+/// table.
 fn follows_on_nothing(decision: &Decision) -> bool {
     decision.tables.iter().all(|table| table.rolled_back_from.is_none() && table.takes_over.is_none())
 }
 
-/// All findings, or one failure that tells of every table that failed. Wrong data counts more than a query that failed.
+/// Returns success, or one failure with the messages of all tables that failed. Wrong data outranks a query that
+/// failed.
 fn all<T>(findings: Vec<Result<T, Failure>>) -> Result<(), Failure> {
     let failures: Vec<&Failure> = findings.iter().filter_map(|finding| finding.as_ref().err()).collect();
     let worst = failures.iter().find(|failure| failure.kind == FailureKind::BadData).or(failures.first());

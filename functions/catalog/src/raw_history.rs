@@ -1,11 +1,11 @@
-//! The raw history, for engineers: an optional database with a table for each raw table, over what landed of it in
-//! raw-hist, a partition for each folder `file_land_timestamp=<Unix seconds>`.
+//! The raw database, for engineers: an optional Glue database with a table for each raw table, over its files in
+//! raw-hist. Each folder `file_land_timestamp=<Unix seconds>` is a partition.
 //!
-//! Folders are found by a listing of raw-hist, as curate finds its files, and not in the manifest: so that tables which
-//! no curated table reads are there too, and all of the history when the database is new. raw-hist is immutable, so
-//! that partitions are added and never removed; those that were registered with other columns get the columns of now.
+//! Folders are found by listing raw-hist, as curate finds its files, and not from the manifest. This includes tables
+//! that no curated table reads, and all of the history when the database is new. raw-hist is immutable, so partitions
+//! are added and never removed. Partitions that were registered with other columns get the current ones.
 //!
-//! What goes wrong here touches no curated table: it is reported, and the next publication tries again.
+//! A failure here does not affect any curated table: it is reported, and the next publication tries again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,14 +21,14 @@ use crate::glue_table;
 use crate::partitions;
 use crate::partitions::Told;
 
-/// How often partitions are read and registered: once, and again where others register them at the same moment.
+/// How often partitions are read and registered. More than once is needed if others register them at the same moment.
 const ROUNDS: usize = 3;
-/// Partitions that are told to Glue in a call.
+/// Partitions that are sent to Glue in a call.
 const BATCH: usize = 100;
 
-/// Brings the raw database in line with what has landed; `None` when the metadata has no such database.
+/// Brings the raw database in line with raw-hist; `None` if the metadata does not have a raw database.
 pub(crate) async fn update(app: &App, deadline: Instant) -> Option<RawHistory> {
-    // where files lie is the stack's to say
+    // the stack determines the location of files, not the metadata
     let database = app.metadata.raw_database.as_ref()?;
     let database = Database { base_folder: app.base_folder.trim_matches('/').to_owned(), ..database.clone() };
     let mut done = RawHistory { database: database.name.clone(), ..RawHistory::default() };
@@ -76,7 +76,7 @@ fn note(done: &mut RawHistory, table: &Table, synced: Result<Updated, Failure>) 
     }
 }
 
-/// What was done about a table.
+/// What was done for one table.
 #[derive(Debug, Default)]
 struct Updated {
     added: u64,
@@ -84,8 +84,8 @@ struct Updated {
     left_out_example: Option<String>,
 }
 
-/// Neither all files nor all partitions are held at once: of a long history they would not fit into the function's
-/// memory.
+/// Brings one table in line. Neither all files nor all partitions are held at once, as a long history would exceed the
+/// function's memory.
 async fn update_table(app: &App, database: &str, table: &Table) -> Result<Updated, Failure> {
     let definition = TableDefinition::raw(table, &app.raw_hist_bucket, &app.base_folder)?;
     glue_table::ensure_table(&app.glue, database, &definition).await?;
@@ -125,18 +125,18 @@ async fn update_table(app: &App, database: &str, table: &Table) -> Result<Update
     Err(Failure::unavailable(format!("table `{database}.{}`: not all folders are registered: {refusals}", table.name)))
 }
 
-/// The folders of a table in raw-hist, by the time of landing.
+/// The folders of a table in raw-hist, by landing time.
 #[derive(Debug, Default, PartialEq)]
 struct Folders {
     /// With a file of the table's format.
     found: BTreeSet<u64>,
-    /// With a file that is not: its key. Athena reads all files of a table by one format.
+    /// With a file of another format: its key. Athena reads all files of a table with one format.
     mixed: BTreeMap<u64, String>,
 }
 
 impl Folders {
     fn note(&mut self, table: &Table, base_folder: &str, key: String) {
-        // Hive's and Athena's rule: such names are not data
+        // Hive and Athena ignore files with such names
         if key.rsplit('/').next().is_none_or(|name| name.is_empty() || name.starts_with(['_', '.'])) {
             return;
         }
@@ -151,13 +151,13 @@ impl Folders {
         }
     }
 
-    /// Those of which all files are of the table's format.
+    /// Returns the folders in which all files are of the table's format.
     fn readable(&self) -> impl Iterator<Item = u64> {
         self.found.iter().copied().filter(|at| !self.mixed.contains_key(at))
     }
 }
 
-/// Whether the table's SerDe reads files of this extension, of which Athena takes the compression.
+/// Whether the table's SerDe reads files with this extension and Athena reads their compression.
 /// <https://docs.aws.amazon.com/athena/latest/ug/compression-formats.html>
 fn is_read_as(table: &Table, file: FileFormat, compression: Compression) -> bool {
     let is_text = !matches!(file, FileFormat::Parquet | FileFormat::Excel);
@@ -172,16 +172,16 @@ fn is_read_as(table: &Table, file: FileFormat, compression: Compression) -> bool
     is_read && compression != Compression::Zip && table.is_written_as_usual()
 }
 
-/// What is to be done about a table's partitions.
+/// The changes to a table's partitions.
 #[derive(Debug, Default, PartialEq)]
 struct Plan {
     /// Not registered yet.
     add: Vec<u64>,
-    /// Registered, with columns or a location of before.
+    /// Registered with former columns or at a former location.
     change: Vec<u64>,
 }
 
-/// Compares the folders with the partitions that are registered, each with whether it is as described.
+/// Compares the folders with the registered partitions, whose value is whether they are as described.
 fn plan(registered: &BTreeMap<u64, bool>, folders: &Folders) -> Plan {
     let mut plan = Plan::default();
     for at in folders.readable() {
@@ -267,7 +267,7 @@ mod tests {
             registered(5, input(5, &definition).unwrap()),
             registered(6, input(6, &older).unwrap()),
             registered(7, elsewhere),
-            // its folder is gone, or holds what cannot be read by now
+            // its folder was deleted, or now holds a file that cannot be read
             registered(9, input(9, &older).unwrap()),
         ]);
         let folders =

@@ -1,5 +1,5 @@
-//! Deleting: tables that the metadata no longer describes, and, to make all of it again, every table of the pipeline
-//! with its database. The files stay. Tables of others are left alone, and a database with such tables is.
+//! Deletion of tables that the metadata no longer describes. To recreate everything, all tables of the pipeline are
+//! deleted with their database. The files stay. Foreign tables are left alone, and so is a database that contains any.
 
 use aws_sdk_glue::Client;
 use contract::{Failure, FailureKind, MetaData};
@@ -8,10 +8,10 @@ use crate::lookup;
 use crate::lookup::{is_ours, tables_of};
 use crate::partitions;
 
-/// Tables that BatchDeleteTable takes in a call.
+/// The most tables that BatchDeleteTable accepts in a call.
 const BATCH: usize = 100;
 
-/// Deletes tables of the pipeline. One that is gone already is no problem.
+/// Deletes tables of the pipeline. Tables that no longer exist are ignored.
 pub(crate) async fn drop_tables(glue: &Client, database: &str, tables: &[String]) -> Result<(), Failure> {
     let doing = |tables: &str| format!("dropping {tables} of database `{database}`");
     for batch in tables.chunks(BATCH) {
@@ -32,7 +32,8 @@ pub(crate) async fn drop_tables(glue: &Client, database: &str, tables: &[String]
     Ok(())
 }
 
-/// Deletes tables that a run has created, their partitions first: those would outlive them for a while.
+/// Deletes tables that a run has created. Their partitions are deleted first, as they would outlive the tables for a
+/// while.
 pub(crate) async fn drop_with_partitions(glue: &Client, database: &str, tables: &[String]) -> Result<(), Failure> {
     let mut ours = Vec::new();
     for table in tables {
@@ -44,7 +45,7 @@ pub(crate) async fn drop_with_partitions(glue: &Client, database: &str, tables: 
     drop_tables(glue, database, &ours).await
 }
 
-/// Deletes the pipeline's tables, and the database if nothing else is in it. Queries fail until all of it is made
+/// Deletes the pipeline's tables, and the database if it has no other tables. Queries fail until everything is created
 /// again.
 pub(crate) async fn delete_all(glue: &Client, metadata: &MetaData) -> Result<(), Failure> {
     let database = &metadata.database.name;

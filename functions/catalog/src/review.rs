@@ -1,5 +1,5 @@
-//! Review: what Athena answers to `SELECT COUNT(*)`, of a table and of each of its partitions, must be what the
-//! manifest says, and a few rows are read with every column. It is asked the way an analyst would ask, so it also finds
+//! Review: `SELECT COUNT(*)` through Athena must return the decided row counts, for a table and for each of its
+//! partitions. A few rows are also read with every column. These are an analyst's queries, so the review also finds
 //! files and partitions that Athena cannot read.
 
 use std::collections::HashMap;
@@ -14,8 +14,8 @@ use crate::publication::{HIDDEN, Publication};
 /// Rows that are read with every column.
 const SAMPLE_ROWS: u64 = 10;
 
-/// Counts a published table through Athena, compares it with what was decided, and reads a few rows. Returns the rows
-/// of the whole table.
+/// Counts a published table through Athena, compares the counts with the decision, and reads a few rows. Returns the
+/// rows of the whole table.
 pub(crate) async fn review(athena: &Athena, publication: &Publication, deadline: Instant) -> Result<u64, Failure> {
     let reviewed = async {
         let counts = count(athena, publication, deadline).await?;
@@ -29,14 +29,14 @@ pub(crate) async fn review(athena: &Athena, publication: &Publication, deadline:
     reviewed.await.map_err(|problem: Failure| problem.context(format!("the review of table `{name}`")))
 }
 
-/// The values of a partition, each as [`canonical`] has it.
+/// The values of a partition in the form that [`canonical`] returns; `None` is null.
 type Values = Vec<Option<String>>;
 
-/// What Athena counted.
+/// Athena's row counts.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     table: u64,
-    /// Of each partition that has rows.
+    /// For each partition that has rows.
     partitions: HashMap<Values, u64>,
 }
 
@@ -46,7 +46,7 @@ async fn count(athena: &Athena, publication: &Publication, deadline: Instant) ->
     counts(publication, rows).map_err(|row| Failure::internal(format!("`{sql}` answers {row:?}, expected a count")))
 }
 
-/// Reads the answer to [`sql`]; fails with the first row that is none.
+/// Reads the answer to [`sql`]. Fails with the first row that is not a count.
 fn counts(publication: &Publication, rows: Vec<Vec<Option<String>>>) -> Result<Counts, Vec<Option<String>>> {
     let mut counts = Counts::default();
     for row in rows {
@@ -63,8 +63,8 @@ fn counts(publication: &Publication, rows: Vec<Vec<Option<String>>>) -> Result<C
     Ok(counts)
 }
 
-/// A value of a partition in one spelling: Athena prints `1.0E0` and `00:00:00.000` where the partition says `1` and
-/// `00:00:00`.
+/// Returns a partition's value in one spelling. Athena prints `1.0E0` and `00:00:00.000` where the partition has `1`
+/// and `00:00:00`.
 fn canonical(column_type: &ColumnType, text: &str) -> String {
     match column_type {
         ColumnType::Float32 | ColumnType::Float64 => {
@@ -80,7 +80,7 @@ fn canonical(column_type: &ColumnType, text: &str) -> String {
     }
 }
 
-/// The values of a partition as Glue holds them.
+/// Returns the values of a partition in canonical form.
 fn values(publication: &Publication, partition: &PartitionState) -> Values {
     let columns = publication.partition_columns.iter().zip(&partition.values);
     let value =
@@ -88,19 +88,19 @@ fn values(publication: &Publication, partition: &PartitionState) -> Values {
     columns.map(value).collect()
 }
 
-/// Where the counts are not the manifest's, in words.
+/// Describes the first difference between the counts and the decision; `None` if they agree.
 fn disagreement(publication: &Publication, counts: &Counts) -> Option<String> {
     let (run, wanted) = (&publication.run, &publication.wanted);
     if wanted.rows.is_some_and(|rows| rows != counts.table) && !publication.is_partitioned() {
         return Some(whole(publication, counts.table));
     }
-    // of a partition that an earlier run has written the rows may be unknown
+    // the row count of a partition of an earlier run may be unknown
     let differs = wanted.partitions.iter().find_map(|held| {
         let counted = counts.partitions.get(&values(publication, held)).copied().unwrap_or_default();
         held.rows.filter(|expected| *expected != counted).map(|expected| (held, counted, expected))
     });
     let Some((partition, counted, expected)) = differs else {
-        // rows in partitions that nobody has decided about
+        // rows in partitions that are not in the decision
         let differs = wanted.rows.is_some_and(|rows| rows != counts.table);
         return differs.then(|| whole(publication, counts.table));
     };
@@ -123,7 +123,7 @@ fn whole(publication: &Publication, counted: u64) -> String {
     )
 }
 
-/// Reads every column of a few rows: of a partition that is new, if there is one.
+/// Returns the query that reads every column of a few rows, from a new partition if there is one.
 fn sample(publication: &Publication) -> String {
     let run = &publication.wanted.location;
     let partitions = &publication.wanted.partitions;
@@ -133,8 +133,8 @@ fn sample(publication: &Publication) -> String {
     format!("SELECT * FROM {}{condition} LIMIT {SAMPLE_ROWS}", table(publication))
 }
 
-/// The rows of each partition; of a table without, all of them. One query, as Athena reads no more for it than for the
-/// count of the whole table.
+/// Returns the query that counts the rows of each partition, or of a table without partitions. One query is enough, as
+/// Athena does not read more for it than for the count of the whole table.
 fn sql(publication: &Publication) -> String {
     let columns: Vec<String> = publication.partition_columns.iter().map(|column| identifier(&column.name)).collect();
     if columns.is_empty() {
@@ -161,13 +161,13 @@ fn condition(column: &Column, value: &str) -> String {
     format!("{name} = {}", literal(&column.column_type, value))
 }
 
-/// A name in Athena's SELECT statements.
+/// Quotes a name for Athena's SELECT statements.
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A partition's value in Athena's SELECT statements, of the column's type: Athena compares nothing to a text but
-/// texts.
+/// Returns a partition's value as a literal of the column's type for Athena's SELECT statements. Athena compares text
+/// only with text.
 fn literal(column_type: &ColumnType, value: &str) -> String {
     let text = format!("'{}'", value.replace('\'', "''"));
     let cast = |name: &str| format!("CAST({text} AS {name})");
@@ -177,7 +177,7 @@ fn literal(column_type: &ColumnType, value: &str) -> String {
         ColumnType::Timestamp(_) => format!("TIMESTAMP {text}"),
         ColumnType::Int32 => cast("integer"),
         ColumnType::Float32 => cast("real"),
-        // the metadata allows no partition by a binary or nested column
+        // the metadata does not allow partitions by a binary or nested column
         ColumnType::Int8
         | ColumnType::Int16
         | ColumnType::Int64

@@ -1,4 +1,4 @@
-//! A look at whether a decision is still the one, for whoever brings Glue in line with it.
+//! A watch: checks, while Glue is brought in line, whether the decision is still the current one.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use tokio::time::Instant;
 
 use crate::journal::{Current, Journal};
 
-/// Between two looks while many calls go out.
+/// The least time between two checks while many calls are made.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// How far Glue has been brought in line with a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It was in line.
+    /// It was already in line.
     InLine,
-    /// It is in line now.
+    /// It was brought in line.
     Changed,
-    /// There is another decision by now.
+    /// Another decision has been made meanwhile.
     Overtaken,
 }
 
@@ -31,18 +31,18 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Of a decision that was read or written right now.
+    /// Watches a decision that was read or written just now.
     pub(crate) fn new(journal: Journal<'a>, current: &'a Current) -> Self {
         Self { journal, current, seen: Mutex::new(Instant::now()) }
     }
 
-    /// Whether nobody has decided anything else.
+    /// Whether the decision is still the current one.
     pub(crate) async fn is_current(&self) -> Result<bool, Failure> {
         *self.seen.lock().await = Instant::now();
         self.journal.is_current(self.current).await
     }
 
-    /// As [`Watch::is_current`], but where the last look is not long ago.
+    /// As [`Watch::is_current`], but without a request if the last check was less than two seconds ago.
     pub(crate) async fn was_current(&self) -> Result<bool, Failure> {
         if self.seen.lock().await.elapsed() < PAUSE { Ok(true) } else { self.is_current().await }
     }

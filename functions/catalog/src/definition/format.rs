@@ -1,13 +1,14 @@
-//! A format: how Glue is told to read the files of a table. Of a table that is described in etl_manager's words what
-//! etl_manager 9.0.2 makes of its `data_format`, of one in mojap-metadata's words what the GlueConverter of
-//! mojap-metadata 1.16.0 makes of its `file_format` with the options that it begins with.
+//! A format: the classes and properties with which Glue reads the files of a table. For a table in etl_manager's
+//! vocabulary, they are what etl_manager 9.0.2 derives from its `data_format`. For a table in mojap-metadata's
+//! vocabulary, they are what the GlueConverter of mojap-metadata 1.16.0 derives from its `file_format` with default
+//! options.
 
 use std::collections::BTreeMap;
 
 use contract::{DataFormat, Dialect, ParquetCompression, Table};
 use serde::{Deserialize, Serialize};
 
-/// Lines of text, compressed as a whole or not: by their suffix `.gz`.
+/// Lines of text. The suffix `.gz` marks a file that is compressed as a whole.
 const TEXT_INPUT: &str = "org.apache.hadoop.mapred.TextInputFormat";
 const TEXT_OUTPUT: &str = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat";
 
@@ -24,16 +25,16 @@ pub(crate) struct Serde {
     pub parameters: BTreeMap<String, String>,
 }
 
-/// How Glue is told to read the files of a table.
+/// The classes and properties with which Glue reads the files of a table.
 #[derive(Debug)]
 pub(super) struct Format {
     /// Java class.
     pub input_format: String,
     /// Java class.
     pub output_format: String,
-    /// Whether mojap-metadata calls the files compressed. Athena does not look at it.
+    /// Whether mojap-metadata calls the files compressed. Athena ignores it.
     pub compressed: bool,
-    /// How rows are read.
+    /// The SerDe that reads rows.
     pub serde: Serde,
     /// Storage properties.
     pub storage_parameters: BTreeMap<String, String>,
@@ -42,7 +43,7 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// Of a table whose files have these columns.
+    /// Returns the format of a table whose files have these columns.
     pub(super) fn new(table: &Table, data_format: DataFormat, columns: &[&str]) -> Self {
         match (table.dialect, data_format) {
             (Dialect::Mojap, DataFormat::Csv) => {
@@ -77,7 +78,7 @@ impl Format {
                     parameters([SERIALIZATION]),
                 );
                 match (dialect, table.compression) {
-                    // inside the files, which as a whole are not compressed
+                    // the compression is inside the files, which are not compressed as a whole
                     (Dialect::EtlManager, _) => parquet.classified("parquet", true).compression("none"),
                     (Dialect::Mojap, ParquetCompression::Snappy) => {
                         Self { compressed: true, ..parquet.classified("parquet", true).compression("SNAPPY") }
@@ -96,7 +97,7 @@ impl Format {
             .classified("orc", true)
             .compression("none"),
             (_, DataFormat::Avro) => {
-                // the schema is in each file; glue_specific may give the one to read them by
+                // each file has its schema; `glue_specific` may give another one to read it with
                 let schema = parameters([("avro.schema.literal", "")]);
                 let classified = parameters([("avro.schema.literal", ""), ("classification", "avro")]);
                 let avro = Self::hive(
@@ -108,7 +109,7 @@ impl Format {
                 Self { storage_parameters: classified.clone(), table_parameters: classified, ..avro }
             }
             (_, DataFormat::Regex) => {
-                // a group for each column; glue_specific gives the real one
+                // a placeholder; `glue_specific` gives the real expression, with a group for each column
                 let serde = parameters([("input.regex", "(.*)"), SERIALIZATION]);
                 Self::text("org.apache.hadoop.hive.serde2.RegexSerDe", serde).classified("csv", false)
             }
@@ -130,7 +131,7 @@ impl Format {
         }
     }
 
-    /// One of Hive's own formats.
+    /// Returns one of Hive's own formats.
     fn hive(input: &str, output: &str, serialization_library: &str, serde: BTreeMap<String, String>) -> Self {
         Self {
             input_format: format!("org.apache.hadoop.hive.ql.io.{input}"),
@@ -139,7 +140,7 @@ impl Format {
         }
     }
 
-    /// Says what the files are, for Glue's own tools: of the table, and where the template has it of the storage too.
+    /// Sets the classification that Glue's own tools read, on the table and, if `of_storage`, on its storage.
     fn classified(mut self, classification: &str, of_storage: bool) -> Self {
         let classified = parameters([("classification", classification)]);
         if of_storage {

@@ -97,7 +97,7 @@ fn sensitivity_is_said_of_columns_and_its_loss_is_a_difference() {
     let glue = example::glue_table(&definition.input().unwrap(), "7");
     let mut found = TableDefinition::of(&glue);
     assert!(definition.describes(&found));
-    // what others say of a column is no difference, what we no longer say is one
+    // a parameter that others added is not a difference, one that we no longer set is
     found.storage_descriptor.columns[0].parameters.insert("crawled".into(), "x".into());
     assert!(definition.describes(&found));
     found.storage_descriptor.columns[1].parameters.insert("sensitive".into(), "true".into());
@@ -120,7 +120,7 @@ fn glue_specific_is_merged_over_the_definition() {
             "SortColumns": [{"Column": "n", "SortOrder": 1}]
         },
         "Parameters": {"projection.enabled": "true"},
-        // the same as ours is no attempt to change it
+        // our own value is accepted
         "TableType": "EXTERNAL_TABLE"
     }))
     .unwrap();
@@ -170,7 +170,7 @@ fn texts_are_cut_to_what_glue_takes() {
 
     assert_eq!(description(&"x".repeat(3000)).len(), 2048);
     assert_eq!(description("a\nb\0c"), "a\nb c");
-    // a character outside the basic plane counts twice, and is not cut in two
+    // a character outside the basic plane counts as two, and is not split
     assert_eq!(cut("🏴🏴", 3), "🏴");
     assert_eq!(cut("abc", 3), "abc");
 }

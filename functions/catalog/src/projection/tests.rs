@@ -56,7 +56,7 @@ fn each_type_says_its_values_in_its_way() {
     assert_eq!(projected(&types, &[]), BTreeMap::new());
 }
 
-/// What Athena computes of one column.
+/// Returns range, interval and unit of one column's projection; `None` if there is no projection.
 fn computed(of: ColumnType, values: &[&str]) -> Option<[String; 3]> {
     let partitions: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
     let partitions: Vec<&[&str]> = partitions.iter().map(<[&str; 1]>::as_slice).collect();
@@ -86,7 +86,7 @@ fn no_more_than_twice_the_partitions_are_computed() {
     );
     assert_eq!(computed(Date, &["2026-01-31", "2026-03-31", "2026-05-31"]), None);
     assert_eq!(computed(Date, &["1900-01-01", "2026-11-22", "2026-11-23"]), None);
-    // each column is dense, and their combinations are not
+    // each column is dense, but their combinations are not
     let types = [("day", Date), ("n", Int64)];
     let diagonal = [["2026-11-01", "1"], ["2026-11-02", "2"], ["2026-11-03", "3"]];
     let diagonal: Vec<&[&str]> = diagonal.iter().map(<[&str; 2]>::as_slice).collect();

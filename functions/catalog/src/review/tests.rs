@@ -12,7 +12,7 @@ fn partition(values: &[&str], rows: u64) -> PartitionState {
     PartitionState { values, location: "s3://curated/p/".into(), rows: Some(rows), written_by: None }
 }
 
-/// Athena's answer: a row for each partition, or for the table.
+/// Returns Athena's answer: a row for each partition, or for the table.
 fn answer(rows: &[&[Option<&str>]]) -> Vec<Vec<Option<String>>> {
     rows.iter().map(|row| row.iter().map(|value| value.map(str::to_owned)).collect()).collect()
 }
@@ -138,13 +138,13 @@ fn partitions_must_agree_each_for_itself() {
     let mut publication = example::publication("calculated");
     publication.wanted.partitions = vec![partition(&["2026-11-22"], 3), partition(&["2026-11-23"], 4)];
     let others = ("2026-01-01", "92");
-    // of a partition of earlier versions the rows may be unknown
+    // the row count of a partition of earlier versions may be unknown
     publication.wanted.rows = None;
     assert_eq!(counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "4"), others]), None);
     let problem = counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "5"), others]).unwrap();
     assert!(problem.contains("answers 5 rows in partition [\"2026-11-23\"]"), "{problem}");
     assert!(problem.contains("says 4"), "{problem}");
-    // as many rows in all, but not where they belong
+    // as many rows in total, but in the wrong partitions
     publication.wanted.rows = Some(7);
     let problem = counted(&publication, &[("2026-11-22", "3"), ("2026-11-23", "4"), others]).unwrap();
     assert!(problem.contains("answers 99 rows") && problem.contains("says 7"), "{problem}");
