@@ -1,4 +1,4 @@
-//! What must be true, whatever has happened.
+//! The invariants: conditions that must hold after every schedule.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,18 @@ use serde_json::{Value, json};
 use crate::explorer::schedule::{Error, Happened, Invocation, Schedule, Trouble};
 use crate::explorer::world::{Beginning, Rows, Seen, Table, World};
 
-/// What is not as it must be.
+/// `Err` describes a violated invariant.
 pub(super) type Problem = Result<(), String>;
 
 impl World {
-    /// Readers have seen what they may; Glue, decision and journal agree; and the next rebuild makes the tables whole.
+    /// Checks that readers have seen only allowed states, that Glue, decision and journal agree, and that the next
+    /// rebuild makes the tables complete.
     pub(super) async fn check(&self, schedule: &Schedule, happened: &Happened) -> Problem {
         self.answers(schedule, happened)?;
         self.readers(schedule, happened)?;
-        // who has died for good, or was refused, leaves it to the next one
+        // an invocation that died for good or was refused leaves the rest to the next one
         let gave_up = happened.answers.iter().any(|(who, answer)| match answer {
-            // which has put back what was before
+            // a wrong run that is refused has been reverted
             Err((kind, _)) => *who != Invocation::WRONG || kind != "BadData",
             Ok(_) => false,
         });
@@ -39,13 +40,13 @@ impl World {
                 same("going back, expected what was before", &is, &wanted)?;
                 self.agree().await
             }
-            // what is published now is the first
+            // the published run is the first one
             (Err((kind, _)), None) if kind == "NotFound" && schedule.beginning == Beginning::Empty => Ok(()),
             (back, before) => Err(format!("going back: {back:?}, from {:?}", before.is_some())),
         }
     }
 
-    /// Who may fail, and with what.
+    /// Checks that only invocations that may fail have failed, and with an expected kind.
     fn answers(&self, schedule: &Schedule, happened: &Happened) -> Problem {
         let expires = |invocation: Invocation| invocation == Invocation::Expire;
         let with_expiry = happened.answers.iter().any(|(invocation, _)| expires(*invocation));
@@ -60,18 +61,18 @@ impl World {
         };
         for (invocation, answer) in &happened.answers {
             let Err((kind, message)) = answer else { continue };
-            // two who go back go further than there is
+            // two rollbacks can go further back than there are runs
             let is_last =
                 happened.answers.iter().all(|(one, _)| matches!(one, Invocation::Previous | Invocation::First));
             let is_first = schedule.beginning == Beginning::Empty;
             let is_expected = *invocation == Invocation::WRONG && kind == "BadData"
                 || is_first && kind == "NotFound" && by_hand(*invocation)
-                // it has a table that is described no longer
+                // the first run has a table that is no longer described
                 || is_first && kind == "BadMetadata" && *invocation == Invocation::First
                 || is_last && kind == "NotFound"
                 || unlucky == Some(*invocation)
                 || with_expiry && kind == "NotFound"
-                // tables are not there meanwhile
+                // tables are missing meanwhile
                 || with_recreate && ["NotFound", "Internal", "Unavailable", "BadData"].contains(&kind.as_str());
             if !is_expected {
                 return Err(format!("{invocation:?} fails: {kind}: {message}"));
@@ -80,14 +81,14 @@ impl World {
         Ok(())
     }
 
-    /// No empty table, no mix within one, no step back.
+    /// Checks that no reader saw an empty table, a mix of runs within one table, or older rows after newer ones.
     fn readers(&self, schedule: &Schedule, happened: &Happened) -> Problem {
         let others = match schedule.trouble {
             Trouble::Meanwhile(inner) | Trouble::Dies { then: Some(inner), .. } => Some(inner),
             _ => None,
         };
         let involved: Vec<Invocation> = others.into_iter().chain([schedule.outer]).collect();
-        // tables are not there, or not yet whole
+        // tables are missing or incomplete
         if involved.contains(&Invocation::Recreate) || schedule.beginning == Beginning::Empty {
             return Ok(());
         }
@@ -114,10 +115,10 @@ impl World {
         Ok(())
     }
 
-    /// The decision is settled, Glue says the same, and that is what a query answers.
+    /// Checks that the decision is settled and that Glue and the queries' results match it.
     async fn agree(&self) -> Problem {
         let decision = self.current().await;
-        // expiry before the first run decides about none
+        // expiry before the first run makes a decision without tables
         if decision["run"].is_null() && decision["tables"] == json!([]) {
             return Ok(());
         }
@@ -127,7 +128,7 @@ impl World {
         for table in decision["tables"].as_array().unwrap() {
             self.in_glue(table).await?;
         }
-        // the first run may have been of some tables
+        // the first run may have had some of the tables only
         let decided = self.decided(&decision);
         let tables: Vec<Table> = Table::ALL.into_iter().filter(|table| decided.contains_key(table.name)).collect();
         same("expected what is decided", &decided, &self.look_at(&tables).await?)
@@ -171,7 +172,7 @@ impl World {
         Ok(())
     }
 
-    /// Every decision that was replaced is there once, and each of them was later than the one before.
+    /// Checks that the journal has every replaced decision once, and that each is later than the one before.
     async fn journal(&self) -> Problem {
         let current = self.current().await;
         let mut entries = BTreeMap::new();
@@ -199,7 +200,7 @@ impl World {
         Ok(())
     }
 
-    /// The decision to which `previous` leads.
+    /// Returns the decision to which `previous` leads.
     async fn before(&self) -> Option<Value> {
         let current = self.current().await;
         let name = current["before"].as_str()?.to_owned();
@@ -207,12 +208,12 @@ impl World {
     }
 }
 
-/// Whether somebody asks for what may not be there yet.
+/// Whether the invocation is a request by hand for a run that may not exist yet.
 fn by_hand(invocation: Invocation) -> bool {
     matches!(invocation, Invocation::Previous | Invocation::Recreate)
 }
 
-/// Whether each partition is one run's, and none is missing that all of them have.
+/// Whether each partition matches one run, and no partition that all runs have is missing.
 fn of_several(rows: &Rows, known: &[Rows]) -> bool {
     let of_one = |(partition, rows): (&String, &(u64, u64))| known.iter().any(|run| run.get(partition) == Some(rows));
     let everywhere = |partition: &&String| known.iter().all(|run| run.contains_key(*partition));

@@ -1,5 +1,6 @@
-//! The landing side: suppliers, extracts, the process stage and executions, one whole at every call of another, or dead
-//! or unanswered there. Whatever happens, no landed byte is lost, and every row is in its table once.
+//! The landing side: suppliers, extracts, the process stage and executions. At every call of one event another one runs
+//! to its end, or the process dies, loses the answer or is refused. No landed byte may be lost, and every row must be
+//! in its table once.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,38 +13,38 @@ use tests::{Api, Options, Stack, gzip};
 use crate::explorer::schedule::{Error, Place, apart};
 
 const BASE: &str = "open_data/postcodes_example";
-/// Of an extract: enough for several files.
+/// The requests of an extract: enough for several files.
 const REQUESTS: u64 = 400;
-/// Nothing takes so long.
+/// The longest wait until the pipeline is idle.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// How long another invocation is waited for while one is held: what it asks for may wait for that.
+/// The longest wait for another event while a call is held. That event may itself wait for the held call.
 const MEANWHILE: Duration = Duration::from_secs(8);
 
-/// What can be going on.
+/// An event that can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
     /// A supplier's file lands.
     Lands,
-    /// Another file under the same key does.
+    /// A different file lands under the same key.
     OtherLands,
-    /// The same file does without its folder.
+    /// The same file lands without its partition folder.
     LooseLands,
-    /// A file that is to be processed does.
+    /// A file that needs processing lands.
     MessyLands,
-    /// A source is fetched.
+    /// extract fetches a source.
     Extract,
-    /// The same once more, at another time.
+    /// extract fetches the source again, for another scheduled time.
     NextExtract,
-    /// Somebody has validate look at all of land.
+    /// Somebody has validate sweep land.
     Sweep,
-    /// Raw files are processed.
+    /// curate processes raw files.
     Process,
     /// The state machine runs.
     Execution,
 }
 
 impl Event {
-    /// Those at whose calls something happens.
+    /// The events whose calls are interrupted.
     pub(super) const OUTER: [Self; 5] = [Self::Lands, Self::LooseLands, Self::MessyLands, Self::Extract, Self::Process];
     const INNER: [Self; 9] = [
         Self::Lands,
@@ -57,7 +58,7 @@ impl Event {
         Self::Execution,
     ];
 
-    /// The functions that it keeps busy.
+    /// Returns the functions whose calls are interrupted.
     fn functions(self) -> &'static [&'static str] {
         match self {
             Self::Extract => &["extract", "validate"],
@@ -66,7 +67,7 @@ impl Event {
         }
     }
 
-    /// Key and bytes of what it puts into land.
+    /// Returns key and bytes of the file that the event puts into land.
     fn file(self) -> Option<(String, Vec<u8>)> {
         match self {
             Self::Lands => Some((visits(2), gzip("{\"n\":2}\n{\"n\":2}\n"))),
@@ -78,7 +79,7 @@ impl Event {
     }
 }
 
-/// What happens at a call.
+/// A fault, or another event, at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     Meanwhile(Event),
@@ -91,13 +92,13 @@ impl Trouble {
     fn all() -> Vec<Self> {
         let meanwhile = Event::INNER.into_iter().map(Self::Meanwhile);
         let dies = ["before", "after"].map(|when| Self::Dies { when });
-        // five attempts of a client make one of an invocation
+        // five failures use up all attempts of a client within one invocation
         let refused = [1, 5].map(|times| Self::Refused { error: Error::Internal, times });
         meanwhile.chain(dies).chain([Self::Lost]).chain(refused).collect()
     }
 }
 
-/// What is tried.
+/// An event, one of its calls, and the trouble at that call.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     outer: Event,
@@ -112,7 +113,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// A pipeline with a file and an extract in its tables, and a raw file that waits.
+/// A pipeline with a file of each of two datasets in its tables, and a third file in raw that is not processed yet.
 pub(super) struct Landing {
     stack: Stack,
     beginning: String,
@@ -130,7 +131,7 @@ impl Landing {
         landing.stack.land(&visits(1), gzip("{\"n\":1}\n")).await;
         landing.stack.land(&orders(1), b"id,name\n1,Bar\n".to_vec()).await;
         landing.quiet().await.unwrap();
-        // what a validate before has left
+        // an earlier invocation of validate has left this
         let bytes = b"id,name\n3,Cam\n".to_vec();
         landing.stack.put_history(&orders(3), bytes.clone()).await;
         let put = landing.stack.s3.put_object().bucket(landing.stack.bucket("raw")).key(orders(3));
@@ -139,7 +140,7 @@ impl Landing {
         landing
     }
 
-    /// Every schedule of an event.
+    /// Lists every schedule of an event.
     pub(super) async fn schedules(&self, outer: Event) -> Vec<Schedule> {
         self.stack.restore(&self.beginning).await;
         for function in outer.functions() {
@@ -160,7 +161,7 @@ impl Landing {
         schedules
     }
 
-    /// Runs a schedule from the beginning; what is not as it must be.
+    /// Runs a schedule from the beginning. The error describes a violated condition.
     pub(super) async fn try_out(&self, schedule: &Schedule) -> Result<(), String> {
         self.stack.restore(&self.beginning).await;
         let before: BTreeSet<String> = self.stack.executions().await.into_iter().map(|(name, _)| name).collect();
@@ -173,7 +174,7 @@ impl Landing {
                 let ended = Cell::new(false);
                 let outer = async {
                     let answer = self.start(schedule.outer).await;
-                    // what it has put into land goes on by itself
+                    // the file that it has put into land is processed asynchronously
                     ended.set(schedule.outer.file().is_none());
                     answer
                 };
@@ -219,7 +220,7 @@ impl Landing {
         self.check(&events).await
     }
 
-    /// Asks for something, and again as the platform does.
+    /// Starts an event. A function that fails is invoked up to three times, as the platform does.
     async fn start(&self, event: Event) -> Result<(), String> {
         if let Some((key, bytes)) = event.file() {
             self.stack.land(&key, bytes).await;
@@ -245,11 +246,11 @@ impl Landing {
         answer.map(drop).map_err(|failure| format!("{event:?}: {failure:?}"))
     }
 
-    /// Something else, as far as it comes.
+    /// Starts another event and waits until it ends, for at most [`MEANWHILE`].
     async fn meanwhile(&self, event: Event) -> Result<(), String> {
         let started = Instant::now();
         let running = self.start(event);
-        // an extract is waited for: its request would be cut
+        // wait for an extract to end: dropping its future would cancel the request
         running.await?;
         let pending = async || match event.file() {
             Some((key, _)) => self.stack.keys("land").await.contains(&key),
@@ -265,10 +266,10 @@ impl Landing {
         self.stack.executions().await.iter().any(|(_, status)| status == "RUNNING")
     }
 
-    /// Waits until nothing goes on, and nothing is in land.
+    /// Waits until nothing runs and land is empty.
     async fn quiet(&self) -> Result<(), String> {
         let started = Instant::now();
-        // an event that is to be tried again is nowhere to be seen for some tenths of a second
+        // an event that waits for its retry is invisible for some tenths of a second
         let mut times = 0;
         loop {
             let mut going_on: Vec<String> = self.stack.keys("land").await;
@@ -317,7 +318,7 @@ impl Landing {
                 return Err(format!("history has {versions} versions of {key}"));
             }
         }
-        // and every row in its table, once
+        // every row is in its table, once
         let of = |table: &str| history.keys().filter(|key| key.contains(&format!("/{table}/"))).count() as u64;
         let mut visits = 0;
         for (key, bytes) in history.iter().filter(|(key, _)| key.contains("/visits/")) {
@@ -327,7 +328,7 @@ impl Landing {
             }
             visits += rows;
         }
-        // a file in a folder is only taken for one that came without where it was there first
+        // a file without a folder counts as repeated only if the same file in a folder was there first
         let same = [Event::Lands, Event::LooseLands];
         if same.iter().all(|event| events.contains(event)) && ![3, 5].contains(&visits) {
             return Err(format!("a file that landed twice: {visits} rows of visits in {:?}", history.keys()));
@@ -335,7 +336,7 @@ impl Landing {
         if events.contains(&Event::MessyLands) && of("orders") != 3 {
             return Err(format!("{} files of orders", of("orders")));
         }
-        // a file that is processed by hand is built with the next one
+        // a file that was processed by hand reaches its table with the next rebuild
         if events.contains(&Event::Process) {
             self.stack.start_execution("{}").await;
             self.quiet().await?;
@@ -356,7 +357,7 @@ impl Landing {
                 return Err(format!("random_postcodes: {found:?} of {REQUESTS} requests"));
             }
         }
-        // what waits in raw was never asked for where nothing was promoted
+        // if nothing was promoted, nothing has requested to process the waiting file
         if self.stack.keys("raw").await.is_empty() {
             let found = self.stack.ask(&format!("SELECT COUNT(*), COUNT(DISTINCT id) FROM {database}.orders")).await?;
             let rows = of("orders").to_string();

@@ -1,7 +1,9 @@
-//! The schedule explorer: every pair of invocations that can overlap, one whole at every call of the other; and each of
-//! them dead, unanswered or refused at every call. Then retries run, and what must be true is checked ([`invariants`]).
+//! The schedule explorer. For every pair of invocations that can overlap, it runs one to its end at every call of the
+//! other. It also makes each of them die, lose the answer or be refused at every call. Then retries run, and
+//! [`invariants`] checks the result.
 //!
-//! `make test` takes a few, others each day; `make explore` takes as many as are asked for (docs/testing.md).
+//! `make test` takes a few schedules, different ones each day. `make explore` takes as many as requested
+//! (docs/testing.md).
 
 mod invariants;
 mod landing;
@@ -14,7 +16,7 @@ use landing::{Event, Landing};
 use schedule::{Error, Invocation, Place, Schedule, Trouble};
 use world::{Beginning, World};
 
-/// What can happen at a call.
+/// Lists everything that can happen at a call.
 fn troubles() -> Vec<Trouble> {
     let mut troubles: Vec<Trouble> = Invocation::ALL.into_iter().map(Trouble::Meanwhile).collect();
     for when in ["before", "after"] {
@@ -47,7 +49,7 @@ fn number(variable: &str) -> Option<u64> {
     setting(variable)?.parse().ok()
 }
 
-/// Runs schedules and gives the lines of those that ended wrong.
+/// Runs schedules and returns a description of each that violated an invariant.
 async fn explore(world: &World, schedules: &[Schedule]) -> Vec<String> {
     let mut problems = Vec::new();
     for (n, schedule) in schedules.iter().enumerate() {
@@ -67,18 +69,19 @@ async fn explore(world: &World, schedules: &[Schedule]) -> Vec<String> {
     problems
 }
 
-/// The seed: the same one each time, unless another is asked for.
+/// Returns the seed: `EXPLORE_SEED`, or 1.
 fn seed() -> u64 {
     number("EXPLORE_SEED").unwrap_or(1)
 }
 
-/// How many schedules of each of so many are taken where that is asked for.
+/// Returns the number of schedules to take for each of `many` invocations or events. `EXPLORE` sets the total, 100 by
+/// default.
 fn of_each(many: usize) -> usize {
     let asked = setting("EXPLORE").unwrap_or_default();
     if asked == "all" { usize::MAX } else { asked.parse::<usize>().unwrap_or(100).div_ceil(many) }
 }
 
-/// Some of what can happen to each of some: which, the seed says.
+/// A random selection of schedules. The seed determines it.
 struct Sample {
     seed: u64,
     random: fastrand::Rng,
@@ -128,7 +131,8 @@ impl Sample {
     }
 }
 
-/// Where what can begin. The first run has a table that is described no longer: it can only come back.
+/// Lists every invocation at every beginning at which it is possible. The first run has a table that is no longer
+/// described, so it can only be rolled back to.
 fn beginnings() -> Vec<(Beginning, Invocation)> {
     let published = Invocation::ALL.into_iter().map(|outer| (Beginning::Published, outer));
     let first = Invocation::ALL.into_iter().filter(|outer| *outer != Invocation::First);

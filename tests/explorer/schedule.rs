@@ -1,5 +1,5 @@
-//! A schedule: an invocation, the call of it at which something happens, and what that is. Whoever fails is tried again
-//! as the platform does.
+//! A schedule: an invocation, one of its calls, and the trouble at that call. A failed invocation is retried as the
+//! platform does.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -9,39 +9,39 @@ use serde_json::{Value, json};
 
 use crate::explorer::world::{Beginning, Seen, World};
 
-/// An answer, or error type and message.
+/// An answer, or an error's type and message.
 pub(super) type Answer = Result<Value, (String, String)>;
 
-/// What can be going on.
+/// An invocation that can overlap with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Invocation {
-    /// An execution of the state machine is at its catalog: with a run that was built before.
+    /// An execution of the state machine publishes a run that was built before.
     Publish(&'static str),
-    /// Somebody goes back.
+    /// Somebody rolls back to the previous decision.
     Previous,
-    /// Somebody goes back to the first run.
+    /// Somebody rolls back to the first run.
     First,
-    /// Somebody goes forward.
+    /// Somebody publishes the latest run.
     Latest,
-    /// Somebody drops a table that the metadata doesn't describe any more.
+    /// Somebody drops a table that the metadata no longer describes.
     Drop,
-    /// Somebody makes all of it again.
+    /// Somebody recreates the database.
     Recreate,
-    /// What nobody needs is deleted.
+    /// Runs that nothing needs any more expire.
     Expire,
     /// An execution of the state machine.
     Rebuild,
-    /// One that builds everything from all files.
+    /// An execution that builds everything from all files.
     FromScratch,
-    /// One of some tables.
+    /// An execution for some of the tables.
     Some,
 }
 
 impl Invocation {
-    /// One with a run whose manifest says what isn't so.
+    /// Publishes a run whose manifest has wrong row counts.
     pub(super) const WRONG: Self = Self::Publish("wrong");
 
-    /// All.
+    /// All invocations.
     pub(super) const ALL: [Self; 15] = [
         Self::Publish("older"),
         Self::WRONG,
@@ -60,19 +60,19 @@ impl Invocation {
         Self::Some,
     ];
 
-    /// Whether a reader may see older rows than before.
+    /// Whether a reader may see older rows after newer ones.
     pub(super) fn goes_back(self) -> bool {
-        // a run as of a moment is the newest one, of the fewest files, and from scratch is what it leaves
+        // an as-of run is the newest run but has the fewest files, and it replaces every table completely
         matches!(self, Self::Previous | Self::First | Self::Latest | Self::Drop | Self::Publish("as_of" | "wrong"))
     }
 
-    /// Whether whoever has asked asks again after a crash or a refusal that may pass. Who goes back once more goes
-    /// further.
+    /// Whether the caller repeats the invocation after a crash or a transient refusal. Repeating a rollback would go
+    /// one step further back.
     fn is_repeated(self) -> bool {
         self != Self::Previous
     }
 
-    /// The functions that it invokes.
+    /// Returns the functions that it invokes.
     pub(super) fn functions(self) -> &'static [&'static str] {
         match self {
             Self::Rebuild | Self::FromScratch | Self::Some => &["curate", "catalog"],
@@ -81,7 +81,7 @@ impl Invocation {
     }
 }
 
-/// A call: the how-many-th of an operation by a function.
+/// A call: the function, the operation, and the count of that operation within the invocation, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub function: &'static str,
@@ -89,20 +89,20 @@ pub(super) struct Place {
     pub at_call: u64,
 }
 
-/// What happens at a call.
+/// A fault, or another invocation, at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// Another invocation runs whole before the call takes effect.
+    /// Another invocation runs to its end before the call takes effect.
     Meanwhile(Invocation),
-    /// The process dies before the call takes effect, or after it did; and before it is tried again another one runs.
+    /// The process dies before or after the call takes effect. `then` runs before the retry.
     Dies { when: &'static str, then: Option<Invocation> },
-    /// The answer is lost.
+    /// The call takes effect, but its answer is lost.
     Lost,
-    /// The call is refused, as often as it is made; or only so often that the client gets over it.
+    /// The call is refused `times` times: once, so that the client's retry succeeds, or every time.
     Refused { error: Error, times: u64 },
 }
 
-/// A kind of error.
+/// A kind of refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Error {
     Throttled,
@@ -111,7 +111,7 @@ pub(super) enum Error {
 }
 
 impl Error {
-    /// As the operation's service says it.
+    /// Returns the error's name and HTTP status in the operation's service.
     pub(super) fn of(self, operation: &str) -> (&'static str, u16) {
         let is_s3 = operation.contains("Object")
             || operation.contains("Upload")
@@ -129,7 +129,7 @@ impl Error {
     }
 }
 
-/// What is tried.
+/// An invocation, one of its calls, and the trouble at that call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Schedule {
     pub beginning: Beginning,
@@ -146,19 +146,19 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// What has happened.
+/// The observations of one run of a schedule.
 #[derive(Default)]
 pub(super) struct Happened {
     /// Whether the call was made.
     pub reached: bool,
-    /// What readers saw, in order.
+    /// The results of readers' queries, in order.
     pub seen: Vec<Result<Seen, String>>,
-    /// What was answered, in order of the ends.
+    /// The answers, in the order in which invocations ended.
     pub answers: Vec<(Invocation, Answer)>,
 }
 
-/// The calls of an operation that are not like others. A query's state is asked for as often as it takes, and of many
-/// files that expire each goes like the one before.
+/// Selects the calls of an operation that differ from each other. The number of polls of a query's state varies, and of
+/// many files that expire each is deleted like the one before.
 pub(super) fn apart(operation: &str, calls: u64) -> BTreeSet<u64> {
     match operation {
         "GetQueryExecution" => [1].into(),
@@ -168,7 +168,7 @@ pub(super) fn apart(operation: &str, calls: u64) -> BTreeSet<u64> {
 }
 
 impl World {
-    /// The calls of an invocation to which nothing happens.
+    /// Lists the calls of an undisturbed invocation.
     pub(super) async fn places(&self, beginning: Beginning, invocation: Invocation) -> Vec<Place> {
         self.begin(beginning).await;
         for function in invocation.functions() {
@@ -187,7 +187,7 @@ impl World {
         places
     }
 
-    /// Runs a schedule from the beginning.
+    /// Runs a schedule from its beginning.
     pub(super) async fn try_out(&self, schedule: &Schedule) -> Happened {
         self.begin(schedule.beginning).await;
         let happened = RefCell::new(Happened::default());
@@ -269,7 +269,7 @@ impl World {
         self.run_before_it_is_repeated(invocation, async || {}).await
     }
 
-    /// The same, and something else before any function is invoked again.
+    /// Runs an invocation as the platform does, and `before` each time before a function is invoked again.
     async fn run_before_it_is_repeated(&self, invocation: Invocation, before: impl AsyncFn()) -> Answer {
         let by_hand = match invocation {
             Invocation::Publish(run) => {
@@ -291,8 +291,8 @@ impl World {
         self.task("catalog", by_hand, times, &before).await
     }
 
-    /// The state machine from curate on, or from catalog with what curate has answered. As infra/pipeline.asl.json has
-    /// it.
+    /// Runs the state machine from curate on, or from catalog on if curate's answer is given, with the retries of
+    /// infra/pipeline.asl.json.
     async fn execution(&self, request: Value, mut built: Option<Value>, before: impl AsyncFn()) -> Answer {
         let request = self.request(request);
         let mut again = 0;

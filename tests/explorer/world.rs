@@ -1,5 +1,5 @@
-//! The world in which schedules run: tables of every mode, some runs, published or on their way, and a snapshot of all
-//! that.
+//! The state in which schedules begin: tables of every mode, some published runs, some unpublished ones, and a snapshot
+//! of all of that.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,15 +9,14 @@ use aws_sdk_lambda::types::Environment;
 use serde_json::{Value, json};
 use tests::{Options, Stack, gzip};
 
-/// The days of the rows of each file, a row a day.
+/// The days of each file's rows, one row per day.
 const FILES: [&[u64]; 4] = [&[1, 2], &[2, 3], &[1, 3, 5], &[2, 4]];
-/// Which snapshot all runs make.
+/// The snapshot date of all runs.
 const SNAPSHOT_DATE: &str = "2026-11-25";
 
-/// A table, and what its partitions are.
+/// A curated table, its mode and its partition column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Table {
-    /// Its name.
     pub name: &'static str,
     mode: &'static str,
     partition: Option<&'static str>,
@@ -37,12 +36,13 @@ impl Table {
         Self { name: "daily", mode: "partition", partition: Some("snapshot"), projected: false, copied: false },
     ];
 
-    /// Whether a publication takes more than one call of Glue to show.
+    /// Whether a publication of the table takes several Glue calls to become visible.
     pub(super) fn moves_in_steps(self) -> bool {
         self.partition == Some("day") && !self.projected
     }
 
-    /// The rows of a partition, or of the table where it has none, in a run of these files: how many, and their sum.
+    /// Returns the number of rows, and their sum, of a partition in a run of these files, or of the whole table if it
+    /// has no partitions.
     fn rows(self, files: &BTreeSet<usize>, partition: &str) -> (u64, u64) {
         let day = self.partition.filter(|column| *column == "day").map(|_| partition.parse::<u64>().unwrap());
         let of_file =
@@ -53,7 +53,7 @@ impl Table {
             .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
-    /// The partitions in a run of these files.
+    /// Returns the partitions in a run of these files.
     fn partitions(self, files: &BTreeSet<usize>) -> BTreeSet<String> {
         match self.partition {
             None => [String::new()].into(),
@@ -62,7 +62,7 @@ impl Table {
         }
     }
 
-    /// What a query is to answer of a run of these files.
+    /// Returns the expected result of a query for a run of these files.
     pub(super) fn all(self, files: &BTreeSet<usize>) -> Rows {
         self.partitions(files).into_iter().map(|partition| (partition.clone(), self.rows(files, &partition))).collect()
     }
@@ -75,40 +75,40 @@ impl Table {
     }
 }
 
-/// What each row of a file counts in a sum: so that the sum tells how often each file is in it.
+/// Returns the value that each row of a file adds to the sum, chosen so that the sum shows how often each file is
+/// included.
 fn weight(file: usize) -> u64 {
     16_u64.pow(file as u32 - 1)
 }
 
-/// What a query answers: by partition, the number of rows and their sum.
+/// A query's result: by partition, the number of rows and their sum.
 pub(super) type Rows = BTreeMap<String, (u64, u64)>;
-/// The same, of each table.
+/// The result for each table.
 pub(super) type Seen = BTreeMap<&'static str, Rows>;
 
-/// Where schedules begin.
+/// The state from which a schedule begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
-    /// Two runs are published, one after the other.
+    /// Two runs were published, one after the other.
     Published,
-    /// Nothing is: neither a decision nor a database.
+    /// Nothing was published: there is neither a decision nor a database.
     Empty,
 }
 
-/// A stack at the beginning of all schedules.
+/// A stack with snapshots of both beginnings.
 pub(super) struct World {
-    /// The pipeline.
     pub stack: Stack,
     beginnings: [String; 2],
-    /// What is in each run, by its name.
+    /// The files in each run, by run id.
     runs: RefCell<BTreeMap<String, BTreeSet<usize>>>,
-    /// Curate's answers, of runs that are not published yet.
+    /// The answers of curate for runs that are not published yet.
     pub built: BTreeMap<&'static str, Value>,
-    /// The first run that was published.
+    /// The first published run.
     pub first: String,
 }
 
 impl World {
-    /// Two runs are published; others are built: one and a newer one, one that is wrong, and so on.
+    /// Publishes two runs and builds others without publishing them: an older and a newer one, a wrong one, and so on.
     pub(super) async fn new(name: &str) -> Self {
         let metadata = metadata();
         let stack =
@@ -130,7 +130,7 @@ impl World {
         std::fs::remove_file(world.stack.metadata().join("curated/obsolete.json")).unwrap();
         std::fs::remove_file(world.stack.metadata().join("curated/obsolete.sql")).unwrap();
         restart(&world.stack).await;
-        // S3 knows when a file came to the second
+        // S3 reports the time of a write to the second
         tokio::time::sleep(Duration::from_millis(1100)).await;
         world.land(2).await;
         let second = world.build(json!({}), 2).await;
@@ -153,12 +153,12 @@ impl World {
         world
     }
 
-    /// All as it was at first.
+    /// Restores the beginning.
     pub(super) async fn begin(&self, beginning: Beginning) {
         self.stack.restore(&self.beginnings[beginning as usize]).await;
     }
 
-    /// Takes away what says that anything is published, and what shows it.
+    /// Deletes the decision and the journal, and the database that shows the published tables.
     async fn unpublish(&self) {
         self.stack.glue.delete_database().name(self.stack.database()).send().await.unwrap();
         for key in self.stack.keys("curated").await.into_iter().filter(|key| key.contains("/_publications/")) {
@@ -179,7 +179,7 @@ impl World {
         built
     }
 
-    /// Has a run's manifest say of two tables what nobody will count.
+    /// Gives two tables of a run's manifest wrong row counts.
     async fn spoil(&self, built: &Value) {
         let key = built["manifest"]["key"].as_str().unwrap();
         let mut manifest = self.stack.read_json("curated", key).await;
@@ -192,23 +192,23 @@ impl World {
         put.body(manifest.to_string().into_bytes().into()).send().await.unwrap();
     }
 
-    /// The request of a rebuild.
+    /// Adds the snapshot date to a rebuild's request.
     pub(super) fn request(&self, mut request: Value) -> Value {
         request["snapshot_date"] = SNAPSHOT_DATE.into();
         request
     }
 
-    /// The files of which a run is made; every one where it isn't one of the beginning.
+    /// Returns the files of a run: those recorded for it, or all files if a schedule built it.
     fn files_of(&self, run: &str) -> BTreeSet<usize> {
         self.runs.borrow().get(run).cloned().unwrap_or_else(|| (1..=FILES.len()).collect())
     }
 
-    /// What there is to be in the end.
+    /// Returns the expected final state.
     pub(super) fn everything(&self) -> Seen {
         Table::ALL.iter().map(|table| (table.name, table.all(&(1..=FILES.len()).collect()))).collect()
     }
 
-    /// What a table may answer, from the oldest run to the newest.
+    /// Returns every result that a table may have, from the fewest files to the most.
     pub(super) fn known(&self, table: Table) -> Vec<Rows> {
         let mut files: Vec<BTreeSet<usize>> = self.runs.borrow().values().cloned().collect();
         files.sort_by_key(BTreeSet::len);
@@ -216,7 +216,7 @@ impl World {
         files.iter().map(|files| table.all(files)).collect()
     }
 
-    /// What the decision says that a table answers.
+    /// Returns the result of each table according to a decision.
     pub(super) fn decided(&self, decision: &Value) -> Seen {
         let mut seen = Seen::new();
         for table in Table::ALL {
@@ -237,12 +237,12 @@ impl World {
         seen
     }
 
-    /// What all tables answer.
+    /// Queries all tables.
     pub(super) async fn look(&self) -> Result<Seen, String> {
         self.look_at(&Table::ALL).await
     }
 
-    /// What these tables answer.
+    /// Queries these tables.
     pub(super) async fn look_at(&self, tables: &[Table]) -> Result<Seen, String> {
         let queries: Vec<String> = tables.iter().map(|table| table.sql(self.stack.database())).collect();
         let mut seen: Seen = tables.iter().map(|table| (table.name, Rows::new())).collect();
@@ -253,7 +253,7 @@ impl World {
         Ok(seen)
     }
 
-    /// What is published; null where nothing was.
+    /// Returns the current decision, or null if nothing was published.
     pub(super) async fn current(&self) -> Value {
         let key = "explored/_publications/current.json";
         if self.stack.keys("curated").await.iter().any(|there| there == key) {
@@ -264,12 +264,12 @@ impl World {
     }
 }
 
-/// A table of a decision.
+/// Finds a table in a decision.
 pub(super) fn find<'a>(decision: &'a Value, name: &str) -> Option<&'a Value> {
     decision["tables"].as_array()?.iter().find(|table| table["table"] == name)
 }
 
-/// The run in the location of a table or of a partition.
+/// Returns the run in the location of a table or partition.
 fn run_of(decided: &Value) -> String {
     let location = decided["location"].as_str().unwrap();
     location.trim_start_matches("s3://").split('/').nth(3).unwrap().to_owned()
@@ -279,7 +279,7 @@ fn key(file: usize) -> String {
     format!("open_data/postcodes_example/visits/file_land_timestamp={file}/visits_{file}.jsonl.gz")
 }
 
-/// Tables of every mode, and one of which the metadata is taken away later.
+/// Metadata of tables of every mode, and of `obsolete`, whose metadata is deleted later.
 fn metadata() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| tests::write(folder.path(), path, text);
@@ -315,7 +315,7 @@ fn metadata() -> tempfile::TempDir {
     folder
 }
 
-/// Catalog reads metadata when it starts. Runs expire at once.
+/// Makes curate and catalog read the metadata again, and lets runs expire at once.
 async fn restart(stack: &Stack) {
     for function in ["curate", "catalog"] {
         let name = stack.function(function);
