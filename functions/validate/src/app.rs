@@ -1,4 +1,4 @@
-//! The function, set up: what every invocation works with.
+//! The function's set-up: settings, metadata, rules and clients, shared by all invocations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::notify::Notify;
 use crate::promote::Areas;
 use crate::rebuild::{Rebuild, StateObject};
 
-/// The function.
+/// Settings, metadata, rules and clients, which every invocation uses.
 #[derive(Debug)]
 pub struct App {
     pub(crate) areas: Areas,
@@ -24,7 +24,7 @@ pub struct App {
     pub(crate) datasets: BTreeMap<String, Arc<Dataset>>,
 }
 
-/// Where in the bucket of reports it is written down which rebuild has its turn.
+/// Returns the key, in the reports bucket, of the object that records which rebuild has its turn.
 fn turn_key(base_folder: &str) -> String {
     match base_folder.trim_matches('/') {
         "" => "rebuilds/turn.json".into(),
@@ -36,7 +36,7 @@ impl App {
     /// Sets the function up from its environment and metadata.
     ///
     /// # Errors
-    /// All that is wrong with settings and metadata.
+    /// All errors in settings and metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
         let land = boot.env.text(env::LAND_BUCKET);
         let base_folder = boot.env.text(env::BASE_FOLDER);

@@ -1,4 +1,4 @@
-//! All checks of one file: its key and size, and every row of it, read once.
+//! All checks of one file: its name, its size, and every row in a single read.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,19 @@ use crate::rules::{Rules, anchored};
 /// Larger files take longer than a function may run. extract closes its files at 1 GB.
 const MAXIMUM_FILE_BYTES: u64 = 5_000_000_000;
 
-/// A raw table with its rules, made once.
+/// A raw table with its compiled rules.
 #[derive(Debug)]
 pub(crate) struct Dataset {
-    /// The description.
+    /// The table's description.
     pub table: Table,
     rules: Rules,
     file_name: Option<Regex>,
-    /// As it was before a time, the first one first.
+    /// The table as it was before each given time, the earliest first.
     earlier: Vec<(u64, Dataset)>,
 }
 
 impl Dataset {
-    /// Fails with everything in the metadata that cannot be checked.
+    /// Compiles a table's rules. Fails with everything in its metadata that cannot be checked.
     pub(crate) fn new(table: Table) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let rules = Rules::new(&table, &mut problems);
@@ -57,7 +57,7 @@ impl Dataset {
         if problems.is_empty() { Ok(Self { table, rules, file_name, earlier }) } else { Err(problems) }
     }
 
-    /// Whether a file is called as it should be.
+    /// Checks a file's name.
     pub(crate) fn check_name(&self, key: &LandKey) -> Option<Violation> {
         let wrong = match (&self.file_name, &self.table.checks.file_name_pattern) {
             (Some(regex), Some(pattern)) => (!regex.is_match(&key.file_name))
@@ -67,7 +67,7 @@ impl Dataset {
         wrong.map(|expected| Violation::whole("file_name", expected))
     }
 
-    /// Whether a file is as large as it should be.
+    /// Checks a file's size.
     pub(crate) fn check_size(&self, bytes: u64) -> Option<Violation> {
         let checks = &self.table.checks;
         let (rule, expected) = if bytes == 0 && checks.minimum_bytes > 0 {
@@ -84,8 +84,8 @@ impl Dataset {
         Some(Violation::whole(rule, expected))
     }
 
-    /// Reads a file to its end, or as far as it goes, and applies every rule. Fails only when the bytes cannot be
-    /// fetched, or there is no room for what must be remembered of them: that says nothing about the file.
+    /// Reads a file to its end, or as far as it can be read, and applies every rule. Fails only if the bytes cannot be
+    /// fetched, or if there is no room to remember unique values. Neither says anything about the file.
     pub(crate) fn check_rows(&self, input: impl Into<Input>, key: &LandKey) -> Result<Findings, Failure> {
         let landed = key.file_land_timestamp;
         if let Some((_, then)) = self.earlier.iter().find(|(before, _)| landed.is_some_and(|landed| landed < *before)) {
@@ -116,7 +116,7 @@ impl Dataset {
         }));
         failures.extend(tallies.broken(read.rows)?);
         if whole {
-            // of a file that cannot be read to its end nobody knows the rows
+            // the row count is unknown if the file cannot be read to its end
             failures.extend(self.row_count(read.rows));
         }
         let drift = Drift::new(&self.table, &read, &empty);
@@ -132,7 +132,7 @@ impl Dataset {
         }
     }
 
-    /// Where columns may be missing and others may be there, a file of another table would pass as rows of nulls.
+    /// If missing and unexpected columns are allowed, a file of another table would pass as rows of nulls.
     fn foreign(&self, drift: &Drift) -> Option<Violation> {
         let none = drift.gone.len() == self.table.data_columns().len();
         (none && self.table.checks.allow_missing_columns)
@@ -154,7 +154,7 @@ fn expected(which: &str, bound: u64, found: u64, thing: &str) -> String {
     format!("expected at {which} {}, found {}", counted(bound, thing), grouped(found))
 }
 
-/// Every raw table with its rules. Fails with everything in the metadata that cannot be checked.
+/// Compiles the rules of every raw table. Fails with everything in the metadata that cannot be checked.
 pub(crate) fn datasets(metadata: &MetaData) -> Result<BTreeMap<String, Arc<Dataset>>, Problems> {
     let mut problems = Problems::default();
     let mut datasets = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The values of a batch's column, one by one or all at once. Nulls have none.
+//! Iteration over the values of a column of a record batch. Nulls are skipped.
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
@@ -6,7 +6,7 @@ use arrow::datatypes::{
     Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
 
-/// Every value with its row.
+/// Calls `value` for every value with its row.
 pub(crate) fn each<T: ArrowPrimitiveType>(array: &dyn Array, mut value: impl FnMut(usize, T::Native)) {
     let Some(array) = array.as_primitive_opt::<T>() else { return };
     let values = array.values().iter().enumerate();
@@ -16,7 +16,7 @@ pub(crate) fn each<T: ArrowPrimitiveType>(array: &dyn Array, mut value: impl FnM
     }
 }
 
-/// Every text with its row.
+/// Calls `value` for every text with its row.
 pub(crate) fn each_text(array: &dyn Array, mut value: impl FnMut(usize, &str)) {
     let Some(array) = array.as_string_opt::<i32>() else { return };
     if array.null_count() == 0 {
@@ -27,7 +27,8 @@ pub(crate) fn each_text(array: &dyn Array, mut value: impl FnMut(usize, &str)) {
     }
 }
 
-/// Every whole number, decimal and timestamp (in units of its last digit), day and boolean (0 and 1) with its row.
+/// Calls `value` for every integer, decimal, timestamp, date and boolean with its row. Decimals and timestamps are in
+/// units of their last digit, dates are in days, and booleans are 0 and 1.
 pub(crate) fn each_whole(array: &dyn Array, mut value: impl FnMut(usize, i128)) {
     match array.data_type() {
         DataType::Int8 => each::<Int8Type>(array, |row, found| value(row, found.into())),
@@ -53,7 +54,7 @@ pub(crate) fn each_whole(array: &dyn Array, mut value: impl FnMut(usize, i128)) 
     }
 }
 
-/// Every floating-point number with its row.
+/// Calls `value` for every floating-point number with its row.
 pub(crate) fn each_number(array: &dyn Array, mut value: impl FnMut(usize, f64)) {
     match array.data_type() {
         DataType::Float32 => each::<Float32Type>(array, |row, found| value(row, found.into())),

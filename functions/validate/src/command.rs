@@ -1,5 +1,5 @@
-//! The function's own checks on a file of this machine, for the person who has to repair it or who is about to send it:
-//! what `landfall validate` and `landfall check` do.
+//! The function's own checks on a local file, for a person who repairs it or is about to send it. `landfall validate`
+//! and `landfall check` use them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,36 +16,36 @@ use crate::check::{Dataset, datasets};
 use crate::local::{LocalFile, examine, local_key};
 use crate::report::{Report, Violation};
 
-/// What is asked about a file.
+/// A request to check a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The file.
+    /// The local file.
     pub file: PathBuf,
-    /// The raw table; found by the file's name where it is not named.
+    /// The raw table; if `None`, it is derived from the key or from the file's name.
     pub table: Option<String>,
-    /// The metadata.
+    /// The metadata folder.
     pub meta_data: PathBuf,
     /// The key under which the file is to land: its name is checked too.
     pub key: Option<String>,
 }
 
-/// What is said of a file.
+/// The result of checking a file.
 #[derive(Debug)]
 pub struct Checked {
-    /// Whether it passes.
+    /// Whether the file satisfies all rules.
     pub passed: bool,
-    /// For people.
+    /// The report as text for a terminal.
     pub text: String,
     /// The report as the function writes it.
     pub json: String,
-    /// Of the metadata.
+    /// Warnings about the metadata.
     pub warnings: Vec<String>,
 }
 
-/// Checks a file exactly as the function checks one that lands. `read` is told of the bytes as they are read.
+/// Checks a file exactly as the function checks one that lands. `read` counts the bytes as they are read.
 ///
 /// # Errors
-/// Where it cannot be found out.
+/// If the metadata is invalid, the table cannot be determined, or the file cannot be read.
 pub fn check(request: &Request, read: &Arc<AtomicU64>) -> Result<Checked, String> {
     let metadata = MetaData::read(&request.meta_data).map_err(|problems| problems.to_string())?;
     let report = report_on(request, &metadata, read)?;
@@ -58,10 +58,10 @@ pub fn check(request: &Request, read: &Arc<AtomicU64>) -> Result<Checked, String
     })
 }
 
-/// Reads all metadata, and tries every rule of it; returns what it has read and its warnings.
+/// Reads all metadata and prepares every rule. Returns a summary and the warnings.
 ///
 /// # Errors
-/// All that is wrong.
+/// All errors in the metadata.
 pub fn check_metadata(folder: &Path) -> Result<(String, Vec<String>), String> {
     let metadata = MetaData::read(folder).map_err(|problems| problems.to_string())?;
     datasets(&metadata).map_err(|problems| problems.to_string())?;
@@ -109,7 +109,7 @@ fn report_on(request: &Request, metadata: &MetaData, read: &Arc<AtomicU64>) -> R
     examine(&dataset, &local, file_here, input, failures, &metadata.sha256)
 }
 
-/// Counts the bytes of a file while they are read.
+/// A reader that counts the bytes of a file while they are read.
 struct Counted {
     file: File,
     read: Arc<AtomicU64>,
@@ -123,7 +123,7 @@ impl Read for Counted {
     }
 }
 
-/// What comes before the table in a key: of a stack whose settings are not known here.
+/// Returns the part of a key before the table, as the stack's base folder is not known here.
 fn base_folder(key: &str) -> &str {
     let mut segments = key.rsplitn(4, '/');
     let folder = segments.nth(1).unwrap_or_default();
@@ -132,7 +132,8 @@ fn base_folder(key: &str) -> &str {
     &key[..end]
 }
 
-/// The table that is named, or whose name the file's begins with; a hyphen or a space counts as an underscore.
+/// Returns the named table, or else the one with whose name the file's name begins. A hyphen or a space counts as an
+/// underscore.
 fn table<'a>(metadata: &'a MetaData, named: Option<&str>, file_name: &str) -> Result<&'a Table, String> {
     if let Some(named) = named {
         return metadata.raw_table(named);

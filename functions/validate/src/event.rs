@@ -1,7 +1,7 @@
-//! What validate is asked: an S3 event that names objects, or a request by hand over what lies under a prefix.
+//! The events that validate handles: an S3 event that names objects, or a manual request for everything under a prefix.
 //!
-//! S3 delivers events at least once and in any order, and tests a new notification with an event that has no records.
-//! Records are read one by one: one that makes no sense must not keep the others from being handled.
+//! S3 delivers events at least once and in any order. It tests a new notification with an event that has no records.
+//! Records are parsed one by one, so that an invalid one does not stop the others.
 
 use aws_lambda_events::event::s3::S3Entity;
 use contract::message::ValidateRequest;
@@ -9,27 +9,27 @@ use contract::{Failure, key};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What the event asks for.
+/// The request in an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// To handle these objects.
     Objects(Vec<Record>),
-    /// To handle what lies in land.
+    /// To handle the files in land, or those under a prefix.
     Sweep(ValidateRequest),
-    /// Nothing: S3 tried the notification.
+    /// Nothing: S3 tested the notification.
     Test,
 }
 
 /// One record of an S3 event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
-    /// An object came to be.
+    /// An object was created.
     Created(Notice),
-    /// It names no object that can be looked at.
+    /// It does not name an object that can be handled.
     Unusable {
-        /// The key as far as it is known, not decoded.
+        /// The key, not decoded; empty if unknown.
         key: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -37,16 +37,16 @@ pub(crate) enum Record {
 /// An object as an event or a listing names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Notice {
-    /// Key, decoded.
+    /// The decoded key.
     pub key: String,
-    /// Absent where the bucket has no versions, and in listings.
+    /// Absent if the bucket has no versions, and in listings.
     pub version_id: Option<String>,
     /// Entity tag without quotes; S3 leaves it out of some events.
     pub etag: Option<String>,
 }
 
 impl Event {
-    /// Reads the payload of an invocation. `land` is the one bucket whose objects are handled.
+    /// Parses the payload of an invocation. `land` is the only bucket whose objects are handled.
     pub(crate) fn read(payload: Value, land: &str) -> Result<Self, Failure> {
         if let Some(records) = payload.get("Records") {
             let records = records.as_array().ok_or_else(|| Failure::bad_input("the event: `Records` is not a list"))?;
@@ -65,7 +65,7 @@ impl Record {
     fn read(record: &Value, land: &str) -> Self {
         let raw_key = record.pointer("/s3/object/key").and_then(Value::as_str).unwrap_or_default().to_owned();
         let unusable = |reason: String| Self::Unusable { key: raw_key.clone(), reason };
-        // only the part that says which object: records that somebody replays by hand often lack the rest
+        // only the part that names the object: records that are replayed by hand often lack the rest
         let S3Entity { bucket, object, .. } = match record.get("s3").map(S3Entity::deserialize) {
             Some(Ok(entity)) => entity,
             Some(Err(error)) => return unusable(format!("the record is not one of S3: {error}")),

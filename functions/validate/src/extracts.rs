@@ -1,9 +1,8 @@
-//! Extracts of several files: whole in history, or not there.
+//! Extracts of several files: an extract is in history completely or not at all.
 //!
-//! extract lands its files one after the other, the first one last. An event of any other waits: the file stays in land
-//! until the first is there, and is dealt with together with it, all of them in one invocation. All go to history, or,
-//! where one does not pass, all to quarantine. The first one leaves land last: until then every event and every sweep
-//! does the same again.
+//! extract lands the first file of an extract last. An event for any other file waits: the file stays in land until the
+//! first is there. A single invocation then handles all of them. They all go to history or, if one does not pass, all
+//! to quarantine. The first one leaves land last: until then, every event and every sweep does the same again.
 
 use contract::message::Verdict;
 use contract::{Extract, Failure, LandKey};
@@ -13,24 +12,24 @@ use crate::event::{Notice, Record};
 use crate::filing::{Checked, Inspection, Outcome, unread};
 use crate::report::Violation;
 
-/// How a file that landed is to be handled.
+/// How a landed file is handled.
 pub(crate) enum Part {
     /// By itself.
     None,
-    /// With the first file of its extract, which is still to come or to be dealt with.
+    /// With the first file of its extract, which has not landed or has not been handled yet.
     Waits,
-    /// Together with the others of this extract, whose first file it is.
+    /// Together with the other files of this extract, whose first file it is.
     First(Extract),
-    /// Once more to history, where the others are: an invocation of extract that came late has landed it again.
+    /// Copied to history again, where the other files already are: a late invocation of extract has landed it again.
     Late(Extract),
-    /// To quarantine: its extract is there.
+    /// To quarantine, as its extract is there.
     Rejected,
 }
 
 const WAITS: &str = "a file of an extract that has more: it stays in land until the first of them is dealt with";
 
 impl App {
-    /// Whether a file is one of several of an extract.
+    /// Determines whether a file is one of several of an extract.
     pub(crate) async fn part(&self, record: &Record) -> Result<Part, Failure> {
         let Record::Created(notice) = record else { return Ok(Part::None) };
         let Some(extract) = self.extract_of(&notice.key).await? else { return Ok(Part::None) };
@@ -40,7 +39,7 @@ impl App {
         }
         let store = &self.areas.store;
         if store.head(&self.land, &notice.key, notice.version_id.as_deref()).await?.is_none() {
-            return Ok(Part::None); // which will be said of it
+            return Ok(Part::None); // `look` then reports that the version is gone
         }
         if store.head(&self.land, &first.key, None).await?.is_some() {
             return Ok(Part::Waits);
@@ -52,7 +51,7 @@ impl App {
         })
     }
 
-    /// The extract that a file is of, by its name and by the record.
+    /// Returns the extract of a file, from the file's name and the extract's record.
     async fn extract_of(&self, key: &str) -> Result<Option<Extract>, Failure> {
         let Ok(name) = LandKey::parse(&self.base_folder, key) else { return Ok(None) };
         let is_extracted = self.metadata.raw.get(&name.table).is_some_and(|table| table.source.is_some());
@@ -67,15 +66,15 @@ impl App {
         Ok(extract.files.iter().any(|file| file.key == key).then_some(extract))
     }
 
-    /// What becomes of a file that waits.
+    /// Returns the result for a file that waits.
     pub(crate) fn wait(record: Record) -> Inspection {
         let (Record::Created(Notice { key, .. }) | Record::Unusable { key, .. }) = record;
         tracing::info!(key, "file of an extract waits for the first one");
         unread(key, Verdict::Waiting, 0, WAITS)
     }
 
-    /// Looks at all files of an extract; each that passes does not if another one does not. The first one comes last.
-    /// Returns what is to be said of the first alone where its version has left land.
+    /// Checks all files of an extract. If one does not pass, none does. The first file comes last in the result. If its
+    /// version has left land, the result is about that file alone.
     pub(crate) async fn look_at_extract(&self, extract: &Extract, first: Record) -> Result<Vec<Inspection>, Failure> {
         let first = match self.look(first).await? {
             Inspection::Checked(first) => first,
@@ -87,7 +86,7 @@ impl App {
             let notice = Notice { key: file.key.clone(), version_id: None, etag: None };
             match self.look(Record::Created(notice)).await? {
                 Inspection::Checked(other) => checked.push(*other),
-                // it has left land before the first one: to history, or to quarantine
+                // it left land before the first one, either to history or to quarantine
                 Inspection::Done(_) => {
                     if self.areas.store.head(&self.areas.raw_hist, &file.key, None).await?.is_none() {
                         bad = Some(file.key.clone());
@@ -110,7 +109,8 @@ impl App {
         Ok(checked.into_iter().map(|file| Inspection::Checked(Box::new(file))).collect())
     }
 
-    /// Files all files of an extract; where one cannot be, all stay in land for the next attempt.
+    /// Copies all files of an extract to their destination. If one cannot be copied, all stay in land for the next
+    /// attempt.
     pub(crate) async fn settle_extract(&self, extract: &Extract, first: Record) -> Vec<Result<Outcome, Failure>> {
         let looked = match self.look_at_extract(extract, first).await {
             Ok(looked) => looked,
@@ -126,7 +126,7 @@ impl App {
         outcomes
     }
 
-    /// Looks at a file whose extract is in history.
+    /// Checks a file whose extract is in history.
     pub(crate) async fn look_at_late(&self, record: Record, extract: &Extract) -> Result<Inspection, Failure> {
         let mut looked = self.look(record).await?;
         if let Inspection::Checked(file) = &mut looked {
@@ -135,7 +135,7 @@ impl App {
         Ok(looked)
     }
 
-    /// Looks at a file whose extract is in quarantine: it does not pass either.
+    /// Checks a file whose extract is in quarantine: it does not pass either.
     pub(crate) async fn look_at_rejected(&self, record: Record) -> Result<Inspection, Failure> {
         let mut looked = self.look(record).await?;
         if let Inspection::Checked(file) = &mut looked {
@@ -145,7 +145,7 @@ impl App {
     }
 }
 
-/// How much there is at least is asked of the extract: its last file may be a small one.
+/// Applies minimum rows and bytes to the extract as a whole, as its last file may be small.
 fn suffices(file: &mut Checked, extract: &Extract) {
     let Some(checks) = file.belongs.as_ref().map(|(_, dataset)| &dataset.table.checks) else { return };
     file.findings.failures.retain(|broken| match broken.rule {

@@ -1,12 +1,12 @@
-//! Numbers in words.
+//! Figures: numbers formatted for reports and messages.
 
-/// To four digits after the point.
+/// Returns the percentage, rounded to four decimal places.
 pub(crate) fn percent(count: u64, of: u64) -> f64 {
     let percent = 100.0 * count as f64 / of.max(count).max(1) as f64;
     (percent * 10_000.0).round() / 10_000.0
 }
 
-/// How many rules are broken, in words.
+/// `1 rule is broken`, `2 rules are broken`
 pub(crate) fn broken(rules: usize) -> String {
     if rules == 1 { "1 rule is broken".into() } else { format!("{rules} rules are broken") }
 }

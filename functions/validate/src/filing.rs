@@ -1,4 +1,5 @@
-//! The way of one file: it is looked at and checked, filed in history or quarantine, reported, and deleted from land.
+//! Filing: the path of one file. It is read and checked, copied to history or quarantine, reported, and deleted from
+//! land.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,44 +20,44 @@ use crate::report::{Findings, Report, Violation};
 
 const GONE: &str = "this version is no longer in land: an earlier event dealt with it";
 
-/// What became of one file, and what is left to do.
+/// The verdict on one file, and what remains to be done with it.
 pub(crate) struct Outcome {
     pub(crate) file: ValidatedFile,
     pub(crate) leaves: Option<Pending>,
 }
 
-/// A file that is where it belongs, and still in land.
+/// A file that was copied to its destination and is still in land.
 pub(crate) struct Pending {
     pub(crate) object: Object,
-    /// Whether a rebuild must be asked for first.
+    /// Whether a rebuild must be requested before it is deleted.
     pub(crate) promoted: bool,
-    /// Whether it stays unless all others have left.
+    /// Whether it is deleted only after all other files.
     pub(crate) is_last: bool,
 }
 
-/// A file before anything was done with it.
+/// A file before anything was changed.
 pub(crate) enum Inspection {
-    /// Nothing is to be done.
+    /// Nothing remains to be done.
     Done(ValidatedFile),
-    /// It was read.
+    /// It was read and checked.
     Checked(Box<Checked>),
 }
 
-/// A file with what was found in it.
+/// A file with its findings.
 pub(crate) struct Checked {
     pub(crate) object: Object,
-    /// Where it belongs, if it is a file of a table.
+    /// Its parsed key and its table's rules, if it is a file of a table.
     pub(crate) belongs: Option<(LandKey, Arc<Dataset>)>,
     pub(crate) findings: Findings,
     pub(crate) took: Duration,
-    /// SHA-256 of its bytes, as far as reading it gave that by the way.
+    /// SHA-256 of its bytes, if it was computed while the file was read.
     pub(crate) sha256: Option<[u8; 32]>,
-    /// Whether it is to leave land last.
+    /// Whether it is deleted from land last.
     pub(crate) is_last: bool,
 }
 
 impl App {
-    /// Reads what a record names and changes nothing.
+    /// Reads and checks the object that a record names. Changes nothing.
     pub(crate) async fn look(&self, record: Record) -> Result<Inspection, Failure> {
         match record {
             Record::Created(notice) => self.look_at(notice).await,
@@ -112,7 +113,7 @@ impl App {
         }
     }
 
-    /// Files a file where it belongs, with its report.
+    /// Copies a file to history or quarantine, and writes its report.
     pub(crate) async fn settle(&self, mut checked: Checked) -> Result<Outcome, Failure> {
         let object = &checked.object;
         let mut filed = None;
@@ -159,7 +160,8 @@ impl App {
         self.areas.promote_once(object, &self.base_folder, key, sha256, to_raw).await
     }
 
-    /// Pending a file in land, because not all of the files pass that must; with its report if it is one that does not.
+    /// Leaves a file in land, because not all files that must pass do. If it is one that does not pass, its report is
+    /// written.
     pub(crate) async fn leave(&self, checked: Checked) -> Result<Outcome, Failure> {
         let Checked { object, findings, .. } = &checked;
         if findings.failures.is_empty() {
@@ -172,7 +174,7 @@ impl App {
         self.report(checked, Verdict::Failed, filed_at).await
     }
 
-    /// Writes the report on a file, and tells the log. `broken` is the verdict on a file that breaks a rule.
+    /// Writes the report on a file, and logs the result. `broken` is the verdict if the file breaks a rule.
     async fn report(&self, checked: Checked, broken: Verdict, filed_at: ObjectName) -> Result<Outcome, Failure> {
         let Checked { object, belongs, findings, took, is_last, .. } = checked;
         let table = belongs.as_ref().map(|(_, dataset)| dataset.table.name.as_str());
@@ -199,7 +201,7 @@ impl App {
         Ok(Outcome { file, leaves })
     }
 
-    /// Finds before anything is done what would be a conflict with history.
+    /// Adds a conflict with history to the findings before anything is changed.
     pub(crate) async fn find_conflict(&self, checked: &mut Checked) -> Result<(), Failure> {
         let Checked { object, belongs: Some((key, _)), findings, .. } = checked else { return Ok(()) };
         if findings.failures.is_empty() {
@@ -210,7 +212,7 @@ impl App {
         Ok(())
     }
 
-    /// All checks of the table; `None` when the version went away meanwhile.
+    /// Applies all checks of the table; `None` if the version was deleted meanwhile.
     async fn check(
         &self,
         object: &Object,
@@ -254,7 +256,7 @@ impl App {
 
     pub(crate) async fn delete(&self, object: &Object) -> Result<(), Failure> {
         match self.areas.store.delete(object).await {
-            // without versions: it was overwritten, and the new one has an event of its own
+            // in a bucket without versions, it was overwritten, and the new object has its own event
             Err(_) if !self.areas.is_in_land(object).await? => Ok(()),
             deleted => deleted,
         }
@@ -267,23 +269,23 @@ impl Findings {
     }
 }
 
-/// Whether the object is still the one that the event names. Where versions are kept, its version says so.
+/// Whether the object is still the one that the event names. In a bucket with versions, its version identifies it.
 fn is_named(notice: &Notice, object: &Object) -> bool {
     notice.version_id.is_some() || notice.etag.as_ref().is_none_or(|etag| etag == object.etag.trim_matches('"'))
 }
 
-/// Other bytes have the file's key in history.
+/// The violation of a file whose key another object, with other bytes, has in history.
 fn conflict(other: &Object) -> Violation {
     let what = "is there with other bytes, and history is immutable: land the file under another time";
     Violation::whole("history", format!("{} {what}", other.url()))
 }
 
-/// Whether a file is told from others by its bytes, as it has no time of its own.
+/// Whether a file is identified by its bytes, because its key has no landing time.
 fn is_counted_once(key: &LandKey, dataset: &Dataset) -> bool {
     key.file_land_timestamp.is_none() && dataset.table.checks.repeated_files == RepeatedFiles::Ignore
 }
 
-/// A file that nothing is done with.
+/// Returns the result for a file that is left as it is.
 fn unhandled(key: String, verdict: Verdict, bytes: u64, summary: &str) -> ValidatedFile {
     ValidatedFile { key, verdict, rows: 0, bytes, summary: summary.into(), filed_at: None, report: None }
 }
@@ -292,7 +294,7 @@ pub(crate) fn unread(key: String, verdict: Verdict, bytes: u64, summary: &str) -
     Inspection::Done(unhandled(key, verdict, bytes, summary))
 }
 
-/// The log line and the metrics of a file.
+/// Writes the log line and the metrics of a file.
 fn tell(object: &Object, table: Option<&str>, findings: &Findings, report: &Report, place: &str, took: Duration) {
     let (key, version, bytes) = (&object.key, &object.version_id, object.bytes);
     let (rows, text, seconds) = (findings.rows, findings.inflated_bytes, took.as_secs_f64());

@@ -1,21 +1,21 @@
-//! The digest of bytes that are read for another reason.
+//! The digest of bytes that are read for another purpose.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-/// What was read so far.
+/// The digest and the number of the bytes read so far.
 #[derive(Clone, Default)]
 pub(crate) struct Hashed(Arc<Mutex<(Sha256, u64)>>);
 
 impl Hashed {
-    /// A reader whose bytes are counted in.
+    /// Returns a reader whose bytes are added to the digest.
     pub(crate) fn reader<R: Read>(&self, inner: R) -> impl Read + use<R> {
         Reader { inner, hashed: self.clone() }
     }
 
-    /// The SHA-256, if it is of so many bytes: of all of a file that was read to its end.
+    /// Returns the SHA-256 if exactly this many bytes were read, i.e. if the file was read to its end.
     pub(crate) fn of(&self, bytes: u64) -> Option<[u8; 32]> {
         let (digest, read) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (read == bytes).then(|| digest.finalize().into())

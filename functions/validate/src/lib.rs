@@ -1,11 +1,11 @@
-//! validate: land → raw-hist, or quarantine with a report.
+//! validate: checks each landed file and moves it from land to raw-hist, or to quarantine with a report.
 //!
 //! For every object that an event names: key → table → name and size → one streaming read of exactly that version →
-//! every rule over every row → report → copy to raw-hist or quarantine. Then, once for all files of the invocation,
-//! people are told of those that did not pass, a rebuild is asked for, and only then are the files deleted from land. A
-//! process that dies anywhere before leaves them there, and the event's retry repeats every step to the same end.
+//! every rule over every row → report → copy to raw-hist or quarantine. Then, once for all files of the invocation, an
+//! alert lists those that did not pass, and a rebuild is requested. Only then are the files deleted from land. A
+//! process that dies earlier leaves them there, and the event's retry repeats every step with the same result.
 //!
-//! What is wrong with a file is never a failure of the function. Services that do not answer are: Lambda retries then.
+//! An invalid file is never a failure of the function. A service that does not answer is: Lambda then retries.
 
 mod app;
 
@@ -54,14 +54,14 @@ use event::{Event, Notice, Record};
 use extracts::Part;
 use filing::{Checked, Inspection, Outcome, Pending};
 
-/// Time kept for asking for the rebuild and deleting from land; no file is begun after.
+/// Time reserved for requesting the rebuild and deleting from land; no file is begun after it has started.
 const RESERVE: Duration = Duration::from_mins(1);
 
 impl App {
     /// Answers an execution that asks for its turn, or handles files.
     ///
     /// # Errors
-    /// Where a service does not answer, or the event is none. What is wrong with a file is no error.
+    /// If a service does not answer, or the event is invalid. An invalid file is not an error.
     pub async fn answer(&self, payload: Value, invocation: &Invocation) -> Result<Value, Failure> {
         let answer = match payload.get("turn_of") {
             Some(_) => {
@@ -76,11 +76,11 @@ impl App {
         answer.map_err(Failure::internal)
     }
 
-    /// Handles everything that the event names. One file's failure does not keep the others from being handled: it is
-    /// returned after them.
+    /// Handles everything that the event names. A failure on one file does not stop the others: it is returned after
+    /// them.
     ///
     /// # Errors
-    /// The first of what went wrong, a retryable one before others; what could be done is done.
+    /// The first failure, retryable ones before others. Everything that could be done is done.
     pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<ValidateResponse, Failure> {
         let event = Event::read(payload, &self.land)?;
         let mut missing = Vec::new();
@@ -113,7 +113,7 @@ impl App {
                     break;
                 }
                 if work.has(&record) {
-                    continue; // with its extract
+                    continue; // already handled with its extract
                 }
                 let looked = match self.part(&record).await {
                     Ok(Part::None) => self.look(record).await,
@@ -147,7 +147,7 @@ impl App {
             }
         }
         for Pending { object, promoted, is_last } in &leaves {
-            // what was promoted stays in land until a rebuild is sure: the retry asks again
+            // a promoted file stays in land until a rebuild is certain: the retry then requests it again
             if (asked.is_ok() || !promoted) && (failures.is_empty() || !is_last) {
                 failures.extend(self.delete(object).await.err());
             }
@@ -163,13 +163,13 @@ impl App {
         for failure in &failures {
             tracing::error!(error_type = failure.kind.name(), error = %failure, "not done, left for the next attempt");
         }
-        // a retryable one first: then Lambda's and the caller's retries make sense
+        // a retryable failure first, so that Lambda and the caller retry
         failures.sort_by_key(|failure| !failure.kind.is_retryable());
         failures.into_iter().next().map_or(Ok(response), Err)
     }
 
-    /// Promotes every file, or none when one does not pass or is missing. Fails, with nothing done, when not every file
-    /// could be looked at.
+    /// Promotes every file, or none if one does not pass or is missing. Fails, with nothing done, if not every file
+    /// could be checked.
     async fn all_or_none(
         &self,
         records: Vec<Record>,
@@ -187,7 +187,7 @@ impl App {
             let is_seen =
                 |checked: &Checked| matches!(&record, Record::Created(notice) if notice.key == checked.object.key);
             if work.has(&record) || checked.iter().any(is_seen) {
-                continue; // with its extract
+                continue; // already handled with its extract
             }
             let looked = match self.part(&record).await? {
                 Part::None => vec![self.look(record).await?],
@@ -211,7 +211,7 @@ impl App {
             work.note(if all_pass { self.settle(file).await } else { self.leave(file).await });
         }
         if !work.failures.is_empty() {
-            // all of them stay in land: the next attempt does them again, and asks for the rebuild of all
+            // all of them stay in land: the next attempt repeats them and requests the rebuild for all
             work.leaves.clear();
         }
         Ok(work)
@@ -225,7 +225,7 @@ impl App {
         }
     }
 
-    /// Required tables whose whole folder is under the prefix, and of which there is no file.
+    /// Returns the required tables whose folder is under the prefix and has no file.
     fn missing_tables(&self, prefix: &str, records: &[Record]) -> Vec<String> {
         let required = self.metadata.raw.values().filter(|table| table.checks.required).filter(|table| {
             let folder = key::table_prefix(&self.base_folder, &table.name);
@@ -243,7 +243,7 @@ impl App {
     }
 }
 
-/// What an invocation has done so far.
+/// The progress of an invocation.
 #[derive(Default)]
 struct Work {
     response: ValidateResponse,
@@ -254,7 +254,8 @@ struct Work {
 }
 
 impl Work {
-    /// Whether a listed file has been handled with others; an event's version is a file of its own.
+    /// Whether a listed file has already been handled with its extract. A version that an event names is a file of its
+    /// own.
     fn has(&self, record: &Record) -> bool {
         matches!(record, Record::Created(Notice { key, version_id: None, .. }) if self.keys.contains(key))
     }

@@ -1,4 +1,4 @@
-//! The function's own checks on a file of this machine.
+//! The function's own checks, on a local file.
 
 use contract::message::Verdict;
 use contract::{LandKey, Table, key};
@@ -8,10 +8,10 @@ use store::Object;
 use crate::check::Dataset;
 use crate::report::{Findings, Report, Violation};
 
-/// What `check` says of a file, by a description of its table.
+/// Returns the report on a local file, checked against a table's description.
 ///
 /// # Errors
-/// Where it cannot be found out.
+/// If the description is invalid, or the file cannot be read.
 pub(crate) fn report(table: &Table, name: &str, ranges: Ranges) -> Result<Report, String> {
     let dataset = Dataset::new(table.clone()).map_err(|problems| problems.to_string())?;
     let key = local_key(table, name)?;
@@ -19,17 +19,16 @@ pub(crate) fn report(table: &Table, name: &str, ranges: Ranges) -> Result<Report
     examine(&dataset, &key, file, Input::from(ranges), dataset.check_name(&key).into_iter().collect(), "")
 }
 
-/// A file of this machine, as a report names it.
+/// A local file, as a report names it.
 pub(crate) struct LocalFile {
-    /// As people know it.
+    /// Its name or path, as shown.
     pub shown: String,
-    /// Its size.
     pub bytes: u64,
     /// Unix seconds.
     pub last_modified: u64,
 }
 
-/// A key of no place in land.
+/// Returns a key for a file that is not in land.
 pub(crate) fn local_key(table: &Table, name: &str) -> Result<LandKey, String> {
     let (format, compression) =
         key::extension(name).ok_or_else(|| format!("{name}: none of the extensions {}", key::extensions()))?;
@@ -37,7 +36,7 @@ pub(crate) fn local_key(table: &Table, name: &str) -> Result<LandKey, String> {
     Ok(LandKey { table: table.name.clone(), file_land_timestamp: None, file_name, format, compression })
 }
 
-/// What the function's checks find, besides what is wrong already.
+/// Applies the function's checks and adds their findings to `failures`.
 pub(crate) fn examine(
     dataset: &Dataset,
     key: &LandKey,

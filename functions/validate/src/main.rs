@@ -1,4 +1,4 @@
-//! validate: land → raw-hist or quarantine.
+//! validate: checks landed files and moves them to raw-hist or quarantine.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
-//! Tells people of files that did not pass: one message for all files of an invocation, to the stack's alerts topic.
+//! Alerts: one message about all files of an invocation that did not pass, sent to the stack's alerts topic.
 //!
-//! The report is the record, the message a courtesy: one that cannot be sent does not keep a file from being handled.
-//! It is sent before the files leave land, so that a process that dies between the two sends it again rather than
-//! never: whoever reads it may see a file twice, under the same report.
+//! The report is the record, and the message a courtesy: a message that cannot be sent does not stop a file. It is sent
+//! before the files leave land, so that a process that dies in between sends it again rather than never. A reader may
+//! therefore see a file twice, with the same report.
 
 use contract::plural;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use boot::metrics::{self, Unit};
 use contract::alert::{Rejected, describe};
 use contract::message::{ValidatedFile, Verdict};
 
-/// The message is given up after this time.
+/// The sending of a message is given up after this time.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The topic.
+/// The alerts topic.
 #[derive(Clone, Debug)]
 pub(crate) struct Notify {
     client: Client,
@@ -23,7 +23,7 @@ pub(crate) struct Notify {
 }
 
 impl Notify {
-    /// Messages go to the topic of this ARN.
+    /// Sends messages to the topic with this ARN.
     pub(crate) fn new(client: Client, topic: String) -> Self {
         Self { client, topic }
     }
@@ -42,13 +42,13 @@ impl Notify {
     }
 }
 
-/// Subject and text; none where every file passed.
+/// Returns subject and text; `None` if every file passed.
 fn message(files: &[ValidatedFile]) -> Option<(String, String)> {
     let rejected: Vec<&ValidatedFile> =
         files.iter().filter(|file| matches!(file.verdict, Verdict::Quarantined | Verdict::Failed)).collect();
     let quarantined = rejected.iter().filter(|file| file.verdict == Verdict::Quarantined).count();
     let files = |number: usize| plural(number, "file");
-    // SNS takes 100 characters of ASCII
+    // SNS accepts up to 100 ASCII characters
     let subject = match (quarantined, rejected.len() - quarantined) {
         (0, 0) => return None,
         (0, failed) => format!("Landfall: {} in land did not pass, all of the request stay there", files(failed)),

@@ -1,6 +1,6 @@
-//! How a file goes from land to where it belongs. Every step may be repeated after a crash at any point, and two
-//! invocations may take the same steps at once: copies are conditional, what is there already is compared, and the
-//! version in land is deleted last.
+//! Promotion: the copy of a file from land to raw-hist or quarantine. Every step may be repeated after a crash at any
+//! point, and two invocations may take the same steps at once. Copies are therefore conditional, existing objects are
+//! compared, and the version in land is deleted last.
 
 use contract::Failure;
 use contract::key::with_suffix;
@@ -13,7 +13,6 @@ use crate::report::{Report, report_key};
 /// The buckets that a file in land may go to.
 #[derive(Debug)]
 pub(crate) struct Areas {
-    /// S3.
     pub store: Store,
     /// Immutable history.
     pub raw_hist: String,
@@ -25,14 +24,14 @@ pub(crate) struct Areas {
     pub reports: String,
 }
 
-/// How the filing of a file came out.
+/// The result of filing a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Filed {
-    /// The file is there, now or since before.
+    /// The file is there, whether copied now or earlier.
     Done(ObjectName),
-    /// Other bytes have the key.
+    /// Another object, with other bytes, has the key.
     Conflict(Object),
-    /// The version is no longer in land: whoever removed it had filed it.
+    /// The version is no longer in land: whoever removed it had filed it first.
     SourceGone,
 }
 
@@ -46,7 +45,8 @@ impl Areas {
         match self.file(object, &self.raw, key).await? {
             Filed::Done(_) => Ok(filed),
             Filed::SourceGone => Ok(Filed::SourceGone),
-            // no history, so no reason to reject the file; but not to replace what nobody has processed yet either
+            // raw is not history, so this is no reason to reject the file; but an unprocessed file must not be replaced
+            // either
             Filed::Conflict(other) => Err(Failure::conflict(format!(
                 "{} has other bytes than {}, which is in history; process or remove it",
                 other.url(),
@@ -55,8 +55,8 @@ impl Areas {
         }
     }
 
-    /// Copies a rejected file to quarantine. A file of the same name that lies there already stays: this one is told
-    /// apart by its version.
+    /// Copies a rejected file to quarantine. If another file has the key there, that one stays and this file's key gets
+    /// its version as a suffix.
     pub(crate) async fn quarantine(&self, object: &Object) -> Result<Filed, Failure> {
         match self.file(object, &self.quarantine, &object.key).await? {
             Filed::Conflict(_) => {
@@ -67,7 +67,7 @@ impl Areas {
         }
     }
 
-    /// Writes the report; beside the file too if that is in quarantine. Returns where it is, as `s3://…`.
+    /// Writes the report, and also beside the file if that is in quarantine. Returns the report's location as `s3://…`.
     pub(crate) async fn report(
         &self,
         object: &Object,
@@ -89,7 +89,8 @@ impl Areas {
         let copied = match self.store.copy_if_absent(object, bucket, key).await {
             Ok(copied) => copied,
             Err(failure) => {
-                // the source may be gone, or overwritten where versions are not kept; or it is another failure
+                // the source may have been deleted, or overwritten in a bucket without versions; otherwise the failure
+                // stands
                 return if self.is_in_land(object).await? { Err(failure) } else { Ok(Filed::SourceGone) };
             }
         };
@@ -104,7 +105,7 @@ impl Areas {
             (Some(true), _) => Filed::Done(ObjectName { bucket: target.bucket, key: target.key }),
             (Some(false), Copied::TargetExists) => Filed::Conflict(target),
             (Some(false), Copied::Now) => {
-                // two invocations may have crossed: the next look tells what is there
+                // two invocations may have overlapped: the next attempt compares again
                 let what = format!("{} is not what was copied there from {}", target.url(), object.url());
                 return Err(Failure::unavailable(what));
             }
@@ -112,13 +113,13 @@ impl Areas {
         })
     }
 
-    /// What history has under a key, if it is not the file: promoting the file would be a conflict.
+    /// Returns the object that history has under a key, if it is not the file: promoting the file would be a conflict.
     pub(crate) async fn other_in_history(&self, object: &Object, key: &str) -> Result<Option<Object>, Failure> {
         let Some(target) = self.store.head(&self.raw_hist, key, None).await? else { return Ok(None) };
         Ok((self.same(object, &target).await? == Some(false)).then_some(target))
     }
 
-    /// Whether two objects have the same bytes; `None` when the one in land is gone.
+    /// Whether two objects have the same bytes; `None` if the one in land was deleted.
     pub(crate) async fn same(&self, object: &Object, target: &Object) -> Result<Option<bool>, Failure> {
         match compare(object, target) {
             Comparison::Same => Ok(Some(true)),
@@ -130,13 +131,13 @@ impl Areas {
         }
     }
 
-    /// Whether exactly this version is still there.
+    /// Whether exactly this version is still in land.
     pub(crate) async fn is_in_land(&self, object: &Object) -> Result<bool, Failure> {
         let found = self.store.head(&object.bucket, &object.key, object.version_id.as_deref()).await?;
         Ok(found.is_some_and(|found| found.etag == object.etag))
     }
 
-    /// SHA-256 of the bytes; `None` when the object is gone.
+    /// Returns the SHA-256 of an object's bytes; `None` if the object was deleted.
     pub(crate) async fn digest(&self, object: &Object) -> Result<Option<[u8; 32]>, Failure> {
         let mut body = match self.store.read(object).await {
             Ok(body) => body,
@@ -157,17 +158,17 @@ impl Areas {
 enum Comparison {
     Same,
     Different,
-    /// Only the bytes can tell.
+    /// Only a comparison of the bytes can decide.
     Unknown,
 }
 
-/// What size and checksum say. Entity tags say nothing: that of a multipart upload changes with its copy.
+/// Compares sizes and checksums. Entity tags are of no use, as that of a multipart upload changes when it is copied.
 fn compare(one: &Object, other: &Object) -> Comparison {
     if one.bytes != other.bytes {
         return Comparison::Different;
     }
     let (Some(a), Some(b)) = (&one.checksum, &other.checksum) else { return Comparison::Unknown };
-    // a checksum of the parts' checksums ends in `-<parts>`, and depends on how they were cut
+    // a checksum of the parts' checksums ends in `-<parts>` and depends on how the upload was split
     let of_parts = a.contains('-') || b.contains('-');
     match (a == b, a.split(':').next() == b.split(':').next()) {
         (true, _) => Comparison::Same,

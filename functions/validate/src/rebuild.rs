@@ -1,10 +1,10 @@
-//! Rebuilds of the curated tables: one at a time, and no more than needed. Files that are promoted share the execution
-//! that waits for its turn; it lists them when its turn comes. So 10,000 files that land together cause two or three
+//! Rebuilds of the curated tables: one at a time, and no more than needed. Promoted files share the execution that
+//! waits for its turn. It lists them when its turn comes, so 10,000 files that land together cause two or three
 //! rebuilds, however long one takes.
 //!
-//! What holds, whatever dies or comes twice: an execution takes its turn, and thereby stops being the one that waits,
-//! before it lists any file. Whoever has promoted a file and then reads that an execution waits knows that it will list
-//! the file.
+//! One invariant survives crashes and repeated events: an execution takes its turn, and thereby stops being the waiting
+//! one, before it lists any file. If an invocation promotes a file and then reads that an execution waits, that
+//! execution will list the file.
 
 mod state;
 mod turn;
@@ -21,16 +21,15 @@ pub(crate) use crate::rebuild::state::StateObject;
 use crate::rebuild::state::{Known, Next, State};
 use crate::rebuild::window::Window;
 
-/// Attempts to name the execution that waits; all but a few invocations find that another one has named it.
+/// Attempts to name the waiting execution. All but a few invocations find that another one has named it.
 const ATTEMPTS: u32 = 10;
 
-/// For how long a running execution is taken for one that still runs.
+/// How long an execution that was found running is assumed to be still running.
 const REMEMBERED: Duration = Duration::from_secs(2);
 
-/// How to ask for a rebuild.
+/// Requests rebuilds, and grants executions their turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Rebuild {
-    /// Step Functions.
     pub client: Client,
     /// ARN of the state machine.
     pub state_machine: String,
@@ -38,13 +37,13 @@ pub(crate) struct Rebuild {
     pub database: String,
     /// The length of a window, at least 1.
     pub window_seconds: u64,
-    /// Where it is written down whose turn it is.
+    /// The object that records which execution has its turn.
     pub state: StateObject,
-    /// What this process has started last.
+    /// The execution that this process started last.
     pub started: Arc<Mutex<Option<Started>>>,
 }
 
-/// An execution that was started, or found to be running.
+/// An execution that was started, or found running.
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
     name: String,
@@ -53,14 +52,14 @@ pub(crate) struct Started {
 }
 
 impl Rebuild {
-    /// Makes sure that an execution will list the files that are there now; returns its ARN.
+    /// Makes sure that an execution will list the files that are there now. Returns its ARN.
     pub(crate) async fn request(&self) -> Result<String, Failure> {
         let mut closed = None;
         let mut attempt = 1;
         loop {
             let failure = match self.named(closed.as_deref()).await {
                 Ok(next) => match self.start(&next).await {
-                    // closed without having had its turn: somebody stopped it
+                    // closed without having had its turn: it was stopped
                     Err(failure) if failure.kind == FailureKind::Conflict => {
                         tracing::info!(execution = next.name, "this execution is closed, asking for another one");
                         closed = Some(next.name);
@@ -68,7 +67,7 @@ impl Rebuild {
                     }
                     started => return started,
                 },
-                // somebody else has named another one
+                // another invocation has named another one
                 Err(failure) if failure.kind == FailureKind::Conflict => failure,
                 Err(failure) => return Err(failure),
             };
@@ -79,7 +78,8 @@ impl Rebuild {
         }
     }
 
-    /// The execution that waits; one to be started where there is none, or it is known to be closed.
+    /// Returns the waiting execution. If there is none, or it is known to be closed, names another one, which is to be
+    /// started.
     async fn named(&self, closed: Option<&str>) -> Result<Next, Failure> {
         let Known { state, etag } = self.state.read().await?;
         if let Some(next) = state.next.as_ref().filter(|next| Some(next.name.as_str()) != closed) {
@@ -90,8 +90,8 @@ impl Rebuild {
         Ok(next)
     }
 
-    /// Starts it, unless it is running: the same name and the same input are the same request to Step Functions. What
-    /// was asked a moment ago is not asked again: 10,000 files at once would be more requests than there may be.
+    /// Starts the execution, unless it is running: to Step Functions, the same name and input are the same request. A
+    /// request made a moment ago is not repeated, as 10,000 files at once would exceed the request limit.
     async fn start(&self, next: &Next) -> Result<String, Failure> {
         let known = self.started.lock().ok().and_then(|started| started.clone());
         if let Some(known) = known.filter(|known| known.name == next.name && known.at.elapsed() < REMEMBERED) {

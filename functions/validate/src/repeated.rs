@@ -1,9 +1,9 @@
-//! Files that land again without a folder of their own. Each landing has another time, and so another key in history:
-//! what tells that it is the same file is its table, its name and its bytes.
+//! Repeated files: files that land again without a folder of their own. Each landing has another time, and so another
+//! key in history. Table, name and bytes identify the file.
 //!
-//! A marker in history, under a key made of these three, says under which key the file is there. It is written before
-//! the file is copied, only where there is none, and never changed: everybody who has the same file goes by the same
-//! key, whether at once, or after a crash between the two writes, which the next one then finishes.
+//! A marker in history, with a key derived from these three, names the file's key there. It is written before the file
+//! is copied, only if there is none, and never changed. All invocations with the same file therefore use the same key,
+//! even at the same time. After a crash between the two writes, the next invocation completes the copy.
 
 use contract::key::{partition_prefix, table_prefix};
 use contract::message::ObjectName;
@@ -14,13 +14,13 @@ use store::{Object, Write};
 
 use crate::promote::{Areas, Filed};
 
-/// Markers lie in the raw-hist bucket under this prefix, beside the base folder.
+/// The prefix of markers in the raw-hist bucket, beside the base folder.
 const MARKERS: &str = "_landed/";
-/// Markers of one file. Another one is needed where the key that a marker names was taken by other bytes, which takes
-/// two files of one name within a second.
+/// The most markers of one file. Another one is needed if other bytes have taken the key that a marker names. That
+/// takes two files of one name within a second.
 const ATTEMPTS: u32 = 5;
 
-/// Where a file is in history, or is to be.
+/// The key of a file in history, whether it has been copied yet or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Marker {
     key: String,
@@ -29,7 +29,8 @@ struct Marker {
 }
 
 impl Areas {
-    /// Copies a file without a folder to history, and to raw if asked: once, under the time of its first landing.
+    /// Copies a file without a folder to history, and to raw if asked. It is copied once, under the time of its first
+    /// landing.
     pub(crate) async fn promote_once(
         &self,
         object: &Object,
@@ -53,7 +54,7 @@ impl Areas {
         }
     }
 
-    /// The file's key in the folder that its name tells, if it is there: then it has landed with that folder.
+    /// Returns the file's key in the folder that its name implies, if it is there. It has then landed with that folder.
     async fn under_its_name(&self, object: &Object, base: &str, name: &LandKey) -> Result<Option<String>, Failure> {
         let Some((_, time)) = name.named() else { return Ok(None) };
         let key = partition_prefix(base, &name.table, time) + &name.file_name;
@@ -61,7 +62,7 @@ impl Areas {
         Ok((self.same(object, &there).await? == Some(true)).then_some(key))
     }
 
-    /// The key that the file's marker names: this landing's own if the marker is new.
+    /// Returns the key that the file's marker names. If the marker is new, this is the current landing's own key.
     async fn first_key(
         &self,
         base_folder: &str,
@@ -89,12 +90,12 @@ impl Areas {
     }
 }
 
-/// Whether a file was in history before, under the time of an earlier landing.
+/// Whether a file was already in history, under the time of an earlier landing.
 pub(crate) fn repeats(object: &Object, base_folder: &str, name: &LandKey, filed_at: &ObjectName) -> bool {
     name.filed(object.last_modified).format(base_folder) != filed_at.key
 }
 
-/// Of fixed length, however long the file's name is.
+/// Returns the key of a marker. Its last segment has a fixed length, however long the file's name is.
 fn marker(base_folder: &str, landed: &DataKey, sha256: [u8; 32], attempt: u32) -> String {
     let mut digest = Sha256::new();
     digest.update(&landed.file_name);

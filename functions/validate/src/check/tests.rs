@@ -17,7 +17,7 @@ fn dataset(columns: &Value, checks: &Value) -> Result<Dataset, Failure> {
     dataset_of(&json!({"columns": columns, "checks": checks}))
 }
 
-/// The table `t`, in etl_manager's words unless it has a `file_format`.
+/// The table `t`, in etl_manager's vocabulary unless it has a `file_format`.
 pub(crate) fn dataset_of(described: &Value) -> Result<Dataset, Failure> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("raw")).unwrap();
@@ -165,7 +165,7 @@ fn what_the_metadata_asks_must_be_possible() {
         assert_eq!(failure.kind, contract::FailureKind::BadMetadata);
         assert!(failure.message.contains(message), "{column}: {failure}");
     }
-    // all at once
+    // all problems are reported at once
     let columns = json!([
         {"name": "a", "type": "int", "enum": ["x"], "minimum": 1e99},
         {"name": "b", "type": "date", "maximum": "soon"},
@@ -198,7 +198,7 @@ fn times_and_great_decimals_have_bounds_too() {
         let mut column = column;
         column["name"] = "c".into();
         let columns = json!([column]);
-        // a null between is on neither side
+        // null is neither below nor above a bound
         for (value, count) in [(fitting, 0), (breaking, 1)] {
             let text = format!("{{\"c\":null}}\n{{\"c\":{value}}}\n");
             assert_eq!(broken(columns.clone(), json!({}), &text).len(), count, "{columns} {value}");
@@ -306,7 +306,7 @@ fn drift_is_told_whether_it_is_allowed_or_not() {
     );
     assert_eq!(check(&dataset(&columns, &json!({})).unwrap(), &rows).drift, findings.drift);
 
-    // of CSV a mixed column is a text
+    // in CSV, a column of mixed values is text
     let csv = dataset(&columns, &json!({"ignore_header_case": true})).unwrap();
     let text = "a,Shop,since,mixed,none\n1,3,2024-02-29,1,\n2,4000000000,,x,\n";
     let drift = csv.check_rows(io::Cursor::new(text), &key("t_7.csv")).unwrap().drift;
@@ -324,7 +324,7 @@ fn drift_is_told_whether_it_is_allowed_or_not() {
         ]
     );
 
-    // the snippets make the file pass
+    // with the snippets in the metadata, the file passes
     let mut table = json!({"columns": [{"name": "a", "type": "int64"}], "file_format": "json"});
     let text = "{\"a\":1,\"b\":true,\"c\":[1.25,null]}\n{\"a\":1,\"b\":null,\"c\":[]}\n";
     let drift = check(&dataset_of(&table).unwrap(), text).drift;
@@ -357,7 +357,7 @@ fn the_column_set_is_strict_unless_it_may_differ() {
         ["missing_column(a) × 1", "missing_column(b) × 1", "unexpected_column(z) × 1"]
     );
     let missing = json!({"allow_missing_columns": true});
-    // a column that may be missing reads as null, which this one may not be
+    // a missing column that is allowed reads as null, which this one must not be
     assert_eq!(broken(columns.clone(), missing, &rows), ["unexpected_column(z) × 1", "nullable(a) × 1"]);
     let unexpected = json!({"allow_unexpected_columns": true});
     assert_eq!(broken(columns, unexpected, &rows), ["missing_column(a) × 1", "missing_column(b) × 1"]);
@@ -515,12 +515,12 @@ fn what_does_not_fit_into_memory_is_compared_on_disk() {
     let text: String = (0..300_000).map(|n| format!("{{\"n\":{}}}\n", n % 299_999)).collect();
     let findings = check(&dataset(&columns, &json!({})).unwrap(), &text);
     let [failure] = &findings.failures[..] else { panic!("{findings:?}") };
-    // beyond what memory keeps: the lines are known, the value is not
+    // beyond what memory holds, the lines are known but the value is not
     let example = Example { line: 300_000, first_line: Some(1), path: None, value: None };
     assert_eq!((failure.count, &failure.examples[..]), (Some(1), &[example][..]));
 }
 
-/// The rows of all tables in the documents that have this heading, by cell.
+/// Returns the rows of all tables in the documents that have this heading, each with the code spans of its cells.
 fn documented(heading: &str) -> Vec<Vec<Vec<String>>> {
     let text = concat!(include_str!("../../../../docs/rules.md"), include_str!("../../../../docs/files.md"));
     let tables = text.split(heading).skip(1);
@@ -528,7 +528,7 @@ fn documented(heading: &str) -> Vec<Vec<Vec<String>>> {
     rows.map(|row| row.trim_matches('|').split(" | ").map(spans).collect()).collect()
 }
 
-/// What stands between backticks.
+/// Returns the texts between backticks.
 fn spans(cell: &str) -> Vec<String> {
     let (mut found, mut rest) = (Vec::new(), cell);
     while let Some(start) = rest.find('`') {
@@ -542,7 +542,7 @@ fn spans(cell: &str) -> Vec<String> {
     found
 }
 
-/// A column, or several, or a table with them.
+/// Returns a table's description, given a column, several columns, or the whole table.
 fn described(json: &str) -> Value {
     let value: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"));
     match value {
@@ -553,7 +553,7 @@ fn described(json: &str) -> Value {
     }
 }
 
-/// What a row of the documents would have to say, if it says something else.
+/// Returns what a row of the documents should say, if it says something else.
 fn difference(row: &[Vec<String>], report: &[String], found: &[Violation]) -> Option<String> {
     let lines: Vec<String> = found.iter().map(Violation::describe).collect();
     let lines = if lines.is_empty() { vec!["passed".into()] } else { lines };
@@ -568,7 +568,7 @@ fn every_rule_of_the_documents_says_what_they_say() {
     for row in rows {
         let [rule, metadata, file, report] = &row[..] else { panic!("{row:?}") };
         let dataset = dataset_of(&described(&metadata[0])).unwrap_or_else(|failure| panic!("{row:?}: {failure}"));
-        // bytes that are no text are written in hexadecimal, after the file's name
+        // binary content is written in hexadecimal, after the file's name
         let (name, bytes) = match &file[..] {
             [name, hexadecimal] if hexadecimal.starts_with("0x") => {
                 let digit = |n: usize| u8::from_str_radix(&hexadecimal[n..n + 2], 16).unwrap();
@@ -585,7 +585,7 @@ fn every_rule_of_the_documents_says_what_they_say() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a text stands for that has a tab as `\t`, a carriage return as `\r`, and bytes as `\x..`.
+/// Returns the bytes of a text in which a tab is written as `\t`, a carriage return as `\r`, and a byte as `\x..`.
 fn bytes_of(text: &str) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::new(), text);
     while let Some(at) = rest.find('\\') {
@@ -621,14 +621,14 @@ fn every_dialect_of_the_documents_is_read_as_they_say() {
         if found != *expected {
             wrong.push(format!("{row:?}\n  should say {found:?}"));
         }
-        // the checks say so too
+        // the file also passes the checks
         let findings = dataset.check_rows(Ranges::from(bytes), &key(name)).unwrap();
         wrong.extend(difference(&row, &["passed".into()], &findings.failures));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The rows that a file is read as, each with its values.
+/// Returns the rows of a file as the reader reads them, each as its values.
 fn shown_rows(dataset: &Dataset, name: &str, bytes: &[u8]) -> Vec<String> {
     let key = key(name);
     let (input, options) = (Ranges::from(bytes.to_vec()), Options::default());

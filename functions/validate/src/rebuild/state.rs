@@ -1,16 +1,17 @@
-//! Whose turn it is, and who waits: one small object, which changes only by a write over exactly what was read.
+//! The state of rebuilds: which execution has its turn and which one waits. It is one small object, and each write is
+//! conditional on the version that was read.
 
 use contract::Failure;
 use serde::{Deserialize, Serialize};
 use store::Store;
 
-/// What is written down. What an earlier version has not written is absent.
+/// The recorded state. Fields that an earlier version did not write are absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
-    /// ARN of the execution that had its turn last; it may have ended.
+    /// ARN of the execution that last had its turn; it may have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_of: Option<String>,
-    /// The execution that waits for its turn, asked for by files that were promoted.
+    /// The execution that waits for its turn, requested for promoted files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
 }
@@ -18,31 +19,28 @@ pub(crate) struct State {
 /// An execution that lists the files when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Next {
-    /// Its name.
     pub name: String,
-    /// RFC 3339: it waits until then at least.
+    /// The earliest end of its wait, in RFC 3339.
     pub window_ends_at: String,
 }
 
-/// The state with its entity tag; none where there is no object yet.
+/// The state with its entity tag; `None` if the object does not exist yet.
 pub(crate) struct Known {
     pub state: State,
     pub etag: Option<String>,
 }
 
-/// The object in which it is written down.
+/// The object that holds the state.
 #[derive(Clone, Debug)]
 pub(crate) struct StateObject {
-    /// S3.
     pub store: Store,
-    /// Of the reports.
+    /// The reports bucket.
     pub bucket: String,
-    /// Its key.
     pub key: String,
 }
 
 impl StateObject {
-    /// As it is now.
+    /// Reads the state.
     pub(crate) async fn read(&self) -> Result<Known, Failure> {
         let Self { store, bucket, key } = self;
         let Some((body, etag)) = store.read_tagged(bucket, key).await? else {
@@ -55,7 +53,7 @@ impl StateObject {
         Ok(Known { state, etag: Some(etag) })
     }
 
-    /// Fails with [`contract::FailureKind::Conflict`] where it is no longer as it was read.
+    /// Fails with [`contract::FailureKind::Conflict`] if the state has changed since it was read.
     pub(crate) async fn write(&self, state: &State, etag: Option<&str>) -> Result<(), Failure> {
         let Self { store, bucket, key } = self;
         let body = serde_json::to_vec(state).map_err(Failure::internal)?;

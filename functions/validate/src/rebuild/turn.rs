@@ -1,4 +1,4 @@
-//! An execution of the state machine asks for its turn before it does anything.
+//! Turns: an execution of the state machine asks for its turn before it does anything.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,17 +10,17 @@ use serde_json::Value;
 use crate::rebuild::state::{Known, State};
 use crate::rebuild::{ATTEMPTS, Rebuild};
 
-/// Between two questions of an execution that waits, in seconds: a quarter of a window, within these.
+/// The least and the greatest pause between two requests of a waiting execution, in seconds. Within these, it is a
+/// quarter of a window.
 const SECONDS: (u64, u64) = (1, 15);
-/// Of the time that the other one has had already, the part that is waited until the next question, up to a minute: an
-/// execution has a history of 25,000 events, and a question makes some nine of them.
+/// If the other execution has been running for long, the pause is this fraction of its running time, up to a minute. An
+/// execution has a history of at most 25,000 events, and a request takes about nine of them.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 const PART_OF_ITS_TIME: u64 = 20;
 const MOST_SECONDS: u64 = 60;
 
 impl Rebuild {
-    /// Says whether it is an execution's turn; if so, it is from now on, until the execution ends. Asked again by the
-    /// same one, it still is.
+    /// Answers whether it is an execution's turn. If so, the turn is its own until it ends, also if it asks again.
     pub(crate) async fn turn(&self, asked: &TurnRequest) -> Result<TurnResponse, Failure> {
         let mut attempt = 1;
         loop {
@@ -44,7 +44,7 @@ impl Rebuild {
         {
             let next = state.next.as_ref().map(|next| self.arn(&next.name)).filter(|next| next != me);
             return match next {
-                // it will do all that this one would, a little later
+                // it will do everything that this one would, a little later
                 Some(next) if is_whole(&asked.request) && self.running_for(&next).await?.is_some() => {
                     answer(Turn::Covered, Some(next), running_for)
                 }
@@ -56,13 +56,13 @@ impl Rebuild {
         answer(Turn::Take, None, 0)
     }
 
-    /// The ARN of an execution:
+    /// Returns the ARN of an execution:
     /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html>
     fn arn(&self, name: &str) -> String {
         format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
     }
 
-    /// How long an execution has been running, in seconds; `None` of one that does not run.
+    /// Returns how long an execution has been running, in seconds; `None` if it is not running.
     async fn running_for(&self, execution: &str) -> Result<Option<u64>, Failure> {
         match self.client.describe_execution().execution_arn(execution).send().await {
             Ok(described) if described.status == ExecutionStatus::Running => {
@@ -71,7 +71,7 @@ impl Rebuild {
             }
             Ok(_) => Ok(None),
             Err(error) => match boot::aws::failure(&error) {
-                // it ended 90 days ago, or was never started
+                // it ended more than 90 days ago, or was never started
                 failure if failure.kind == FailureKind::NotFound => Ok(None),
                 failure => Err(failure.context(format!("looking at execution {execution}"))),
             },
@@ -79,12 +79,12 @@ impl Rebuild {
     }
 }
 
-/// Seconds until the next question, to an execution that waits for one that has been running for so long.
+/// Returns the seconds until the next request of an execution that waits for one that has been running for this long.
 fn pause(seconds: u64, running_for: u64) -> u64 {
     seconds.max((running_for / PART_OF_ITS_TIME).min(MOST_SECONDS))
 }
 
-/// Whether it is a rebuild of all tables as they are now.
+/// Whether the request is for a rebuild of all tables from all current files.
 fn is_whole(request: &Value) -> bool {
     let request = serde_json::from_value::<RebuildRequest>(request.clone());
     request.is_ok_and(|request| RebuildRequest { window_ends_at: None, ..request } == RebuildRequest::default())

@@ -1,4 +1,4 @@
-//! Windows of time whose files are built together, however soon a rebuild could begin.
+//! Windows: time spans whose files are built together, however soon a rebuild could begin.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,30 +7,31 @@ use contract::Failure;
 
 use crate::rebuild::state::Next;
 
+/// The longest name of an execution, in characters.
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>
 const MAXIMUM_NAME: usize = 80;
-/// A window that ends sooner than this is as good as over.
+/// A window that ends sooner than this counts as over.
 const MARGIN: Duration = Duration::from_millis(250);
 
-/// A stretch of time.
+/// A time span that ends at a multiple of its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
-    /// When it is looked at, since 1970.
+    /// The current time, since 1970.
     now: Duration,
-    /// Unix seconds; belongs to the next window.
+    /// Unix seconds, exclusive.
     end: u64,
 }
 
 impl Window {
-    /// The window in which a moment lies, or the next when it is about to end. Windows begin at multiples of their
-    /// length, which is at least 1.
+    /// Returns the window that contains a given time, or the next one if it is about to end. Windows begin at multiples
+    /// of their length, which is at least 1.
     pub(super) fn of(now: SystemTime, seconds: u64) -> Self {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { now, end: ((now + MARGIN).as_secs() / seconds + 1) * seconds }
     }
 
-    /// An execution that waits for its end, under a name that no other has had: within what Step Functions allows,
-    /// which takes no name twice in 90 days.
+    /// Returns an execution that waits for the window's end. Its name is valid for Step Functions and has not been used
+    /// before, as Step Functions does not accept a name twice within 90 days.
     pub(super) fn execution(self, database: &str) -> Result<Next, Failure> {
         let suffix = format!("-{}-{:x}", self.end, self.now.as_nanos());
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
