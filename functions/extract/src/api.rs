@@ -1,5 +1,5 @@
-//! The source: an HTTP API, asked at its pace, with retries. Answers come in the order of the requests, a bounded
-//! number ahead of the rows that were taken.
+//! The source: an HTTP API, called at its pace and with retries. Answers arrive in the order of the requests. A bounded
+//! number of them is fetched ahead of the rows that were taken.
 
 mod pace;
 mod retry;
@@ -22,28 +22,28 @@ use self::retry::{Retry, backoff, judge, retry_after};
 use crate::config::Plan;
 use crate::row::{BodyError, Records, Row, Shape, excerpt};
 
-/// The most that a body may hold.
+/// The largest body that is accepted.
 const MAX_BODY_BYTES: usize = 6 << 20;
-/// What is read of the body of a failure, to be shown.
+/// How much of a failed response's body is read, for the message.
 const MAX_ERROR_BODY_BYTES: usize = 1 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 5;
-/// Tells the source who asks.
+/// Identifies the caller to the source.
 const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
 
-/// The client of all sources, which keeps connections from one invocation to the next.
+/// The HTTP client of all sources. It keeps connections open from one invocation to the next.
 #[derive(Clone, Debug)]
 pub struct Api {
     client: Client,
 }
 
-/// The answers to come.
+/// The answers of a plan's requests, some of them still to come.
 pub struct Fetch {
     answers: BoxStream<'static, Result<Answer, Failure>>,
     requester: Arc<Requester>,
 }
 
-/// What one request brought.
+/// The successful response to one request.
 #[derive(Debug)]
 pub struct Answer {
     records: Records,
@@ -53,12 +53,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The size of the body.
+    /// The size of the body, in bytes.
     pub fn bytes(&self) -> u64 {
         self.records.bytes()
     }
 
-    /// Its next row, in order.
+    /// Returns the next row, in the order of the body.
     pub fn next_row(&mut self) -> Option<Result<Row, Failure>> {
         let row = self.records.next_row(&self.requester.shape)?;
         Some(row.map_err(|reason| {
@@ -70,19 +70,19 @@ impl Answer {
 }
 
 impl Api {
-    /// Sets the client up.
+    /// Creates the HTTP client.
     ///
     /// # Errors
-    /// Where there are no certificates to trust.
+    /// Fails if there are no root certificates to trust.
     pub fn new() -> Result<Self, Failure> {
-        // fails only where a provider is installed already, which does as well
+        // this fails only if a provider is already installed, and that one serves as well
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(redirect::Policy::custom(|attempt| {
                 let within = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
-                // a redirect that is not followed is returned as is, hence as a failure
+                // a redirect that is not followed is returned as is, and so counts as a failure
                 if within && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
             }))
             .build()
@@ -90,7 +90,8 @@ impl Api {
         Ok(Self { client })
     }
 
-    /// Makes the plan's requests. Attempts end before the deadline; answers past it are for the caller to refuse.
+    /// Starts the plan's requests. None is repeated after the deadline. The caller has to enforce the deadline on the
+    /// answers.
     pub fn fetch(&self, plan: &Plan, deadline: Instant) -> Fetch {
         let source = &plan.source;
         let requester = Arc::new(Requester {
@@ -106,14 +107,14 @@ impl Api {
             retries: AtomicU64::new(0),
             retries_allowed: retries_allowed(plan.requests, source.attempts, source.concurrency),
         });
-        // Each request is a task of its own, so that it goes on, and is not taken for slow, while the rows before it
-        // are on their way to S3. No more are begun than `concurrency`, counting those that wait for rows to be taken:
-        // that bounds what is held in memory.
+        // Each request is a task of its own. It continues, and does not time out, while earlier rows are being sent to
+        // S3. At most `concurrency` requests are open, including answers whose rows were not taken yet. This bounds the
+        // memory.
         let each = Arc::clone(&requester);
         let answers = stream::iter(0..plan.requests)
             .map(move |number| {
                 let requester = Arc::clone(&each);
-                // reserved here, so that requests begin in their order
+                // reserved here, so that requests start in order
                 let turn = requester.pacer.reserve();
                 let request = async move { requester.answer(number, turn).await };
                 AbortOnDropHandle::new(tokio::spawn(request.in_current_span()))
@@ -126,24 +127,24 @@ impl Api {
 }
 
 impl Fetch {
-    /// The answer to the next request; the first failure ends the fetch.
+    /// Returns the answer to the next request. The first failure ends the fetch.
     pub async fn next(&mut self) -> Option<Result<Answer, Failure>> {
         self.answers.next().await
     }
 
-    /// Attempts so far that repeated one before.
+    /// The number of repeated attempts so far.
     pub fn retries(&self) -> u64 {
         self.requester.retries.load(Ordering::Relaxed)
     }
 }
 
-/// The budget: once for every request on average, besides what requests under way may use at the most. A source that
-/// fails more often is down or turns us away, and five times the traffic would not help it up.
+/// Returns the retry budget: one retry per request on average, and on top of that the most that the requests in flight
+/// can use. A source that fails more often is down or rejects the requests. Five times the traffic would not help it.
 fn retries_allowed(requests: u64, attempts: u32, concurrency: usize) -> u64 {
     requests.saturating_add(u64::from(attempts).saturating_mul(concurrency as u64))
 }
 
-/// What the requests of a fetch share.
+/// The state that the requests of a fetch share.
 #[derive(Debug)]
 struct Requester {
     client: Client,
@@ -155,7 +156,7 @@ struct Requester {
     retries_allowed: u64,
 }
 
-/// An attempt that brought no rows.
+/// A failed attempt.
 struct Trouble {
     failure: Failure,
     retry: Retry,
@@ -196,7 +197,7 @@ impl Requester {
         format!("request {} of {}, GET {}", number + 1, self.plan.requests, self.plan.url)
     }
 
-    /// How long to wait for another attempt, or why there is none.
+    /// Returns how long to wait before the next attempt. If there is none, returns the reason, as the end of a message.
     fn wait(&self, failed_attempts: u32, asked: Duration) -> Result<Duration, String> {
         let attempts = self.plan.source.attempts;
         if failed_attempts >= attempts {
@@ -261,14 +262,14 @@ impl Requester {
                 visible(to)
             );
         }
-        // the status says enough should the body not come
+        // the status is enough if the body cannot be read
         let (Body::Whole(body) | Body::Cut(body)) = body(response, MAX_ERROR_BODY_BYTES).await.unwrap_or_default();
         Trouble { failure: Failure { kind, message: format!("{message}, {}", self.excerpt(&body)) }, retry }
     }
 
     fn not_rows(&self, status: StatusCode, error: BodyError, body: &[u8]) -> Trouble {
-        // What is not JSON is from a proxy, or was cut short. Without a record the source has answered all the same;
-        // it may have one the next time. What cannot be a row stays so.
+        // A body that is not JSON comes from a proxy, or was cut short. Without a record, the source did answer, and it
+        // may have a record the next time. A record that cannot be a row stays that way.
         let (kind, retry, reason) = match error {
             BodyError::NotJson(reason) => (FailureKind::Unavailable, Retry::Backoff, format!("not JSON: {reason}")),
             BodyError::NoRecord(reason) => (FailureKind::BadData, Retry::Backoff, format!("no record: {reason}")),
@@ -283,7 +284,7 @@ impl Requester {
         }
     }
 
-    /// The beginning of a body, unless it may hold what no message may show.
+    /// Returns the beginning of a body, unless the body may hold sensitive values.
     fn excerpt(&self, body: &[u8]) -> String {
         if self.plan.sensitive && !body.is_empty() {
             return format!("the body of {} bytes is not shown: the table has sensitive columns", body.len());
@@ -304,9 +305,9 @@ impl Default for Body {
     }
 }
 
-/// Reads a body up to a size, whatever its header says of it.
+/// Reads a body up to `limit` bytes, whatever length its header declares.
 async fn body(mut response: Response, limit: usize) -> Result<Body, reqwest::Error> {
-    // what is said of the length saves the room that growing by doubles would take
+    // the declared length saves the memory that growth by doubling would waste
     let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let mut body = Vec::with_capacity(expected.min(limit));
     while let Some(chunk) = response.chunk().await? {
@@ -319,7 +320,8 @@ async fn body(mut response: Response, limit: usize) -> Result<Body, reqwest::Err
     Ok(Body::Whole(body))
 }
 
-/// What went wrong, without the URL, which the message has already: reqwest keeps the reason in the causes.
+/// Returns the reason of an error. reqwest keeps it in the causes; the error itself repeats the URL, which the message
+/// already has.
 fn causes(error: &reqwest::Error) -> String {
     let mut texts = Vec::new();
     let mut next = error.source();
@@ -362,7 +364,7 @@ mod tests {
         assert!(hurried.wait(1, Duration::from_secs(6)).unwrap_err().contains("no time is left"));
         assert_eq!(hurried.retries.into_inner(), 0, "what is not repeated does not count");
 
-        // 3 requests, and 1 under way at a time with 4 attempts
+        // 3 requests, and 1 in flight with 4 attempts
         let unlucky = requester(4, plenty);
         for _ in 0..7 {
             assert!(unlucky.wait(1, Duration::ZERO).is_ok());

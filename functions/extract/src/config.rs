@@ -1,5 +1,5 @@
-//! What to fetch, and under which name it lands: the function's settings, the table's metadata and the request, checked
-//! and put together before anything is asked of anybody.
+//! The plan of an extract: what to fetch, and under which key it lands. It combines the function's settings, the
+//! table's metadata and the request, and is checked before the first request is sent.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,23 +11,23 @@ use contract::message::ExtractRequest;
 use contract::{Failure, MetaData, Source, Table, quoted};
 use url::{Host, Url};
 
-/// Where tables lie, and where their sources are.
+/// The locations of the tables and of their sources.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The folder of all tables.
+    /// The prefix of all tables.
     pub base_folder: String,
-    /// Where files land.
+    /// The bucket in which files land.
     pub land_bucket: String,
-    /// Where validate promotes them.
+    /// The bucket to which validate promotes them.
     pub raw_hist_bucket: String,
-    /// Where the records of extracts are.
+    /// The bucket of the records of extracts.
     pub reports_bucket: String,
-    /// Replaces scheme, host and port of the sources' URLs.
+    /// Replaces the scheme, host and port of the sources' URLs.
     pub source_origin: Option<String>,
 }
 
 impl Settings {
-    /// Reads the settings; what is missing is reported by [`Env::check`].
+    /// Reads the settings. [`Env::check`] reports the missing ones.
     pub fn read(env: &mut Env) -> Self {
         Self {
             base_folder: env.text(env::BASE_FOLDER),
@@ -39,30 +39,31 @@ impl Settings {
     }
 }
 
-/// One extract, ready to run.
+/// An extract that is ready to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The raw table.
     pub table: String,
-    /// The metadata file that describes it, for messages.
+    /// The metadata file of the table, for messages.
     pub file: PathBuf,
-    /// The scheduled time in Unix seconds: the partition, and a part of the files' names.
+    /// The scheduled time in Unix seconds. It names the partition and is part of the file names.
     pub file_land_timestamp: u64,
-    /// What every request GETs.
+    /// The URL of every request.
     pub url: Url,
-    /// How many requests.
+    /// The number of requests.
     pub requests: u64,
-    /// How to ask, and how to make rows of the answers. Its `url` and `requests` are superseded by the two above.
+    /// How to call the source and how to turn its answers into rows. `url` and `requests` above take the place of its
+    /// own.
     pub source: Source,
-    /// Whether the table has columns that no message may show.
+    /// Whether the table has sensitive columns, whose values no message may show.
     pub sensitive: bool,
 }
 
 impl Plan {
-    /// What a request asks for, by the metadata.
+    /// Plans the extract that a request asks for.
     ///
     /// # Errors
-    /// Where the table has no source, or event, metadata and settings do not fit together.
+    /// Fails if the table has no source, or if request, metadata and settings contradict each other.
     pub fn new(
         settings: &Settings,
         metadata: &MetaData,
@@ -86,10 +87,10 @@ impl Plan {
         })
     }
 
-    /// Refuses at once what the pacing alone makes impossible, instead of fetching for nothing until the deadline.
+    /// Refuses a plan that the pacing alone makes impossible, instead of fetching in vain until the deadline.
     ///
     /// # Errors
-    /// Where so many requests cannot be made in that time.
+    /// Fails if so many requests cannot be started within `working_time`.
     pub fn check_time(&self, working_time: Duration) -> Result<(), Failure> {
         let pace = u64::from(self.source.requests_per_second);
         let least = (self.requests - 1) / pace;
@@ -106,7 +107,7 @@ impl Plan {
     }
 }
 
-/// The table asked for, or the only one that there is to extract.
+/// Returns the requested table, or the only one that has a source.
 fn choose<'a>(metadata: &'a MetaData, name: Option<&str>) -> Result<(&'a Table, &'a Source), Failure> {
     let with_source: Vec<_> = metadata.raw.values().filter_map(|table| Some((table, table.source.as_ref()?))).collect();
     let choices = || {
@@ -142,7 +143,7 @@ fn timestamp(scheduled_time: Option<&str>, now: DateTime<Utc>) -> Result<u64, Fa
         .ok_or_else(|| refuse(format!("expected 0 to {MAX_TIMESTAMP} in Unix seconds")))
 }
 
-/// The URL to ask: the metadata's, at the origin of the settings if they give one.
+/// Returns the URL to request: the metadata's, with the origin replaced if the settings name one.
 fn source_url(table: &Table, source: &Source, origin: Option<&str>) -> Result<Url, Failure> {
     let file = table.file.display();
     let described = read_url(&source.url)
@@ -163,8 +164,8 @@ fn read_origin(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Data is fetched over TLS, or from this machine. No user names and passwords: metadata is no place for secrets, and
-/// messages show the URL.
+/// Data is fetched over TLS or from this machine. User names and passwords are refused: metadata is no place for
+/// secrets, and messages show the URL.
 fn read_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{error}; expected https://host/path"))?;
     if !url.username().is_empty() || url.password().is_some() {

@@ -1,9 +1,9 @@
-//! The decision which attempt is the extract, and what follows from it.
+//! The decision which attempt becomes the extract, and the landing of its files.
 //!
-//! The first to write the record ([`Extract`]) has decided; whoever comes second, at the same moment or after a crash,
-//! goes by what is written. All then do the same: copy the files of that attempt into land, say in the record that this
-//! is done, and delete what was staged. Copies are of the same bytes whoever makes them, and may be made again; so a
-//! process may die after any request, and any number may be at it at once.
+//! The first attempt that writes the record ([`Extract`]) decides. Any other attempt, whether concurrent or after a
+//! crash, follows that record. From there on all of them do the same: they copy the files of the winning attempt into
+//! land, mark the record as landed, and delete the staged files. Whoever makes the copies, their bytes are equal, and
+//! they may be made again. So a process may die after any request, and any number of processes may work on it at once.
 
 use contract::{Extract, ExtractFile, Failure, FailureKind, LandKey, key};
 use futures::stream::{StreamExt, TryStreamExt, iter};
@@ -11,23 +11,23 @@ use store::{Copied, Object, Store, Write};
 
 use crate::land::Destination;
 
-/// Files that are copied at once. Bytes do not pass through the function.
+/// Files that are copied at once. Their bytes do not pass through the function.
 const COPIES_AT_ONCE: usize = 4;
 
-/// Whose attempt is the extract.
+/// The attempt that became the extract.
 #[derive(Debug)]
 pub enum Decision {
-    /// The one that asked.
+    /// The caller's attempt.
     Ours(Extract),
-    /// Another, whose record was there first.
+    /// Another attempt, whose record was written first.
     Theirs(Extract),
 }
 
 impl Destination {
-    /// The extract of this time, if one has been decided on.
+    /// Returns the extract of this time, if it has been decided.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn decided(&self, store: &Store) -> Result<Option<Extract>, Failure> {
         let key = self.record();
         let Some(record) = store.read_whole(&self.reports, &key).await? else { return Ok(None) };
@@ -36,11 +36,11 @@ impl Destination {
         read.map(Some).map_err(|error| Failure::internal(format!("{place} is no record of an extract: {error}")))
     }
 
-    /// The file in history that shows that this time has been extracted, of an extract whose record is gone. A part of
-    /// one is a conflict: the rows of another attempt must not join it.
+    /// Returns a file in history which proves that this time was extracted, although the record is gone. A part of an
+    /// extract is a conflict, because rows of another attempt must not be added to it.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn in_history(&self, store: &Store) -> Result<Option<Object>, Failure> {
         let found = self.history(store).await?;
         let whole = [self.key(None), self.key(Some(0))];
@@ -59,10 +59,11 @@ impl Destination {
         }
     }
 
-    /// Makes an attempt the extract, unless another is. An attempt whose record may have been written stays staged.
+    /// Makes an attempt the extract, unless another one already is. If it is unknown whether the record was written,
+    /// the attempt stays staged.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn decide(&self, store: &Store, attempt: Extract) -> Result<Decision, Failure> {
         let json = json(&attempt)?;
         match store.put(&self.reports, &self.record(), json, "application/json", Write::IfAbsent).await {
@@ -83,11 +84,11 @@ impl Destination {
         }
     }
 
-    /// Copies the extract's files into land, the first one last; returns how many were not there yet. `is_fresh` says
-    /// that nobody can have begun before.
+    /// Copies the extract's files into land, the first one last. Returns how many were not there yet. `is_fresh` means
+    /// that no other invocation can have begun this.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn land(&self, store: &Store, extract: &Extract, is_fresh: bool) -> Result<usize, Failure> {
         if extract.landed {
             return Ok(0);
@@ -108,7 +109,7 @@ impl Destination {
         Ok(copied)
     }
 
-    /// Whether the file is new in land.
+    /// Copies a file into land. Returns false if it is or was there already.
     async fn copy(&self, store: &Store, file: &ExtractFile) -> Result<bool, Failure> {
         let place = store::url(&self.land, &file.key);
         let Some(staged) = store.head(&self.land, &file.staged, None).await? else {
@@ -132,7 +133,7 @@ impl Destination {
         }
     }
 
-    /// A failure, unless another invocation has finished meanwhile and deleted what was staged.
+    /// Returns the failure, unless another invocation has meanwhile finished and deleted the staged files.
     async fn unless_landed(&self, store: &Store, failure: Failure) -> Result<bool, Failure> {
         match self.decided(store).await? {
             Some(extract) if extract.landed => Ok(false),
@@ -150,7 +151,7 @@ impl Destination {
     }
 }
 
-/// Deletes what is staged and needed no more. What cannot be deleted goes by the lifecycle rule.
+/// Deletes the staged files, which are no longer needed. The lifecycle rule removes what cannot be deleted here.
 async fn discard(store: &Store, bucket: &str, files: &[ExtractFile]) {
     for file in files {
         let deleted = match store.head(bucket, &file.staged, None).await {

@@ -1,13 +1,13 @@
-//! Landing: rows become compressed objects in land, all of them or none.
+//! Landing: turns rows into compressed objects in land, all of them or none.
 //!
-//! Rows are staged first, outside the prefix whose events validate gets ([`contract::STAGED`]), each attempt under a
-//! folder of its own. When the last row is in, one conditional write decides that this attempt is the extract
-//! ([`decide`](crate::decide)), and only then its files are copied into land.
+//! Rows are staged first, outside the prefix whose events reach validate ([`contract::STAGED`]). Each attempt has a
+//! folder of its own. After the last row, one conditional write decides that this attempt is the extract
+//! ([`decide`](crate::decide)). Only then are its files copied into land.
 //!
-//! A small extract is one object, `<table>_<time>.jsonl.gz`, sent as a single request when the last row is in. A larger
-//! one goes up in parts while rows come in, so memory holds a few parts and not the extract. An upload in parts has its
-//! key from the start, when nobody knows whether a second file will be needed; so whatever does not fit in one part is
-//! numbered, `<table>_0_<time>.jsonl.gz` and on, even if one file turns out to be all.
+//! A small extract is one object, `<table>_<time>.jsonl.gz`, sent as a single request after the last row. A larger one
+//! is uploaded in parts while rows arrive, so memory holds a few parts and not the whole extract. An upload in parts
+//! needs its key from the start, before it is known whether there will be a second file. Therefore every extract that
+//! exceeds one part is numbered, from `<table>_0_<time>.jsonl.gz`, even if a single file is enough.
 
 use std::io::Write as _;
 
@@ -18,19 +18,19 @@ use store::{PART_BYTES, Store, Upload, Write};
 
 const EXTENSION: &str = "jsonl.gz";
 const CONTENT_TYPE: &str = "application/gzip";
-/// Compressed bytes that are gathered before they go to an upload under way.
+/// Compressed bytes that are collected before they are passed to an upload in progress.
 const HAND_OVER_BYTES: usize = 64 << 10;
 
-/// Where an extract lands.
+/// The place where an extract lands.
 #[derive(Clone, Debug)]
 pub struct Destination {
     /// The land bucket.
     pub land: String,
-    /// Where validate promotes files.
+    /// The bucket to which validate promotes files.
     pub raw_hist: String,
-    /// Where the records of extracts are.
+    /// The bucket of the records of extracts.
     pub reports: String,
-    /// The folder of all tables.
+    /// The prefix of all tables.
     pub base_folder: String,
     /// The raw table.
     pub table: String,
@@ -44,37 +44,37 @@ impl Destination {
     }
 }
 
-/// An extract on its way to land.
+/// An extract that is being written.
 #[derive(Debug)]
 pub struct Landing<'a> {
     store: &'a Store,
     destination: Destination,
-    /// No other attempt has this name.
+    /// Unique to this attempt.
     attempt: String,
     maximum_file_bytes: u64,
     sealed: Vec<Sealed>,
     current: Chunk,
 }
 
-/// A chunk that is sent, but not to be seen yet.
+/// A chunk that was sent completely but is not visible yet.
 #[derive(Debug)]
 struct Sealed {
     upload: Upload,
     rows: u64,
 }
 
-/// A chunk that takes rows.
+/// The chunk that receives rows.
 #[derive(Debug)]
 struct Chunk {
     gzip: GzEncoder<Vec<u8>>,
-    /// Begun once the chunk does not fit in one part, or is not the only one.
+    /// Begun once the chunk exceeds one part, or if it is not the first one.
     upload: Option<Upload>,
     rows: u64,
 }
 
 impl Chunk {
     fn new() -> Self {
-        // no time and no name in the header: the same rows make the same bytes
+        // no time and no name in the gzip header: equal rows give equal bytes
         Self { gzip: GzBuilder::new().mtime(0).write(Vec::new(), Compression::default()), upload: None, rows: 0 }
     }
 
@@ -84,18 +84,19 @@ impl Chunk {
 }
 
 impl<'a> Landing<'a> {
-    /// Begins a file of at most about so many compressed bytes, and another whenever one is full.
+    /// Creates an empty extract. A file is closed at about `maximum_file_bytes` compressed bytes, and the next one
+    /// begun.
     pub fn new(store: &'a Store, destination: Destination, maximum_file_bytes: u64) -> Self {
         let attempt = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         Self { store, destination, attempt, maximum_file_bytes, sealed: Vec::new(), current: Chunk::new() }
     }
 
-    /// Adds a row, given as a line with its line feed.
+    /// Adds a row, given as a line that ends with a line feed.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn write(&mut self, line: &str) -> Result<(), Failure> {
-        // only once there is a row for the next one, so that no chunk is empty
+        // checked only when there is another row, so that no chunk is empty
         if self.current.compressed_bytes() >= self.maximum_file_bytes {
             self.seal().await?;
         }
@@ -108,10 +109,11 @@ impl<'a> Landing<'a> {
         Ok(())
     }
 
-    /// Finishes what was staged, and says what it is. Where it fails, some of it may be left to the lifecycle rule.
+    /// Completes the staged files and returns them as an extract. On failure, some of them may be left to the lifecycle
+    /// rule.
     ///
     /// # Errors
-    /// Where S3 refuses or does not answer; the failure names the object.
+    /// Fails if S3 refuses the request or does not answer. The failure names the object.
     pub async fn finish(mut self) -> Result<Extract, Failure> {
         let staged = if self.sealed.is_empty() && self.current.upload.is_none() {
             self.finish_small().await.map(|file| vec![file])
@@ -133,7 +135,7 @@ impl<'a> Landing<'a> {
         }
     }
 
-    /// Returns the extract up: nothing becomes visible.
+    /// Gives up the extract: nothing becomes visible.
     pub async fn abandon(self) {
         for upload in self.sealed.into_iter().map(|chunk| chunk.upload).chain(self.current.upload) {
             upload.abandon().await;
@@ -170,7 +172,7 @@ impl<'a> Landing<'a> {
         Extract::staged_prefix(base_folder, table, *time, &self.attempt) + &name
     }
 
-    /// Sends all of the current chunk, and begins the next.
+    /// Sends the rest of the current chunk, and begins the next one.
     async fn seal(&mut self) -> Result<(), Failure> {
         self.current.gzip.try_finish().map_err(Failure::internal)?;
         self.hand_over().await?.seal().await?;
@@ -179,7 +181,7 @@ impl<'a> Landing<'a> {
         Ok(())
     }
 
-    /// Passes what is compressed on to the chunk's upload.
+    /// Passes the compressed bytes to the chunk's upload.
     async fn hand_over(&mut self) -> Result<&mut Upload, Failure> {
         if self.current.upload.is_none() {
             let key = self.staged(Some(self.sealed.len() as u32));

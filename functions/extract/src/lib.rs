@@ -1,7 +1,8 @@
-//! extract: fetches a raw table from its source and lands it, as the table's metadata describes.
+//! extract: fetches a raw table from its source and lands it, as its metadata describes.
 //!
-//! The modules lie along the data's way: [`config`] (what to fetch, and under which name it lands), [`api`] (requests
-//! and answers), [`row`] (answers to rows), [`land`] (rows to objects), [`decide`] (which attempt it is that lands).
+//! The modules are in the order in which data passes through them: [`config`] (what to fetch, and where it lands),
+//! [`api`] (requests and answers), [`row`] (answers to rows), [`land`] (rows to objects), [`decide`] (which attempt
+//! lands).
 
 pub mod api;
 pub mod config;
@@ -24,23 +25,23 @@ use crate::config::{Plan, Settings};
 use crate::decide::Decision;
 use crate::land::{Destination, Landing};
 
-/// Kept back from Lambda's timeout for landing the files, or for abandoning them, and for answering.
+/// The time kept back for landing or abandoning the files, and for answering.
 const RESERVE: Duration = Duration::from_secs(10);
 
-/// The function.
+/// The function, as set up once per process.
 #[derive(Debug)]
 pub struct App {
-    /// Where tables lie, and where their sources are.
+    /// The locations of the tables and of their sources.
     pub settings: Settings,
     /// The description of all tables.
     pub metadata: MetaData,
-    /// The areas.
+    /// The store of all areas.
     pub store: Store,
-    /// The client of all sources.
+    /// The HTTP client of all sources.
     pub api: Api,
 }
 
-/// What came in so far.
+/// The counts of a fetch so far.
 #[derive(Debug, Default)]
 struct Tally {
     answers: u64,
@@ -52,20 +53,21 @@ impl App {
     /// Sets the function up.
     ///
     /// # Errors
-    /// All that is wrong with settings and metadata.
+    /// Fails with all problems of the settings or, if there are none, of the metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
         let settings = Settings::read(&mut boot.env);
         let metadata = boot.metadata()?;
         Ok(Self { settings, metadata, store: Store::new(&boot.aws), api: Api::new()? })
     }
 
-    /// Lands a table once for its scheduled time: all of it or nothing.
+    /// Lands a table once for its scheduled time, either completely or not at all.
     ///
     /// # Errors
-    /// Where the source or S3 do not answer, or an answer cannot become rows; then nothing of it is in land.
+    /// Fails if the source or S3 does not answer, or if an answer cannot become rows. A failed fetch leaves nothing in
+    /// land. If landing fails halfway, the next invocation for the same time completes it.
     pub async fn extract(&self, request: ExtractRequest, invocation: &Invocation) -> Result<ExtractResponse, Failure> {
         let plan = Plan::new(&self.settings, &self.metadata, request, Utc::now())?;
-        // boxed: the SDK's futures nest so deeply that the compiler refuses more on top of them
+        // boxed, because the SDK's futures nest too deeply for rustc to compute the layout of yet another level
         Box::pin(self.land(&plan, working_time(invocation)))
             .await
             .map_err(|failure| failure.context(format!("extracting `{}`", plan.table)))
@@ -104,7 +106,7 @@ impl App {
             return Err(failure);
         }
         let attempt = landing.finish().await?;
-        // the schedule delivers at least once: another invocation may be at the same time
+        // the schedule delivers at least once, so another invocation may be at the same point
         let extract = match destination.decide(&self.store, attempt).await? {
             Decision::Ours(extract) => extract,
             Decision::Theirs(extract) => return self.go_by(&destination, &extract).await,
@@ -136,7 +138,7 @@ impl App {
         Ok(response)
     }
 
-    /// Lands what another attempt for the same time has fetched, as far as that has not been done.
+    /// Lands the files of another attempt for the same time, as far as they have not landed yet.
     async fn go_by(&self, destination: &Destination, extract: &Extract) -> Result<ExtractResponse, Failure> {
         let copied = destination.land(&self.store, extract, false).await?;
         let (table, file_land_timestamp, attempt) = (&extract.table, extract.file_land_timestamp, &extract.attempt);
@@ -174,7 +176,7 @@ impl App {
 }
 
 impl Tally {
-    /// An empty extract is a source that has broken, not news; and validate would only find an empty file.
+    /// Refuses an empty extract: the source is broken then, and validate would only find an empty file.
     fn check(&self, plan: &Plan) -> Result<(), Failure> {
         if self.rows > 0 {
             return Ok(());
@@ -186,7 +188,7 @@ impl Tally {
     }
 }
 
-/// Takes rows from the source to the files until the source is done.
+/// Passes rows from the source to the files until the source has no more.
 async fn fill(fetch: &mut Fetch, landing: &mut Landing<'_>, tally: &mut Tally) -> Result<(), Failure> {
     while let Some(answer) = fetch.next().await {
         let mut answer = answer?;
@@ -200,7 +202,8 @@ async fn fill(fetch: &mut Fetch, landing: &mut Landing<'_>, tally: &mut Tally) -
     Ok(())
 }
 
-/// What is left of Lambda's time, less the reserve: at most a tenth, for functions with a short timeout.
+/// Returns the time left to Lambda's timeout, less the reserve. The reserve is at most a tenth, for functions with a
+/// short timeout.
 fn working_time(invocation: &Invocation) -> Duration {
     let left = invocation.time_left(Duration::ZERO);
     left.saturating_sub(RESERVE.min(left / 10))

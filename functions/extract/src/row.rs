@@ -1,6 +1,5 @@
-//! A row: one record of an answer as a line of JSON, flat, with the column that numbers it. Values are taken over as
-//! they were written, to the digit: reading `1.10` or a number of 30 digits into a float and printing it again would
-//! change it, so values stay text here.
+//! A row: one record of an answer as a flat line of JSON, with an optional index column. Values stay text, exactly as
+//! they were written. Parsing `1.10` or a number of 30 digits into a float and printing it again would change it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,19 +10,20 @@ use contract::{MAXIMUM_ROW_BYTES, quoted, visible};
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Levels of nested objects in a record. Each is a part of a column's name; real ones have two or three.
+/// The deepest nesting of objects in a record. Each level is part of a column's name. Real records have two or three.
 const MAX_DEPTH: usize = 32;
-/// Glue takes no longer names. A limit is needed in any case: a long name is repeated for all that is nested in it.
+/// Glue's limit for a name. A limit is needed in any case, because a long name is repeated for every value nested below
+/// it.
 const MAX_NAME_BYTES: usize = 255;
-/// More columns than any table has: each takes memory of its own, and a body has room for a million.
+/// More columns than any table has. Each column takes memory, and a body has room for a million of them.
 const MAX_COLUMNS: usize = 10_000;
-/// What of a body a message shows.
+/// How much of a body a message shows.
 const EXCERPT_BYTES: usize = 200;
 
 /// How records become rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// JSON pointer to the record or the array of records in an answer.
+    /// JSON pointer to the record or to the array of records in an answer.
     pub records: String,
     /// Joins the names of nested objects.
     pub separator: String,
@@ -31,38 +31,39 @@ pub struct Shape {
     pub index_column: Option<String>,
 }
 
-/// The records of an answer, which become rows one by one: all at once they may take forty times the room of the
+/// The records of an answer, which become rows one by one. All of them at once could take forty times the memory of the
 /// answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Records {
     body: String,
-    /// Where in the body the next record is looked for, and where they end.
+    /// The range of the body that holds the remaining records.
     rest: Range<usize>,
-    /// Where in the list it is; `None` where the record is the only one.
+    /// The position of the next record in the array. `None` if there is only one record, outside of an array.
     number: Option<u64>,
 }
 
-/// A row that has yet to be numbered.
+/// A row without its index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// An object that lacks its end, from the index on.
+    /// The row's JSON object without its end: without the closing brace, and without the value of the index if there is
+    /// one.
     open: String,
     has_index: bool,
 }
 
-/// Why an answer has no rows.
+/// The reason why an answer has no rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// Not an answer of the source: a proxy's page, a body cut short.
+    /// The body is not the source's answer: a proxy's page, or a body that was cut short.
     NotJson(String),
-    /// The source answered that it has none, for now.
+    /// The source answered that it has no record for now.
     NoRecord(String),
-    /// What is there can never be a row.
+    /// A record can never be a row.
     BadRecord(String),
 }
 
 impl Row {
-    /// The row as a line, with its line feed.
+    /// Returns the row as a line, including the line feed.
     pub fn line(self, index: u64) -> String {
         let mut line = self.open;
         if self.has_index {
@@ -74,17 +75,17 @@ impl Row {
 }
 
 impl Records {
-    /// The size of the body.
+    /// The size of the body, in bytes.
     pub fn bytes(&self) -> u64 {
         self.body.len() as u64
     }
 
-    /// The body.
+    /// The whole body.
     pub fn body(&self) -> &str {
         &self.body
     }
 
-    /// The next record as a row, or why it can never be one.
+    /// Returns the next record as a row, or the reason why it can never be one.
     pub fn next_row(&mut self, shape: &Shape) -> Option<Result<Row, String>> {
         let mut items = Items { rest: &self.body[self.rest.clone()] };
         let record = items.next()?;
@@ -100,10 +101,10 @@ impl Records {
 }
 
 impl Shape {
-    /// The records of an answer; or why there are none, and the body again.
+    /// Finds the records in the body of an answer.
     ///
     /// # Errors
-    /// What is wrong with the answer, and its body.
+    /// Returns the reason why there are none, and the body.
     pub fn records(&self, body: Vec<u8>) -> Result<Records, (BodyError, Vec<u8>)> {
         let body = match String::from_utf8(body) {
             Ok(body) => body,
@@ -115,7 +116,7 @@ impl Shape {
         }
     }
 
-    /// Where in a body the records are, and the number of the first if it is a list of them.
+    /// Returns the range of the body that holds the records, and the number of the first one if they are in an array.
     fn range(&self, body: &str) -> Result<(Range<usize>, Option<u64>), BodyError> {
         let whole: &RawValue = serde_json::from_str(body).map_err(|error| BodyError::NotJson(error.to_string()))?;
         let found = self.find(whole)?.get();
@@ -124,7 +125,7 @@ impl Shape {
         Ok((start + usize::from(is_list)..start + found.len(), is_list.then_some(0)))
     }
 
-    /// Follows the pointer (RFC 6901).
+    /// Follows the JSON pointer (RFC 6901).
     fn find<'a>(&self, whole: &'a RawValue) -> Result<&'a RawValue, BodyError> {
         let mut found = whole;
         let mut walked = String::new();
@@ -149,7 +150,7 @@ impl Shape {
         if found.get() == "null" {
             return Err(BodyError::NoRecord(format!("{place} is null")));
         }
-        // with the whole body as the record, an error would make a row
+        // if the whole body is the record, an error would become a row
         if self.records.is_empty() && is_error(found) {
             return Err(BodyError::NoRecord("the body is an error".into()));
         }
@@ -175,11 +176,11 @@ impl Shape {
     }
 }
 
-/// A row in the making.
+/// A row that is being built.
 struct Flat<'a> {
     separator: &'a str,
     text: String,
-    /// Where each column comes from.
+    /// The JSON path of each column.
     paths: HashMap<String, String>,
 }
 
@@ -207,7 +208,7 @@ impl Flat<'_> {
                     }
                     self.name(&name);
                     match first {
-                        // the only values that may hold line feeds, which would end the line
+                        // only arrays can hold line feeds, which would end the line
                         Some(b'[') => compact(value.get(), &mut self.text),
                         _ => self.text.push_str(value.get()),
                     }
@@ -228,7 +229,7 @@ impl Flat<'_> {
     }
 }
 
-/// JSON without the space between its tokens.
+/// Copies JSON without the whitespace between its tokens.
 fn compact(json: &str, out: &mut String) {
     let (mut in_string, mut escaped) = (false, false);
     out.extend(json.chars().filter(|c| {
@@ -242,7 +243,7 @@ fn compact(json: &str, out: &mut String) {
     }));
 }
 
-/// The items of an array that is JSON, from behind its bracket; or the only value that there is.
+/// Iterates over the items of a valid JSON array, given the text after its bracket, or over a single value.
 struct Items<'a> {
     rest: &'a str,
 }
@@ -262,8 +263,8 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// The members of an object in their order, values as they are written. Doubles stay, for the caller to find. Of more
-/// than a row can have there is one too many.
+/// Returns the members of an object in their order, with values as they are written. Duplicates are kept, for the
+/// caller to find. If there are more members than a row can have, one too many is returned.
 fn members(object: &RawValue) -> Result<Vec<(String, &RawValue)>, String> {
     let mut members = Vec::new();
     visit(object, |name, value| {
@@ -274,7 +275,7 @@ fn members(object: &RawValue) -> Result<Vec<(String, &RawValue)>, String> {
     Ok(members)
 }
 
-/// The first member of a name, or the first names that there are.
+/// Returns the first member of this name, or up to ten of the names that exist.
 fn member<'a>(object: &'a RawValue, wanted: &str) -> Result<Result<&'a RawValue, Vec<String>>, String> {
     let (mut found, mut names) = (None, Vec::new());
     visit(object, |name, value| {
@@ -307,7 +308,7 @@ fn visit<'a>(object: &'a RawValue, member: impl FnMut(Cow<'a, str>, &'a RawValue
     json.deserialize_map(Visit(member)).map_err(|error| error.to_string())
 }
 
-/// An error as APIs answer it: a status, a message, and nothing else.
+/// Whether the body is an API's error: an object with `error`, possibly `status`, and nothing else.
 fn is_error(body: &RawValue) -> bool {
     let mut names: Vec<String> = Vec::new();
     let read = visit(body, |name, _| {
@@ -330,10 +331,10 @@ fn kind(value: &RawValue) -> &'static str {
     }
 }
 
-/// The beginning of a body, in one line, for a message.
+/// Returns the beginning of a body in one line, for a message.
 pub fn excerpt(body: &[u8]) -> String {
     let start = String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES)]);
-    // laid out over lines or not
+    // a body that is laid out over several lines reads well in one
     let start: String = start.chars().map(|c| if matches!(c, '\r' | '\n' | '\t') { ' ' } else { c }).collect();
     let start = visible(&start);
     match body.len() {

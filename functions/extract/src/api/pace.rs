@@ -1,12 +1,12 @@
-//! Pace: no more requests begin in a second than the source is to bear. Turns lie evenly apart, so that there are no
-//! bursts, and a source that asks for a pause is left alone by all requests, not only by the one that it told.
+//! Pace: limits how many requests start per second. Turns are evenly spaced, so there are no bursts. If a source asks
+//! for a pause, all requests observe it, not only the one that received the answer.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Returns turns.
+/// Hands out turns: the times at which requests may start.
 #[derive(Debug)]
 pub(super) struct Pacer {
     turns: Mutex<Turns>,
@@ -20,18 +20,18 @@ struct Turns {
 }
 
 impl Pacer {
-    /// At most so many turns a second.
+    /// Creates a pacer of at most `per_second` turns a second.
     pub(super) fn new(per_second: u32, now: Instant) -> Self {
         let interval = Duration::from_secs(1) / per_second.max(1);
         Self { turns: Mutex::new(Turns { interval, next: now, paused_until: now }) }
     }
 
-    /// Returns the next turn.
+    /// Returns the next free turn.
     pub(super) fn reserve(&self) -> Instant {
         self.turns().reserve(Instant::now())
     }
 
-    /// Waits until it is this turn. One that a pause has overtaken is lost, and another is waited for in its place.
+    /// Waits until the turn. If a pause has overtaken it, reserves another turn and waits for that one.
     pub(super) async fn wait_for(&self, mut turn: Instant) {
         loop {
             sleep_until(turn).await;
@@ -42,7 +42,7 @@ impl Pacer {
         }
     }
 
-    /// Returns no turn before a time.
+    /// Hands out no turn before `time`.
     pub(super) fn pause_until(&self, time: Instant) {
         let mut turns = self.turns();
         turns.paused_until = turns.paused_until.max(time);
@@ -72,8 +72,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whenever turns are asked for, and whatever pauses come, no second has more than its number of turns, and a
-        /// turn is never put off for longer than it must be.
+        /// Whenever turns are requested, and whatever pauses there are, no second has more than its number of turns. No
+        /// turn is later than necessary.
         #[test]
         fn no_second_has_too_many_turns(
             per_second in 1u32..200,

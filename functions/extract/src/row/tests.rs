@@ -135,7 +135,7 @@ fn what_cannot_be_a_row_says_why() {
     }
 }
 
-/// 6 MB of brackets: neither the stack nor much time.
+/// Deep nesting neither overflows the stack nor takes long.
 #[test]
 fn hostile_nesting_is_bounded() {
     let brackets = format!("{{\"result\":{{\"a\":{}{}}}}}", "[".repeat(3_000_000), "]".repeat(3_000_000));
@@ -161,7 +161,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        // serde_json reads other fractions only to the last bit but one
+        // serde_json may change the last bit of other fractions
         any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
         "\\PC{0,8}".prop_map(Value::from),
     ];
@@ -175,7 +175,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What flattening means, over parsed values. `None` where two values meet in one column.
+/// A reference implementation of flattening, on parsed values. Returns `None` if two values meet in one column.
 fn flat(prefix: &str, object: &Map<String, Value>, out: &mut Map<String, Value>) -> Option<()> {
     for (key, value) in object {
         let name = format!("{prefix}{key}");
@@ -205,7 +205,7 @@ proptest! {
                 prop_assert_eq!(line.matches('\n').count(), 1);
                 let found: Map<String, Value> = serde_json::from_str(&line).unwrap();
                 expected.insert("index".into(), index.into());
-                // as lists: the order counts
+                // compared as lists, because the order matters
                 prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
             }
             Err(error) => prop_assert!(!fits || expected.is_empty(), "{:?}", error),
