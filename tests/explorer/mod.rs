@@ -2,8 +2,8 @@
 //! other. It also makes each of them die, lose the answer or be refused at every call. Then retries run, and
 //! [`invariants`] checks the result.
 //!
-//! `make test` takes a few schedules, different ones each day. `make explore` takes as many as requested
-//! (docs/testing.md).
+//! `make test` takes a few schedules, the same ones each time unless `EXPLORE_SEED` is set. `make explore` takes as
+//! many as requested (docs/explorer.md).
 
 mod invariants;
 mod landing;

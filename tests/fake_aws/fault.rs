@@ -1,8 +1,8 @@
-//! Requests that fail: which one, and how.
+//! Planned faults: the request that fails, and the way in which it does.
 
 use crate::Account;
 
-/// How a request fails.
+/// The way in which a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub(crate) way: Way,
@@ -18,71 +18,71 @@ pub(crate) enum Way {
 }
 
 impl Fault {
-    /// Answered with an error of this status, without effect.
+    /// The request is answered with an error of this status and has no effect.
     pub const fn refused(status: u16) -> Self {
         Self { way: Way::Refused(status), lasting: false }
     }
 
-    /// The connection is closed before an answer, and nothing has happened.
+    /// The connection closes before the answer, and the request has no effect.
     pub const fn closed() -> Self {
         Self { way: Way::Closed, lasting: false }
     }
 
-    /// The connection is closed before an answer, and what was asked for has happened.
+    /// The connection closes before the answer, although the request took effect.
     pub const fn lost() -> Self {
         Self { way: Way::Lost, lasting: false }
     }
 
-    /// The connection is closed in the middle of the answer's body; of an answer without one, all is well.
+    /// The connection closes in the middle of the answer's body. An answer without a body arrives unharmed.
     pub const fn cut() -> Self {
         Self { way: Way::Cut, lasting: false }
     }
 
-    /// The same step goes on failing so, however often it is tried.
+    /// The same step keeps failing, however often it is tried.
     pub const fn for_good(self) -> Self {
         Self { lasting: true, ..self }
     }
 }
 
-/// A fault, and the request that it is for.
+/// A fault and the request that it is for.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
     fault: Fault,
     at: At,
-    /// The step that failed.
+    /// The step that has failed.
     hit: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 enum At {
-    /// After so many requests.
+    /// The request after this many others.
     Request(usize),
-    /// The next step that begins so.
+    /// The next step that begins with this text.
     Step(String),
 }
 
 impl Account {
-    /// Lets a request fail: the next one for 0. Replaces an earlier fault.
+    /// Makes a request fail: the next one if `n` is 0. Replaces an earlier fault.
     pub fn fail_request(&mut self, n: usize, fault: Fault) {
         self.planned = Some(Planned { fault, at: At::Request(n), hit: None });
     }
 
-    /// Lets the next step that begins so fail. Replaces an earlier fault.
+    /// Makes the next step that begins with `start` fail. Replaces an earlier fault.
     pub fn fail_step(&mut self, start: &str, fault: Fault) {
         self.planned = Some(Planned { fault, at: At::Step(start.to_owned()), hit: None });
     }
 
-    /// The step that failed as it was to.
+    /// Returns the step that failed as planned.
     pub fn failed_step(&self) -> Option<&str> {
         self.planned.as_ref()?.hit.as_deref()
     }
 
-    /// From now on nothing fails.
+    /// Removes the planned fault.
     pub fn heal(&mut self) {
         self.planned = None;
     }
 
-    /// What goes wrong with the request that is to be answered now.
+    /// Returns the fault of the request that is about to be answered.
     pub(crate) fn fault(&mut self, step: &str) -> Option<Way> {
         let planned = self.planned.as_mut()?;
         if let Some(hit) = &planned.hit {

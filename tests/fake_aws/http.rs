@@ -1,4 +1,4 @@
-//! Requests in, answers out.
+//! The HTTP server: reads requests and writes answers.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::fault::Way;
 use crate::{Account, Aws};
 
-/// What came in.
+/// An HTTP request.
 pub(crate) struct Request {
     pub method: String,
     pub bucket: String,
@@ -19,14 +19,14 @@ pub(crate) struct Request {
     pub body: Bytes,
 }
 
-/// What goes out.
+/// An HTTP response.
 pub(crate) struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
 }
 
-/// How much of a reply gets through.
+/// The part of a reply that reaches the client.
 enum Sent {
     All(Reply),
     Half(Reply),
@@ -67,7 +67,7 @@ impl Reply {
 
 impl Aws {
     pub(crate) async fn converse(&self, stream: TcpStream) {
-        // else the body of a small answer waits for the client to have acknowledged its head
+        // otherwise the body of a small answer waits until the client has acknowledged the head
         stream.set_nodelay(true).expect("a socket");
         let mut stream = BufReader::new(stream);
         while let Some(request) = read(&mut stream).await {
@@ -132,7 +132,7 @@ impl Aws {
 }
 
 impl Account {
-    /// Whether the request that came is held, and whether it takes effect before.
+    /// Returns whether the current request takes effect before it is held, or `None` if it is not held.
     fn hold(&mut self) -> Option<bool> {
         let (left, late) = self.hold_after?;
         self.hold_after = left.checked_sub(1).map(|left| (left, late));
@@ -173,7 +173,7 @@ impl Account {
     }
 }
 
-/// An error as the service gives it under this status.
+/// Returns the service's error for this status.
 fn refusal(step: &str, status: u16) -> Reply {
     let of_s3 = !step.starts_with("start ") && !step.starts_with("publish ");
     let code = match status {
@@ -186,7 +186,7 @@ fn refusal(step: &str, status: u16) -> Reply {
     Reply::error(status, code)
 }
 
-/// Keys and queries in URLs: `%XX` is a byte, and `+` is itself.
+/// Decodes a key or query of a URL: `%XX` is a byte, and `+` stands for itself.
 pub(crate) fn decode(text: &str) -> String {
     contract::key::decode_event_key(&text.replace('+', "%2B")).expect("URL-encoded UTF-8")
 }

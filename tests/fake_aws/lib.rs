@@ -1,6 +1,6 @@
-//! An AWS account in memory, over HTTP, for the functions' tests: S3 with versions, conditional requests and uploads in
-//! parts, StartExecution of Step Functions, Publish of SNS. It answers as AWS does, until a test wants a request to
-//! fail ([`Fault`]) or never to be answered.
+//! An in-memory AWS account over HTTP for the functions' tests: S3 with versions, conditional requests and multipart
+//! uploads, StartExecution and DescribeExecution of Step Functions, and Publish of SNS. It answers as AWS does unless a
+//! test makes a request fail ([`Fault`]) or remain unanswered.
 
 mod fault;
 mod http;
@@ -23,46 +23,48 @@ pub use s3::ObjectVersion;
 use fault::Planned;
 use s3::{Under, Version};
 
-/// When everything is written unless a test sets [`Account::clock`]: 2026-11-23T06:00:04Z.
+/// The time of every write unless a test sets [`Account::clock`]: 2026-11-23T06:00:04Z.
 pub const CLOCK: u64 = 1_795_413_604;
 
-/// Objects of one page of a listing, as in S3.
+/// Objects per page of a listing, as in S3.
 const PAGE_SIZE: usize = 1000;
 
-/// What the account holds, and what it is to do. Steps are named `<operation> <object>`, such as `put reports/k`:
-/// `list`, `head`, `get`, `put`, `copy`, `delete`, `create`, `part`, `complete` and `abort` (an upload in parts),
-/// `start`, `publish`. A step that something is to happen to may be given by its beginning.
+/// The account's content, and the faults that a test plans. A request is named as a step, `<operation> <object>`, such
+/// as `put reports/k`. The operations are `list`, `head`, `get`, `put`, `copy`, `delete`, `create`, `part`, `complete`
+/// and `abort` (multipart uploads), `describe`, `start` and `publish`. A test may plan a fault for a step by the
+/// beginning of its name.
 #[derive(Clone)]
 pub struct Account {
     /// Versions by bucket and key, oldest first.
     objects: BTreeMap<(String, String), Vec<Version>>,
-    /// Uploads in parts by their id.
+    /// Multipart uploads in progress, by id.
     uploads: BTreeMap<String, Under>,
-    /// Executions by name, with their input.
+    /// The inputs of executions, by name.
     pub executions: BTreeMap<String, String>,
-    /// Names of executions that are closed.
+    /// Names of closed executions.
     pub closed: Vec<String>,
-    /// Messages that were published: subject and text.
+    /// Subjects and texts of published messages.
     pub messages: Vec<(String, String)>,
-    /// Every request, in order, as a step.
+    /// The steps of all requests, in order.
     pub requests: Vec<String>,
-    /// Every request that changed something, in order, as a step.
+    /// The steps of all requests that changed something, in order.
     pub done: Vec<String>,
-    /// Requests until the one that is never answered.
+    /// The number of requests before the one that is never answered.
     pub stop_after: Option<usize>,
-    /// Whether that one takes effect all the same.
+    /// Whether that request takes effect nevertheless.
     pub stop_late: bool,
-    /// Requests until the one that is held until [`Aws::release`], and whether it takes effect before.
+    /// The number of requests before the one that is held until [`Aws::release`], and whether it takes effect before
+    /// that.
     pub hold_after: Option<(usize, bool)>,
-    /// Steps that begin so are answered this much later.
+    /// The beginning of a step's name, and the delay of answers to such steps.
     pub slow: Option<(String, Duration)>,
-    /// Bytes that uploads in parts have copied, one range a part, in the order of the requests.
+    /// The byte ranges that UploadPartCopy has copied, in the order of the requests.
     pub copied: Vec<std::ops::Range<u64>>,
-    /// Whether objects have checksums.
+    /// Whether S3 returns checksums of objects.
     pub checksums: bool,
-    /// The most objects that a page of a listing has.
+    /// The most objects per page of a listing.
     pub page_size: usize,
-    /// When objects are written, in Unix seconds.
+    /// The time of writes, in Unix seconds.
     pub clock: u64,
     planned: Option<Planned>,
     puts_after: VecDeque<PutAfter>,
@@ -79,7 +81,7 @@ struct PutAfter {
     bytes: bytes::Bytes,
 }
 
-/// Requests of one operation that wait for their answer.
+/// The requests of one operation that wait for their answers.
 #[derive(Clone, Copy, Default)]
 struct AtOnce {
     now: usize,
@@ -113,23 +115,23 @@ impl Default for Account {
 }
 
 impl Account {
-    /// The most requests of an operation (`part`, say) that waited for their answers at the same time.
+    /// Returns the most requests of an operation, such as `part`, that waited for their answers at the same time.
     pub fn most_at_once(&self, operation: &str) -> usize {
         self.under_way.get(operation).map_or(0, |at_once| at_once.most)
     }
 
-    /// The requests of an operation that wait for their answers now.
+    /// Returns the number of requests of an operation that wait for their answers now.
     pub fn under_way(&self, operation: &str) -> usize {
         self.under_way.get(operation).map_or(0, |at_once| at_once.now)
     }
 
-    /// Somebody else writes an object right after the next step that begins so.
+    /// Makes somebody else write an object right after the next step that begins with `step`.
     pub fn put_after(&mut self, step: &str, bucket: &str, key: &str, bytes: impl Into<bytes::Bytes>) {
         let (step, bucket, key) = (step.to_owned(), bucket.to_owned(), key.to_owned());
         self.puts_after.push_back(PutAfter { step, bucket, key, bytes: bytes.into() });
     }
 
-    /// The steps of one operation, each by what comes after it.
+    /// Lists the objects of one operation's steps that changed something.
     pub fn done_of(&self, operation: &str) -> Vec<String> {
         let of = |step: &String| Some(step.strip_prefix(operation)?.strip_prefix(' ')?.to_owned());
         self.done.iter().filter_map(of).collect()
@@ -141,10 +143,10 @@ impl Account {
     }
 }
 
-/// The account's endpoint. It lives as long as the test's runtime.
+/// The account's endpoint. It serves as long as the test's runtime lives.
 #[derive(Clone)]
 pub struct Aws {
-    /// `http://127.0.0.1:<port>`
+    /// `http://127.0.0.1:<port>`.
     pub endpoint: String,
     account: Arc<Mutex<Account>>,
     stopped: Arc<Notify>,
@@ -153,12 +155,12 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// An empty account.
+    /// Starts the endpoint of an empty account.
     pub async fn start() -> Self {
         Self::start_with(Account::default()).await
     }
 
-    /// An account that goes on from here.
+    /// Starts the endpoint of an account with the given content.
     pub async fn start_with(account: Account) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
@@ -174,32 +176,32 @@ impl Aws {
         aws
     }
 
-    /// The account, as it is now. No request is answered while it is held.
+    /// Locks the account. No request is answered until the guard is dropped.
     pub fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().expect("no panic")
     }
 
-    /// Ends when a request came that is never answered.
+    /// Waits until a request has arrived that is never answered.
     pub async fn stopped(&self) {
         self.stopped.notified().await;
     }
 
-    /// Ends when a request came that is held.
+    /// Waits until a request is held.
     pub async fn held(&self) {
         self.held.notified().await;
     }
 
-    /// Lets the request go on that is held.
+    /// Releases the held request.
     pub fn release(&self) {
         self.released.notify_one();
     }
 
-    /// What clients of this account are made from. Nothing is tried twice.
+    /// Returns the configuration of this account's clients. They do not retry.
     pub async fn config(&self) -> SdkConfig {
         self.config_with(RetryConfig::disabled()).await
     }
 
-    /// As [`Aws::config`], for clients that try up to so many times, and do not wait long in between.
+    /// Returns the configuration of clients that make up to `attempts` attempts, with short pauses.
     pub async fn config_with_attempts(&self, attempts: u32) -> SdkConfig {
         let retry = RetryConfig::standard().with_max_attempts(attempts);
         let soon = Duration::from_millis(1);
@@ -207,8 +209,7 @@ impl Aws {
     }
 
     async fn config_with(&self, retry: RetryConfig) -> SdkConfig {
-        // Clients of one region share their allowance of retries, in the whole process: each account is in a region of
-        // its own.
+        // Clients of one region share their retry quota in the whole process, so each account has a region of its own.
         let port = self.endpoint.rsplit(':').next().unwrap_or_default();
         aws_config::defaults(BehaviorVersion::latest())
             .http_client(aws_smithy_http_client::Builder::new().build_http())

@@ -1,4 +1,4 @@
-//! S3: what it holds, and what it answers.
+//! S3: its content and its answers.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 use crate::http::{Reply, Request, decode};
 use crate::{Account, services};
 
-/// The least size of a part that is not the last.
+/// The minimum size of every part except the last.
 const PART_MINIMUM_BYTES: usize = 5 << 20;
 
-/// The start of a header of the user's own metadata.
+/// The prefix of headers with user metadata.
 const USER_METADATA: &str = "x-amz-meta-";
 
 /// One version of an object.
@@ -27,74 +27,74 @@ pub(crate) struct Version {
     metadata: BTreeMap<String, String>,
 }
 
-/// An upload in parts that is under way.
+/// A multipart upload in progress.
 #[derive(Clone)]
 pub(crate) struct Under {
     bucket: String,
     key: String,
     parts: BTreeMap<u32, Part>,
     metadata: BTreeMap<String, String>,
-    /// The checksum algorithm that it was created with, as the headers end: `crc64nvme`.
+    /// The checksum algorithm of CreateMultipartUpload, as the end of a header's name: `crc64nvme`.
     algorithm: Option<String>,
 }
 
-/// What was sent of an upload.
+/// An uploaded or copied part.
 #[derive(Clone)]
 struct Part {
     etag: String,
     bytes: Bytes,
-    /// In the upload's algorithm.
+    /// Its value in the upload's algorithm.
     checksum: Option<String>,
-    /// A part that was copied may be too large to be here: its bytes are not.
+    /// Whether the part was copied. The bytes of a copied part are not kept, as it may be large.
     is_copy: bool,
 }
 
-/// A part as the end of an upload names it.
+/// A part as CompleteMultipartUpload names it.
 struct NamedPart {
     number: u32,
     etag: String,
-    /// Algorithm as the headers end, and value.
+    /// Algorithms, as the end of a header's name, and values.
     checksums: Vec<(String, String)>,
 }
 
-/// What tells one version of an object from another.
+/// The identity of one version of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectVersion {
-    /// `bucket/key`
+    /// `bucket/key`.
     pub place: String,
-    /// The version's id.
+    /// The version id that S3 assigned.
     pub version_id: String,
-    /// Of its bytes, in hexadecimal digits.
+    /// The digest of the bytes, in hexadecimal digits.
     pub sha256: String,
 }
 
 impl Account {
-    /// Adds a version; returns its id.
+    /// Adds a version and returns its id.
     pub fn put(&mut self, bucket: &str, key: &str, bytes: impl Into<Bytes>) -> String {
         self.add(bucket, key, bytes.into(), None, BTreeMap::new())
     }
 
-    /// Removes all versions of an object, which is not counted among what was done.
+    /// Removes all versions of an object. This is not recorded in [`Account::done`].
     pub fn remove(&mut self, bucket: &str, key: &str) {
         self.objects.remove(&(bucket.to_owned(), key.to_owned()));
     }
 
-    /// The newest bytes under a key.
+    /// Returns the newest version's bytes.
     pub fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         Some(self.version(bucket, key, None)?.bytes.to_vec())
     }
 
-    /// Everything that is there: `bucket/key`, and how many versions.
+    /// Lists every object as `bucket/key`, with its number of versions.
     pub fn inventory(&self) -> Vec<(String, usize)> {
         self.objects.iter().map(|((bucket, key), versions)| (format!("{bucket}/{key}"), versions.len())).collect()
     }
 
-    /// The keys of a bucket.
+    /// Lists the keys of a bucket.
     pub fn keys(&self, bucket: &str) -> Vec<String> {
         self.objects.keys().filter(|(of, _)| of == bucket).map(|(_, key)| key.clone()).collect()
     }
 
-    /// Every version of every object.
+    /// Lists every version of every object.
     pub fn versions(&self) -> Vec<ObjectVersion> {
         let mut all = Vec::new();
         for ((bucket, key), versions) in &self.objects {
@@ -107,7 +107,7 @@ impl Account {
         all
     }
 
-    /// Uploads in parts that are neither complete nor aborted: `bucket/key`.
+    /// Lists multipart uploads that are neither complete nor aborted, as `bucket/key`.
     pub fn uploads(&self) -> Vec<String> {
         self.uploads.values().map(|under| format!("{}/{}", under.bucket, under.key)).collect()
     }
@@ -120,7 +120,7 @@ impl Account {
         }
     }
 
-    /// The entity tag of what came in parts tells their number.
+    /// Adds a version. The entity tag of a multipart upload ends with the number of parts.
     fn add(
         &mut self,
         bucket: &str,
@@ -218,7 +218,7 @@ impl Account {
         reply
     }
 
-    /// Whether the conditions of a write hold; else the error.
+    /// Checks the conditions of a write and returns the error if one does not hold.
     fn check_target(&self, request: &Request) -> Result<(), Reply> {
         let there = self.version(&request.bucket, &request.key, None);
         if let Some(condition) = request.header("if-none-match") {
@@ -294,7 +294,7 @@ impl Account {
         Reply::xml("InitiateMultipartUploadResult", &format!("<UploadId>{id}</UploadId>"))
     }
 
-    /// A part without the upload's algorithm is taken, but not its checksum.
+    /// Accepts a part. Its checksum is ignored if the upload has no algorithm.
     fn part(&mut self, request: &Request) -> Reply {
         let number = request.parameter("partNumber").and_then(|number| number.parse().ok()).expect("a number");
         assert!((1..=10_000).contains(&number), "part {number}");
@@ -337,7 +337,7 @@ impl Account {
         }
     }
 
-    /// The parts that the request names, in its order. A second request for the same upload finds none.
+    /// Joins the parts that the request names. A second request for the same upload gets `NoSuchUpload`.
     fn complete(&mut self, request: &Request) -> Reply {
         let id = request.parameter("uploadId").unwrap_or_default();
         let Some(under) = self.uploads.get(id) else { return Reply::error(404, "NoSuchUpload") };
@@ -381,7 +381,7 @@ impl Account {
 }
 
 impl Part {
-    /// Whether it is the part that is named, as S3 sees it: a checksum counts only in the upload's algorithm.
+    /// Whether it is the named part by S3's rules: a checksum matches only in the upload's algorithm.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompletedPart.html>
     fn is(&self, named: &NamedPart, algorithm: Option<&str>) -> bool {
         self.etag == named.etag
@@ -415,7 +415,7 @@ impl Request {
         format!("{}/{key}", self.bucket)
     }
 
-    /// The request as tests name it.
+    /// Returns the request's step, by which tests name it.
     pub(crate) fn step(&self) -> String {
         if self.bucket.is_empty() {
             return services::step(self);
@@ -429,7 +429,7 @@ impl Request {
     }
 }
 
-/// The bytes that a `Range` asks for, as far as there are any.
+/// Returns the bytes of a `Range` header that exist.
 fn range(asked: &str, length: usize) -> Option<(usize, usize)> {
     let (start, end) = asked.strip_prefix("bytes=")?.split_once('-')?;
     let (start, end) = match (start.parse::<usize>().ok(), end.parse::<usize>().ok()) {
@@ -440,7 +440,7 @@ fn range(asked: &str, length: usize) -> Option<(usize, usize)> {
     (start < end).then_some((start, end))
 }
 
-/// The parts of a CompleteMultipartUpload.
+/// Reads the parts of a CompleteMultipartUpload.
 fn named_parts(xml: &str) -> Vec<NamedPart> {
     let inside = |part: &str, tag: &str| {
         let (_, rest) = part.split_once(&format!("<{tag}>"))?;
@@ -457,7 +457,7 @@ fn named_parts(xml: &str) -> Vec<NamedPart> {
     xml.split("<Part>").skip(1).filter_map(part).collect()
 }
 
-/// As short as S3's.
+/// Formats an entity tag, which has 16 bytes like those of S3.
 fn etag(digest: &[u8], parts: &str) -> String {
     let digits: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("\"{digits}{parts}\"")

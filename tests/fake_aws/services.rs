@@ -1,18 +1,18 @@
-//! Step Functions and SNS, as far as a rebuild is asked for and people are told.
+//! Step Functions and SNS, as far as rebuilds and notifications need them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Account;
 use crate::http::{Reply, Request};
 
-/// A field of a form.
+/// Returns a field of an URL-encoded form.
 fn field(body: &[u8], name: &str) -> Option<String> {
     let form = std::str::from_utf8(body).ok()?;
     let found = form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
     contract::key::decode_event_key(found).ok()
 }
 
-/// The step of a request that is not for S3.
+/// Returns the step of a request to another service than S3.
 pub(crate) fn step(request: &Request) -> String {
     if field(&request.body, "Action").as_deref() == Some("Publish") {
         return format!("publish {}", field(&request.body, "Subject").unwrap_or_default());
@@ -36,7 +36,7 @@ impl Account {
         }
     }
 
-    /// Executions run until a test closes them.
+    /// Describes an execution, which runs until a test closes it.
     fn describe(&mut self, execution: &str) -> Reply {
         let name = execution.rsplit(':').next().expect("a name");
         if !self.executions.contains_key(name) {

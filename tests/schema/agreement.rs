@@ -1,4 +1,4 @@
-//! The schema and the reader agree.
+//! Tests that the schema and the reader agree.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -94,7 +94,7 @@ fn every_name_of_a_type_is_taken_and_others_are_not() {
     assert!(taken > 70, "{taken}");
 }
 
-/// What an editor finds by `$schema` is there.
+/// Every path in `$schema`, which editors follow, leads to the right schema.
 #[test]
 fn the_examples_name_their_schemas() {
     let mut found = BTreeSet::new();
@@ -108,7 +108,7 @@ fn the_examples_name_their_schemas() {
     assert_eq!(found.len(), 2);
 }
 
-/// What is in no example, nothing is tried with.
+/// The tests change the values of these examples, so a key that neither has would not be tested.
 #[test]
 fn the_two_examples_have_every_key() {
     let table = json_file(&repository("docs/schema/table.json"));
@@ -133,7 +133,7 @@ fn the_two_examples_have_every_key() {
     }
 }
 
-/// Every value of the two examples that have every key, and every object and list, is once something else of each kind.
+/// Replaces every value, object and list of the two complete examples with one value of each kind in turn.
 #[test]
 fn they_agree_on_values_of_every_kind_in_every_place() {
     let kinds =
@@ -169,7 +169,7 @@ fn places_of(value: &Value, place: String, places: &mut Vec<String>) {
     }
 }
 
-/// Values of every kind, fitting or not.
+/// Values of every kind, valid and invalid.
 fn values() -> Vec<Value> {
     let texts = [
         "",
@@ -259,7 +259,7 @@ fn values() -> Vec<Value> {
     values
 }
 
-/// A key of ours, or all but one, or of nobody.
+/// Returns a known key, a misspelt one, or one of another program.
 fn key(rng: &mut Rng, keys: &[String]) -> String {
     let mut key = keys[rng.usize(..keys.len())].clone();
     match rng.u8(..10) {
@@ -271,7 +271,7 @@ fn key(rng: &mut Rng, keys: &[String]) -> String {
     key
 }
 
-/// Changes one value somewhere in the file: another one, none, or one more.
+/// Changes one place in the file: replaces, removes or adds a value.
 fn change(rng: &mut Rng, value: &mut Value, keys: &[String], values: &[Value]) {
     let other = values[rng.usize(..values.len())].clone();
     match value {
@@ -303,7 +303,7 @@ fn change_object(rng: &mut Rng, object: &mut Map<String, Value>, keys: &[String]
     }
 }
 
-/// Thousands of files, each good but for one to three changes.
+/// Judges thousands of files that were valid before one to three changes.
 #[test]
 fn they_agree_on_files_that_nobody_has_thought_of() {
     let table = json_file(&repository("docs/schema/table.json"));
@@ -311,7 +311,7 @@ fn they_agree_on_files_that_nobody_has_thought_of() {
     let of = |schema: &Value| properties(schema).map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
     let keys: Vec<String> = objects.into_iter().chain([&table]).flat_map(of).collect();
     let values = values();
-    // short ones: of 71 columns most changes are in one of them
+    // short files only: in a file of 71 columns, most changes would hit a column
     let mut files: Vec<_> =
         good().into_iter().filter(|(_, file)| file["columns"].as_array().is_none_or(|all| all.len() < 10)).collect();
     for file in [etl_manager(), mojap()] {

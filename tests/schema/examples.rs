@@ -1,4 +1,4 @@
-//! Good and bad files.
+//! Valid and invalid files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::judge::{Kind, database, json_file, repository};
 use crate::unsaid::RULES;
 
-/// Files that nothing is wrong with, the repository's own among them.
+/// Valid files, including those of the repository.
 pub fn good() -> Vec<(Kind, Value)> {
     let mut files = vec![
         (Kind::Database, database()),
@@ -46,7 +46,7 @@ pub fn good() -> Vec<(Kind, Value)> {
     files
 }
 
-/// The metadata files of examples/, and those of the postcodes: a user's own are none of these.
+/// Lists the metadata files of examples/ and those of the postcodes, but not those that a user has added.
 pub fn metadata_of_the_examples() -> Vec<PathBuf> {
     let postcodes = ["raw/random_postcodes.json", "curated/random_postcodes.json", "curated/calculated.json"];
     let mut found: Vec<PathBuf> = postcodes.iter().map(|file| repository("meta_data").join(file)).collect();
@@ -60,7 +60,7 @@ pub fn metadata_of_the_examples() -> Vec<PathBuf> {
     found
 }
 
-/// Every key of etl_manager's words.
+/// A table with every key of etl_manager's vocabulary.
 pub fn etl_manager() -> Value {
     json!({"$schema": "x", "name": "t", "description": "d", "location": "t/", "data_format": "json", "partitions": null,
         "primary_key": ["a"], "sensitivity": ["personal_data"], "glue_specific": {"Parameters": {"a": "b"}},
@@ -89,7 +89,7 @@ pub fn etl_manager() -> Value {
         "other_program": {"its": "own"}})
 }
 
-/// Every key of mojap-metadata's words.
+/// A table with every key of mojap-metadata's vocabulary.
 pub fn mojap() -> Value {
     json!({"name": "t", "file_format": "jsonl", "sensitive": true, "primary_key": [], "partitions": [],
         "dialect": {"property": "rows", "sheetNumber": 2, "groupChar": ""},
@@ -102,7 +102,7 @@ pub fn mojap() -> Value {
             {"name": "f", "type": "decimal128(3,2)", "type_category": "float", "maximum": "9.99"}]})
 }
 
-/// Columns whose type, or category, decides whether a rule may stand beside it.
+/// Columns whose type or category decides whether a rule is allowed beside it, and whether each column is valid.
 pub fn typed() -> Vec<(bool, Value)> {
     vec![
         (true, json!({"type_category": "integer", "minimum": 1, "unique": true, "enum": [1]})),
@@ -130,7 +130,7 @@ pub fn typed() -> Vec<(bool, Value)> {
     ]
 }
 
-/// Files that break one rule that only the reader knows, each with the rule's number in [`RULES`].
+/// Files that break one rule that only the reader checks, each with the rule's index in [`RULES`].
 pub fn unsaid() -> Vec<(usize, Kind, Value)> {
     let with = |more: Value| {
         let mut table = json!({"name": "t", "location": "t", "data_format": "json",
@@ -245,7 +245,7 @@ pub fn unsaid() -> Vec<(usize, Kind, Value)> {
     files
 }
 
-/// Changes to a good file that both refuse: a place and what is put there (null takes it away).
+/// Changes to a valid file that schema and reader both refuse: a place and its new value, or null to remove it.
 pub fn bad() -> Vec<(Kind, &'static str, Value)> {
     let mut bad = Vec::new();
     for (place, values) in [

@@ -1,4 +1,4 @@
-//! What the schema and the reader say of a file, and where.
+//! The verdicts of the schema and of the reader on a file, with the places of the problems.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::unsaid;
 
-/// A file of the repository.
+/// Returns the path of a file in the repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
@@ -26,7 +26,7 @@ fn validator(name: &str) -> Validator {
 static TABLE: LazyLock<Validator> = LazyLock::new(|| validator("table.json"));
 static DATABASE: LazyLock<Validator> = LazyLock::new(|| validator("database.json"));
 
-/// What a file is.
+/// The kind of a metadata file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Raw,
@@ -34,12 +34,12 @@ pub enum Kind {
     Database,
 }
 
-/// A database that nothing is wrong with.
+/// A valid database file.
 pub fn database() -> Value {
     json!({"name": "d", "bucket": "b", "base_folder": "f", "description": "d"})
 }
 
-/// The places that the schema finds wrong, as the reader writes them: `columns[0].type`.
+/// Returns the invalid places by the schema, in the reader's notation: `columns[0].type`.
 pub fn schema(kind: Kind, file: &Value) -> Vec<String> {
     let validator = if kind == Kind::Database { &DATABASE } else { &TABLE };
     let place = |pointer: &str| {
@@ -56,7 +56,7 @@ pub fn schema(kind: Kind, file: &Value) -> Vec<String> {
     validator.iter_errors(file).map(|error| place(error.instance_path().as_str())).collect()
 }
 
-/// The problems that the reader finds in the file, which is called `t.json`.
+/// Returns the problems that the reader finds in the file. It is written as `t.json`.
 pub fn reader(kind: Kind, file: &Value) -> Vec<Problem> {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
@@ -75,16 +75,16 @@ pub fn reader(kind: Kind, file: &Value) -> Vec<Problem> {
     MetaData::read(folder.path()).err().map(|problems| problems.0).unwrap_or_default()
 }
 
-/// What both say of a file.
+/// The common verdict of schema and reader.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     Taken,
     Refused,
-    /// Refused by the reader, for these rules that no schema says.
+    /// Refused by the reader only, for these rules that the schema cannot express.
     Unsaid(Vec<&'static str>),
 }
 
-/// What the two say of a file; or how they do not agree.
+/// Judges a file with the schema and the reader. Returns their common verdict, or a description of their disagreement.
 pub fn judge(kind: Kind, file: &Value) -> Result<Verdict, String> {
     let (places, problems) = (schema(kind, file), reader(kind, file));
     let differ = |how: &str| {

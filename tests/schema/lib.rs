@@ -1,10 +1,10 @@
-//! docs/schema against the reader: what the one takes the other takes, but for the rules that docs/metadata.md lists as
-//! said by no schema.
+//! Tests docs/schema against the reader. Both accept the same files, except for the rules that docs/metadata.md lists
+//! as not expressed by the schema.
 //!
-//! - `judge`: what either says of a file, and where
-//! - `unsaid`: the rules that no schema says
-//! - `examples`: good and bad files
-//! - `agreement`: the tests; examples, and thousands of changes to them
+//! - `judge`: the verdicts of both on a file, and the places of problems
+//! - `unsaid`: the rules that no schema expresses
+//! - `examples`: valid and invalid files
+//! - `agreement`: the tests, with examples and thousands of changes to them
 
 #[cfg(test)]
 mod agreement;

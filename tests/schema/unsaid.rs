@@ -1,4 +1,4 @@
-//! The rules that no schema says. Each is listed in docs/metadata.md, in these words.
+//! The rules that no schema expresses. docs/metadata.md lists each in these words.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use contract::Problem;
 use regex::Regex;
 use serde_json::Value;
 
-/// Each with what the reader's messages say where it is broken.
+/// Each rule, with parts of the reader's messages when a file breaks it.
 pub const RULES: &[(&str, &[&str])] = &[
     ("the `name` of a table is that of its file", &["the two must agree"]),
     ("no two columns have one name", &["is already the name of columns"]),
@@ -86,13 +86,13 @@ pub const RULES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The rule that only the reader knows, if the problem is of one.
+/// Returns the rule that the problem is about, if only the reader checks it.
 pub fn rule(problem: &Problem, file: &Value) -> Option<&'static str> {
     let message = &problem.message;
     if is_nested(problem, file) {
         return Some(RULES[5].0);
     }
-    // 3.0 is a whole number to a schema
+    // JSON Schema accepts 3.0 as an integer
     if message.starts_with("expected `before`") {
         let before = value(file, &problem.path)?.get("before")?.as_f64()?;
         return (before >= 0.0 && before.fract() == 0.0).then_some(RULES[9].0);
@@ -104,7 +104,7 @@ pub fn rule(problem: &Problem, file: &Value) -> Option<&'static str> {
     RULES.iter().find(|(_, messages)| messages.iter().any(|part| message.contains(part))).map(|(rule, _)| *rule)
 }
 
-/// Whether it is about the inside of a type.
+/// Whether the problem is about the inner part of a nested type.
 fn is_nested(problem: &Problem, file: &Value) -> bool {
     static OUTSIDE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"^\s*(?:struct|array|list_?|large_list)\s*<[\s\S]+>\s*$").unwrap());
@@ -112,7 +112,7 @@ fn is_nested(problem: &Problem, file: &Value) -> bool {
         && value(file, &problem.path).and_then(Value::as_str).is_some_and(|kind| OUTSIDE.is_match(kind))
 }
 
-/// What is at a place such as `columns[0].type`.
+/// Returns the value at a place such as `columns[0].type`.
 fn value<'a>(file: &'a Value, path: &str) -> Option<&'a Value> {
     file.pointer(&format!("/{}", path.replace("].", "/").replace(['.', '['], "/").replace(']', "")))
 }
