@@ -1,5 +1,5 @@
-//! Values that the metadata writes as text: those of an `enum`, and bounds. They are read as the reader reads a file's,
-//! so that the two compare in the column's own type and nothing is rounded on the way.
+//! Bounds and allowed values, which the metadata has as text. They are parsed like a file's values, so they are
+//! compared in the column's own type and nothing is rounded.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -15,23 +15,22 @@ use rows::{Options, RowReader};
 
 use crate::columns::{each_number, each_text, each_whole};
 
-/// Values up to so many are compared one by one, which is quicker than a hash.
+/// Up to this many values are compared one by one, which is faster than a hash.
 const FEW: usize = 16;
 
-/// Allowed values of a column.
+/// The allowed values of a column.
 #[derive(Debug)]
 pub(crate) enum Allowed {
-    /// Texts.
     Texts(Set<Box<str>>),
-    /// Whole numbers; units of the last digit of a decimal or timestamp, days, 0 and 1 of a boolean.
+    /// Integers; decimals and timestamps in units of their last digit, dates in days, and booleans as 0 and 1.
     Whole(Set<i128>),
-    /// The bits of doubles; zero has one sign.
+    /// The bits of doubles; zero has only one sign.
     Numbers(Set<u64>),
     /// No value; only null passes.
     Nothing,
 }
 
-/// A set that is asked once per value of a file.
+/// A set that is searched once for each value of a file.
 #[derive(Debug)]
 pub(crate) enum Set<T> {
     /// Compared one by one.
@@ -47,7 +46,7 @@ impl<T: Hash + Eq> Set<T> {
 }
 
 impl Set<Box<str>> {
-    /// Whether a text is one of them.
+    /// Whether the set contains a text.
     pub(crate) fn has(&self, text: &str) -> bool {
         match self {
             Self::Few(values) => values.iter().any(|value| **value == *text),
@@ -57,7 +56,7 @@ impl Set<Box<str>> {
 }
 
 impl<T: Hash + Eq + Copy> Set<T> {
-    /// Whether a value is one of them.
+    /// Whether the set contains a value.
     pub(crate) fn holds(&self, value: T) -> bool {
         match self {
             Self::Few(values) => values.contains(&value),
@@ -66,26 +65,26 @@ impl<T: Hash + Eq + Copy> Set<T> {
     }
 }
 
-/// The bits by which doubles are compared with those that are allowed.
+/// Returns the bits by which a double is compared with the allowed ones.
 pub(crate) fn bits(number: f64) -> u64 {
-    // adding zero gives -0.0 the other sign
+    // adding zero turns -0.0 into 0.0
     (number + 0.0).to_bits()
 }
 
-/// A bound, in the type that the column's values have.
+/// A bound, in the type of the column's values.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(crate) enum Bound {
-    /// Of whole numbers, days, and units of the last digit of a timestamp.
+    /// For integers, dates in days, and timestamps in units of their last digit.
     Whole(i64),
     /// In units of the column's last digit.
     Decimal(i128),
-    /// Of single precision: the nearest to what is written, as the values are.
+    /// Of single precision: the nearest to the metadata's text, as the column's values are.
     Float32(f32),
     /// Of double precision.
     Float64(f64),
 }
 
-/// Which bound it is, and so where one that lies between two values goes: to the inside.
+/// The end of a range. A bound that lies between two values of the column's type is rounded into the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// The minimum.
@@ -95,7 +94,7 @@ pub(crate) enum End {
 }
 
 impl Allowed {
-    /// Fails with the text that is no value of the column.
+    /// Parses the allowed values. Fails with the first text that is not a value of the column.
     pub(crate) fn new(table: &Table, column: &Column, texts: &[String]) -> Result<Self, String> {
         let (mut strings, mut whole, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
         for array in read(table, column, texts)? {
@@ -116,7 +115,7 @@ impl Allowed {
 }
 
 impl Bound {
-    /// Fails where no value of the column could be within, or the text is no value at all.
+    /// Parses a bound. Fails if the text is not a value, or if no value of the column's type could be within the bound.
     pub(crate) fn new(table: &Table, column: &Column, text: &str, end: End) -> Result<Self, String> {
         let column_type = &column.column_type;
         let outside = || {
@@ -159,7 +158,7 @@ impl Bound {
     }
 }
 
-/// The rows whose value is below a bound. A number that is none (NaN) is on neither side of any bound, and so outside.
+/// Calls `breach` for the rows whose value is below a bound. NaN is outside every bound.
 pub(crate) fn each_below(array: &dyn Array, bound: Bound, breach: impl FnMut(usize)) {
     match bound {
         Bound::Whole(least) => each_whole_outside(array, move |value| value >= least, breach),
@@ -169,7 +168,7 @@ pub(crate) fn each_below(array: &dyn Array, bound: Bound, breach: impl FnMut(usi
     }
 }
 
-/// The rows whose value is above a bound.
+/// Calls `breach` for the rows whose value is above a bound.
 pub(crate) fn each_above(array: &dyn Array, bound: Bound, breach: impl FnMut(usize)) {
     match bound {
         Bound::Whole(most) => each_whole_outside(array, move |value| value <= most, breach),
@@ -199,7 +198,7 @@ fn each_outside<T: ArrowPrimitiveType>(
 ) {
     let Some(array) = array.as_primitive_opt::<T>() else { return };
     let values = array.values();
-    // without a branch, so that several are compared at once; what lies under a null is sorted out below
+    // without a branch, so that several values are compared at once; values under a null are excluded below
     if values.iter().fold(true, |all, value| all & fits(*value)) {
         return;
     }
@@ -210,14 +209,14 @@ fn each_outside<T: ArrowPrimitiveType>(
     }
 }
 
-/// A bound beyond the type's own is the type's own; `None` where it lies beyond the other end.
+/// Clamps a bound to the type's range; `None` if no value of the type can be within it.
 fn within(units: i128, (least, greatest): (i128, i128), end: End) -> Option<i128> {
     let reached = if end == End::Least { units <= greatest } else { units >= least };
     reached.then_some(units.clamp(least, greatest))
 }
 
-/// A number's text in units of the last of `scale` digits after the point. Goes by the text: 0.1 in the metadata means
-/// a tenth, not the double next to it. `None` where it is no number.
+/// Returns a number in units of the last of `scale` decimal places; `None` if the text is not a number. It is computed
+/// from the text: 0.1 in the metadata means a tenth, not the nearest double.
 fn units(text: &str, scale: u8, end: End) -> Option<i128> {
     let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
@@ -231,13 +230,13 @@ fn units(text: &str, scale: u8, end: End) -> Option<i128> {
     if significant.is_empty() {
         return Some(0);
     }
-    // an exponent of more digits than an i64 has is as good as the greatest
+    // an exponent that overflows an i64 counts as the greatest or least
     let exponent = exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
-    // of the significant digits, so many come before the point, once the scale is taken in
+    // the number of significant digits before the point, after scaling
     let zeros = digits.len() - significant.len();
     let kept = exponent.saturating_add(whole.len() as i64 - zeros as i64 + i64::from(scale));
     let magnitude = match usize::try_from(kept) {
-        // beyond 38 digits, and so beyond every value of a column
+        // more than 38 digits, and so beyond every value of a column
         Ok(kept) if kept > 38 => i128::MAX,
         Ok(kept) => format!("0{:0<kept$}", &significant[..significant.len().min(kept)]).parse().unwrap_or(i128::MAX),
         Err(_) => 0,
@@ -252,7 +251,7 @@ fn units(text: &str, scale: u8, end: End) -> Option<i128> {
     })
 }
 
-/// Reads texts as values of the column; fails with the one that is none.
+/// Reads texts as values of the column. Fails with the first that is not one.
 fn read(table: &Table, column: &Column, texts: &[String]) -> Result<Vec<ArrayRef>, String> {
     let quoted = column.column_type.is_time() || matches!(column.column_type, ColumnType::String | ColumnType::Binary);
     let line = |value: &String| {
@@ -260,7 +259,7 @@ fn read(table: &Table, column: &Column, texts: &[String]) -> Result<Vec<ArrayRef
         format!("{{\"{}\":{value}}}\n", column.name)
     };
     let lines: String = texts.iter().map(line).collect();
-    // as metadata writes it, whatever the files do
+    // in the metadata's own notation, whatever the files have
     let column = Column { source_name: None, source_position: None, written: Default::default(), ..column.clone() };
     let file_dialect = Default::default();
     let alone = Table { columns: vec![column], partitions: Vec::new(), file_dialect, ..table.clone() };

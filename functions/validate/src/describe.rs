@@ -1,5 +1,5 @@
-//! A new table out of a sample: how the file is written, what its columns are called and of which types they are, as
-//! metadata that reads it. What `landfall new-table` does.
+//! Description: derives the metadata of a new table from a sample. It covers how the file is written, and the names and
+//! types of its columns. `landfall new-table` uses it.
 
 mod columns;
 mod sample;
@@ -19,24 +19,24 @@ use crate::describe::sniffed::Sniffed;
 use crate::figures::counted;
 use crate::report::Report;
 
-/// What is asked.
+/// A request to describe a sample.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The sample.
+    /// The sample, or another program's description of a table.
     pub file: PathBuf,
-    /// The table's name; made of the file's where it is left out.
+    /// The table's name; if `None`, it is derived from the file's name.
     pub table: Option<String>,
-    /// Where metadata is written to.
+    /// The metadata folder to write to.
     pub meta_data: PathBuf,
     /// Whether nothing is written.
     pub dry_run: bool,
 }
 
-/// Describes the sample, writes the metadata, and says what was found and what is still to do. Returns what people
-/// read, and whether the sample passes.
+/// Describes the sample, writes the metadata, and lists findings and open steps. Returns this text, and whether the
+/// sample passes its own description.
 ///
 /// # Errors
-/// Where the sample cannot be read, or a table of the name is there.
+/// If the sample cannot be read, or a table with this name already exists.
 pub fn run(request: &Request) -> Result<(String, bool), String> {
     if let Some(table) = request.table.as_ref().filter(|table| !key::is_table_name(table)) {
         return Err(format!("`{table}` is not a table name: lower-case letters, digits and `_`"));
@@ -52,14 +52,14 @@ pub fn run(request: &Request) -> Result<(String, bool), String> {
     }
     let mut sniffed = Sniffed::of(&sample)?;
     let mut found = columns::find(&sample, &sniffed)?;
-    // some byte behind what was looked at is not of UTF-8
+    // a byte beyond the part that was sniffed is not UTF-8
     if found.not_utf8 && !sniffed.has_encoding() {
         sniffed.set_encoding("windows-1252");
         found = columns::find(&sample, &sniffed)?;
     }
     let mut tried = try_out(&sample, &table, &sniffed, &found)?;
     if tried.1.verdict != Verdict::Passed {
-        // where all that is wrong is that some numbers are none
+        // perhaps the only misfits are NaN and infinities
         let mut with_nan = sniffed.clone();
         with_nan.take_nan();
         let again = try_out(&sample, &table, &with_nan, &found)?;
@@ -82,7 +82,7 @@ pub fn run(request: &Request) -> Result<(String, bool), String> {
     Ok((said, verdict == Verdict::Passed))
 }
 
-/// The metadata, and what the checks say of the sample by it.
+/// Returns the metadata, and the report on the sample by it.
 fn try_out(sample: &Sample<'_>, table: &str, sniffed: &Sniffed, found: &Found) -> Result<(String, Report), String> {
     let raw = written::raw(table, Some(&sample.name), sniffed, found);
     let described = MetaData::parse_raw_table(Path::new(table), &raw).map_err(|problems| problems.to_string())?;
@@ -90,7 +90,7 @@ fn try_out(sample: &Sample<'_>, table: &str, sniffed: &Sniffed, found: &Found) -
     Ok((raw, report))
 }
 
-/// The same out of another program's description of a table.
+/// Does the same from another program's description of a table.
 fn of_schema(request: &Request, schema: Schema) -> Result<String, String> {
     let Schema { name, of, sniffed, found } = schema;
     let of_file = || table_name(&request.file.file_name().unwrap_or_default().to_string_lossy());
@@ -107,7 +107,7 @@ fn of_schema(request: &Request, schema: Schema) -> Result<String, String> {
     Ok(said)
 }
 
-/// Of a file's name, without the numbers and dates that each file of a table has of its own.
+/// Derives a table's name from a file's name, without the numbers and dates that differ between files of a table.
 fn table_name(file: &str) -> String {
     let stem = file.split('.').next().unwrap_or_default();
     let words: Vec<&str> = stem.split(|c: char| !c.is_alphanumeric()).collect();

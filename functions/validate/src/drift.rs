@@ -1,5 +1,5 @@
-//! How the columns of a file differ from those of the metadata, whether that is allowed or not: what a person looks at
-//! when a source has changed.
+//! Drift: the differences between a file's columns and the metadata's, whether allowed or not. A person reads it when a
+//! source has changed.
 
 use contract::{Column, FieldNames, Table, key, quoted};
 use rows::{Batch, MisfitKind, Summary};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::figures::percent;
 
-/// Names of each kind that a summary lists.
+/// The most names of each kind that a summary lists.
 const SUMMARISED: usize = 3;
 
 /// See the [module](self).
@@ -17,7 +17,7 @@ pub(crate) struct Drift {
     pub new: Vec<NewColumn>,
     /// Described columns that no row has.
     pub gone: Vec<Unfilled>,
-    /// Described columns that some rows have, and no row with a value.
+    /// Described columns that some rows have, but always as null.
     pub always_null: Vec<Unfilled>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct NewColumn {
     column: String,
     count: u64,
     percent: f64,
-    /// Its description, to be pasted among the table's columns.
+    /// Its description, to be pasted into the table's columns.
     #[serde(skip_serializing_if = "Option::is_none")]
     snippet: Option<Snippet>,
 }
@@ -49,24 +49,23 @@ struct Snippet {
 /// A described column without values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Unfilled {
-    /// The column.
     pub column: String,
     count: u64,
 }
 
-/// The columns that had no value yet.
+/// The columns that have had no value so far.
 #[derive(Debug)]
 pub(crate) struct Empty {
     places: Vec<usize>,
 }
 
 impl Empty {
-    /// Before the first row.
+    /// Starts with all columns, before the first row.
     pub(crate) fn new(table: &Table) -> Self {
         Self { places: (0..table.data_columns().len()).collect() }
     }
 
-    /// Takes the rows of a batch into account. A value of the wrong type is one, although it reads as null.
+    /// Takes the rows of a batch into account. A value of the wrong type counts as a value, although it reads as null.
     pub(crate) fn add(&mut self, batch: &Batch) {
         self.places.retain(|place| {
             let array = batch.batch.column(*place);
@@ -76,7 +75,7 @@ impl Empty {
 }
 
 impl Drift {
-    /// Of a file that was read, or of its part that could be.
+    /// Derives the drift of a file, or of the part of it that could be read.
     pub(crate) fn new(table: &Table, read: &Summary, empty: &Empty) -> Self {
         if read.rows == 0 {
             return Self::default();
@@ -84,7 +83,7 @@ impl Drift {
         let mut drift = Self::default();
         for tally in read.tallies.iter().filter(|tally| tally.kind == MisfitKind::UnexpectedColumn) {
             let column = tally.column.as_deref().unwrap_or("(more)").to_owned();
-            // one inside of another column, or of a name that is not known whole, is not a column to paste
+            // a field inside another column, or a column whose name was cut, cannot be pasted
             let is_whole = !column.ends_with('…') && tally.column.is_some() && !is_inside(table, &column);
             let snippet = tally.inferred.as_ref().filter(|_| is_whole).and_then(|inferred| {
                 let taken = |name: &str| {
@@ -94,7 +93,7 @@ impl Drift {
                         || new.into_iter().any(|snippet| snippet.name == name)
                 };
                 let name = key::described_name(&column, taken);
-                // the reader finds a name in any letter case then
+                // the reader then finds the name in any letter case
                 let same = name == column || table.checks.ignore_header_case && name == column.to_lowercase();
                 let nullable = inferred.saw_null() || tally.count < read.rows;
                 let source_name = (!same).then(|| column.clone());
@@ -121,12 +120,12 @@ impl Drift {
         drift
     }
 
-    /// Columns that a snippet describes.
+    /// Returns the snippets as JSON.
     pub(crate) fn snippets(&self) -> impl Iterator<Item = String> {
         self.new.iter().filter_map(|new| serde_json::to_string(new.snippet.as_ref()?).ok())
     }
 
-    /// In a few words; none where nothing differs.
+    /// Describes the drift briefly; `None` if there is none.
     pub(crate) fn describe(&self) -> Option<String> {
         let unfilled = |columns: &[Unfilled]| columns.iter().map(|c| c.column.clone()).collect::<Vec<_>>();
         let said = [
@@ -140,7 +139,7 @@ impl Drift {
     }
 }
 
-/// Whether a name is that of a field inside of a described column.
+/// Whether a name is that of a field inside a described column.
 fn is_inside(table: &Table, name: &str) -> bool {
     let within =
         |column: &Column| name.strip_prefix(column.name.as_str()).is_some_and(|rest| rest.starts_with(['.', '[']));

@@ -1,7 +1,7 @@
-//! The whole way of a file through the checks, with files that were good until something happened to them. Whatever it
-//! was: there are findings, never a failure or a panic, and what passes can be read again without a misfit.
+//! Fuzz tests of the complete check of a file. A valid file is damaged at random. Its check must then return findings,
+//! never a failure or a panic, and a file that passes must be readable again without a misfit.
 //!
-//! `PROPTEST_CASES=10000 cargo test -p validate --lib fuzz` looks for longer.
+//! `PROPTEST_CASES=10000 cargo test -p validate --lib fuzz` runs longer.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -33,7 +33,7 @@ fn dataset() -> Dataset {
     dataset_of(&json!({"columns": columns, "primary_key": ["id"], "checks": checks})).unwrap()
 }
 
-/// Good rows.
+/// Valid rows.
 fn rows() -> impl Strategy<Value = Vec<Value>> {
     let maybe = |value: BoxedStrategy<Value>| prop_oneof![1 => Just(Value::Null), 4 => value];
     let row = (
@@ -58,7 +58,7 @@ fn rows() -> impl Strategy<Value = Vec<Value>> {
     })
 }
 
-/// The rows as a file of a format, by its extension.
+/// Writes the rows as a file of the format that the extension names.
 fn file(rows: &[Value], extension: &str) -> Vec<u8> {
     let text = match extension.trim_end_matches(".gz") {
         "csv" => {
@@ -83,7 +83,7 @@ fn file(rows: &[Value], extension: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Returns its bytes in pieces of every size.
+/// A reader that returns its bytes in pieces of varying sizes.
 struct Pieces(Cursor<Vec<u8>>, std::iter::Cycle<std::vec::IntoIter<usize>>);
 
 impl Read for Pieces {
@@ -97,7 +97,7 @@ fn key(extension: &str) -> LandKey {
     LandKey::parse("b", &format!("b/t/file_land_timestamp=7/t_7.{extension}")).unwrap()
 }
 
-/// The findings are such that a report can be made of them.
+/// Asserts that a report can be made of the findings.
 fn make_sense(findings: &Findings) {
     for broken in &findings.failures {
         assert!(broken.count.is_none_or(|count| count > 0 && count <= findings.lines.max(findings.rows)), "{broken:?}");
@@ -106,7 +106,7 @@ fn make_sense(findings: &Findings) {
     }
 }
 
-/// What passes reads again without a misfit.
+/// Asserts that a file that passed reads again without a misfit.
 fn reads_again(dataset: &Dataset, input: impl Into<Input>, key: &LandKey, rows: u64) {
     let mut reader =
         RowReader::new(input, key.format, key.compression, &dataset.table, rows::Options::default()).unwrap();
@@ -127,7 +127,7 @@ proptest! {
         let (dataset, key) = (dataset(), key(extension));
         let good = file(&rows, extension);
         let mut bytes = good.clone();
-        // what is packed is damaged now inside, now outside
+        // a compressed file is damaged either inside or outside
         let inside = key.compression == Compression::Gzip && sizes[0] % 2 == 0;
         if inside {
             bytes = file(&rows, extension.trim_end_matches(".gz"));
@@ -147,7 +147,7 @@ proptest! {
         let pieces = Pieces(Cursor::new(bytes.clone()), sizes.into_iter().cycle());
         let in_pieces = dataset.check_rows(Input::Stream(Box::new(pieces)), &key).unwrap();
         prop_assert_eq!(findings.failures.is_empty(), in_pieces.failures.is_empty());
-        // how much of a damaged stream comes out depends on how it comes in
+        // how much of a damaged stream can be read depends on the size of the pieces
         let torn = |findings: &Findings| findings.failures.iter().any(|broken| broken.rule == "gzip");
         if !torn(&findings) && !torn(&in_pieces) {
             prop_assert_eq!(&findings.failures, &in_pieces.failures);
@@ -174,7 +174,7 @@ proptest! {
     }
 }
 
-/// The rows as a Parquet file.
+/// Writes the rows as a Parquet file.
 fn parquet(dataset: &Dataset, rows: &[Value]) -> Vec<u8> {
     let text = Input::Stream(Box::new(Cursor::new(file(rows, "jsonl"))));
     let key = key("jsonl");
@@ -187,7 +187,7 @@ fn parquet(dataset: &Dataset, rows: &[Value]) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-/// What happens to a file.
+/// A random damage to a file.
 #[derive(Clone, Debug)]
 enum Damage {
     Flip(Index, u8),

@@ -1,5 +1,5 @@
-//! The report on a file: what was checked, what was found, what became of it. It lies in the reports bucket for every
-//! file, and beside the file in quarantine.
+//! The report on a file: its checks, its findings and its verdict. It is in the reports bucket for every file, and also
+//! beside the file if that is in quarantine.
 //!
 //! ```json
 //! {
@@ -27,38 +27,41 @@
 //! }
 //! ```
 //!
-//! Version 1. Fields may be added; none is renamed or removed, and none changes its meaning, without a new version.
+//! Version 1. Without a new version, fields may be added, but none is renamed, removed or given another meaning.
 //!
-//! - `verdict` is `passed`, `quarantined`, or `failed` for a file that stays where it is: in land, because all files of
-//!   the request had to pass, or on the machine where `landfall validate` read it. `filed_at` is where the file is now,
-//!   and null for one that is in no bucket: its `object` has a path as its `key`, and was written rather than
-//!   `landed_at`.
-//! - `repeats` is there for a file that was in history before, under the time of an earlier landing: it is the one
-//!   there, and this landing has changed nothing.
-//! - `rows` makes rows; `lines` counts blank lines and those that make no row too. After a failure that ends the
-//!   reading (`gzip`, `parquet`, `header`, `line_length`, `text_size`) both count what came before it.
-//! - `rule` is the metadata's word (`nullable`, `enum`, `pattern`, `minimum`, `maximum`, `minLength`, `maxLength`,
+//! - `verdict` is `passed` or `quarantined`, or `failed` for a file that stays where it is. That is in land, because
+//!   all files of the request had to pass, or on the machine where `landfall validate` read it. `filed_at` is the
+//!   file's current location. It is null for a file that is not in a bucket: the `key` of its `object` is a path, and
+//!   its `landed_at` is the time of its last change.
+//! - `repeats` is present for a file that was already in history, under the time of an earlier landing. It is the
+//!   location of that file, and this landing has changed nothing.
+//! - `rows` counts rows. `lines` also counts blank lines and lines that are not rows. After a failure that ends the
+//!   reading, both count what was read before it. Such failures are `gzip`, `zip`, `zstd`, `bzip2`, `json` of a
+//!   document as a whole, `workbook`, `parquet`, `header`, `line_length` and `text_size`.
+//! - `rule` is the metadata's key (`nullable`, `enum`, `pattern`, `minimum`, `maximum`, `minLength`, `maxLength`,
 //!   `unique`, `unique_primary_key`, `minimum_rows`, `maximum_rows`, `minimum_bytes`, `maximum_bytes`) or one of `key`,
-//!   `table`, `file_name`, `size`, `format`, `gzip`, `parquet`, `header`, `line_length`, `text_size`, `utf8`, `json`,
-//!   `json_object`, `csv`, `fields`, `columns`, `missing_column`, `unexpected_column`, `duplicate_column`, `type`,
-//!   `history`, `extract`; or `process`, in the report of a raw file that the process stage could not repair, which has
-//!   no `rows`, `lines` and `drift`.
-//! - `count` is rows (lines for `utf8`, `json`, `json_object`, `csv` and `fields`) and `percent` that of all of them; a
-//!   rule about the file as a whole has neither. `column` is null for a rule about the file or its lines.
-//! - `examples` are the first rows that break the rule. `line` counts from 1. `value` is cut; it is the JSON text for
-//!   `type`, so that `1` and `"1"` differ, and it is absent for a null and for a sensitive column. `path` is the place
-//!   inside a struct or array. `first_line` is where the value was first that a row repeats; the repeated value is
-//!   absent where the file has too many values to keep them in memory.
-//! - `drift` lists columns, whether or not the metadata allows them to differ: `new` ones are not described, `gone`
-//!   ones are in no row, `always_null` ones are in some row and have no value in any. `count` is the rows with the new
-//!   column; for the others it is all rows. A `snippet` is the new column in the words of the table's own metadata
-//!   file, its type inferred from all its values. There is none for a field inside a column, for a name that metadata
-//!   cannot have, and where no one type reads all values.
+//!   `table`, `file_name`, `size`, `format`, `gzip`, `zip`, `zstd`, `bzip2`, `workbook`, `parquet`, `header`,
+//!   `line_length`, `text_size`, `utf8`, `json`, `json_object`, `csv`, `fields`, `columns`, `missing_column`,
+//!   `unexpected_column`, `duplicate_column`, `type`, `history`, `extract`. It is `process` in the report of a raw file
+//!   that the process stage could not repair, which does not have `rows`, `lines` and `drift`.
+//! - `count` is the number of rows that break the rule (of lines for `utf8`, `json`, `json_object`, `csv` and
+//!   `fields`), and `percent` is its share of all rows or lines. A rule about the file as a whole has neither. `column`
+//!   is null for a rule about the file or its lines.
+//! - `examples` are the first rows that break the rule. `line` counts from 1. `value` is cut. For `type` it is the JSON
+//!   text, so that `1` and `"1"` differ. It is absent for a null and for a sensitive column. `path` is the place inside
+//!   a struct or array. `first_line` is the line on which a repeated value occurs first. The repeated value is absent
+//!   if the file has too many values to keep them in memory.
+//! - `drift` lists columns, whether or not the metadata allows them to differ. `new` columns are not described, `gone`
+//!   columns are in no row, and `always_null` columns are in some row but never have a value. `count` is the number of
+//!   rows with the new column, and the number of all rows for the others. A `snippet` is the new column in the
+//!   vocabulary of the table's own metadata file, with the type that all its values have. There is no snippet for a
+//!   field inside a column, for a name that metadata cannot have, and if no single type reads all values.
 //!
-//! What cannot be seen (control characters, marks of direction, zero-width characters, spaces of other kinds) is
-//! escaped: in texts for people as `\u{202e}`, in values as JSON's own `\u202e`, so that they are the file's.
+//! Invisible characters (control characters, direction marks, zero-width characters, unusual spaces) are escaped. In
+//! texts for people this is `\u{202e}`. In values it is JSON's own `\u202e`, so that they remain the file's values.
 //!
-//! The same file and metadata give the same bytes: a report that is written again after a crash replaces itself.
+//! The same file and metadata give the same bytes. A report that is written again after a crash therefore replaces
+//! itself.
 
 use std::fmt::Write;
 
@@ -74,20 +77,19 @@ use crate::figures::{broken, counted, percent};
 
 /// The version of the report's schema.
 const REPORT_VERSION: u32 = 1;
-/// Violation rules that the summary names.
+/// The most violations that the summary names.
 const SUMMARISED: usize = 3;
 
 /// See the [module](self).
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     report_version: u32,
-    /// What becomes of the file.
+    /// The verdict on the file.
     pub verdict: Verdict,
-    /// In one paragraph.
+    /// One paragraph, for people.
     pub summary: String,
-    /// The raw table, if the file is one of a table.
+    /// The raw table, if the file belongs to one.
     pub table: Option<String>,
-    /// The file.
     pub object: ObjectFacts,
     filed_at: Option<ObjectName>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +100,7 @@ pub(crate) struct Report {
     pub lines: u64,
     /// Bytes of text read.
     pub inflated_bytes: u64,
-    /// Every rule that is broken.
+    /// Every rule that the file breaks.
     pub failures: Vec<Violation>,
     /// How the columns differ from the metadata's.
     pub drift: Drift,
@@ -109,7 +111,7 @@ pub(crate) struct Report {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ObjectFacts {
     bucket: String,
-    /// The key; of a local file its path.
+    /// The key; for a local file, its path.
     pub key: String,
     version_id: Option<String>,
     etag: String,
@@ -128,7 +130,7 @@ pub(crate) struct Findings {
     pub lines: u64,
     /// Bytes of text read.
     pub inflated_bytes: u64,
-    /// Every rule that is broken; none when the file is good.
+    /// Every rule that the file breaks; empty if it passes.
     pub failures: Vec<Violation>,
     /// How the columns differ from the metadata's.
     pub drift: Drift,
@@ -139,17 +141,17 @@ pub(crate) struct Findings {
 pub(crate) struct Violation {
     /// The rule's name.
     pub rule: &'static str,
-    /// The column, if it is a rule of one.
+    /// The column, if the rule is about one.
     pub column: Option<String>,
-    /// What should have been there.
+    /// The expectation; for a rule about the whole file, the whole finding.
     pub expected: String,
     /// Rows or lines that break it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// That of all rows or lines.
+    /// The count as a percentage of all rows or lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<f64>,
-    /// The first of them.
+    /// The first rows or lines that break it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<Example>,
 }
@@ -157,26 +159,26 @@ pub(crate) struct Violation {
 /// A row that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Example {
-    /// From 1.
+    /// The line, from 1.
     pub line: u64,
-    /// Where the value that it repeats was first.
+    /// The line on which the repeated value occurs first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_line: Option<u64>,
-    /// Where inside the column's value.
+    /// The path inside the column's value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// What is there.
+    /// The value found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
 }
 
 impl Violation {
-    /// A rule about the file as a whole.
+    /// Creates a violation of a rule about the file as a whole.
     pub(crate) fn whole(rule: &'static str, expected: impl Into<String>) -> Self {
         Self { rule, column: None, expected: expected.into(), count: None, percent: None, examples: Vec::new() }
     }
 
-    /// A rule about rows or lines, of which there are `of` in all.
+    /// Creates a violation of a rule about rows or lines; `of` is the number of all rows or lines.
     pub(crate) fn counted(
         rule: &'static str,
         column: Option<&str>,
@@ -195,7 +197,7 @@ impl Violation {
         }
     }
 
-    /// In a few words, for the summary.
+    /// Describes the violation briefly, for the summary.
     pub(crate) fn describe(&self) -> String {
         let mut text = format!("`{}`", self.rule);
         if let Some(column) = &self.column {
@@ -228,7 +230,7 @@ impl Violation {
 }
 
 impl Report {
-    /// The report on a file that is at `filed_at` now. A file that breaks a rule has the verdict that is given.
+    /// Creates the report on a file that is now at `filed_at`. `broken` is the verdict if the file breaks a rule.
     pub(crate) fn new(
         object: &Object,
         table: Option<&str>,
@@ -264,14 +266,14 @@ impl Report {
         }
     }
 
-    /// The file was in history before.
+    /// Adds that the file was already in history.
     pub(crate) fn repeats(&mut self, other: ObjectName) {
         let same = visible(&other.key);
         let _ = write!(self.summary, "; the same file as {same}, in history already: its rows count once");
         self.repeats = Some(other);
     }
 
-    /// As it is written.
+    /// Returns the JSON text of the report, as it is stored.
     pub(crate) fn json(&self) -> Result<Vec<u8>, contract::Failure> {
         let json = serde_json::to_string_pretty(self).map_err(contract::Failure::internal)?;
         Ok(format!("{}\n", visible_json(&json)).into_bytes())
@@ -300,7 +302,7 @@ fn summary(findings: &Findings, verdict: Verdict) -> String {
     format!("{verdict}: {}{read}: {}{more}{snippets}", broken(findings.failures.len()), described.join("; "))
 }
 
-/// The key of the report in the reports bucket.
+/// Returns the key of the report in the reports bucket.
 pub(crate) fn report_key(object: &Object) -> String {
     with_suffix(&format!("validation/{}", object.key), &format!(".{}.json", object.version_word()))
 }

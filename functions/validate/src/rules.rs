@@ -1,9 +1,9 @@
-//! The rules that a table's metadata sets for its values, over batches of rows. Every rule is counted over the whole
-//! file.
+//! Rules: the conditions that a table's metadata sets for its values, applied to record batches. Every violation is
+//! counted over the whole file.
 //!
-//! The type of a value, and whether its column is there, are the reader's findings (`check` adds them): a null that
-//! stands for such a value does not break `nullable` as well. A column that may be missing and may not be null breaks
-//! `nullable` in every row without it. Rules are for columns, not for the fields and items inside them.
+//! The reader determines the type of a value, and whether its column is missing (`check` adds these findings). A null
+//! that stands for such a value does not also break `nullable`. A column that may be missing but not null breaks
+//! `nullable` in every row without it. Rules apply to columns, not to the fields and items inside them.
 
 use std::io;
 
@@ -17,9 +17,9 @@ use crate::columns::{each_number, each_text, each_whole};
 use crate::report::{Example, Violation};
 use crate::unique::{Distinct, Keyed, MAXIMUM_HASHES};
 
-/// Longest value that a report shows, in characters.
+/// The longest value that a report shows, in characters.
 const SHOWN_CHARACTERS: usize = 80;
-/// Allowed values that a report lists.
+/// The most allowed values that a report lists.
 const SHOWN_VALUES: usize = 10;
 
 /// The rules of one table.
@@ -34,9 +34,9 @@ pub(crate) struct Rules {
 /// One rule of one column.
 #[derive(Debug)]
 struct Rule {
-    /// As in the metadata.
+    /// The rule's key in the metadata.
     name: &'static str,
-    /// What a value must be, for people.
+    /// The expectation, for people.
     expected: String,
     place: usize,
     column: String,
@@ -55,14 +55,14 @@ enum Test {
     CharactersAtMost(usize),
 }
 
-/// Columns that no two rows may have the same values in.
+/// Columns in which no two rows may have the same values.
 #[derive(Debug)]
 struct Unique {
-    /// As in the metadata.
+    /// The rule's key in the metadata.
     name: &'static str,
-    /// For people.
+    /// The expectation, for people.
     expected: String,
-    /// The column, if it is one.
+    /// The column; `None` for the primary key.
     column: Option<String>,
     parts: Vec<Part>,
 }
@@ -74,7 +74,7 @@ struct Part {
     sensitive: bool,
 }
 
-/// How often each rule is broken in a file, as far as it was read.
+/// The violations of each rule in the part of a file that has been read.
 #[derive(Debug)]
 pub(crate) struct Tallies<'a> {
     rules: &'a Rules,
@@ -84,7 +84,7 @@ pub(crate) struct Tallies<'a> {
 }
 
 impl Rules {
-    /// The rules that a table's metadata sets. Those that cannot be checked are added to the problems.
+    /// Compiles the rules of a table. Those that cannot be checked are added to the problems.
     pub(crate) fn new(table: &Table, problems: &mut Problems) -> Self {
         let checks = &table.checks;
         let mut rules = Vec::new();
@@ -104,7 +104,7 @@ impl Rules {
             }
             if let Some(Err(message)) = column.datetime_format.as_deref().map(check_datetime_format) {
                 problem("datetime_format", message);
-                // and none of its values can be read
+                // none of the column's values could be read
                 continue;
             }
             if let Some(texts) = &column.enumeration {
@@ -165,7 +165,7 @@ impl Rules {
         Self { rules, unique, allow_missing_columns: checks.allow_missing_columns, examples: checks.examples }
     }
 
-    /// Counts for one file.
+    /// Starts the counts for one file.
     pub(crate) fn start(&self) -> Tallies<'_> {
         let hashes = MAXIMUM_HASHES / self.unique.len().max(1);
         Tallies {
@@ -177,7 +177,7 @@ impl Rules {
     }
 }
 
-/// A pattern as it is applied, and what it asks in words.
+/// Returns a pattern as it is applied, and its expectation as text.
 pub(crate) fn anchored(pattern: &str, anchor: Anchor) -> Result<(Regex, String), String> {
     let (regex, expected) = match anchor {
         Anchor::Start => (format!(r"\A(?:{pattern})"), format!("a text that begins with `{pattern}`")),
@@ -194,7 +194,8 @@ impl Part {
 }
 
 impl Tallies<'_> {
-    /// Applies every rule to every row of a batch. Fails when there is no room to remember what must be unique.
+    /// Applies every rule to every row of a batch. Fails if there is no room to remember the values that must be
+    /// unique.
     pub(crate) fn add(&mut self, batch: &Batch) -> Result<(), Failure> {
         let most = self.rules.examples;
         for (rule, (count, examples)) in self.rules.rules.iter().zip(&mut self.tallies) {
@@ -218,7 +219,7 @@ impl Tallies<'_> {
         Ok(())
     }
 
-    /// The rules that are broken, in the order of the columns. `rows` is how many there are in all.
+    /// Returns the rules that are broken, in the order of the columns. `rows` is the number of all rows.
     pub(crate) fn broken(self, rows: u64) -> Result<Vec<Violation>, Failure> {
         let mut all = Vec::new();
         for (rule, (count, examples)) in self.rules.rules.iter().zip(self.tallies) {
@@ -238,7 +239,7 @@ impl Tallies<'_> {
 }
 
 impl Unique {
-    /// The values of a row but those of sensitive columns.
+    /// Returns a row's values, except those of sensitive columns.
     fn shown(&self, columns: &[ArrayRef], row: usize) -> Option<String> {
         let open = self.parts.iter().zip(columns).filter(|(part, _)| !part.sensitive);
         let shown: Vec<String> = match self.column {
@@ -293,7 +294,7 @@ impl Rule {
                     breach(row);
                 }
             }),
-            // a character has one to four bytes: most texts need no counting
+            // a character has one to four bytes, so most texts need no counting
             Test::CharactersAtLeast(least) => each_text(array, |row, text| {
                 if text.len() < *least || (text.len() < least.saturating_mul(4) && text.chars().count() < *least) {
                     breach(row);
@@ -325,7 +326,7 @@ fn characters(number: u64) -> String {
 }
 
 fn shown(array: &dyn Array, row: usize) -> String {
-    // a text as it is, without quotes
+    // a text is shown as it is, without quotes
     let text = array.as_string_opt::<i32>().map(|texts| texts.value(row).to_owned());
     let text = text.unwrap_or_else(|| shown_value(array, row));
     match text.char_indices().nth(SHOWN_CHARACTERS) {

@@ -1,4 +1,4 @@
-//! A report as a person reads it in a terminal.
+//! The layout of a report in a terminal.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use crate::drift::Unfilled;
 use crate::figures::{broken, counted};
 use crate::report::{Example, Report, Violation};
 
-/// Longest cell but the last of a row, in characters.
+/// The longest cell, in characters, except in the last column of a row.
 const CELL_CHARACTERS: usize = 60;
-/// Examples of a rule that are printed.
+/// The most examples that are printed for a rule.
 const PRINTED_EXAMPLES: usize = 3;
 const HEADINGS: [&str; 6] = ["RULE", "COLUMN", "ROWS", "SHARE", "EXPECTED", "FIRST ROWS"];
-/// Columns of numbers.
+/// Whether a column is aligned to the right, as numbers are.
 const RIGHT: [bool; 6] = [false, false, true, true, false, false];
 
 impl fmt::Display for Report {
@@ -54,7 +54,7 @@ fn row(broken: &Violation) -> [String; 6] {
     let examples: Vec<String> = broken.examples.iter().take(PRINTED_EXAMPLES).map(example).collect();
     let column = broken.column.as_deref().map(name).unwrap_or_default();
     let expected = visible(&broken.expected).into_owned();
-    // the table's last column may run on, and a rule about the whole file has nothing there
+    // the last column may be longer than a cell, and a rule about the whole file has nothing there
     let expected = if broken.count.is_some() { cut(&expected) } else { expected };
     [broken.rule.into(), cut(&column), count, percent, expected, examples.join("; ")]
 }
@@ -99,7 +99,7 @@ fn write_names(f: &mut fmt::Formatter<'_>, what: &str, columns: &[Unfilled]) -> 
     writeln!(f, "\n{what}: {}", names.join(", "))
 }
 
-/// The name of a column, in quotes where its ends would not be seen.
+/// Returns the name of a column, quoted if its ends would not be visible.
 fn name(column: &str) -> String {
     let shown = visible(column);
     if column.is_empty() || column.starts_with(' ') || column.ends_with(' ') {

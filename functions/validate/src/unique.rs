@@ -1,9 +1,9 @@
-//! Values that a file may have only once, in bounded memory whatever the file.
+//! Uniqueness: finds values that occur more than once in a file, in bounded memory for any file.
 //!
-//! A value is known by a keyed hash of 128 bits: with 10 billion rows the chance that two different values are taken
-//! for one is below 1 in 10^18, and nobody can write a file that makes it happen. The hashes seen are kept in memory
-//! with their lines; when there are too many they go to a temporary file as a sorted run, and the runs are merged at
-//! the end.
+//! A value is identified by a keyed hash of 128 bits. With 10 billion rows, the probability that two different values
+//! have one hash is below 1 in 10^18, and nobody can craft a file that makes it happen. The hashes are kept in memory
+//! with their lines. When there are too many, they are written to a temporary file as a sorted run. The runs are merged
+//! at the end.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::{Entry, RandomState};
@@ -23,12 +23,13 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use crate::bounds::bits;
 use crate::report::Example;
 
-/// Hashes in memory for all rules of a table together: 16 MiB, with the copy that is sorted before it is written.
+/// The most hashes in memory for all rules of a table together: 16 MiB, including the copy that is sorted before it is
+/// written.
 pub(crate) const MAXIMUM_HASHES: usize = 1 << 18;
-/// A run is read back in pieces, of so many hashes for all runs together.
+/// Runs are read back in pieces, which together hold this many hashes.
 const MERGED_HASHES: usize = 1 << 18;
 
-/// Makes the hashes of one file.
+/// Computes the hashes of one file with its own keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Keyed {
     keys: (u64, u64),
@@ -38,41 +39,41 @@ pub(crate) struct Keyed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Digest(u64, u64);
 
-/// The values seen by one rule.
+/// The distinct values that one rule has seen.
 #[derive(Debug)]
 pub(crate) struct Distinct {
-    /// The first line of each since the last run.
+    /// The first line of each value since the last run was written.
     seen: HashMap<Digest, u64, BuildHasherDefault<Itself>>,
     limit: usize,
     runs: Option<Runs>,
     repeats: Repeats,
 }
 
-/// The rows that repeat an earlier one.
+/// The rows that repeat an earlier value.
 #[derive(Debug)]
 struct Repeats {
     count: u64,
     most: usize,
-    /// The first of those found on the way.
+    /// The first of those that were found while reading.
     examples: Vec<(Digest, Example)>,
 }
 
-/// Sorted runs, one after the other in a file that has no name.
+/// Sorted runs, one after the other in an unnamed file.
 #[derive(Debug)]
 struct Runs {
     file: File,
-    /// Hashes in each.
+    /// The number of hashes in each run.
     lengths: Vec<usize>,
 }
 
 impl Keyed {
-    /// With keys that nobody can know.
+    /// Draws random keys.
     pub(crate) fn new() -> Self {
         let key = || RandomState::new().build_hasher().finish();
         Self { keys: (key(), key()) }
     }
 
-    /// The hashes of the rows that have a value in every one of the columns.
+    /// Calls `row` with the hash of each row that has a value in all of the columns.
     pub(crate) fn each(
         &self,
         columns: &[ArrayRef],
@@ -96,8 +97,8 @@ impl Keyed {
 
 type Feeder<'a> = Box<dyn Fn(usize, &mut SipHasher13) + 'a>;
 
-/// Returns the value of a row to the hasher, so that different rows of one column never give the same bytes, nor the
-/// start of one another's.
+/// Returns a function that feeds a row's value to the hasher. The bytes of a value are never the beginning of the bytes
+/// of another value of the same column.
 fn feeder(array: &ArrayRef) -> Feeder<'_> {
     match array.data_type() {
         DataType::Int8 => primitive::<Int8Type>(array, |value, hasher| hasher.write_i8(value)),
@@ -125,7 +126,7 @@ fn feeder(array: &ArrayRef) -> Feeder<'_> {
             let array = array.as_binary::<i32>();
             Box::new(move |row, hasher| write(array.value(row), hasher))
         }
-        // the metadata asks it of no column with values inside
+        // the metadata does not allow uniqueness for nested columns
         _ => {
             let array = array.as_string::<i32>();
             Box::new(move |row, hasher| write(array.value(row).as_bytes(), hasher))
@@ -147,18 +148,18 @@ fn primitive<T: ArrowPrimitiveType>(
 }
 
 impl Distinct {
-    /// Keeps `hashes` in memory at most, or a few more.
+    /// Keeps at most `hashes` in memory, or a few more.
     pub(crate) fn new(hashes: usize, examples: usize) -> Self {
         Self {
             seen: HashMap::default(),
-            // what fits before the table grows beyond it
+            // the load up to which the hash table does not grow
             limit: (1 << hashes.max(64).ilog2()) / 8 * 7,
             runs: None,
             repeats: Repeats { count: 0, most: examples, examples: Vec::new() },
         }
     }
 
-    /// Takes a row's value into account. `value` shows it.
+    /// Takes a row's value into account. `value` returns it for an example.
     pub(crate) fn see(&mut self, digest: Digest, line: u64, value: impl FnOnce() -> Option<String>) -> io::Result<()> {
         match self.seen.entry(digest) {
             Entry::Occupied(first) => {
@@ -178,7 +179,7 @@ impl Distinct {
         Ok(())
     }
 
-    /// How many rows repeat an earlier one, and the first of them.
+    /// Returns the number of rows that repeat an earlier value, and the first of them.
     pub(crate) fn finish(mut self) -> io::Result<(u64, Vec<Example>)> {
         if self.runs.is_some() {
             self.write_run()?;
@@ -209,7 +210,7 @@ impl Distinct {
 }
 
 impl Runs {
-    /// A value that is in several runs is repeated in all but the first.
+    /// Merges the runs. A value that is in several runs is repeated in all but the first.
     fn merge(self, mut repeats: Repeats) -> io::Result<(u64, Vec<Example>)> {
         let piece = (MERGED_HASHES / self.lengths.len().max(1)).max(16);
         let mut start = 0;
@@ -223,7 +224,7 @@ impl Runs {
         for (n, run) in runs.iter_mut().enumerate() {
             heads.extend(run.next()?.map(|(digest, line)| Reverse((digest, line, n))));
         }
-        // the examples with the least lines; the greatest of them is the first to go
+        // the examples with the lowest lines: the greatest of them is dropped first
         let mut later = BinaryHeap::new();
         let mut first: Option<(Digest, u64)> = None;
         while let Some(Reverse((digest, line, n))) = heads.pop() {
@@ -239,14 +240,14 @@ impl Runs {
                 _ => {
                     first = Some((digest, line));
                     for (_, example) in repeats.examples.iter_mut().filter(|(known, _)| *known == digest) {
-                        // the first of its run until now
+                        // until now, this was the first line within its run
                         example.first_line = Some(line);
                     }
                 }
             }
         }
         let later = later.into_iter().map(|(line, first_line)| {
-            // nobody knows its value any more
+            // its value was not kept
             Example { line, first_line: Some(first_line), path: None, value: None }
         });
         let mut examples: Vec<Example> =
@@ -257,7 +258,7 @@ impl Runs {
     }
 }
 
-/// One sorted run on its way back.
+/// A sorted run that is being read back.
 struct Run<'a> {
     file: &'a File,
     next: u64,
@@ -298,7 +299,7 @@ impl Hash for Digest {
     }
 }
 
-/// The hash of a hash.
+/// A hasher that returns a digest's first half unchanged, as it is already a hash.
 #[derive(Debug, Default)]
 struct Itself(u64);
 

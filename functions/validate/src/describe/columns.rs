@@ -1,4 +1,4 @@
-//! The columns of a sample: their names, and the types of all their values.
+//! The columns of a sample: their names, and their types, which are derived from all values.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,17 @@ use rows::{Described, MisfitKind, Options, Profile, RowReader, Summary};
 use crate::describe::sample::{Sample, looking};
 use crate::describe::sniffed::Sniffed;
 
-/// What was found.
+/// The findings about a sample.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub columns: Vec<FoundColumn>,
-    /// What a person has to know, or to decide.
+    /// Notes about what a person has to know or decide.
     pub notes: Vec<String>,
-    /// Something in the file cannot be described, and is left out.
+    /// Whether a part of the file cannot be described and is left out.
     pub leaves_out: bool,
-    /// Some rows lack a column that others have.
+    /// Whether some rows lack a column that others have.
     pub lacks: bool,
-    /// Some line is not UTF-8.
+    /// Whether a line is not UTF-8.
     pub not_utf8: bool,
     pub primary_key: Vec<String>,
     pub rows: u64,
@@ -29,20 +29,20 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct FoundColumn {
     pub name: String,
-    /// What the file calls it, if it does, and otherwise.
+    /// Its name in the file, if that differs.
     pub source_name: Option<String>,
-    /// What fields of its structs are called there.
+    /// The names in the file of the fields of its structs.
     pub source_names: FieldNames,
-    /// Its place, where another has its name.
+    /// Its position, if another column has the same name.
     pub source_position: Option<usize>,
     pub described: Described,
     pub description: String,
-    /// What else its metadata says, in the order of the keys.
+    /// Further keys of its metadata, in order.
     pub rules: Vec<(&'static str, serde_json::Value)>,
 }
 
 impl Found {
-    /// The names of columns that are called so in the files.
+    /// Returns the names of the columns that have one of these names in the files.
     pub(super) fn called(&self, sources: &[&str]) -> Vec<String> {
         let is_one = |column: &&FoundColumn| sources.contains(&column.source_name.as_deref().unwrap_or(&column.name));
         self.columns.iter().filter(is_one).map(|column| column.name.clone()).collect()
@@ -57,7 +57,7 @@ pub(super) fn find(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, Stri
     }
 }
 
-/// Columns of delimited values, or of a sheet.
+/// Finds the columns of delimited values or of a sheet.
 fn in_records(sample: &Sample<'_>, sniffed: &Sniffed, header: &[String]) -> Result<Found, String> {
     check_width(sample, header.len())?;
     let mut columns: Vec<FoundColumn> = Vec::with_capacity(header.len());
@@ -80,7 +80,7 @@ fn in_records(sample: &Sample<'_>, sniffed: &Sniffed, header: &[String]) -> Resu
     for (column, profile) in columns.iter_mut().zip(&profiles) {
         column.described = profile.conclude();
     }
-    // what `1.200` is, is known by other columns
+    // only other columns show whether the point of `1.200` is a decimal point or separates thousands
     let clear = columns.iter().zip(&profiles).filter(|(_, profile)| !profile.is_of_thousands());
     let fractions = clear
         .filter(|(column, _)| matches!(column.described.column_type, ColumnType::Float64 | ColumnType::Decimal { .. }));
@@ -96,10 +96,10 @@ fn in_records(sample: &Sample<'_>, sniffed: &Sniffed, header: &[String]) -> Resu
     Ok(Found { columns, notes, not_utf8: is_not_utf8(&summary), rows: summary.rows, ..Found::default() })
 }
 
-/// Columns of a format that has names and types of its own.
+/// Finds the columns of a format that has its own names and types.
 fn by_name(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
     let mut found = Found::default();
-    // what is not described is told with its type, so many names at a time
+    // the reader reports columns that are not described with their types, but only a limited number in each pass
     loop {
         let table = as_found(sniffed, &found.columns)?;
         let summary = read(sample, sniffed, &table, &mut |_| ())?;
@@ -160,7 +160,7 @@ fn by_name(sample: &Sample<'_>, sniffed: &Sniffed) -> Result<Found, String> {
     Ok(found)
 }
 
-/// More columns than anybody describes: most likely values in the place of names.
+/// The most columns. A larger number most likely means that values are in the place of names.
 const MOST_COLUMNS: usize = 1_000;
 
 fn check_width(sample: &Sample<'_>, columns: usize) -> Result<(), String> {
@@ -201,23 +201,23 @@ fn notes(columns: &[FoundColumn]) -> Vec<String> {
     notes
 }
 
-/// A column's name that no other one has, nor a raw table by itself.
+/// Returns a column's name that no other column has and that is not reserved in raw tables.
 pub(super) fn name_for(source: &str, columns: &[FoundColumn]) -> String {
     let is_taken = |name: &str| name == key::FILE_LAND_TIMESTAMP || columns.iter().any(|column| column.name == name);
     key::described_name(source, is_taken)
 }
 
-/// The sample's table with every column as text.
+/// Returns the sample's table with every column as text.
 fn as_texts(sniffed: &Sniffed, columns: &[FoundColumn]) -> Result<Table, String> {
     let columns: Vec<String> = columns.iter().map(|column| described(column, "character")).collect();
     looking(sniffed.data_format, &sniffed.dialect_json(), &columns.join(", "), LENIENT)
 }
 
-/// The sample's table with the columns that are known, and any other allowed.
+/// Returns the sample's table with the columns found so far. Other columns are allowed.
 fn as_found(sniffed: &Sniffed, columns: &[FoundColumn]) -> Result<Table, String> {
     let name = |column: &FoundColumn| column.described.column_type.name(contract::Dialect::EtlManager);
     let columns: Vec<String> = columns.iter().map(|column| described(column, &name(column))).collect();
-    // a table has one column at least
+    // a table needs at least one column
     let columns = if columns.is_empty() {
         "{\"name\": \"a\", \"source_name\": \"\\u0000\", \"type\": \"character\"}".to_owned()
     } else {
@@ -245,7 +245,7 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// What the texts of each column look like.
+/// Profiles the texts of each column.
 fn profiles(
     sample: &Sample<'_>,
     sniffed: &Sniffed,

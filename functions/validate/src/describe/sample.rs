@@ -1,4 +1,4 @@
-//! A file that nobody has described yet, and a way to look at it.
+//! A sample: a file without a description, and means to look into it.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use contract::{DataFormat, FileFormat, MetaData, Table, key};
 use rows::Ranges;
 
-/// A sample and what its name says.
+/// A sample with the format and compression that its name states.
 pub(super) struct Sample<'a> {
     pub path: &'a Path,
     pub name: String,
@@ -33,7 +33,7 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// A table to look at a file by, whose columns are all texts.
+/// Returns a table to read a file by before it is described.
 pub(super) fn looking(data_format: DataFormat, dialect: &str, columns: &str, checks: &str) -> Result<Table, String> {
     let format = match data_format {
         DataFormat::Json => "json",

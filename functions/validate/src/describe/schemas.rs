@@ -1,6 +1,6 @@
-//! A new table out of a description that another program has of it, in place of a sample: a Table Schema or Data
-//! Package of Frictionless, a data contract of ODCS, or a table of Glue as `aws glue get-table` prints it. What such a
-//! description says and Landfall has no word for is told in notes.
+//! Schemas: derives a new table from another program's description instead of from a sample. This is a Table Schema or
+//! Data Package of Frictionless, a data contract of ODCS, or a Glue table as `aws glue get-table` prints it. Notes list
+//! the parts of a description for which Landfall has no equivalent.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::describe::columns::{Found, FoundColumn, name_for};
 use crate::describe::sniffed::Sniffed;
 
-/// The types of a Table Schema's fields; one may be left out.
+/// The types of a Table Schema's fields; a type may be left out.
 const KINDS: &[&str] = &[
     "",
     "any",
@@ -31,7 +31,7 @@ const KINDS: &[&str] = &[
     "year",
     "yearmonth",
 ];
-/// What a Table Schema has.
+/// The keys of a Table Schema.
 const SCHEMA_KEYS: &[&str] = &[
     "$schema",
     "description",
@@ -45,22 +45,22 @@ const SCHEMA_KEYS: &[&str] = &[
     "title",
     "uniqueKeys",
 ];
-/// Longer files are data.
+/// Longer files are treated as data.
 const LONGEST_BYTES: u64 = 16 << 20;
 
-/// A table that is described.
+/// A table that another program has described.
 pub(super) struct Schema {
     pub name: Option<String>,
-    /// Whose description it is, for people.
+    /// The standard or program that the description belongs to, for people.
     pub of: &'static str,
     pub sniffed: Sniffed,
     pub found: Found,
 }
 
-/// The description in a file, if it is one; of several tables that of the name.
+/// Returns the description in a file, if it is one. If it describes several tables, returns the named one.
 ///
 /// # Errors
-/// Where it describes several tables and none is named, or one in words that cannot be.
+/// If it describes several tables and does not have the named one, or if a description has no equivalent here.
 pub(super) fn read(path: &Path, table: Option<&str>) -> Result<Option<Schema>, String> {
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     if !is_json || std::fs::metadata(path).map_or(true, |about| about.len() > LONGEST_BYTES) {
@@ -109,7 +109,7 @@ fn one_of<'a>(tables: &'a [Value], named: Option<&str>) -> Result<&'a Value, Str
     }
 }
 
-/// What becomes of a description.
+/// The table that is derived from a description.
 struct Making {
     columns: Vec<FoundColumn>,
     notes: Vec<String>,
@@ -121,7 +121,7 @@ impl Making {
         Self { columns: Vec::new(), notes: Vec::new(), leaves_out: false }
     }
 
-    /// Adds a column of a name and a type that Landfall has.
+    /// Adds a column whose type Landfall has.
     fn add(&mut self, source: &str, column_type: ColumnType, about: &Value, rules: Vec<(&'static str, Value)>) {
         let name = name_for(source, &self.columns);
         let mut described = Profile::new(true).conclude();
@@ -165,13 +165,13 @@ fn text(about: &Value, key: &str) -> String {
     about.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Keys of a description that are called the same here.
+/// Returns the keys of a description that have the same name here.
 fn rules_of(said: &Value, keys: &[&'static str]) -> Vec<(&'static str, Value)> {
     let known = keys.iter().filter_map(|key| Some((*key, said.get(key)?.clone())));
     known.filter(|(_, value)| !value.is_null() && *value != json!(false)).collect()
 }
 
-/// A resource of a Data Package. <https://datapackage.org/standard/table-schema/>
+/// Reads a resource of a Data Package. <https://datapackage.org/standard/table-schema/>
 fn frictionless(resource: &Value) -> Result<Schema, String> {
     let schema = resource.get("schema").filter(|schema| schema.is_object());
     let schema = schema.ok_or("its resource has no schema of its own: give the schema's file")?;
@@ -241,7 +241,7 @@ fn frictionless(resource: &Value) -> Result<Schema, String> {
     Ok(Schema { name: name_of(resource), of: "Frictionless", sniffed, found })
 }
 
-/// Those of a list that are not empty.
+/// Returns the texts of a list that are not empty.
 fn texts(list: Option<&Value>) -> Vec<&str> {
     let all = list.and_then(Value::as_array).into_iter().flatten();
     all.filter_map(Value::as_str).filter(|text| !text.is_empty()).collect()
@@ -255,7 +255,7 @@ fn name_of(table: &Value) -> Option<String> {
     Some(text(table, "name")).filter(|name| !name.is_empty()).map(|name| key::described_name(&name, |_| false))
 }
 
-/// A format in strptime's words, which Frictionless has too.
+/// Converts a format in strptime's notation, which Frictionless uses too.
 fn time_format(format: &str, notes: &mut Vec<String>, column: &str) -> Option<(&'static str, Value)> {
     match format {
         "" | "default" => None,
@@ -268,7 +268,7 @@ fn time_format(format: &str, notes: &mut Vec<String>, column: &str) -> Option<(&
     }
 }
 
-/// The rules that Landfall has too, where they are for values of the type.
+/// Returns the constraints that Landfall has too, if they apply to values of the type.
 fn constraints_of(
     said: &Value,
     column_type: &ColumnType,
@@ -278,7 +278,7 @@ fn constraints_of(
     if *column_type == ColumnType::String {
         let texts = rules_of(said, &["pattern", "minLength", "maxLength"]);
         rules.extend(texts.into_iter().map(|(key, value)| match value.as_str() {
-            // of the whole text, and ours from its start on
+            // Frictionless matches the whole text, and Landfall from its start only
             Some(pattern) if key == "pattern" => (key, json!(format!("(?:{pattern})$"))),
             _ => (key, value),
         }));
@@ -296,7 +296,7 @@ fn constraints_of(
     rules
 }
 
-/// A table of an ODCS data contract, version 3. <https://bitol-io.github.io/open-data-contract-standard/>
+/// Reads a table of an ODCS data contract, version 3. <https://bitol-io.github.io/open-data-contract-standard/>
 fn data_contract(table: &Value) -> Result<Schema, String> {
     let (mut making, mut key) = (Making::new(), Vec::new());
     for property in table.get("properties").and_then(Value::as_array).into_iter().flatten() {
@@ -333,7 +333,7 @@ fn data_contract(table: &Value) -> Result<Schema, String> {
     Ok(Schema { name: name_of(table), of: "ODCS", sniffed, found })
 }
 
-/// A table as Glue has it.
+/// Reads a table of Glue.
 fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
     let storage = &table["StorageDescriptor"];
     let serde = storage.get("SerdeInfo").cloned().unwrap_or_default();
@@ -356,7 +356,7 @@ fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
         making.add(&source, column_type, &about, Vec::new());
     }
     for column in table.get("PartitionKeys").and_then(Value::as_array).into_iter().flatten() {
-        // no file has it, so that none has a column too many
+        // left out, as no file has such a column
         let name = text(column, "Name");
         let name = contract::visible(&name);
         let why = "it is a partition's, which is in the path; partition the curated table by it";
@@ -388,7 +388,7 @@ fn glue_table(table: &Map<String, Value>) -> Result<Schema, String> {
     Ok(Schema { name, of: "Glue", sniffed, found })
 }
 
-/// A type in the words of Hive and SQL, at any depth.
+/// Parses a type in the notation of Hive and SQL, at any depth.
 fn sql_type(name: &str) -> Option<ColumnType> {
     let mut words = String::new();
     let mut rest = name.trim();
@@ -416,7 +416,7 @@ fn sql_type(name: &str) -> Option<ColumnType> {
         };
         words.push_str(ours);
         rest = after;
-        // the length of a text
+        // skip the length of a text
         if matches!(&*lower, "varchar" | "char") && !is_field && rest.starts_with('(') {
             rest = rest.split_once(')').map_or("", |(_, rest)| rest);
         }

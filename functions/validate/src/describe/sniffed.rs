@@ -1,5 +1,5 @@
-//! How a sample is written: its encoding, what ends its lines and parts its fields, and where its header is. Each way
-//! is tried by the reader's own code.
+//! Sniffing: determines how a sample is written. This is its encoding, its line terminator, its delimiter, and the
+//! place of its header. The reader's own code tries each possibility.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use contract::{Compression, DataFormat, FileFormat};
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::describe::sample::{Sample, looking};
 use crate::figures::counted;
 
-/// Records that are looked at.
+/// The records that are examined.
 const PEEKED: usize = 1_000;
-/// Records that may stand above the header.
+/// The most records above the header.
 const MOST_ABOVE: usize = 50;
-/// What most records must have in common.
+/// The least share of records that must have the same number of fields.
 const MOST: f64 = 0.8;
 
 /// How the sample is written.
@@ -22,17 +22,17 @@ pub(super) struct Sniffed {
     pub format: FileFormat,
     pub compression: Compression,
     pub data_format: DataFormat,
-    /// The keys of the dialect that are not as usual, in their order.
+    /// The keys of the dialect that differ from the defaults, in order.
     pub dialect: Vec<(&'static str, Value)>,
-    /// The names of the fields, empty ones where there is no header; none in a format that names them in each row.
+    /// The names of the fields, empty ones if there is no header; `None` for a format that has names in each row.
     pub header: Option<Vec<String>>,
     pub has_header: bool,
-    /// What a person has to know.
+    /// Notes for a person.
     pub notes: Vec<String>,
 }
 
 impl Sniffed {
-    /// What somebody says, in place of a look at a sample.
+    /// Describes a file from another program's description, without a sample.
     pub(super) fn told(format: FileFormat, data_format: DataFormat, dialect: Vec<(&'static str, Value)>) -> Self {
         let (compression, notes) = (Compression::None, Vec::new());
         Self { format, compression, data_format, dialect, header: None, has_header: true, notes }
@@ -75,13 +75,12 @@ impl Sniffed {
         Ok(sniffed)
     }
 
-    /// The dialect as JSON.
     pub(super) fn dialect_json(&self) -> String {
         let keys: Vec<String> = self.dialect.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
         format!("{{{}}}", keys.join(", "))
     }
 
-    /// Sets the encoding, and gives the first part of the text.
+    /// Sets the encoding, and returns the first part of the text.
     fn text(&mut self, sample: &Sample<'_>) -> Result<Vec<u8>, String> {
         let usual = looking(self.data_format, "{}", COLUMN, "{}")?;
         let text = rows::peek_text(&sample.ranges, self.format, self.compression, &usual);
@@ -92,13 +91,13 @@ impl Sniffed {
         Ok(text)
     }
 
-    /// Numbers that are none are no values.
+    /// Lets the dialect read NaN and the infinities as null.
     pub(super) fn take_nan(&mut self) {
         self.dialect.push(("nan", json!("null")));
         self.notes.push("NaN and the infinities are read as no value: `\"nan\": \"keep\"` keeps them".into());
     }
 
-    /// The text is in another encoding than UTF-8.
+    /// Sets an encoding other than UTF-8.
     pub(super) fn set_encoding(&mut self, encoding: &str) {
         self.dialect.retain(|(key, _)| *key != "encoding");
         self.dialect.push(("encoding", json!(encoding)));
@@ -110,18 +109,18 @@ impl Sniffed {
         }
     }
 
-    /// Whether the dialect has said an encoding.
+    /// Whether the dialect has an encoding.
     pub(super) fn has_encoding(&self) -> bool {
         self.dialect.iter().any(|(key, _)| *key == "encoding")
     }
 
-    /// What ends lines and parts fields.
+    /// Determines the line terminator, the delimiter and its surroundings.
     fn delimiter(&mut self, sample: &Sample<'_>, text: &[u8]) -> Result<(), String> {
         if text.contains(&b'\r') && !text.contains(&b'\n') {
             self.dialect.push(("lineTerminator", json!("\r")));
         }
         let usual = if self.format == FileFormat::Tsv { '\t' } else { ',' };
-        // Excel's own line, which says it
+        // Excel's own first line, which states the delimiter
         if let [b's', b'e', b'p', b'=', delimiter, b'\r' | b'\n', ..] = text {
             self.dialect.push(("delimiter", json!(char::from(*delimiter))));
             self.dialect.push(("commentRows", json!([1])));
@@ -134,7 +133,7 @@ impl Sniffed {
                 ways.push((delimiter, found));
             }
         }
-        // a comma in every number is its point, where something else parts fields just as well
+        // commas that occur only between digits are decimal commas, if another delimiter splits the fields clearly
         let is_clear = |(other, found): &(char, Common)| *other != ',' && found.share >= 0.9 && found.above == 0;
         if only_between_digits(text, b',') && ways.iter().any(is_clear) {
             ways.retain(|(delimiter, _)| *delimiter != ',');
@@ -144,12 +143,12 @@ impl Sniffed {
         if best != usual {
             self.dialect.push(("delimiter", json!(best)));
         }
-        // some programs put a space behind each
+        // some programs put a space after each delimiter
         let spaced = format!("{best} \"");
         if has(text, spaced.as_bytes()) {
             self.dialect.push(("skipInitialSpace", json!(true)));
         }
-        // and a backslash before a quote
+        // some put a backslash before a quote
         if has(text, b"\\\"") {
             let read = |records: &[Peeked]| {
                 let fields = most(records).fields;
@@ -162,7 +161,7 @@ impl Sniffed {
         Ok(())
     }
 
-    /// Where the header is, and what it names.
+    /// Finds the header and its names.
     fn records(&mut self, sample: &Sample<'_>) -> Result<(), String> {
         let mut records = self.peek(sample, &[])?;
         if has_comments(&records) {
@@ -170,7 +169,7 @@ impl Sniffed {
             records = self.peek(sample, &[])?;
         }
         if self.format == FileFormat::Excel {
-            // cells at the end that are empty are as if they were not there
+            // empty cells at the end of a row are missing
             let width = records.iter().map(|record| record.fields.len()).max().unwrap_or(0);
             records.iter_mut().for_each(|record| record.fields.resize(width, String::new()));
         }
@@ -213,7 +212,7 @@ impl Sniffed {
         Ok(())
     }
 
-    /// The first records, by the dialect so far and more.
+    /// Returns the first records, read with the dialect so far and `more` keys.
     fn peek(&self, sample: &Sample<'_>, more: &[(&'static str, Value)]) -> Result<Vec<Peeked>, String> {
         let keys = self.dialect.iter().chain(more).map(|(key, value)| format!("\"{key}\": {value}"));
         let dialect = format!("{{{}}}", keys.collect::<Vec<_>>().join(", "));
@@ -227,7 +226,7 @@ impl Sniffed {
 
 const COLUMN: &str = "{\"name\": \"a\", \"type\": \"character\"}";
 
-/// What the name alone says of a file whose extension says nothing: a table must have some format.
+/// Returns a format by the file's name alone. If that states none, returns CSV, as a table must have a format.
 fn guess(sample: &Sample<'_>) -> DataFormat {
     match sample.format {
         FileFormat::JsonLines | FileFormat::Json => DataFormat::Json,
@@ -236,11 +235,11 @@ fn guess(sample: &Sample<'_>) -> DataFormat {
     }
 }
 
-/// The encoding of a text that is not UTF-8.
+/// Returns the encoding of a text that is not UTF-8; `None` if it is.
 fn encoding(text: &[u8]) -> Option<&'static str> {
     let zeros = |parity: usize| text.iter().skip(parity).step_by(2).filter(|byte| **byte == 0).count();
     let half = text.len() / 2;
-    // most of what is written in it is of the first 256 characters
+    // most UTF-16 text consists of the first 256 characters, whose high byte is zero
     if half > 1 && zeros(1) > half / 2 && zeros(0) <= half / 10 {
         return Some("utf-16le");
     }
@@ -249,7 +248,7 @@ fn encoding(text: &[u8]) -> Option<&'static str> {
     }
     match std::str::from_utf8(text) {
         Ok(_) => None,
-        // the last character is cut off
+        // the last character was cut off
         Err(error) if error.error_len().is_none() => None,
         Err(_) => {
             let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
@@ -259,19 +258,18 @@ fn encoding(text: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What most records have in common.
+/// The number of fields that most records have.
 struct Common {
-    /// The number of their fields.
     fields: usize,
-    /// How many have it of those from the first one on.
+    /// The share of records that have it, from the first such record on.
     share: f64,
-    /// Records before that one.
+    /// The number of records before the first such record.
     above: usize,
 }
 
 impl Common {
-    /// Whether a delimiter takes a file apart better than another one: more records alike, fewer lines left over at the
-    /// start, as a header is none, and more fields.
+    /// Whether a delimiter splits a file better than another one. It does with more equal records, with fewer records
+    /// above the first equal one, or with more fields.
     fn is_better_than(&self, other: &Self) -> bool {
         let as_good = self.share >= other.share - 0.1;
         let fewer_above = self.above < other.above || self.above == other.above && self.fields > other.fields;
@@ -295,13 +293,13 @@ fn filled(record: &Peeked) -> usize {
     record.fields.iter().filter(|field| !field.is_empty()).count()
 }
 
-/// The first record that is no title: one has a single field in a row that has room for more.
+/// Returns the index of the first record that is not a title. A title fills a single field of a row with room for more.
 fn first_of_table(records: &[Peeked], fields: usize) -> Option<usize> {
     let is_alone = |n: usize| {
         let (record, next) = (&records[n], records.get(n + 1));
         match fields {
             0 | 1 => false,
-            // a column without a name has its own field empty
+            // in a header, a column without a name has an empty field
             2 => record.fields[1].is_empty() && next.is_some_and(|next| filled(next) == 2),
             _ => filled(record) <= 1,
         }
@@ -309,13 +307,14 @@ fn first_of_table(records: &[Peeked], fields: usize) -> Option<usize> {
     (0..records.len()).find(|n| records[*n].fields.len() == fields && !is_alone(*n))
 }
 
-/// Whether something above the header is for people: what has as many fields as a row is a row.
+/// Whether a record above the header is a title for people: it begins with `#`, or has values in at most half of the
+/// fields of a row.
 fn is_title(record: &Peeked, fields: usize) -> bool {
     let is_comment = record.fields.first().is_some_and(|first| first.starts_with('#'));
     !record.fields.is_empty() && (is_comment || filled(record) <= (fields / 2).max(1))
 }
 
-/// Whether lines that begin with `#` are comments: more than a title, and none of them is a row.
+/// Whether lines that begin with `#` are comments: there are several, one of them is first, and none is a row.
 fn has_comments(records: &[Peeked]) -> bool {
     let fields = most(records).fields;
     let is_marked = |record: &&Peeked| record.fields.first().is_some_and(|first| first.starts_with('#'));
@@ -324,22 +323,22 @@ fn has_comments(records: &[Peeked]) -> bool {
     begins && marked.len() > 1 && marked.iter().all(|record| record.fields.len() != fields)
 }
 
-/// Whether a byte stands between two digits wherever it is, and is there.
+/// Whether a byte occurs, and only between two digits.
 fn only_between_digits(text: &[u8], sign: u8) -> bool {
     let mut places = text.iter().enumerate().filter(|(_, byte)| **byte == sign).map(|(n, _)| n).peekable();
     let is_digit = |n: Option<usize>| n.and_then(|n| text.get(n)).is_some_and(u8::is_ascii_digit);
     places.peek().is_some() && places.all(|n| is_digit(n.checked_sub(1)) && is_digit(Some(n + 1)))
 }
 
-/// Whether a word is there as a value of JSON, which it is none.
+/// Whether a word occurs as an unquoted JSON value, which is not valid JSON.
 fn is_bare(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).enumerate().any(|(at, found)| {
         found == word && text[..at].trim_ascii_end().last().is_some_and(|before| b":[,-".contains(before))
     })
 }
 
-/// Whether a record names what the others have: no value of it is one of a column that has types, and there is such a
-/// column; or all are texts that no other record has.
+/// Whether a record is a header. It is if one of its values is not of the type that the column has in the other
+/// records. It also is if all its values are texts that no other record repeats.
 fn is_header(first: &[String], body: &[&Peeked]) -> bool {
     let mut typed = false;
     let mut repeated = false;

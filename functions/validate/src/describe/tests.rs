@@ -1,4 +1,4 @@
-//! Samples as programs write them, and what becomes of them.
+//! Samples as programs write them, and the metadata that is derived from them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ impl Desk {
         fs::read_to_string(self.meta_data().join(file)).unwrap()
     }
 
-    /// The keys of a column as text.
+    /// Returns the keys of a column as text.
     fn column(&self, table: &str, n: usize) -> String {
         let raw: Value = serde_json::from_str(&self.read(&format!("raw/{table}.json"))).unwrap();
         raw["columns"][n].to_string()
@@ -67,7 +67,7 @@ fn a_csv_of_german_excel_becomes_a_table() {
                FROM bestellungen\n";
     assert_eq!(desk.read("curated/bestellungen.sql"), sql);
     assert!(said.contains("The sample passes: 3 rows."), "{said}");
-    // nothing is written over
+    // nothing is overwritten
     let again = Request {
         file: desk.folder.path().join("bestellungen_2024-03.csv"),
         table: None,
@@ -78,7 +78,7 @@ fn a_csv_of_german_excel_becomes_a_table() {
     assert!(run(&Request { dry_run: true, ..again }).is_ok());
 }
 
-/// In windows-1252.
+/// Returns a text in windows-1252.
 fn encoding(text: &str) -> (Vec<u8>, (), ()) {
     let byte = |letter: char| match letter {
         '€' => 0x80,
@@ -125,7 +125,7 @@ fn samples_of_other_programs_pass_as_they_are_described() {
         assert!(passes, "{name}: {said}\n{raw}");
         let found = desk.column(table, column);
         assert!(found.contains(expected), "{name}: {found}\n{raw}");
-        // what is written is metadata as a whole
+        // the written files are complete metadata
         let database = r#"{"name": "d", "bucket": "b", "base_folder": "f", "description": "d"}"#;
         fs::write(desk.meta_data().join("curated/database.json"), database).unwrap();
         let read = MetaData::read(&desk.meta_data()).unwrap_or_else(|problems| panic!("{name}: {problems}"));
@@ -271,7 +271,7 @@ fn odd_names_inside_of_json_are_described() {
     assert!(addresses.contains(r#""source_names":{"post_code":"Post Code","post_code_2":"post_code"}"#), "{addresses}");
 }
 
-/// Of each file a part of its metadata, and how many rows it has.
+/// For each file: a part of its metadata, and its number of rows.
 #[test]
 fn a_guess_is_no_loss() {
     let escaped = b"\"1\",\"say \\\"hi\\\"\",\\N\n\"2\",\"a\\\\b\",\"2.5\"\n";

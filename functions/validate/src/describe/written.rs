@@ -1,4 +1,4 @@
-//! What was found, as metadata files and as a table for people.
+//! Output: writes the findings as metadata files and as a table for people.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::describe::columns::{Found, FoundColumn, quoted};
 use crate::describe::sniffed::Sniffed;
 
-/// Values of a column of which a few are told as all that there may be.
+/// The most distinct values of a column for which an `enum` is proposed.
 const FEW_VALUES: usize = 12;
-/// So many rows make something clear.
+/// The fewest values of a column from which rules are proposed.
 const CLEAR_ROWS: u64 = 20;
 
 /// The files of a table.
@@ -35,7 +35,7 @@ impl Files {
         [&self.raw, &self.curated, &self.sql]
     }
 
-    /// Nothing that somebody has written is written over.
+    /// Checks that none of the files exists, so that none is overwritten.
     pub(super) fn check_free(&self) -> Result<(), String> {
         match self.all().into_iter().find(|file| file.exists()) {
             Some(file) => Err(format!("{} is there already: name another table by --table", file.display())),
@@ -55,7 +55,7 @@ impl Files {
         Ok(())
     }
 
-    /// With the sample, if there is one.
+    /// Returns the next steps for a person, with the sample if there is one.
     pub(super) fn next_steps(&self, table: &str, sample: Option<&Path>) -> String {
         let [raw, curated, sql] = self.all().map(Path::display);
         let look = match sample {
@@ -67,7 +67,7 @@ impl Files {
     }
 }
 
-/// `raw/<table>.json`.
+/// Returns the text of `raw/<table>.json`.
 pub(super) fn raw(table: &str, file_name: Option<&str>, sniffed: &Sniffed, found: &Found) -> String {
     let format = match sniffed.data_format {
         DataFormat::Json => "json",
@@ -129,7 +129,7 @@ pub(super) fn raw(table: &str, file_name: Option<&str>, sniffed: &Sniffed, found
     text
 }
 
-/// `curated/<table>.json`.
+/// Returns the text of `curated/<table>.json`.
 pub(super) fn curated(table: &str, found: &Found) -> String {
     let mut columns: Vec<String> = found
         .columns
@@ -160,7 +160,7 @@ pub(super) fn curated(table: &str, found: &Found) -> String {
     )
 }
 
-/// `curated/<table>.sql`.
+/// Returns the text of `curated/<table>.sql`.
 pub(super) fn sql(table: &str, found: &Found) -> String {
     let mut columns: Vec<String> =
         found.columns.iter().map(|column| format!("  {}", name_in_sql(&column.name))).collect();
@@ -176,13 +176,13 @@ fn has_version(found: &Found) -> bool {
     found.columns.iter().any(|column| column.name == VERSION)
 }
 
-/// In quotes, but for a plain word: one that begins with a digit or is one of SQL's own needs them.
+/// Quotes a name for SQL, unless it is a plain word. A name that begins with a digit or is a word of SQL needs quotes.
 fn name_in_sql(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase()) && !WORDS.contains(&name);
     if plain { name.to_owned() } else { format!("\"{name}\"") }
 }
 
-/// Words of SQL that columns are often called by.
+/// Words of SQL that are common as names of columns.
 const WORDS: &[&str] = &[
     "all",
     "and",
@@ -271,10 +271,10 @@ const WORDS: &[&str] = &[
     "second",
 ];
 
-/// How numbers are written in all columns that have them, if it is in one way.
+/// Returns the number format that all columns with numbers share; the default if they differ.
 fn shared(found: &Found) -> Written {
     let numbers = found.columns.iter().filter(|column| column.described.column_type.is_number());
-    // a whole number without thousands is the same in every way
+    // an integer without thousands separators is the same in every format
     let said = numbers.filter(|column| numbers_as(&column.described.written) != numbers_as(&Written::default()));
     let mut said: Vec<_> = said.map(|column| numbers_as(&column.described.written)).collect();
     said.dedup();
@@ -294,7 +294,7 @@ fn numbers_as(written: &Written) -> (char, Option<char>, bool) {
     (written.decimal, written.group, written.bare_number)
 }
 
-/// The keys that say how values are written, if not as usual.
+/// Returns the keys that state how values are written, where that differs from the defaults.
 fn of_values(written: &Written) -> Vec<(&'static str, Value)> {
     let usual = Written::default();
     let mut keys = Vec::new();
@@ -312,7 +312,7 @@ fn of_values(written: &Written) -> Vec<(&'static str, Value)> {
     keys
 }
 
-/// Rules that the sample keeps, where it is clear.
+/// Returns rules that the sample satisfies, if it has enough values.
 fn proposed(column: &FoundColumn) -> Vec<(&'static str, Value)> {
     let found = &column.described;
     let mut rules = Vec::new();
@@ -340,13 +340,13 @@ fn proposed(column: &FoundColumn) -> Vec<(&'static str, Value)> {
     rules
 }
 
-/// On one line, in the order given.
+/// Returns a JSON object on one line, with its keys in the order given.
 fn object(keys: &[(&str, Value)]) -> String {
     let keys: Vec<String> = keys.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
     format!("{{{}}}", keys.join(", "))
 }
 
-/// What was found in a file, for people.
+/// Returns the findings about a file as text for people.
 pub(super) fn shown(file: &Path, of: Option<&str>, table: &str, sniffed: &Sniffed, found: &Found) -> String {
     let mut text = format!("{} as table `{table}`\n", file.display());
     let mut written: Vec<String> = of.map(|of| format!("a description of {of}'s")).into_iter().collect();
@@ -384,7 +384,7 @@ pub(super) fn shown(file: &Path, of: Option<&str>, table: &str, sniffed: &Sniffe
     text
 }
 
-/// Of a name that is no `<table>_<unix seconds>`: the pattern of it and of its like.
+/// Returns a pattern for a file's name, with any digits; `None` if the name already is `<table>_<unix seconds>`.
 fn name_pattern(table: &str, file: &str) -> Option<String> {
     let (format, compression) = key::extension(file)?;
     let land =

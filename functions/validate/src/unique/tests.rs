@@ -8,7 +8,7 @@ use super::*;
 fn repeats(values: &[u8], hashes: usize, most: usize) -> (u64, Vec<(u64, Option<u64>, bool)>) {
     let mut distinct = Distinct::new(hashes, most);
     for (n, value) in values.iter().enumerate() {
-        // neighbours share the first half
+        // neighbouring values share the first half
         let digest = Digest(u64::from(value / 2), (value % 2).into());
         distinct.see(digest, n as u64 + 1, || Some(value.to_string())).unwrap();
     }
@@ -52,7 +52,7 @@ fn equal_values_have_equal_hashes_and_others_others() {
     let found = of(&[numbers]);
     assert_eq!(found.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 1, 3]);
     assert!(found[0].1 == found[1].1 && found[0].1 != found[2].1);
-    // where one column ends and the next begins counts
+    // the boundary between columns counts
     let one: ArrayRef = Arc::new(StringArray::from(vec!["a", "ab", "ab"]));
     let other: ArrayRef = Arc::new(StringArray::from(vec!["bc", "c", "c"]));
     let found = of(&[one, other]);
