@@ -61,7 +61,8 @@ impl App {
         })
     }
 
-    /// Returns publications for the decision's tables that are not in `publications` and that the metadata describes.
+    /// Returns publications for the decision's tables that are at a run, are not in `publications`, and are described
+    /// by the metadata.
     pub(crate) fn others(
         &self,
         decision: &Decision,

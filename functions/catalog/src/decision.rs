@@ -1,6 +1,6 @@
 //! The decision: one object for each database that states what is published. It is changed only by a write that is
 //! conditional on the version that was read. That write is the publication, the rollback, the revert after a failed
-//! review, or the promise of expiry. Any invocation then brings Glue in line with it.
+//! review, or the promise of expiry. The same invocation, or a later one, then brings Glue in line with it.
 //!
 //! This module is pure: a decision depends only on the one before it and on a run's manifest.
 

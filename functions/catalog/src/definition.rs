@@ -120,7 +120,7 @@ pub(crate) struct SortColumn {
 }
 
 impl TableDefinition {
-    /// The definition of a table whose files a run wrote to `output.location`.
+    /// Returns the definition of a table whose files a run wrote to `output.location`.
     pub(crate) fn new(table: &Table, output: &TableOutput, manifest: &Manifest) -> Result<Self, Failure> {
         let projection = projection::parameters(table, output);
         let mut definition = Self::curated(table, &output.location, manifest.run.as_str(), &manifest.dea_version)?;

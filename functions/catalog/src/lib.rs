@@ -81,7 +81,7 @@ impl App {
     /// Publishes a run or expires old ones, as the event requests.
     ///
     /// # Errors
-    /// The reason why nothing was published or deleted. The published tables are consistent even then.
+    /// The reason why the request failed. A failed publication has been reverted, except one with `recreate`.
     pub async fn answer(&self, request: CatalogRequest, invocation: &Invocation) -> Result<Value, Failure> {
         let answer = match request {
             CatalogRequest::Publish(request) => serde_json::to_value(self.publish(*request, invocation).await?),

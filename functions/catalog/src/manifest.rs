@@ -58,6 +58,6 @@ pub(crate) struct TableOutput {
 /// See [`contract::Appended`].
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Appended {
-    /// The run that this one added to; null where it built the table from scratch.
+    /// The run that this one added to; null if it built the table from scratch.
     pub base: Option<RunId>,
 }

@@ -1,5 +1,5 @@
-//! The plan of a publication: the changes to database, tables and partitions that bring Glue, as it is now, in line.
-//! The plan is logged before anything is done. With `plan_only`, nothing else is done.
+//! The plan of a publication: the changes to database, tables and partitions that bring the current state of Glue in
+//! line with the decision. The plan is logged before anything is done. With `plan_only`, nothing else is done.
 
 use aws_sdk_glue::Client;
 use aws_sdk_glue::types::Table as GlueTable;

@@ -54,7 +54,7 @@ use event::{Event, Notice, Record};
 use extracts::Part;
 use filing::{Checked, Inspection, Outcome, Pending};
 
-/// Time reserved for requesting the rebuild and deleting from land; no file is begun after it has started.
+/// Time reserved at the end of an invocation to request the rebuild and delete from land. No file is begun in it.
 const RESERVE: Duration = Duration::from_mins(1);
 
 impl App {

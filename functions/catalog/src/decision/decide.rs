@@ -12,7 +12,7 @@ use crate::decision::record::{Decided, Decision, PartitionState, same_location};
 #[derive(Clone, Debug)]
 pub(crate) struct Proposal {
     pub run: RunId,
-    /// Whether a person asked for this run by name. It is then published whatever is published now.
+    /// Whether a person asked for this run by name. It is then published over any other run.
     pub asked_for: bool,
     pub tables: Vec<Proposed>,
 }
@@ -115,7 +115,7 @@ pub(crate) fn publish(
         next.before = current.entry();
         next.run = Some(proposal.run.clone());
     }
-    // a change of the definition alone is not a state to roll back to: the journal's chain stays
+    // a new definition alone is not a state to roll back to, so it leaves `before` and `run` as they are
     Ok((if next.says(current) { current.clone() } else { next }, outcomes))
 }
 

@@ -1,6 +1,6 @@
 //! A model of the protocol. It runs the real decisions over a simple S3 with conditional writes and a simple Glue.
-//! Actors make their calls in every order, die after any call and start again. It does not test how calls are made;
-//! that they are made in this order is up to [`crate::publish`].
+//! Actors make their calls in every order, die after any call and start again. It does not test how calls are made.
+//! Making them in this order is up to [`crate::publish`].
 
 mod actor;
 mod protocol;

@@ -1,5 +1,5 @@
-//! Sniffing: determines how a sample is written. This is its encoding, its line terminator, its delimiter, and the
-//! place of its header. The reader's own code tries each possibility.
+//! Sniffing: determines how a sample is written, i.e. its encoding, line terminator, delimiter and the place of its
+//! header. The reader's own code tries each possibility.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use contract::{Compression, DataFormat, FileFormat};
