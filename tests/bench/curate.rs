@@ -1,17 +1,17 @@
-//! How fast is curate, and next to what? `make bench` runs this; `--help` tells the options.
+//! Measures the speed of curate beside other engines. `make bench` runs this; `--help` lists the options.
 //!
-//! The contestants build the same two tables of the metadata beside this file from the same gzipped JSON Lines, each as
-//! a whole process: `postcodes`, a copy with a version column, and `calculated`, rows counted by region in a folder of
-//! the date; both as Parquet compressed with Snappy.
+//! The contestants build two tables of `meta_data` beside this file from the same gzipped JSON Lines, each as a whole
+//! process. `postcodes` is a copy with a version column. `calculated` counts rows by region, in a partition folder of
+//! the snapshot date. Both are Parquet compressed with Snappy.
 //!
-//! - `curate`: ours, `curate build`
+//! - `curate`: ours, `landfall tables`
 //! - `floor`: our reader and the same Parquet without an SQL engine, [`bench::floor`]
-//! - `polars`, `duckdb`, `pyarrow`, `spark`: scripts that are given the types, `tests/compare/curate_*.py`
-//! - `spark-infer`: Spark as the job of the MoJ ETL pipeline example uses it, which finds the types out for itself and
-//!   reads everything once more for the count
+//! - `polars`, `duckdb`, `pyarrow`, `spark`: scripts that receive the types, `tests/compare/curate_*.py`
+//! - `spark-infer`: Spark as the job of the MoJ ETL pipeline example uses it. It infers the types itself and reads
+//!   everything a second time for the count.
 //!
-//! What each has made is read back after its first run. Who has made something else than the floor is told, and not
-//! ranked.
+//! The output of each contestant is read back after its first run. A contestant whose output differs from the floor's
+//! is reported and not ranked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,11 +38,11 @@ const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 const OURS: &str = "curate";
 const FLOOR: &str = "floor";
 const VERIFY: &str = "verify";
-/// Spark takes a minute for more, so it runs once.
+/// Spark takes a minute for more rows than this, so it runs once.
 const SLOW_ROWS: u64 = 100_000;
 const DEA_VERSION: &str = "v0.1.0";
 const SNAPSHOT_DATE: &str = "2026-11-23";
-/// What the memory mode asks of ours.
+/// The memory limit that the memory probe gives ours.
 const MEMORY_MB: u64 = 512;
 const STARTS: usize = 25;
 
@@ -95,7 +95,7 @@ impl Size {
 }
 
 impl Settings {
-    /// None when only help was wanted.
+    /// Parses the options. Returns `None` if `--help` is among them.
     fn parse(arguments: Vec<String>) -> Result<Option<Self>, Fault> {
         let mut settings = Self {
             sizes: ["S", "M", "L"].into_iter().map(Size::parse).collect::<Result<_, _>>()?,
@@ -119,7 +119,7 @@ impl Settings {
     }
 }
 
-/// What is to be built, and where to.
+/// The files to build from, and the output folder.
 struct Job {
     name: String,
     history: History,
@@ -132,13 +132,13 @@ impl Job {
         Ok(Self { name: size.name.clone(), history, to: Path::new(SCRATCH).join("curated") })
     }
 
-    /// One run into an empty folder.
+    /// Runs a contestant once, with an empty output folder.
     fn pass(&self, contestant: &Contestant<Self>) -> Result<Run, Fault> {
         self.clear()?;
         contestant.pass(self)
     }
 
-    /// Files that are gone before they have come to the disk cost the next one nothing.
+    /// Empties the output folder. Files that are deleted before they reach the disk do not slow down the next run.
     fn clear(&self) -> Result<(), Fault> {
         if self.to.exists() {
             fs::remove_dir_all(&self.to)?;
@@ -147,7 +147,7 @@ impl Job {
         Ok(())
     }
 
-    /// What is in the folder. By a process of its own: this one must stay small.
+    /// Describes the output folder's content, in a separate process because this one must stay small.
     fn made(&self) -> Result<Value, Fault> {
         let output = Path::new(SCRATCH).join("verify.out");
         let verified = run(Command::new(std::env::current_exe()?).arg(VERIFY).arg(&self.to), &output)?;
@@ -170,7 +170,7 @@ fn ours(settings: &Settings, name: &'static str, options: &'static [&'static str
     })
 }
 
-/// Those that are here, the floor first, and what to do for the others.
+/// Returns the installed contestants, the floor first, and prints how to install the others.
 fn contestants(settings: &Settings) -> Result<Vec<Contestant<Job>>, Fault> {
     let scratch = Path::new(SCRATCH);
     let this = std::env::current_exe()?;
@@ -280,18 +280,18 @@ fn json_of((job, measured, verified): &(Job, Vec<Measured>, Verified)) -> Value 
     })
 }
 
-/// Whose tables hold what the floor's do.
+/// The contestants whose tables equal the floor's, and those whose tables differ.
 #[derive(Default)]
 struct Verified {
     floor: Option<Value>,
     equal: Vec<&'static str>,
     different: Vec<Value>,
-    /// Of each of those that are equal.
+    /// The size of the output of each contestant in `equal`.
     parquet_bytes: Vec<u64>,
 }
 
 impl Verified {
-    /// Looks at what a contestant has made, the first time.
+    /// Checks a contestant's output the first time, and returns whether it equals the floor's.
     fn agrees(&mut self, name: &'static str, job: &Job) -> Result<bool, Fault> {
         if self.equal.contains(&name) {
             return Ok(true);
@@ -335,7 +335,7 @@ impl Verified {
     }
 }
 
-/// How long ours and the floor take when there is next to nothing to do.
+/// Measures the run time of ours and of the floor on next to no data.
 fn starts(contestants: &[Contestant<Job>]) -> Result<Value, Fault> {
     let job = Job::new(&Size::parse("S")?)?;
     let mut report = json!({});
@@ -349,7 +349,7 @@ fn starts(contestants: &[Contestant<Job>]) -> Result<Value, Fault> {
     Ok(report)
 }
 
-/// Whether ours keeps to the memory that it is given.
+/// Measures the peak memory of ours under a memory limit.
 fn memory(settings: &Settings, job: &Job) -> Result<Value, Fault> {
     const { assert!(MEMORY_MB == 512, "the option below") };
     let run = job.pass(&ours(settings, "curate-memory", &["--memory", "512"]))?;
@@ -358,7 +358,7 @@ fn memory(settings: &Settings, job: &Job) -> Result<Value, Fault> {
     Ok(json!({"size": job.name, "memory_mb": MEMORY_MB, "peak_bytes": run.peak_bytes, "wall_s": wall}))
 }
 
-/// The measured values of docs/cost.md.
+/// Prints the measured values of docs/cost.md.
 fn print_for_cost(job: &Job, measured: &[Measured]) {
     let Some(ours) = measured.iter().find(|measured| measured.name == OURS) else { return };
     let (rows, gigabytes) = (job.history.rows as f64 / 1e6, job.history.json_bytes as f64 / 1e9);

@@ -1,5 +1,5 @@
-//! What a contestant has made: whether its tables hold the same as another's, whatever its files, their order, and the
-//! order of the rows in them.
+//! A contestant's output, described so that it can be compared with another's, whatever the files, their order, and the
+//! order of their rows.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,11 +19,12 @@ use crate::Fault;
 pub const STRAIGHT: &str = "postcodes";
 /// The table that counts rows by region.
 pub const COUNTED: &str = "calculated";
-/// The column in the folders of the table that counts.
+/// The partition column of the table that counts.
 pub const PARTITION: &str = "dea_snapshot_date";
 
-/// A description of both tables that is the same when, and only when, they hold the same: of every column its type, its
-/// nulls and the sum of its values' hashes, the sum of the whole rows' hashes, and the counts themselves.
+/// Describes both tables. Descriptions are equal if and only if the tables are, apart from hash collisions. A
+/// description has the type, the number of nulls and the sum of the values' hashes of every column, the sum of the
+/// whole rows' hashes, and the counts themselves.
 pub fn describe(folder: &Path) -> Result<Value, Fault> {
     let mut files = Vec::new();
     find(folder, &mut files)?;
@@ -45,14 +46,14 @@ pub fn describe(folder: &Path) -> Result<Value, Fault> {
     Ok(json!({STRAIGHT: straight.described(), COUNTED: counted}))
 }
 
-/// The size of all files of both tables.
+/// Returns the total size of the files of both tables.
 pub fn parquet_bytes(folder: &Path) -> io::Result<u64> {
     let mut files = Vec::new();
     find(folder, &mut files)?;
     files.iter().map(|file| Ok(fs::metadata(file)?.len())).sum()
 }
 
-/// Where two descriptions differ; empty when they do not.
+/// Lists the places at which two descriptions differ.
 pub fn differences(one: &Value, other: &Value) -> Vec<String> {
     fn visit(place: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
         match (one, other) {
@@ -74,7 +75,7 @@ pub fn differences(one: &Value, other: &Value) -> Vec<String> {
     found
 }
 
-/// Parquet files, less what Hive and Spark take for no data.
+/// Finds the Parquet files, without those that Hive and Spark ignore by their names.
 fn find(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -92,7 +93,7 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 }
 
 fn read(file: &Path, mut take: impl FnMut(&RecordBatch) -> Result<(), Fault>) -> Result<(), Fault> {
-    // Parquet's own types, as Athena sees them
+    // use Parquet's own types, as Athena does
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     for batch in ParquetRecordBatchReaderBuilder::try_new_with_options(File::open(file)?, options)?.build()? {
         take(&batch?)?;
@@ -103,7 +104,7 @@ fn read(file: &Path, mut take: impl FnMut(&RecordBatch) -> Result<(), Fault>) ->
 #[derive(Default)]
 struct Straight {
     rows: u64,
-    /// By name: type, nulls, sum of hashes.
+    /// By name: the type, the number of nulls and the sum of the hashes.
     columns: BTreeMap<String, (String, u64, u64)>,
     whole: u64,
 }
@@ -158,12 +159,12 @@ fn hashes(array: &ArrayRef) -> Result<Vec<u64>, Fault> {
     })
 }
 
-/// `region (type) | n (type) | version (type) | date`
+/// Appends one line per row: `region (type) | n (type) | version (type) | date`.
 fn add_rows(batch: &RecordBatch, date: &str, rows: &mut Vec<String>) -> Result<(), Fault> {
     let options = FormatOptions::default().with_null("NULL");
     let mut columns = Vec::new();
     for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
-        // some engines write the partition's column into the file too
+        // some engines write the partition column into the file too
         if field.name() != PARTITION {
             columns.push((field.name().clone(), field.data_type().clone(), ArrayFormatter::try_new(array, &options)?));
         }

@@ -1,5 +1,5 @@
-//! The same rows as delimited values, written in two ways: as RFC 4180 has it in UTF-8, and with semicolons in
-//! windows-1252, as Excel writes them in much of Europe.
+//! The same rows as delimited values in two dialects: RFC 4180 in UTF-8, and semicolons in windows-1252, as Excel
+//! writes them in much of Europe.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -11,19 +11,19 @@ use serde_json::{Map, Value, json};
 use crate::postcodes::DataFile;
 use crate::{Fault, META_DATA};
 
-/// A way of writing.
+/// A file in one dialect.
 pub struct Written {
-    /// What the tables call it.
+    /// The dialect's name in the tables of figures.
     pub name: &'static str,
-    /// The file.
+    /// The path of the delimited file.
     pub file: PathBuf,
-    /// The metadata that reads it.
+    /// The metadata folder that describes the file in this dialect.
     pub meta_data: PathBuf,
-    /// Its size.
+    /// The size of the file.
     pub bytes: u64,
 }
 
-/// Writes the rows of a file both ways, beside it.
+/// Writes the rows of a file in both dialects, below `folder`.
 pub fn written(folder: &Path, rows: &DataFile) -> Result<[Written; 2], Fault> {
     let utf8 = one(folder, rows, "comma", &json!({}))?;
     let other = one(folder, rows, "semicolon", &json!({"delimiter": ";", "encoding": "windows-1252"}))?;
@@ -54,7 +54,7 @@ fn one(folder: &Path, rows: &DataFile, name: &'static str, dialect: &Value) -> R
     for line in BufReader::new(MultiGzDecoder::new(BufReader::new(File::open(&rows.path)?))).lines() {
         let row: Map<String, Value> = serde_json::from_str(&line?)?;
         let fields: Vec<String> = columns.iter().map(|column| field(row.get(*column), delimiter)).collect();
-        // not in windows-1252
+        // ŷ does not exist in windows-1252
         let line = fields.join(delimiter).replace('ŷ', "y");
         match dialect.get("encoding") {
             Some(_) => out.write_all(&encoding_rs::WINDOWS_1252.encode(&line).0)?,

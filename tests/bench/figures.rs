@@ -1,4 +1,4 @@
-//! What was measured of each contestant, as a table for people and as JSON for programs.
+//! The measurements of each contestant, as a table for people and as JSON for programs.
 
 use std::fs;
 use std::io;
@@ -10,17 +10,17 @@ use crate::Fault;
 use crate::contestant::Contestant;
 use crate::process::{Run, Spread};
 
-/// The runs of one contestant with one job.
+/// The measurements of one contestant on one job.
 pub struct Measured {
-    /// Whose.
+    /// The contestant's name.
     pub name: &'static str,
-    /// Seconds.
+    /// Wall time in seconds.
     pub wall: Spread,
-    /// Seconds of all threads.
+    /// CPU time of all threads, in seconds.
     pub cpu: Spread,
-    /// The most memory that was resident.
+    /// The peak resident memory of each run, in bytes.
     pub peak_bytes: Spread,
-    /// How many.
+    /// The number of runs.
     pub runs: usize,
 }
 
@@ -36,7 +36,8 @@ impl Measured {
     }
 }
 
-/// Runs all in turns. `turn` runs one once; who gives no run is out.
+/// Runs all contestants in turns, where `turn` runs one of them once. A contestant for which it returns `None` is left
+/// out.
 pub fn rounds<J>(
     contestants: &[Contestant<J>],
     rounds: usize,
@@ -64,7 +65,7 @@ pub fn rounds<J>(
     Ok(all.into_iter().filter_map(measured).collect())
 }
 
-/// The table, with the wall time as a multiple of that of each of `against`.
+/// Prints the table, with wall times as multiples of that of each contestant in `against`.
 pub fn print_table(all: &[Measured], json_bytes: u64, against: &[&str]) {
     let megabytes = json_bytes as f64 / 1e6;
     print!(
@@ -92,7 +93,7 @@ pub fn print_table(all: &[Measured], json_bytes: u64, against: &[&str]) {
     println!();
 }
 
-/// As the table, unrounded.
+/// Returns the measurements as JSON, unrounded.
 pub fn json_of(all: &[Measured]) -> Value {
     let measured = all.iter().map(|measured| {
         json!({
@@ -106,12 +107,12 @@ pub fn json_of(all: &[Measured]) -> Value {
     measured.collect()
 }
 
-/// A spread by the names of its parts.
+/// Returns a spread as a JSON object.
 pub fn spread(spread: &Spread) -> Value {
     json!({"median": spread.median, "least": spread.least, "most": spread.most})
 }
 
-/// Writes all figures of a bench to the target folder, and tells where.
+/// Writes all figures of a bench into the target folder and prints the file's path.
 pub fn keep(scratch: &Path, bench: &str, report: &Value) -> io::Result<()> {
     let folder = scratch.join("../bench");
     fs::create_dir_all(&folder)?;

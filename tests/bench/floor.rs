@@ -1,11 +1,11 @@
-//! The floor of curate: what this work takes with our own reader and the Parquet library's own writer, and no SQL
-//! engine.
+//! The floor of curate: the least time for this work with our own reader and the Parquet library's writer, but without
+//! an SQL engine.
 //!
-//! All files of the raw table are one gzip stream of many members, in the order of their keys, so that many small files
-//! cost no more than one. Three threads work beside each other: one inflates (the reader's own), one parses into Arrow
-//! and counts the regions in a hash map, and one encodes Parquet with the settings of curate's `parquet_file.rs`. What
-//! is missing next to curate: SQL, casts to the metadata's types, what a misfit leads to, the files' own columns,
-//! checksums and the manifest.
+//! The files of the raw table are read as one gzip stream of many members, in the order of their keys, so many small
+//! files cost no more than one. Three threads work in parallel. One inflates (the reader's own), one parses into Arrow
+//! and counts the regions in a hash map, and one encodes Parquet with the settings of curate's `parquet_file.rs`.
+//! Unlike curate, the floor has no SQL, casts to the metadata's types, handling of misfits, file columns, checksums or
+//! manifest.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
@@ -30,16 +30,16 @@ use crate::{Fault, META_DATA, curated};
 
 /// As in curate's `parquet_file.rs`.
 const ROW_GROUP_ROWS: usize = 262_144;
-/// The columns that curate writes without a dictionary, for what it sees of the first rows.
+/// The columns that curate writes without a dictionary, as it decides from the first rows.
 const NO_DICTIONARY: &[&str] =
     &["postcode", "eastings", "northings", "longitude", "latitude", "lsoa", "codes_lsoa", "index"];
-/// More rows a batch are slower to parse, fewer slower to encode.
+/// Larger batches are slower to parse, smaller ones slower to encode.
 const BATCH_ROWS: usize = 1024;
-/// Batches parsed ahead of the encoding.
+/// The most batches parsed ahead of the encoder.
 const BATCHES_AHEAD: usize = 64;
 const COUNTED: &str = "european_electoral_region";
 
-/// Rows by region; `None` is a region too.
+/// Numbers of rows by region, where `None` is a region too.
 type Counts = HashMap<Option<String>, i64>;
 
 /// Builds both tables from the files under a folder.
@@ -143,7 +143,7 @@ fn writer(folder: &Path, schema: &SchemaRef) -> Result<ArrowWriter<File>, Fault>
     Ok(ArrowWriter::try_new_with_options(file, Arc::clone(schema), options)?)
 }
 
-/// The files of a table's partition folders, in the order of their keys.
+/// Lists the files of a table's partition folders, in the order of their keys.
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for partition in fs::read_dir(folder)? {
@@ -155,7 +155,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Files one after the other.
+/// Files read one after another as one stream.
 struct Files {
     left: VecDeque<PathBuf>,
     open: Option<File>,

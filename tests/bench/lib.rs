@@ -1,8 +1,9 @@
-//! What the benches share: the data, the contestants, the measuring of whole processes, and the tables of figures.
+//! Shared parts of the benches: the data, the contestants, the measurement of whole processes, and the tables of
+//! figures.
 //!
-//! Contestants are processes, as their users start them, and run in turns: each round runs every one of them once, so
-//! that a machine that gets slower for a while is slow for all. Medians and the ratios between them count; the absolute
-//! figures are the machine's.
+//! Contestants are processes, started as their users start them. They run in turns: each round runs every contestant
+//! once, so a machine that becomes slower for a while is slow for all. The medians and their ratios matter; the
+//! absolute figures depend on the machine.
 
 #![expect(clippy::missing_errors_doc, reason = "whatever goes wrong ends the bench")]
 
@@ -15,10 +16,10 @@ pub mod options;
 pub mod postcodes;
 pub mod process;
 
-/// Why a bench stops.
+/// The error that stops a bench.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// The metadata of what the benches read and write.
+/// The metadata of the tables that the benches read and write.
 pub const META_DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/meta_data");
-/// The checkout.
+/// The root folder of the checkout.
 pub const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

@@ -1,8 +1,9 @@
-//! The options of a bench: `--name value`, any of them, in any order.
+//! The options of a bench: `--name value`, in any order.
 
 use crate::Fault;
 
-/// Hands every option to `take`, which tells whether it knows it. False when only help was wanted.
+/// Passes every option to `take`, which returns whether it knows the option. Returns false after printing the help for
+/// `--help`.
 pub fn parse(
     arguments: impl IntoIterator<Item = String>,
     help: &str,
@@ -10,7 +11,7 @@ pub fn parse(
 ) -> Result<bool, Fault> {
     let mut arguments = arguments.into_iter();
     while let Some(option) = arguments.next() {
-        // cargo says so to every bench
+        // cargo passes this option to every bench
         if option == "--bench" {
             continue;
         }

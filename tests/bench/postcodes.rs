@@ -1,6 +1,6 @@
-//! The data: rows of the 36 columns of `meta_data/raw/postcodes.json` as gzipped JSON Lines, the same bytes on every
-//! machine. About 990 bytes of JSON a row, as in the files of the Ministry of Justice's example; the names are made up,
-//! the numbers of different ones follow the real hierarchy.
+//! The data: rows of the 36 columns of `meta_data/raw/postcodes.json` as gzipped JSON Lines, with the same bytes on
+//! every machine. A row has about 990 bytes of JSON, as in the files of the Ministry of Justice's example. The names
+//! are invented; their numbers of distinct values follow the real hierarchy.
 
 use std::fmt::{self, Write as _};
 use std::fs::{self, File};
@@ -14,11 +14,11 @@ use fastrand::Rng;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// Part of the files' folder: files of another version are made anew.
+/// The version of the generated data, part of the folder's name, so that files of another version are not used.
 const VERSION: u32 = 1;
 const SEED: u64 = 36;
 const DISTRICTS: usize = 380;
-/// Electoral region, country, region, first letter of the codes, how often in a hundred.
+/// Electoral region, country, region, first letter of the codes, frequency in percent.
 type Region = (Option<&'static str>, &'static str, Option<&'static str>, char, usize);
 const REGIONS: &[Region] = &[
     (Some("South East"), "England", Some("South East"), 'E', 14),
@@ -45,33 +45,33 @@ const ENDINGS: &[&str] = &[
     "holm", "keld", "ley", "marsh", "over", "pool", "ridge", "stock", "thwaite", "ton", "wick", "worthy",
 ];
 const ADDITIONS: &[&str] = &[" North", " South", " Central", " and District", " St. Mary's", " Bishop", "-on-Sea"];
-/// Names that are more than one byte a letter.
+/// Names with letters of more than one byte.
 const ACCENTED: &[&str] = &["Steòrnabhagh", "Ynys Môn", "Llŷn", "Baile Phuill a’ Chaolais", "Dún Pádraig"];
 const AREAS: &[&str] =
     &["AB", "B", "BA", "CF", "CT", "E", "EH", "G", "IV", "L", "LL", "M", "NE", "PO", "S", "SW", "YO"];
 const LETTERS: &[u8] = b"ABDEFGHJLNPQRSTUWXYZ";
 
-/// One value in one row that breaks one rule of the metadata.
+/// A value in one row that breaks one rule of the metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
     /// `quality` is a text.
     Type,
-    /// `postcode` is not like one.
+    /// `postcode` does not match the pattern.
     Pattern,
-    /// `country` is none of those.
+    /// `country` is not an allowed value.
     Enum,
     /// `quality` is null.
     Null,
-    /// `longitude` is too small.
+    /// `longitude` is below the minimum.
     Minimum,
-    /// `latitude` is too great.
+    /// `latitude` is above the maximum.
     Maximum,
     /// `outcode` is too long.
     Length,
 }
 
 impl Defect {
-    /// All of them.
+    /// Every defect once.
     pub const ALL: &[Self] =
         &[Self::Type, Self::Pattern, Self::Enum, Self::Null, Self::Minimum, Self::Maximum, Self::Length];
 }
@@ -93,37 +93,37 @@ impl fmt::Display for Defect {
 /// A file of the table.
 #[derive(Clone, Debug)]
 pub struct DataFile {
-    /// Where it is.
+    /// The path of the gzipped file.
     pub path: PathBuf,
-    /// Its rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Its text before compression.
+    /// The size before compression.
     pub json_bytes: u64,
 }
 
-/// The files of a table, as they lie in raw-hist.
+/// The files of a table, laid out as in raw-hist.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// The folder with the tables' folders in it.
+    /// The folder that contains the table's folder.
     pub folder: PathBuf,
-    /// Its files.
+    /// The number of files.
     pub files: u64,
-    /// The rows of them all.
+    /// The number of rows in all files.
     pub rows: u64,
-    /// The text of them all before compression.
+    /// The size of all files before compression.
     pub json_bytes: u64,
-    /// The files' own size.
+    /// The size of all compressed files.
     pub gzip_bytes: u64,
 }
 
-/// The raw table.
+/// The name of the raw table.
 pub const TABLE: &str = "postcodes";
 const EXTENSION: &str = "jsonl.gz";
 const FIRST_LANDED: u64 = 1_700_000_000;
 const SECONDS_BETWEEN: u64 = 60;
 
-/// Many files with as many good rows each, of the same places but with other draws from them; made unless they are
-/// there.
+/// Returns `files` files with `rows_each` valid rows each, and writes them unless they exist. All files use the same
+/// places, with different random draws.
 pub fn history(folder: &Path, files: u64, rows_each: u64) -> io::Result<History> {
     let folder = folder.join(format!("history-{files}x{rows_each}")).join(format!("v{VERSION}"));
     let key = |n: u64| DataKey::new(TABLE, FIRST_LANDED + n * SECONDS_BETWEEN, u32::try_from(n).ok(), EXTENSION);
@@ -161,13 +161,13 @@ pub fn history(folder: &Path, files: u64, rows_each: u64) -> io::Result<History>
     Ok(History { files, rows: files * rows_each, json_bytes, gzip_bytes, folder })
 }
 
-/// A file of good rows, but for one with a defect; made unless it is there.
+/// Returns a file of valid rows, except for one row if there is a defect, and writes it unless it exists.
 pub fn file(folder: &Path, rows: u64, defect: Option<Defect>) -> io::Result<DataFile> {
     let kind = defect.map_or("good".to_owned(), |defect| defect.to_string());
     made(&folder.join(format!("{kind}-{rows}")), rows, |out| Places::new().rows(out, 0, rows, defect))
 }
 
-/// A file whose lines are as long as this, most of it in one name; made unless it is there.
+/// Returns a file whose lines have the given length, most of it in one name, and writes it unless it exists.
 pub fn long_lines(folder: &Path, rows: u64, line_bytes: usize) -> io::Result<DataFile> {
     made(&folder.join(format!("long-{rows}-{line_bytes}")), rows, |out| {
         let mut places = Places::new();
@@ -192,7 +192,8 @@ pub fn long_lines(folder: &Path, rows: u64, line_bytes: usize) -> io::Result<Dat
     })
 }
 
-/// The size before compression is kept beside the file, and written last: with it, the file is complete.
+/// Returns a file in the folder and writes it unless it exists. The size before compression is written last, beside the
+/// file, so it marks the file as complete.
 fn made(folder: &Path, rows: u64, write: impl FnOnce(&mut Gzip) -> io::Result<()>) -> io::Result<DataFile> {
     let folder = folder.join(format!("v{VERSION}"));
     let path = folder.join("postcodes_1700000000.jsonl.gz");
@@ -205,7 +206,7 @@ fn made(folder: &Path, rows: u64, write: impl FnOnce(&mut Gzip) -> io::Result<()
     Ok(DataFile { path, rows, json_bytes })
 }
 
-/// Writes a file, and tells its size before compression.
+/// Writes a gzipped file and returns its size before compression.
 fn gzipped(path: &Path, write: impl FnOnce(&mut Gzip) -> io::Result<()>) -> io::Result<u64> {
     fs::create_dir_all(path.parent().unwrap_or(path))?;
     let encoder = GzEncoder::new(BufWriter::new(File::create(path)?), Compression::new(6));
@@ -289,7 +290,7 @@ impl Places {
     }
 
     fn district(&mut self, n: usize) -> District {
-        // the first ones see to it that every region is there
+        // the first districts ensure that every region occurs
         let region = if n < REGIONS.len() { n } else { self.region() };
         let letter = REGIONS[region].3;
         let prefix = |kind: &str| format!("{letter}{kind}");
@@ -326,14 +327,14 @@ impl Places {
         REGIONS.iter().take_while(|region| below(region)).count()
     }
 
-    /// The same places for another file's draws.
+    /// Returns the same places with another file's random draws.
     fn of_file(&self, n: u64) -> Self {
         let mut places = self.clone();
         places.random = Rng::with_seed(SEED + 1 + n);
         places
     }
 
-    /// Writes rows, the one in the middle with the defect.
+    /// Writes rows. The one in the middle has the defect.
     fn rows(&mut self, out: &mut impl Write, first: u64, rows: u64, defect: Option<Defect>) -> io::Result<()> {
         let mut row = String::new();
         for n in 0..rows {
@@ -345,7 +346,7 @@ impl Places {
         Ok(())
     }
 
-    /// Appends a line: keys in the order of the metadata, spaces as Python's `json.dumps` sets them.
+    /// Appends a line with keys in the metadata's order, and spaces as Python's `json.dumps` writes them.
     fn row(&mut self, out: &mut String, index: u64, defect: Option<Defect>) -> fmt::Result {
         let random = &mut self.random;
         let place = &self.districts[random.usize(..self.districts.len())];
@@ -428,7 +429,7 @@ impl Places {
     }
 }
 
-/// A JSON object of plain values: no text here needs an escape.
+/// A JSON object of scalar values whose texts need no escaping.
 struct Line<'a> {
     out: &'a mut String,
     first: bool,
@@ -486,7 +487,7 @@ mod tests {
         assert!(!text.is_ascii() && text.contains("null"));
         let again = file(folder.path(), 2_000, None).unwrap();
         assert_eq!(again.json_bytes, good.json_bytes);
-        // another value is another version: the files that are there would go on being used
+        // another sum needs another version, because existing files would still be used
         let sum = text.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         assert_eq!((VERSION, sum), (1, 8_309_274_663_506_624_949));
 

@@ -1,4 +1,4 @@
-//! A process from start to end: how long it took, of how many cores, and how much memory.
+//! One process from start to end: wall time, CPU time and peak memory.
 
 use std::fs::File;
 use std::io;
@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 
 use wait4::Wait4;
 
-/// What one process took.
+/// The measurements of one process.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
-    /// From before its start to after its end.
+    /// The time from before its start to after its end.
     pub wall: Duration,
     /// User and system time of all its threads.
     pub cpu: Duration,
-    /// The most memory that was resident. At least this process's own: Linux counts a child's memory from before its
-    /// `exec`, which is why whoever measures stays small.
+    /// The peak resident memory. It is at least that of the parent, because Linux includes a child's memory from before
+    /// its `exec`. Therefore the measuring process stays small.
     pub peak_bytes: u64,
-    /// The exit code; None when a signal ended it.
+    /// The exit code, or `None` if a signal ended the process.
     pub exit: Option<i32>,
 }
 
-/// Runs a command to its end; what it prints goes to a file.
+/// Runs a command to its end, with its output in a file.
 pub fn run(command: &mut Command, output: &Path) -> io::Result<Run> {
     let output = File::create(output)?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -36,19 +36,19 @@ pub fn run(command: &mut Command, output: &Path) -> io::Result<Run> {
     })
 }
 
-/// The median, least and greatest of some measurements.
+/// The median, minimum and maximum of some measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// In the middle; of an even number the mean of the two there.
+    /// The median; the mean of the middle two for an even number of values.
     pub median: f64,
-    /// The least.
+    /// The smallest value.
     pub least: f64,
-    /// The greatest.
+    /// The largest value.
     pub most: f64,
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// Computes the spread of at least one value. Panics if there is none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);

@@ -1,19 +1,19 @@
-//! How fast is validate, and next to what? `make bench` runs this; `--help` tells the options.
+//! Measures the speed of validate beside other checkers. `make bench` runs this; `--help` lists the options.
 //!
 //! The contestants check the same gzipped JSON Lines against the same metadata (`meta_data/raw/postcodes.json`: types,
 //! nullable, enum, pattern, bounds, lengths), each as a whole process:
 //!
-//! - `validate`: ours, `validate check`
-//! - `reader`: the floor, inflate and the row reader without a rule
-//! - `inflate`: the floor below that
+//! - `validate`: ours, `landfall validate`
+//! - `reader`: the floor, decompression and the row reader without any rule
+//! - `inflate`: the floor below that, decompression alone
 //! - `polars`, `duckdb`: scripts with equal checks, `tests/compare/*_check.py`
 //! - `data_linter`: the Python checker that users compare with, `tests/compare/data_linter_check.py`
 //!
-//! At the end the same rows as delimited values, in the default dialect and with semicolons in windows-1252 (budget:
-//! 1.3 times as long); and with `--before`, another binary of ours on the default dialect.
+//! At the end, the same rows are checked as delimited values, in the default dialect and with semicolons in
+//! windows-1252 (budget: 1.3 times as long). With `--before`, another binary of ours checks the default dialect too.
 //!
-//! First each checker is shown files with one defect; one that overlooks it is told, so that nobody is fast by not
-//! looking. Then come the rounds.
+//! Before the rounds, each checker receives files with one defect each. A checker that overlooks one is reported, so
+//! that none is fast because it does not check.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -48,7 +48,7 @@ const READER: &str = "reader";
 /// data_linter takes a minute for files larger than this, so it runs once.
 const SLOW_ROWS: u64 = 100_000;
 const MEMORY_BUDGET_BYTES: f64 = 64e6;
-/// What a row may have, less the newline.
+/// The longest allowed row, without the newline.
 const LONGEST_LINE_BYTES: usize = contract::MAXIMUM_ROW_BYTES - 1;
 const LONG_LINES: u64 = 6;
 const STARTS: usize = 25;
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The floor: every row of the file as Arrow, and no rule.
+/// Reads every row of the file into Arrow, without any rule. This is the floor.
 fn read(file: &Path) -> Result<(), Fault> {
     let metadata = MetaData::read(META_DATA.as_ref())?;
     let table = metadata.raw_table("postcodes")?;
@@ -105,7 +105,7 @@ struct Settings {
 }
 
 impl Settings {
-    /// None when only help was wanted.
+    /// Parses the options. Returns `None` if `--help` is among them.
     fn parse(arguments: Vec<String>) -> Result<Option<Self>, Fault> {
         let mut settings = Self {
             rows: vec![1_000, 50_000, 500_000],
@@ -132,13 +132,13 @@ impl Settings {
     }
 }
 
-/// All exit with 0 for a good file, those that check with 1 for a broken one.
+/// Programs that exit with 0 for a valid file. The checkers exit with 1 for an invalid one.
 struct Contestants {
     checkers: Vec<Contestant<DataFile>>,
     floors: Vec<Contestant<DataFile>>,
 }
 
-/// Those that are here, and what to do for the others.
+/// Returns the installed contestants, and prints how to install the others.
 fn contestants(settings: &Settings) -> Result<Contestants, Fault> {
     let scratch = Path::new(SCRATCH);
     let mut checkers = Vec::new();
@@ -212,7 +212,7 @@ fn bench(settings: &Settings) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Delimited values in the default dialect and in another one.
+/// Measures delimited values in the default dialect and in another one.
 fn dialects(settings: &Settings, data: &Path, rows: &DataFile) -> Result<Value, Fault> {
     let [comma, semicolon] = bench::dialects::written(data, rows)?;
     let reading = |name: &'static str, program: &Path, written: &Written| {
@@ -241,7 +241,7 @@ fn json_of((file, measured): &(DataFile, Vec<Measured>)) -> Value {
     json!({"rows": file.rows, "json_bytes": file.json_bytes, "contestants": figures::json_of(measured)})
 }
 
-/// Shows every checker every defect; tells which it overlooks.
+/// Gives every checker every defect, and reports those that it overlooks.
 fn inspect(checkers: &[Contestant<DataFile>], data: &Path) -> Result<Vec<Value>, Fault> {
     let mut overlooked = Vec::new();
     for defect in Defect::ALL {
@@ -262,7 +262,7 @@ fn inspect(checkers: &[Contestant<DataFile>], data: &Path) -> Result<Vec<Value>,
     Ok(overlooked)
 }
 
-/// Whether our memory depends on the file, and how long a start takes.
+/// Measures the peak memory of ours for several files, and the time of a start.
 fn probe(ours: &Contestant<DataFile>, data: &Path, files: &[(DataFile, Vec<Measured>)]) -> Result<Value, Fault> {
     println!("peak memory of {OURS}, at most {:.0} MB by its budget", MEMORY_BUDGET_BYTES / 1e6);
     let mut peaks = Vec::new();
