@@ -1,9 +1,9 @@
-"""Starts the local cloud, publishes a small table of each mode, and goes the main way of each client through them.
+"""Tries the main functions of every client on the local cloud, against a small published table of each mode.
 
     compare.py [--only awswrangler,pyathena,...]
 
-Each client is a script of its own, run by the Python of an environment of its own where its requirements clash with the
-others'. It prints a line for each step, and ends with 1 where a step gave something else than is expected.
+Each client is a separate script, run by the Python of an environment of its own if its requirements conflict with the
+others'. It prints a line for each step, and exits with 1 if a result is not the expected one.
 """
 
 import argparse
@@ -24,7 +24,7 @@ STACK, DATABASE, RAW_DATABASE = "clients", "clients_db", "clients_raw_db"
 BASE_FOLDER = "open_data/postcodes_example"
 DAYS = ("2026-11-24", "2026-11-25")
 ANALYST = "alpha_user_analyst"
-# name -> what its metadata says besides
+# name -> its metadata, in addition to the common part
 TABLES = {
     "whole": {},
     "whole_by_day": {"partitions": ["day"]},
@@ -33,7 +33,7 @@ TABLES = {
     "log": {"mode": "append"},
     "log_by_day": {"partitions": ["day"], "mode": "append"},
 }
-# client -> the environment that has it
+# client -> its environment
 CLIENTS = {
     "boto3": ".venv-readers",
     "awscli": ".venv-awscli",
@@ -72,7 +72,7 @@ def metadata(folder: Path) -> Path:
 
 
 def package(folder: Path, described: Path) -> Path:
-    """The built functions, with that metadata."""
+    """Packages the built functions with this metadata."""
     for built in sorted((ROOT / ".local/functions").iterdir()):
         target = folder / built.name
         target.mkdir(parents=True)
@@ -82,14 +82,14 @@ def package(folder: Path, described: Path) -> Path:
 
 
 def as_validate(cloud: Cloud, function: str) -> ClientsOf:
-    """Clients with the role of validate, who alone may write into raw-hist."""
+    """Returns clients with validate's role, the only one that may write to raw-hist."""
     request = urllib.request.Request(f"{cloud.endpoint}/_local/functions/{function}/credentials", data=b"{}")
     with urllib.request.urlopen(request) as answer:
         return cloud.clients.acting_as(json.load(answer)["access_key_id"])
 
 
 def publish(cloud: Cloud, outputs: dict) -> None:
-    """Two runs, so that there are partitions of both."""
+    """Publishes two runs, so that there are partitions of both."""
     clients = cloud.clients
     history = as_validate(cloud, outputs["ValidateFunctionName"]).get("s3")
 
@@ -114,12 +114,12 @@ def policy(statement: dict) -> str:
 
 
 def scratch(clients: Clients) -> dict:
-    """What clients may write to, and a role: a bucket, and a workgroup that lets them say where results go."""
+    """Creates a role, and a bucket and a workgroup for the clients' own results."""
     bucket = "clients-scratch"
     clients.get("s3").create_bucket(
         Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": clients.get("s3").meta.region_name}
     )
-    # an analyst may do all that the account's administrator lets them
+    # the account's administrator allows the analyst everything
     allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     trusted = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT_ID}, "Action": "sts:AssumeRole"}
     iam = clients.get("iam")

@@ -1,4 +1,4 @@
-"""What the scripts of all clients share: steps, each with what it has to give, and how they end."""
+"""Shared by the clients' scripts: steps with expected results, and the exit code."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ _failed = []
 
 
 def step(name: str, run: Callable[[], object], expected: object) -> None:
-    """Prints whether it gave what was expected; `Refused`: an error with that text."""
+    """Runs a step and prints whether it returned the expected value. `Refused` expects an error with that text."""
     try:
         given = run()
     except Exception as error:

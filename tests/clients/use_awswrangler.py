@@ -1,4 +1,4 @@
-"""awswrangler: every way of read_sql_query, what it says of tables, and tables of one's own."""
+"""awswrangler: every way of read_sql_query, descriptions of tables, and tables that a client creates."""
 
 import awswrangler as wr
 import pandas as pd
@@ -74,7 +74,7 @@ step(
 step("repair_table", lambda: wr.athena.repair_table("log_by_day", **ENFORCED), "SUCCEEDED")
 
 
-# A result in a .txt file is no rows to read_sql_query, in AWS as well.
+# read_sql_query returns no rows of a result in a .txt file, in AWS as well.
 nothing = lambda sql: len(wr.athena.read_sql_query(sql, ctas_approach=False, **ENFORCED))  # noqa: E731
 step("read_sql_query of SHOW TABLES", lambda: nothing("SHOW TABLES"), 0)
 columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'log' AND table_schema = '{}'"

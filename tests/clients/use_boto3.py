@@ -1,4 +1,4 @@
-"""boto3, as a script of one's own uses Athena."""
+"""boto3, used for Athena as in a user's script."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""PyAthena: its cursors, and what it asks of the catalog."""
+"""PyAthena: its cursors and its catalog methods."""
 
 import os
 from urllib.parse import urlparse
@@ -61,7 +61,7 @@ step("list_table_metadata", lambda: names(cursor().list_table_metadata()), sorte
 step("get_table_metadata", lambda: names(cursor().get_table_metadata("by_day").partition_keys), ["day"])
 step("list_databases", lambda: DATABASE in names(cursor().list_databases("AwsDataCatalog")), True)
 
-# Arrow alone does not look at the variable that leads all others to the local cloud.
+# Arrow is the only client that ignores the environment variable with the local cloud's endpoint.
 original = fs.S3FileSystem
 place = urlparse(os.environ["AWS_ENDPOINT_URL"])
 fs.S3FileSystem = lambda **given: original(**{**given, "endpoint_override": place.netloc, "scheme": place.scheme})

@@ -1,4 +1,4 @@
-"""pydbtools, which wants an assumed role and a bucket for the results."""
+"""pydbtools, which needs an assumed role and a bucket for results."""
 
 import os
 
@@ -14,7 +14,7 @@ os.environ["AWS_SESSION_TOKEN"] = role["SessionToken"]
 os.environ["ATHENA_QUERY_DUMP_BUCKET"] = WORLD["scratch"]["bucket"]
 os.environ["WR_WORKGROUP"] = WORLD["scratch"]["workgroup"]
 
-import pydbtools as pydb  # noqa: E402  it reads these when it is imported
+import pydbtools as pydb  # noqa: E402 reads these variables on import
 
 DATABASE = WORLD["database"]
 

@@ -1,7 +1,7 @@
-"""Generated files, good and bad: each breaks one rule in one place, or none, or does something that only looks wrong.
+"""Generated files, valid and invalid. Each breaks one rule in one place, breaks none, or only looks wrong.
 
-A case's kind says what is in the file. Values are written in three formats from the same Python values; `Raw` is text
-that goes into the file as it is, where how a value is spelt is the question.
+A case's kind describes the file's content. The same Python values are written in three formats. `Raw` is text that is
+written unchanged, for cases about spelling.
 """
 
 import datetime as dt
@@ -20,19 +20,19 @@ from mojap_metadata.converters.arrow_converter import ArrowConverter
 
 TEXT = ("csv", "jsonl")
 ALL = ("csv", "jsonl", "parquet")
-# a good value of any kind
+# a valid value of any kind
 ANY = object()
 
 
 class Raw(str):
-    """Text that goes into the file as it is."""
+    """Text that is written unchanged."""
 
     __slots__ = ()
 
 
 @dataclass
 class Case:
-    """A file, its description, and the settings of both checkers."""
+    """A file, its metadata, and the settings of both checkers."""
 
     kind: str
     format: str
@@ -44,7 +44,7 @@ class Case:
 
     @property
     def metadata(self) -> dict:
-        """The table in mojap-metadata's words, which both read."""
+        """The table in mojap-metadata's vocabulary, which both checkers read."""
         file_format = self.format.removesuffix(".gz")
         return {"name": "t", "description": "", "file_format": file_format, "columns": self.columns}
 
@@ -64,7 +64,7 @@ PLAIN = [
 
 
 def good(rng: random.Random, described: dict) -> object:
-    """A value that fits a column's type."""
+    """Returns a value that fits a column's type."""
     kind = described["type"]
     if kind == "string":
         return rng.choice(["Ynys Môn", "St. Mary's", "a, b", 'so "called"', "Łódź", "x"])
@@ -86,7 +86,7 @@ def good(rng: random.Random, described: dict) -> object:
 
 
 def spell(value: object, described: dict) -> str | None:
-    """A value's text, but for null."""
+    """Returns a value's text, or None for null."""
     if isinstance(value, dt.datetime):
         return value.strftime(described.get("datetime_format", "%Y-%m-%d %H:%M:%S"))
     if isinstance(value, dt.date):
@@ -132,7 +132,7 @@ def to_parquet(columns: list[dict], rows: list[dict], types: dict[str, pa.DataTy
     metadata = Metadata.from_dict({"name": "t", "columns": columns})
     schema = ArrowConverter().generate_from_meta(metadata)
     for n, described in enumerate(schema):
-        # the converter declares what may not be null as such; Parquet itself would refuse the null in question
+        # the converter declares the nullability, but Parquet itself would refuse the null that the case needs
         has_null = any(row[described.name] is None for row in rows)
         kind = (types or {}).get(described.name, described.type)
         schema = schema.set(n, described.with_type(kind).with_nullable(described.nullable or has_null))
@@ -147,7 +147,7 @@ def write(file_format: str, columns: list[dict], rows: list[dict]) -> bytes:
 
 # ---------------------------------------------------------------------------------------- one value that is in question
 
-# what is in the file; formats; the column; values that fit (ANY by its type); the value in question, in one row
+# kind; formats; column; valid values (ANY: by its type); the value under test, in one row
 VALUES: list[tuple[str, tuple[str, ...], dict, object, object]] = []
 
 
@@ -325,7 +325,7 @@ def of_values(rng: random.Random) -> Iterator[Case]:
 
 
 def table(rng: random.Random, *described: dict, nulls: float = 0.1) -> tuple[list[dict], list[dict]]:
-    """The columns in question among plain ones, and rows of good values."""
+    """Returns the tested columns among plain ones, and rows of valid values."""
     plain = [dict(other) for other in rng.sample(PLAIN, rng.randint(2, 4))]
     columns = [column("id", "int64", nullable=False), *plain, *(dict(d) for d in described)]
     rng.shuffle(columns)
@@ -340,7 +340,7 @@ def table(rng: random.Random, *described: dict, nulls: float = 0.1) -> tuple[lis
 
 # ------------------------------------------------------------------------------------------- the file and its columns
 
-# columns and bytes; data_linter's settings, and our checks; our dialect
+# columns and bytes; data_linter's settings and our checks; our dialect
 Made = tuple[list[dict], bytes] | tuple[list[dict], bytes, dict, dict] | tuple[list[dict], bytes, dict, dict, dict]
 FILES: list[tuple[str, tuple[str, ...], Callable[[random.Random, str], Made]]] = []
 
@@ -850,6 +850,6 @@ def _(rng: random.Random, _: str) -> Made:
 
 
 def cases(seed: int) -> list[Case]:
-    """All of them; the same for a seed."""
+    """Returns all cases. They depend only on the seed."""
     rng = random.Random(seed)
     return [*of_values(rng), *of_files(rng)]

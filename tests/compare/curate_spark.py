@@ -1,8 +1,9 @@
-"""Builds the curated tables with Spark on this machine, all cores.
+"""Builds the curated tables with Spark on this machine, with all cores.
 
-With the option `infer` it works as the job of the MoJ ETL pipeline example does: it finds the columns out by reading
-everything once more, as `spark.read.json` does unless it is told, casts, and counts what was read, for which Spark
-reads everything a third time. Without it, it is told the columns, and counts what it has written.
+With the option `infer` it works as the job of the MoJ ETL pipeline example does. It infers the columns by reading
+everything once more, as `spark.read.json` does without a schema, casts, and counts the rows that it read, for which
+Spark reads everything a third time. Without the option, the columns are given, and it counts the rows that it has
+written.
 """
 
 from curated import COUNTED, job
@@ -26,7 +27,7 @@ def main() -> None:
     version = f.lit(build.dea_version)
     if build.option == "infer":
         found = spark.read.json(build.files)
-        # a column that is null everywhere is not found
+        # a column that is null everywhere is not inferred
         columns = [(f.col(name) if name in found.columns else f.lit(None)).cast(kind) for name, kind in types.items()]
         rows = found.select(*(column.alias(name) for name, column in zip(types, columns, strict=True)))
     else:
@@ -40,7 +41,7 @@ def main() -> None:
     )
     gateway = spark.sparkContext._gateway
     spark.stop()
-    # Spark's work is done by a process of its own, which counts only when its end is waited for
+    # a separate process does Spark's work, and its time counts only if we wait for its end
     gateway.shutdown()
     gateway.proc.stdin.close()
     gateway.proc.wait()

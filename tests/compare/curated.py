@@ -1,8 +1,8 @@
-"""What the curate_*.py scripts are to build: `<script> RAW_HIST CURATED META_DATA DEA_VERSION SNAPSHOT_DATE [OPTION]`.
+"""The job of the curate_*.py scripts: `<script> RAW_HIST CURATED META_DATA DEA_VERSION SNAPSHOT_DATE [OPTION]`.
 
-`postcodes` is every row of every file with the version column, `calculated` counts the rows of each region, in lower
-case, in a folder of the date. The scripts count over the Parquet that they have just written: less work for all of them
-than reading the JSON a second time.
+`postcodes` has every row of every file, with the version column. `calculated` counts the rows of each region, in lower
+case, in a partition folder of the snapshot date. The scripts count over the Parquet that they have just written, which
+is less work for all of them than reading the JSON a second time.
 """
 
 import json
@@ -17,19 +17,19 @@ COUNTED = "european_electoral_region"
 class Job:
     """One build of both tables."""
 
-    # in the order of their names, which is that of the times at which they landed
+    # sorted by name, which is the order of landing
     files: list[str]
     # of the raw table, with the metadata's types
     columns: dict[str, str]
     postcodes: Path
     calculated: Path
     dea_version: str
-    # which of its ways a script is to go, if it has several
+    # the variant to run, if a script has several
     option: str | None
 
 
 def job() -> Job:
-    """The job that the command line gives; its folders are there."""
+    """Reads the job from the command line and creates its folders."""
     raw_hist, curated, meta_data, dea_version, snapshot_date, *option = sys.argv[1:]
     table = json.loads((Path(meta_data) / "raw" / "postcodes.json").read_text(encoding="utf-8"))
     postcodes = Path(curated) / "postcodes"

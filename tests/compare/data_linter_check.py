@@ -3,7 +3,7 @@
 from data_linter.validators import PandasValidator
 from table import arguments, verdict
 
-# mojap-metadata's names of etl_manager's types
+# mojap-metadata's names for etl_manager's types
 TYPES = {"character": "string", "int": "int32", "long": "int64", "float": "float32", "double": "float64"}
 
 

@@ -1,7 +1,7 @@
 """Compares validate's verdicts with data_linter's over generated files: `make compare`.
 
-Every disagreement must be listed, with its reason, in disagreements.md. One that is not listed fails the run, and so
-does an entry of the list that no file needs any more.
+disagreements.md must list every disagreement, with its reason. One that is not listed fails the run, and so does an
+entry that no file needs any more.
 """
 
 import argparse
@@ -23,20 +23,20 @@ from data_linter.validators import PandasValidator, ParquetValidator
 
 DISAGREEMENTS = Path(__file__).with_name("disagreements.md")
 DATABASE = {"name": "compare", "bucket": "compare", "base_folder": "compare", "description": "Generated"}
-# exit codes of `validate check`
+# exit codes of `landfall validate`
 VERDICTS = {0: "passes", 1: "fails"}
 
 
 @dataclass
 class Verdict:
-    """What one checker says of a file, and why."""
+    """A checker's verdict on a file, and the reason."""
 
     verdict: str
     reason: str
 
 
 def data_linter(case: Case, file: Path) -> Verdict:
-    """Both validators for Parquet: one looks at the values, the other at the types."""
+    """Runs both validators for Parquet: one checks the values, the other the types."""
     validators = [PandasValidator, ParquetValidator] if case.format == "parquet" else [PandasValidator]
     broken = []
     for kind in validators:
@@ -58,7 +58,7 @@ def data_linter(case: Case, file: Path) -> Verdict:
 
 
 def ours(landfall: Path, case: Case, file: Path) -> Verdict:
-    """`validate check`."""
+    """Runs `landfall validate`."""
     folder = file.parent / "meta_data"
     raw, curated = folder / "raw", folder / "curated"
     raw.mkdir(parents=True)
@@ -92,7 +92,7 @@ class Listed:
 
 
 def listed() -> list[Listed]:
-    """The rows of all tables: kind, formats, data_linter's verdict, ours, reason."""
+    """Reads the rows of all tables: kind, formats, data_linter's verdict, ours, reason."""
     rows = []
     for line in DISAGREEMENTS.read_text(encoding="utf-8").splitlines():
         if not line.startswith("|") or line.startswith(("|---", "| what is in the file |")):

@@ -11,7 +11,7 @@ def text(value: str) -> str:
 
 
 def breaks(column: str, rule: str, argument: object) -> str:
-    """Whether a value breaks a rule; null where the value is."""
+    """Returns SQL for whether a value breaks a rule, which is null if the value is."""
     value = f'"{column}"'
     match rule:
         case "nullable":
@@ -35,7 +35,7 @@ def main() -> None:
     file, table = arguments()
     columns = {column["name"]: TYPES[column["type"]] for column in table["columns"]}
     counts = [f'count(*) FILTER (WHERE {breaks(*rule)}) AS "{rule[1]} of {rule[0]}"' for rule in rules(table)]
-    # `count` of every column: else those without a rule would not be read, nor their types checked
+    # `count` of every column, because otherwise columns without a rule would not be read and their types not checked
     read = [f'count("{name}") AS "read {name}"' for name in columns]
     query = f"SELECT {', '.join(counts + read)} FROM read_json(?, format = 'newline_delimited', columns = {columns})"
     try:

@@ -1,7 +1,7 @@
-"""Compares our definitions for Glue with those of etl_manager and mojap-metadata: `make compare-glue`.
+"""Compares our Glue definitions with those of etl_manager and mojap-metadata: `make compare-glue`.
 
-The same metadata, generated and by hand, goes to both. Every difference must be one that differences-glue.md lists with
-its reason: one that is not listed fails the run, and so does an entry of the list that no table needs any more.
+The same metadata, generated and handwritten, goes to both sides. differences-glue.md must list every difference, with
+its reason. One that is not listed fails the run, and so does an entry that no table needs any more.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-2")  # both make clients when they are imported, and call nothing
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-2")  # both create clients on import, without calls
 
 
 def offline(*_arguments: object, **_named: object) -> None:
@@ -29,7 +29,7 @@ def offline(*_arguments: object, **_named: object) -> None:
 
 
 warnings.simplefilter("ignore")
-urllib.request.urlopen = offline  # etl_manager asks for its schema
+urllib.request.urlopen = offline  # etl_manager requests its schema
 from etl_manager.meta import TableMeta  # noqa: E402
 from mojap_metadata import Metadata  # noqa: E402
 from mojap_metadata.converters.glue_converter import GlueConverter  # noqa: E402
@@ -45,7 +45,7 @@ REFUSED = "refused"
 
 @dataclass
 class Case:
-    """A table, its area, and whose words describe it."""
+    """A table, its area, and the vocabulary of its metadata."""
 
     area: str
     words: str
@@ -98,7 +98,7 @@ MOJAP_TYPES = [
     "large_binary",
     "decimal128(10,2)",
 ]
-# names that hold the names of types
+# names that contain names of types
 FIELDS = ["longitude", "interval", "character_set", "float", "date_of_birth", "x", "binary_star", "place"]
 TEXTS = ["", "A column", "Steòrnabhagh 🏴 " * 40, "two\nlines", "o" * 255, "o" * 256]
 PARAMETERS = [
@@ -167,7 +167,7 @@ def mojap_table(rng: random.Random, name: str, file_format: str) -> dict:
 
 
 def partition(rng: random.Random, table: dict, kinds: list[str]) -> None:
-    """Two columns in the path, in any order."""
+    """Makes two columns partition columns, in any order."""
     chosen = rng.sample(table["columns"], 2 if len(table["columns"]) > 2 else 1)
     for column in chosen:
         column.pop("type_category", None)
@@ -208,7 +208,7 @@ def cases(seed: int) -> Iterator[Case]:
 
 
 def hopeless() -> Iterator[Case]:
-    """Tables that one of the two, or both, refuse."""
+    """Yields tables that one or both sides refuse."""
 
     def etl(name: str, kind: str = "int", data_format: str = "parquet", **more: object) -> Case:
         columns = [{"name": "a", "type": kind, "description": ""}]
@@ -247,7 +247,7 @@ def write(folder: Path, tables: list[Case]) -> None:
 
 
 def ours(catalog: Path, folder: Path, area: str) -> dict[str, dict] | str:
-    """By the table's name; or why there are none."""
+    """Returns our definitions by the table's name, or the error."""
     command = [catalog, "define", "--meta-data", folder, *(["--raw"] if area == "raw" else [])]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if ended.returncode:
@@ -280,7 +280,7 @@ def theirs(case: Case) -> dict:
 
 @dataclass
 class Difference:
-    """A place in the definition where the two are not the same. What is empty is the same as what is not there."""
+    """A place at which the two definitions differ. An empty value equals a missing one."""
 
     case: Case
     place: str
@@ -311,19 +311,19 @@ GLUE_NAMES = {"character": "string", "long": "bigint", "datetime": "timestamp"}
 
 
 def glue_type(kind: str) -> str:
-    """A type in etl_manager's words as Glue names it. What is followed by a colon is the name of a field."""
+    """Returns Glue's name for a type in etl_manager's vocabulary. A name before a colon is the name of a field."""
     return re.sub(rf"\b({'|'.join(GLUE_NAMES)})\b(?!:)", lambda found: GLUE_NAMES[found[1]], kind)
 
 
 def faulty(kind: str) -> str:
-    """A nested type as etl_manager makes it: by replacing the names of types wherever they stand."""
+    """Returns etl_manager's name for a nested type. It replaces the names of types wherever they occur."""
     for name, glue in GLUE_NAMES.items():
         kind = kind.replace(name, glue)
     return kind
 
 
 def column_of(difference: Difference) -> bool:
-    """Whether a nested column of the table is of a type that becomes the one there, and the other here."""
+    """Whether a nested column of the table has a type that etl_manager and we translate to these two."""
     types = [column["type"] for column in difference.case.metadata["columns"]]
     nested = [one for one in types if one.startswith(("struct", "array"))]
     return any((faulty(one), glue_type(one)) == (difference.theirs, difference.ours) for one in nested)
@@ -396,7 +396,7 @@ LISTED: dict[str, Callable[[Difference], bool]] = {
 
 
 def listed() -> dict[str, set[str]]:
-    """The rows of the list: what differs, and from whom."""
+    """Reads the rows of the list: the differences, and the projects that they concern."""
     rows = {}
     for line in DIFFERENCES.read_text(encoding="utf-8").splitlines():
         if not line.startswith("|") or line.startswith(("|---", "| what differs |")):

@@ -7,7 +7,7 @@ TYPES = {"character": pl.String, "int": pl.Int32, "long": pl.Int64, "float": pl.
 
 
 def breaks(column: str, rule: str, argument: object) -> pl.Expr:
-    """Whether a value breaks a rule; null where the value is."""
+    """Returns whether a value breaks a rule, which is null if the value is."""
     value = pl.col(column)
     match rule:
         case "nullable":
@@ -31,7 +31,7 @@ def main() -> None:
     file, table = arguments()
     schema = {column["name"]: TYPES[column["type"]] for column in table["columns"]}
     counts = [breaks(*rule).sum().alias(f"{rule[1]} of {rule[0]}") for rule in rules(table)]
-    # nulls of every column: else those without a rule would not be read, nor their types checked
+    # nulls of every column, because otherwise columns without a rule would not be read and their types not checked
     read = [pl.col(name).null_count().alias(f"read {name}") for name in schema]
     try:
         found = pl.scan_ndjson(file, schema=schema).select(counts + read).collect(engine="streaming")

@@ -1,8 +1,8 @@
-"""Compares what curate builds with what real Spark builds from the same files, metadata and SQL: `make compare-spark`.
+"""Compares curate's tables with those of real Spark, built from the same files, metadata and SQL: `make compare-spark`.
 
-Every type, every row, and the folder of every row must be the same, or the difference is listed, with its reason, in
-disagreements-spark.md. What is said of SQL in docs/sql.md must be what both engines do. Anything else fails the run,
-and so does an entry of the list that nothing needs any more.
+Every type, every row, and the folder of every row must be the same, or disagreements-spark.md lists the difference with
+its reason. Both engines must do what docs/sql.md states about SQL. Anything else fails the run, and so does an entry
+that nothing needs any more.
 """
 
 import argparse
@@ -30,13 +30,13 @@ DISAGREEMENTS = Path(__file__).with_name("disagreements-spark.md")
 HEADER = "| what | here | in Spark | why |"
 NTZ = "spark.sql.parquet.inferTimestampNTZ.enabled"
 VECTORS = "spark.sql.parquet.enableVectorizedReader"
-# places shown of a difference
+# places shown for a difference
 PLACES = 5
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that is one thing here and another in Spark."""
+    """Something that differs between curate and Spark."""
 
     what: str
     here: str
@@ -45,7 +45,7 @@ class Difference:
 
 @dataclass
 class Found:
-    """The differences, with the places where each was seen."""
+    """The differences, each with the places at which it was seen."""
 
     places: dict[Difference, list[str]] = field(default_factory=dict)
     compared: Counter = field(default_factory=Counter)
@@ -55,7 +55,7 @@ class Found:
 
 
 def leaves(kind: T.DataType, path: str) -> Iterator[tuple[str, str]]:
-    """The types of a column and of all inside of it."""
+    """Yields the types of a column and of everything inside it."""
     match kind:
         case T.ArrayType():
             yield path, "array"
@@ -69,14 +69,14 @@ def leaves(kind: T.DataType, path: str) -> Iterator[tuple[str, str]]:
 
 
 def typed_partitions(frame: DataFrame, metadata: dict) -> DataFrame:
-    """Partition columns of the types of the metadata, as the catalog gives them to who reads the table."""
+    """Casts partition columns to the metadata's types, as the catalog does for readers of the table."""
     partitions = metadata.get("partitions") or []
     types = {part.name: part.dataType for part in schema(metadata["columns"]) if part.name in partitions}
     return frame.withColumns({name: frame[name].cast(kind) for name, kind in types.items()})
 
 
 def compare(spark: SparkSession, found: Found, metadata: dict, here: Path, there: Path) -> None:
-    """One table, read by Spark from both engines' files."""
+    """Compares one table, with both engines' files read by Spark."""
     table = metadata["name"]
     try:
         frame = spark.read.parquet(str(here))
@@ -117,7 +117,8 @@ def compare_types(found: Found, what: str, table: str, here: T.StructType, there
 
 
 def compare_rows(found: Found, table: str, schema: T.StructType, here: list, there: list) -> None:
-    """As many of each row; what is left over on both sides is paired by the first column, which tells rows apart."""
+    """Compares rows as multisets. Rows left over on both sides are paired by the first column, which identifies
+    rows."""
     ours, theirs = Counter(here), Counter(there)
     left = [sorted((one - other).elements()) for one, other in ((ours, theirs), (theirs, ours))]
     if len(here) != len(there):
@@ -131,7 +132,7 @@ def compare_rows(found: Found, table: str, schema: T.StructType, here: list, the
 
 
 def compare_folders(found: Found, table: str, here: Path, there: Path) -> None:
-    """In which folders the rows are, by their first column."""
+    """Compares the folders of the rows, which the first column identifies."""
     ours, theirs = folders(here), folders(there)
     if ours == theirs:
         return
@@ -173,7 +174,7 @@ def run(spark: SparkSession, curate: Path, made: Tables, folder: Path, found: Fo
 
 
 def land_from_spark(spark: SparkSession, made: Tables, name: str, folder: Path) -> None:
-    """One more raw file, the rows of the others as Spark writes them: with INT96 for timestamps."""
+    """Lands another raw file with the others' rows as Spark writes them: with INT96 timestamps."""
     metadata = json.loads((made.meta_data / "raw" / f"{name}.json").read_text(encoding="utf-8"))
     rows = raw_view(spark, metadata, made.raw_hist / name).drop("file_land_timestamp")
     rows.coalesce(1).write.parquet(str(folder))
@@ -185,7 +186,7 @@ def land_from_spark(spark: SparkSession, made: Tables, name: str, folder: Path) 
 
 
 def listed() -> dict[Difference, str]:
-    """The rows of all tables of the list, each with its reason."""
+    """Reads the rows of all tables of the list, each with its reason."""
     known = {}
     for line in DISAGREEMENTS.read_text(encoding="utf-8").splitlines():
         if not line.startswith("|") or line.startswith(("|---", HEADER)):
@@ -198,7 +199,7 @@ def listed() -> dict[Difference, str]:
 
 
 def tables(spark: SparkSession, curate: Path, folder: Path, seed: int) -> bool:
-    """Compares the tables, and what may become what; gives whether all is as it should be."""
+    """Compares the tables and the type conversions. Returns whether all is as expected."""
     found = Found()
     run(spark, curate, postcodes(folder / "postcodes", Path("meta_data").resolve()), folder / "postcodes", found)
     made = generated(folder / "generated", seed)
@@ -224,7 +225,7 @@ def tables(spark: SparkSession, curate: Path, folder: Path, seed: int) -> bool:
 
 
 def sql(spark: SparkSession, curate: Path, folder: Path, file: Path, update: bool) -> bool:
-    """Compares what the page says of SQL with what both engines do; gives whether it is so."""
+    """Compares the page's statements about SQL with both engines. Returns whether they hold."""
     page = Page(file)
     problems = page.check(spark, Curate(curate, folder / "sql", page.data))
     verdicts = Counter(line.kind for line in page.lines)

@@ -1,5 +1,5 @@
-"""The same tables as curate builds, built by real Spark the way a Glue job does: raw files as views with the metadata's
-columns, the table's SQL, every column cast to the metadata's type, Parquet in folders by partition.
+"""Real Spark as a Glue job that builds the same tables as curate: raw files as views with the metadata's columns, the
+table's SQL, every column cast to the metadata's type, and Parquet in folders by partition.
 """
 
 import json
@@ -13,15 +13,15 @@ from pyspark.sql import types as T  # noqa: N812
 from spark_raw import schema, spark_type
 
 LANDED = T.StructField("file_land_timestamp", T.LongType())
-# what is not as the schema says stops the job
+# a value that does not match the schema stops the job
 STRICT = {"mode": "FAILFAST"}
 
 
 def session(log: Path) -> SparkSession:
-    """Spark with its own settings, but for the time zone; small, on this machine. What it says goes to `log`."""
+    """Starts a small local Spark with default settings, except for the time zone. Its output goes to `log`."""
     logging.disable(logging.CRITICAL)
     os.environ["TZ"] = "UTC"
-    # without it, Spark asks the network for this machine's name
+    # without it, Spark looks up this machine's name in the network
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     settings = {
         "spark.sql.session.timeZone": "UTC",
@@ -29,7 +29,7 @@ def session(log: Path) -> SparkSession:
         "spark.driver.memory": "2g",
         "spark.driver.host": "127.0.0.1",
         "spark.sql.shuffle.partitions": "1",
-        # the values of partitions are read as the texts that they are: their types are the catalog's business
+        # partition values are read as texts, because the catalog defines their types
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -37,7 +37,7 @@ def session(log: Path) -> SparkSession:
     builder = SparkSession.builder.master("local[2]").appName("compare")
     for name, value in settings.items():
         builder = builder.config(name, value)
-    # the Java machine keeps the stderr that it is started with
+    # the JVM keeps the stderr with which it was started
     stderr = os.dup(2)
     with log.open("wb") as file:
         os.dup2(file.fileno(), 2)
@@ -49,7 +49,7 @@ def session(log: Path) -> SparkSession:
 
 
 def raw_view(spark: SparkSession, table: dict, folder: Path) -> DataFrame:
-    """Every file of a raw table, in whatever format, with the time of its landing."""
+    """Reads every file of a raw table, in any format, with the time of its landing."""
     kinds = schema(table["columns"])
     read = spark.read.options(**STRICT)
     frames = []
@@ -57,12 +57,13 @@ def raw_view(spark: SparkSession, table: dict, folder: Path) -> DataFrame:
         described = T.StructType([*kinds.fields, LANDED])
         frames.append(read.option("pathGlobFilter", "*.jsonl*").schema(described).json(str(folder)))
     if any(folder.rglob("*.csv*")):
-        # Spark has no bytes and nothing nested in CSV: such columns are read as the texts that they are
+        # Spark's CSV has no bytes or nested types, so such columns are read as texts
         plain = [
             T.StructField(part.name, T.StringType() if is_text_in_csv(part.dataType) else part.dataType)
             for part in kinds.fields
         ]
-        # an empty text in quotes is null to Spark too, unless null is something else: what nobody writes
+        # Spark also reads a quoted empty text as null, unless null is written as something else: here a character that
+        # no file has
         rfc4180 = {"header": True, "escape": '"', "multiLine": True, "nullValue": "\u0001"}
         read.option("pathGlobFilter", "*.csv*")
         frame = read.options(**rfc4180).schema(T.StructType([*plain, LANDED])).csv(str(folder))
@@ -96,7 +97,7 @@ def substituted(sql: str, variables: dict[str, str]) -> str:
 
 
 def aligned(frame: DataFrame, table: dict) -> DataFrame:
-    """The columns of the metadata, of its types, partition columns last."""
+    """Selects the metadata's columns with its types, partition columns last."""
     partitions = table.get("partitions") or []
     columns = {column["name"]: spark_type(column["type"]) for column in table["columns"]}
     order = [name for name in columns if name not in partitions] + partitions
@@ -120,7 +121,7 @@ def build(
             if sql.exists()
             else f"SELECT *, '${{dea_version}}' AS dea_version FROM {name}"
         )
-        # its own name is the raw table, any other the curated one where there is one
+        # a table's own name means the raw table; any other name means the curated table if there is one
         for view, frame in {**raw, **{other: frame for other, frame in built.items() if other != name}}.items():
             frame.createOrReplaceTempView(view)
         built[name] = aligned(spark.sql(substituted(text, variables)), table)
@@ -131,7 +132,7 @@ def build(
 
 
 def texts(frame: DataFrame) -> list[tuple[str, ...]]:
-    """Every value as a text that no other value has, made by Spark: null, NaN, -0.0, bytes are told apart."""
+    """Returns every value as an unambiguous text, made by Spark: null, NaN, -0.0 and bytes are distinct."""
     options = {
         "ignoreNullFields": "false",
         "timestampFormat": "yyyy-MM-dd HH:mm:ss.SSSSSS",

@@ -1,7 +1,7 @@
-"""Raw tables for the comparison with Spark: generated values, written as raw-hist holds them.
+"""Raw tables for the comparison with Spark: generated values, written as in raw-hist.
 
-A value is what JSON makes of it: a text, a number as it is spelt, true, false, an object, an array, or None. From the
-same values come files in all three formats.
+Values are those of JSON: a text, a number with its spelling, true, false, an object, an array, or None. The same values
+are written in all three formats.
 """
 
 import base64
@@ -21,7 +21,7 @@ from pyspark.sql import types as T  # noqa: N812 (as everybody calls it)
 
 TIMESTAMP = 1_700_000_000
 
-# the names of both metadata formats, first the one that mojap-metadata writes
+# the names in both metadata formats, first the one that mojap-metadata writes
 SIMPLE = {
     T.StringType: ["string", "character", "utf8", "large_string", "large_utf8"],
     T.ByteType: ["int8"],
@@ -39,13 +39,13 @@ LISTS = ("array", "list", "list_", "large_list")
 
 
 class Number(str):
-    """A number as it is spelt."""
+    """A number with its spelling."""
 
     __slots__ = ()
 
 
 def spark_type(text: str) -> T.DataType:
-    """The Spark type of a type's name in the metadata, in either format."""
+    """Returns the Spark type for a type's name in the metadata, in either format."""
     tokens = re.findall(r"\w+|[<>(),:]", text)
     parsed = _parse(tokens)
     if tokens:
@@ -54,7 +54,7 @@ def spark_type(text: str) -> T.DataType:
 
 
 def _parse(tokens: list[str]) -> T.DataType:
-    """Takes a type's tokens off. The loops take the brackets and commas."""
+    """Parses a type and removes its tokens. The loops remove brackets and commas."""
     name = tokens.pop(0)
     if name in LISTS:
         tokens.pop(0)
@@ -78,7 +78,7 @@ def _parse(tokens: list[str]) -> T.DataType:
 
 
 def mojap_type(kind: T.DataType) -> str | None:
-    """The name that mojap-metadata has for a Spark type; None where the metadata has no such type."""
+    """Returns mojap-metadata's name for a Spark type, or None if the metadata has no such type."""
     if isinstance(kind, T.TimestampType):
         return "timestamp(ms)"
     if isinstance(kind, T.DecimalType):
@@ -143,7 +143,7 @@ BYTES = [b"", b"\x00", b"\xff\xfe", b"abc", bytes(range(256)), "é".encode()]
 
 
 def edges(kind: T.DataType) -> list:
-    """Values of a type that something has gone wrong with before, somewhere."""
+    """Returns values of a type that have caused errors somewhere."""
     match kind:
         case T.StringType():
             return list(TEXTS)
@@ -159,7 +159,7 @@ def edges(kind: T.DataType) -> list:
             most = 10**kind.precision - 1
             unscaled = [0, 1, -1, most, -most, most // 7, -(most // 3), 5 * 10 ** (kind.precision - 1)]
             numbers = [Number(f"{decimal.Decimal(n).scaleb(-kind.scale, _EXACT):f}") for n in unscaled]
-            # a text that holds a number, and fewer digits than there may be
+            # a text that holds a number, and numbers with fewer digits than allowed
             return numbers + [str(numbers[3]), *([Number("0.5"), Number("-0.50")] if kind.scale > 1 else [])]
         case T.DateType():
             return list(DATES)
@@ -187,7 +187,7 @@ _EXACT = decimal.Context(prec=60)
 
 @dataclass
 class RawTable:
-    """A raw table: its description and its files."""
+    """A raw table: its metadata and its files."""
 
     name: str
     metadata: dict
@@ -208,12 +208,13 @@ class RawTable:
 
 
 def schema(columns: list[dict]) -> T.StructType:
-    """The columns of a table's metadata as Spark's."""
+    """Returns the Spark schema of a table's columns."""
     return T.StructType([T.StructField(column["name"], spark_type(column["type"])) for column in columns])
 
 
 def rows(rng: random.Random, kinds: T.StructType, count: int) -> list[dict]:
-    """Every edge value of every column at least once, each row of other ones, with nulls between; numbered by `id`."""
+    """Returns rows, numbered by `id`, with every edge value of every column at least once. Values are shuffled, with
+    nulls in between."""
     pools = {part.name: edges(part.dataType) for part in kinds.fields if part.name != "id"}
     count = max(count, 2 * max(len(pool) for pool in pools.values()))
     made = [{"id": Number(n)} for n in range(count)]
@@ -244,7 +245,8 @@ def jsonl_gz(made: list[dict]) -> bytes:
 
 
 def csv_file(made: list[dict]) -> bytes:
-    """Null is nothing between commas; texts are in quotes, so that the empty one is `""`; nested values are JSON."""
+    """Writes CSV: null is an empty field, texts are quoted, so that the empty text is `""`, and nested values are
+    JSON."""
 
     def cell(value: object) -> str:
         if value is None:
@@ -259,7 +261,7 @@ def csv_file(made: list[dict]) -> bytes:
 
 
 def parquet_file(kinds: T.StructType, made: list[dict]) -> bytes:
-    """As pyarrow writes it: timestamps in milliseconds without a zone."""
+    """Writes Parquet as pyarrow does: with timestamps in milliseconds without a zone."""
     fields = [pa.field(part.name, arrow_type(part.dataType)) for part in kinds.fields]
     columns = [
         pa.array([typed(part.dataType, row[part.name]) for row in made], kind.type)
@@ -296,7 +298,7 @@ def arrow_type(kind: T.DataType) -> pa.DataType:
 
 
 def typed(kind: T.DataType, value: object) -> object:
-    """A value as pyarrow takes it."""
+    """Converts a value for pyarrow."""
     if value is None:
         return None
     match kind:

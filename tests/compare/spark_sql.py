@@ -1,10 +1,9 @@
-"""docs/sql.md as a test: every SQL of the page is run by curate and by real Spark, and what the page says of it must be
-what they do.
+"""docs/sql.md as a test: curate and real Spark run every SQL of the page and must do what it states.
 
-The page has two kinds of tables. One gives the rows of `t` and `u`, one column of them in each line. The others are
-about SQL: what to write, the type that it has, whether both engines agree, and what to write instead where they do not.
-The second and third cells are made here (`make compare-spark UPDATE=1` writes them), the others are written by people.
-Every code span of the last cell is run too, and must be the same in both engines.
+The page has two kinds of tables. One holds the rows of `t` and `u`, with one column per line. The others are about SQL:
+the SQL, its type, whether both engines agree, and what to write instead if they do not. This program writes the second
+and third cells (`make compare-spark UPDATE=1`), and people write the others. Every code span of the last cell is run
+too, and must give the same result in both engines.
 """
 
 import json
@@ -25,10 +24,10 @@ from spark_tables import DATABASE, etl_manager, write_json
 DATA_HEADER = "| column | type |"
 SQL_HEADER = "| SQL | type | here and in Spark |"
 SPAN = re.compile(r"(`+)(.+?)\1(?!`)")
-# what the variables of the SQL stand for
+# the values of the SQL's variables
 VARIABLES = {"dea_version": "v0.1.0", "snapshot_date": "2026-11-23"}
 OPTIONS = ["--dea-version", VARIABLES["dea_version"], "--snapshot-date", VARIABLES["snapshot_date"]]
-# of a value in a cell
+# characters shown of a value in a cell
 SHOWN = 48
 
 
@@ -59,9 +58,9 @@ class Line:
 
 @dataclass
 class Outcome:
-    """What one engine makes of a query."""
+    """One engine's result for a query."""
 
-    # rows, missing (it does not know the SQL), or error
+    # rows, missing (the engine does not know the SQL), or error
     kind: str
     type: str = ""
     rows: list[tuple[str, ...]] = field(default_factory=list)
@@ -74,7 +73,7 @@ def cells(line: str) -> list[str]:
 
 
 def spans(cell: str) -> list[str]:
-    """What the code spans of a cell hold."""
+    """Returns the contents of a cell's code spans."""
     return [text.strip(" ") if "``" in mark else text for mark, text in SPAN.findall(cell.replace("\\|", "|"))]
 
 
@@ -84,7 +83,7 @@ def span(text: str) -> str:
 
 
 class Page:
-    """The page, read."""
+    """The parsed page."""
 
     def __init__(self, file: Path):
         self.file = file
@@ -120,7 +119,7 @@ class Page:
         self.file.write_text("\n".join(text) + "\n", encoding="utf-8")
 
     def check(self, spark: SparkSession, curate: "Curate") -> list[str]:
-        """Fills in what was found; gives what is wrong with the page."""
+        """Fills in the results and returns the page's problems."""
         for table in self.data.values():
             schema = table.schema
             folder = str(curate.folder / "raw-hist" / table.name)
@@ -164,7 +163,7 @@ def data_table(name: str, columns: dict[str, tuple[str, list]]) -> RawTable:
 
 
 def query(sql: str) -> str:
-    """An expression is one over every row of `t`."""
+    """Returns a whole query. An expression becomes a query over every row of `t`."""
     whole = re.match(r"(SELECT|WITH)\b", sql)
     return sql if whole else f"SELECT id, {sql} AS value FROM t"
 
@@ -181,7 +180,7 @@ def in_spark(spark: SparkSession, sql: str) -> Outcome:
         return Outcome("error", message=first_line(error))
     frame = frame.toDF(*[name.lower() for name in frame.columns])
     kind = frame.schema["value"].dataType
-    # what the metadata has no type for is compared as a text
+    # types that the metadata does not have are compared as texts
     frame = frame.select(*[as_text_unless_described(part) for part in frame.schema.fields])
     try:
         return Outcome("rows", kind.simpleString(), sorted(texts(frame)), schema=frame.schema)
@@ -203,7 +202,7 @@ def first_line(error: Exception) -> str:
 
 @dataclass
 class Curate:
-    """Builds each query as a table of its own, with metadata of its own: a wrong one spoils no other."""
+    """Builds each query as a separate table with separate metadata, so that a faulty one does not affect the others."""
 
     binary: Path
     folder: Path
@@ -214,7 +213,7 @@ class Curate:
             table.write(self.folder / "raw-hist")
 
     def build(self, number: int, sql: str, schema: T.StructType | None) -> Path | Outcome:
-        """The folder of the query's rows, of the types that they have in Spark, and `arrow` for the type here."""
+        """Returns the folder of the query's rows. The columns have the types that they have in Spark."""
         columns = {part.name: mojap_type(part.dataType) for part in (schema.fields if schema else [])}
         built = self.build_as(number, sql, columns or {"value": "string"})
         if schema is None and isinstance(built, Outcome) and (found := LIST_FOR_TEXT.search(built.message)):
@@ -235,7 +234,7 @@ class Curate:
         (folder / "meta_data" / "curated" / "q.sql").write_text(text, encoding="utf-8")
         answer = build(self.binary, folder / "meta_data", self.folder / "raw-hist", folder / "curated", ["q"])
         if isinstance(answer, str):
-            # what is wrong with the SQL itself is told as the metadata's fault
+            # curate reports an error in the SQL itself as the metadata's fault
             missing = answer.startswith("BadMetadata") and "cannot become" not in answer
             return Outcome("missing" if missing else "error", message=answer.strip().splitlines()[0])
         return folder / "curated" / "base" / "q" / answer["run"]
@@ -254,7 +253,7 @@ class Curate:
 
 
 def build(binary: Path, meta_data: Path, raw_hist: Path, curated: Path, tables: list[str]) -> dict | str:
-    """`landfall tables`: its answer, or what went wrong."""
+    """Runs `landfall tables` and returns its answer, or the error."""
     command = [binary, "tables", "--raw-hist", raw_hist, "--curated", curated, "--meta-data", meta_data, *OPTIONS]
     for table in tables:
         command += ["--table", table]
@@ -264,7 +263,7 @@ def build(binary: Path, meta_data: Path, raw_hist: Path, curated: Path, tables: 
     return json.loads(ended.stdout)
 
 
-# Where Spark does not know the SQL its type is not known either: a text is tried first.
+# If Spark does not know the SQL, its type is not known either. A text is tried first.
 LIST_FOR_TEXT = re.compile(r"column `value` is List\((\w+)\) in the query, which cannot become string")
 LIST_ITEMS = {"Utf8": "string", "Utf8View": "string", "Int32": "int32", "Int64": "int64"}
 
@@ -291,7 +290,7 @@ ARROW_NAMES = {
 
 
 def spark_name(arrow: str) -> str:
-    """Spark's name for a type of Arrow, as far as there is one."""
+    """Returns Spark's name for a type of Arrow, if there is one."""
     if arrow in ARROW_NAMES:
         return ARROW_NAMES[arrow]
     if decimal := re.fullmatch(r"Decimal\d+\((\d+), (-?\d+)\)", arrow):
@@ -312,7 +311,7 @@ def shown(value: str) -> str:
 
 
 def difference(here: Outcome, there: Outcome) -> tuple[str, str] | None:
-    """The values of the first row that is not the same."""
+    """Returns the values of the first row that differs."""
     if here.rows == there.rows:
         return None
     names = there.schema.names
@@ -331,7 +330,7 @@ def difference(here: Outcome, there: Outcome) -> tuple[str, str] | None:
 
 
 def verdict(here: Outcome, there: Outcome) -> tuple[str, str]:
-    """The cells about a query: its type, and whether the engines agree."""
+    """Returns the cells about a query: its type, and whether the engines agree."""
     kind = f"`{there.type or here.type}`" if there.type or here.type else ""
     if here.type and there.type and here.type != there.type:
         kind = f"`{there.type}`; here `{here.type}`"

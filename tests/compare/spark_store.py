@@ -1,8 +1,9 @@
-"""What may become what, next to Spark: every pair of types, values at the ends of both, plain and in lists of structs.
+"""Type conversions beside Spark: every pair of types, with the extreme values of both, as columns and in lists of
+structs.
 
-Spark stores by its own rules (`spark.sql.storeAssignmentPolicy=ANSI`): a real INSERT INTO a table of the type.
-What Spark refuses, curate must refuse; what both store must be the same value. That curate refuses more is what
-docs/tables.md says of it.
+Spark stores by its own rules (`spark.sql.storeAssignmentPolicy=ANSI`), with a real INSERT INTO a table of the type.
+curate must refuse whatever Spark refuses, and a value that both store must be the same. curate refuses more than Spark,
+as docs/tables.md states.
 """
 
 from collections.abc import Iterator
@@ -48,16 +49,16 @@ NESTS = {
     "{}": "v",
     "list<struct<p:{}>>": "[named_struct('p', v)]",
 }
-# in Spark's words
+# in Spark's syntax
 SPARK_NESTS = {"{}": "v", "list<struct<p:{}>>": "array(named_struct('p', v))"}
-# of which CAST makes another text than Spark's: docs/sql.md
+# types whose CAST to text differs from Spark's: docs/sql.md
 OTHER_TEXTS = ("float32", "float64", "timestamp(ms)", "timestamp(us)", "binary")
 REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A type of a query, and the described one that it is to become."""
+    """A type in a query, and the described type to store it as."""
 
     found: str
     described: str
@@ -95,7 +96,7 @@ def raw_table(found: str) -> RawTable:
 
 
 def here(spark: SparkSession, curate: Path, folder: Path, asked: list[Pair]) -> dict[Pair, dict[int, str] | str]:
-    """Of each pair the values that are stored, by row; or that it is refused, with the reason."""
+    """Returns, by pair, the values that curate stores, by row, or the reason why it refuses the pair."""
     for found in VALUES:
         raw_table(found).write(folder / "raw-hist")
 
@@ -144,7 +145,7 @@ def read(spark: SparkSession, found: dict[int, Path] | str) -> dict[int, str] | 
 
 
 def there(spark: SparkSession, folder: Path, asked: list[Pair]) -> dict[Pair, dict[int, str] | str]:
-    """The same by INSERT INTO: of each pair the values that can be stored, or that it is refused."""
+    """Returns the same for INSERT INTO in Spark: the stored values by pair, or that the pair is refused."""
     stored = {}
     for number, pair in enumerate(asked):
         table = raw_table(pair.found)
@@ -152,7 +153,7 @@ def there(spark: SparkSession, folder: Path, asked: list[Pair]) -> dict[Pair, di
         target = spark_type(pair.column).simpleString()
         spark.sql(f"CREATE TABLE s{number} (id INT, v {target}) USING parquet LOCATION '{folder}/spark/{number}'")
         value = SPARK_NESTS[pair.nest]
-        # what a store must not cut stops it: those rows are left out, to see the others stored
+        # a value that a store must not truncate stops it, so such rows are left out to see the others stored
         fits = f"try_cast(v AS {spark_type(pair.described).simpleString()}) IS NOT NULL"
         try:
             where = f" WHERE {fits}" if pair.found != pair.described else ""
@@ -169,11 +170,11 @@ def there(spark: SparkSession, folder: Path, asked: list[Pair]) -> dict[Pair, di
 
 
 def differences(ours: dict, theirs: dict) -> Iterator[tuple[str, str, str, str]]:
-    """What is not as it should be: what, here, in Spark, and where."""
+    """Yields what differs, the results here and in Spark, and the place."""
     for pair, found in ours.items():
         other = theirs[pair]
         if isinstance(found, str):
-            # refusing more is what the page says
+            # docs/tables.md states that curate refuses more
             continue
         if other == REFUSED:
             if found:
@@ -190,7 +191,7 @@ def differences(ours: dict, theirs: dict) -> Iterator[tuple[str, str, str, str]]
 
 
 def compare(spark: SparkSession, curate: Path, folder: Path) -> tuple[str, list[tuple[str, str, str, str]]]:
-    """A line about what was compared, and what differs."""
+    """Compares all pairs. Returns a line that summarises them, and the differences."""
     asked = list(pairs())
     ours = here(spark, curate, folder, asked)
     theirs = there(spark, folder, asked)

@@ -1,7 +1,7 @@
-"""The tables whose every row, type and folder is compared: metadata, SQL and raw files, all generated.
+"""The tables whose rows, types and folders are all compared: metadata, SQL and raw files, all generated.
 
-`everything` has a column of every type that etl_manager's metadata knows, `everything_mojap` of every one that
-mojap-metadata's knows; `parted` is split by a column of every type that can be one.
+`everything` has a column of every type in etl_manager's metadata, `everything_mojap` of every type in mojap-metadata's.
+`parted` is partitioned by a column of every type that allows it.
 """
 
 import json
@@ -102,7 +102,7 @@ PARTITION_VALUES = {
 
 @dataclass
 class Tables:
-    """What both engines build, and from what."""
+    """The tables that both engines build, and their sources."""
 
     meta_data: Path
     raw_hist: Path
@@ -148,7 +148,7 @@ def mojap(name: str, columns: dict[str, str], file_format: str = "jsonl") -> dic
 
 
 def generated(folder: Path, seed: int) -> Tables:
-    """Tables of made-up metadata."""
+    """Generates tables with invented metadata."""
     rng = random.Random(seed)
     tables = Tables(folder / "meta_data", folder / "raw-hist")
     write_json(tables.meta_data / "curated" / "database.json", DATABASE)
@@ -191,7 +191,7 @@ def generated(folder: Path, seed: int) -> Tables:
         columns = PARTED | dict([LANDED])
         metadata = etl_manager(name, columns, data_format="parquet", partitions=split)
         tables.curated(metadata, "SELECT * FROM parted")
-    # a table of a table, with all variables
+    # a table built from another table, with all variables
     totals = {"p_date": "date", "n": "long", "run": "long", "dea_version": "character", "dea_snapshot_date": "date"}
     tables.curated(
         etl_manager("totals", totals, data_format="parquet", partitions=["dea_snapshot_date"], mode="partition"),
@@ -202,7 +202,7 @@ def generated(folder: Path, seed: int) -> Tables:
 
 
 def postcodes(folder: Path, meta_data: Path, files: int = 3, rows_each: int = 200) -> Tables:
-    """The project's own tables, with answers of the stand-in of the API as extract makes rows of them."""
+    """Returns the project's own tables, with the postcodes stand-in's answers as rows, as extract writes them."""
     tables = Tables(meta_data, folder / "raw-hist", ["random_postcodes", "calculated"])
     metadata = json.loads((meta_data / "raw" / "random_postcodes.json").read_text(encoding="utf-8"))
     table = RawTable("random_postcodes", metadata)

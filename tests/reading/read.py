@@ -1,5 +1,5 @@
-"""Reads tables by the libraries that analysts use, by their location alone and as docs/reading.md says, and prints what
-each gave: {"<table>": {"<way>": [rows, sum of n] or "<error>"}}.
+"""Reads tables with analysts' libraries, by their location alone and with the snippets of docs/reading.md. Prints the
+result of each: {"<table>": {"<way>": [rows, sum of n] or "<error>"}}.
 
     read.py <tables, with commas between> <docs/reading.md> <database> <workgroup>
 """
@@ -23,12 +23,12 @@ import pyarrow.parquet as pq
 from fsspec.implementations.arrow import ArrowFSWrapper
 
 SNIPPET = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-# What the page's snippets are about.
+# The names in the page's snippets.
 DATABASE, TABLE, WORKGROUP = "example_postcodes_db", "calculated", "landfall"
 
 
 def filesystem(**options: object) -> pyarrow.fs.S3FileSystem:
-    """Arrow alone does not look at the variable that leads all others to the local cloud."""
+    """Creates a filesystem for the local cloud. Only Arrow ignores the environment variable with its endpoint."""
     scheme, _, endpoint = os.environ["AWS_ENDPOINT_URL"].partition("://")
     return S3FileSystem(endpoint_override=endpoint, scheme=scheme, **options)
 
@@ -38,7 +38,7 @@ s3 = filesystem(region="eu-west-2")
 
 
 class OverArrow(ArrowFSWrapper):
-    """S3 for DuckDB, whose own extension for it has to be downloaded."""
+    """S3 for DuckDB, whose own S3 extension would have to be downloaded."""
 
     protocol = "s3"
 
@@ -52,7 +52,7 @@ def in_duckdb(sql: str, **tables: object) -> pa.Table:
 
 
 def by_location(database: str, table: str) -> dict[str, Callable[[], object]]:
-    """Every way that knows no more than where the table is."""
+    """Returns every way of reading that uses the table's location alone."""
     location = wr.catalog.get_table_location(database, table)
     path = location.removeprefix("s3://").rstrip("/")
     return {
@@ -79,7 +79,7 @@ def by_location(database: str, table: str) -> dict[str, Callable[[], object]]:
 
 
 def snippets(page: str, database: str, table: str, workgroup: str) -> dict[str, Callable[[], object]]:
-    """The page's own; each leaves its rows behind as `rows`."""
+    """Returns the page's snippets. Each leaves its result in `rows`."""
 
     def run(code: str) -> object:
         names: dict[str, object] = {}
