@@ -1,4 +1,4 @@
-"""A machine that finds wrong answers: random SQL over random tables, by curate and by DuckDB, must be the same.
+"""A search for wrong answers: random SQL over random tables must give the same answer in curate and in DuckDB.
 
-`make compare-sql`; what it does and how to read what it finds is in docs/compare.md.
+Run by `make compare-sql`. docs/compare.md describes how it works and how to read its findings.
 """

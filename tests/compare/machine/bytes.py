@@ -1,7 +1,7 @@
-"""Bytes: every query gives the same files however often it is built and with however many threads.
+"""Bytes: every query gives the same files, however often it is built and with any number of threads.
 
-Beside the queries whose answers are compared with DuckDB's go those whose answer is any one of several: rows without an
-order, and what is taken of them. `python -m machine.bytes`.
+In addition to the queries compared with DuckDB, there are queries with several valid answers: unordered rows, and what
+is computed from them. `python -m machine.bytes`.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from .queries import Queries
 from .tree import Node, Query, item, many
 
 THREADS = ("1", "2", "8", "2")
-# of a folder each
+# one folder per build
 CURATED = "curated-{}"
 COLLECT = (
     (TEXT, "string_agg({0}, ',')", TEXT),
@@ -35,7 +35,7 @@ LOOSE = "wild"
 
 
 def loose(rng: random.Random, queries: Queries) -> Query:
-    """A query whose rows, or whose values, depend on the order in which rows come."""
+    """Returns a query whose rows or values depend on the order of its input rows."""
     kinds = [INT, TEXT, DOUBLE]
     inner = queries.combined(kinds, 1) if rng.random() < 0.7 else queries.select(1, kinds)
     name = queries.alias()
@@ -58,7 +58,7 @@ def loose(rng: random.Random, queries: Queries) -> Query:
 
 
 def with_reader(made: Case) -> Case:
-    """One more table, which reads the last and must hold the same rows in the same order."""
+    """Adds a table that reads the last one and must hold the same rows in the same order."""
     name, query = made.queries[-1]
     columns = many([item(Node(column.name, kind=column.kind), column.name) for column in query.columns], least=1)
     return Case(made.tables, [*made.queries, ("reader", Query(f"SELECT {{0}} FROM {name}", [columns], items=0))])
@@ -74,7 +74,7 @@ def cases(seed: int, number: int) -> Case:
 
 
 def differs(binary: Path, made: Case, folder: Path) -> tuple[str, str]:
-    """`same`, `refused` or `DIFFERENT`, and what differs."""
+    """Returns `same`, `refused` or `DIFFERENT`, and the difference."""
     shutil.rmtree(folder, ignore_errors=True)
     write(made, folder)
     names = [name for name, _ in made.queries]
@@ -82,7 +82,7 @@ def differs(binary: Path, made: Case, folder: Path) -> tuple[str, str]:
     for n, threads in enumerate(THREADS):
         answer = curate(binary, folder, names, "--threads", threads, curated=CURATED.format(n))
         if answer.failure:
-            # a refusal is one however many threads there are
+            # a refusal must not depend on the number of threads
             return ("refused", answer.message) if not built else ("DIFFERENT", f"{threads} threads: {answer.message}")
         built.append(answer)
         if answer.sha256 != built[0].sha256:
@@ -96,7 +96,7 @@ def differs(binary: Path, made: Case, folder: Path) -> tuple[str, str]:
 
 
 def prove(binary: Path, seed: int, count: int, folder: Path) -> tuple[Counter, list[str]]:
-    """Builds many cases; gives how many are what, and what is wrong."""
+    """Builds many cases. Returns the counts by kind, and the problems."""
 
     def one(number: int) -> tuple[int, str, str]:
         place = folder / f"bytes-{seed}-{number}"

@@ -1,8 +1,8 @@
-"""Canaries: values of sensitive columns that nothing may ever show.
+"""Canaries: values of sensitive columns that must never be shown.
 
-Tables with sensitive columns, full of values that are unmistakable, are read by queries that fail on them, and land as
-broken files. Every byte that curate and validate say is searched for the values, in any spelling and in parts.
-`python -m machine.canaries`.
+Tables have sensitive columns full of unmistakable values. Queries that fail on these values read the tables, and broken
+files with these values land. Every byte that curate and validate print is searched for the values, in any spelling and
+in parts. `python -m machine.canaries`.
 """
 
 import argparse
@@ -32,9 +32,9 @@ COLUMNS = {
     "tags": ("array<character>", [TEXT]),
     "place": ("struct<a:long,b:character>", {"a": LONG, "b": TEXT}),
 }
-# how metadata says that a value is not to be shown
+# the ways in which metadata marks a column as sensitive; None marks the whole table
 MARKS = ({"sensitivity": "personal_data"}, {"redacted": True}, {"sensitive": True}, None)
-# ids of runs and the names of folders have digits of their own
+# run ids and the names of folders contain digits of their own
 NOISE = re.compile(r"\d{8}T\d+Z-[0-9a-f]+|/[\w./=-]*/|\d{4}-\d\d-\d\dT[\d:.]+Z|\b[0-9a-f]{64}\b|etag\W+\S+")
 
 FAILING = [
@@ -66,7 +66,7 @@ FAILING = [
     *("CAST(tags[1] AS INT)", "CAST(place['b'] AS DATE)", "place['a'] + place['a']", "[{s}]", "named_struct('a', {s})"),
     *("CASE WHEN id = 1 THEN {s} END", "nullif({s}, {s})", "split_part({s}, '-', 0)", "to_char({d}, {s})"),
 ]
-# what is made of a value on the way
+# the expressions that compute something from a value
 MADE = {
     "s": [
         "s",
@@ -118,7 +118,7 @@ TYPES = (
 
 
 def pieces() -> set[str]:
-    """The values in every spelling, as pieces that nothing else has."""
+    """Returns the values in every spelling, cut into pieces that occur in nothing else."""
     texts = [TEXT, TEXT[::-1], base64.b64encode(TEXT.encode()).decode().rstrip("="), TEXT.encode().hex()]
     found = {text[n : n + 4].lower() for text in texts[:2] for n in range(len(text) - 3)}
     found |= {text[n : n + 8].lower() for text in texts[2:] for n in range(len(text) - 7)}
@@ -132,7 +132,7 @@ def pieces() -> set[str]:
         f"{DOUBLE:e}",
     ):
         found |= {number[n : n + 5] for n in range(len(number) - 4)}
-    # the day, the second and the millisecond, as people and as machines write them
+    # the day, the second and the millisecond, as people and programs write them
     found |= {
         "1973-09",
         "1973/09",
@@ -152,13 +152,13 @@ PIECES = pieces()
 
 
 def shown(said: str) -> list[str]:
-    """Pieces of the values that are in a text."""
+    """Lists the pieces of the values that occur in a text."""
     searched = NOISE.sub(" ", said).lower()
     return sorted(piece for piece in PIECES if piece in searched)
 
 
 def raw(name: str, mark: dict | None) -> dict:
-    """Metadata whose columns are marked, or, where no mark is given, the table as a whole."""
+    """Returns metadata whose columns have the mark, or, without a mark, whose table is marked."""
     columns = [{"name": "id", "type": "int", "description": ""}, {"name": "k", "type": "character", "description": ""}]
     for column, (kind, _) in COLUMNS.items():
         columns.append({"name": column, "type": kind, "description": "", **(mark or {})})
@@ -168,7 +168,7 @@ def raw(name: str, mark: dict | None) -> dict:
 
 
 def world(rng: random.Random, folder: Path) -> None:
-    """A folder with a query that fails, mostly, on a value that may not be shown."""
+    """Writes a folder with a query that usually fails on a sensitive value."""
     shutil.rmtree(folder, ignore_errors=True)
     write_json(folder / "meta_data/raw/t.json", raw("t", rng.choice(MARKS)))
     others = [{"name": "oid", "type": "int", "description": ""}, {"name": "ok", "type": "character", "description": ""}]
@@ -213,7 +213,7 @@ def sql(rng: random.Random, through_copy: bool) -> str:
 
 
 def query(binary: Path, seed: int, number: int, folder: Path) -> tuple[str, str]:
-    """How the build ends, and everything that is said of it."""
+    """Returns the result of the build and everything that it printed."""
     world(random.Random(f"{seed}/{number}"), folder)
     ended = run(command(binary, folder))
     said = ended.stdout + ended.stderr
@@ -234,14 +234,14 @@ RULES = {
 
 
 def broken(rng: random.Random, folder: Path) -> Path:
-    """A file that breaks rules about columns that may not be shown, with their metadata."""
+    """Writes a file that breaks rules about sensitive columns, with its metadata."""
     shutil.rmtree(folder, ignore_errors=True)
     metadata = raw("t", rng.choice(MARKS))
     for column in metadata["columns"]:
         if column["name"] in RULES and rng.random() < 0.6:
             column.update(rng.choice(RULES[column["name"]]))
         if rng.random() < 0.3 and column["name"] in COLUMNS:
-            # of another type than the file has
+            # of a different type than in the file
             kept = {key: column[key] for key in column if key not in ("enum", "pattern", "minimum", "maximum")}
             kept = {key: kept[key] for key in kept if key not in ("minLength", "maxLength", "unique")}
             column.clear()
@@ -276,7 +276,7 @@ def check(binary: Path, seed: int, number: int, folder: Path) -> tuple[str, str]
 
 
 def search(binary: Path, seed: int, count: int, folder: Path) -> tuple[Counter, list[str]]:
-    """Lets both say what they say; gives how it ended, and where a value was shown."""
+    """Runs both programs. Returns the counts by result, and the places at which a value was shown."""
 
     def one(number: int) -> Iterator[tuple[str, str]]:
         for what, ask in (("query", query), ("file", check)):

@@ -14,14 +14,14 @@ from .tree import Query
 
 DATABASE = {"name": "compare", "bucket": "compare", "base_folder": "base/", "description": "Generated"}
 OPTIONS = ["--dea-version", "v1"]
-OF_A_RUN = ["--snapshot-date", "2026-11-23"]  # which a run that is verified has already
-# so much longer than any query takes that it is stuck
+OF_A_RUN = ["--snapshot-date", "2026-11-23"]  # a run to verify has it already
+# so much longer than any query takes that a process is stuck
 HANG_SECONDS = 120
 
 
 @dataclass
 class Case:
-    """Raw tables, and queries that each make a curated table; a later one may read the tables of earlier ones."""
+    """Raw tables, and queries that each make a curated table. A later query may read the tables of earlier ones."""
 
     tables: list[RawTable]
     queries: list[tuple[str, Query]]
@@ -36,7 +36,7 @@ class Case:
 
 @dataclass
 class Answer:
-    """What an engine makes of a case: rows of each table, or the message of a failure and its sort."""
+    """An engine's answer to a case: the rows of each table, or a failure's message and kind."""
 
     rows: dict[str, list[tuple]] = field(default_factory=dict)
     failure: str = ""
@@ -50,7 +50,7 @@ def described(name: str, columns: list[tuple[str, Kind]]) -> dict:
 
 
 def write(case: Case, folder: Path) -> None:
-    """Metadata, SQL and raw files."""
+    """Writes metadata, SQL and raw files."""
     for table in case.tables:
         write_json(folder / "meta_data" / "raw" / f"{table.name}.json", table.metadata)
         table.write(folder / "raw-hist")
@@ -77,7 +77,7 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess:
 
 
 def curate(binary: Path, folder: Path, names: list[str], *options: str, curated: str = "curated") -> Answer:
-    """Builds what `write` wrote."""
+    """Builds the case that `write` has written."""
     try:
         ended = run(command(binary, folder, *options, curated=curated))
     except subprocess.TimeoutExpired:
@@ -100,7 +100,7 @@ def curate(binary: Path, folder: Path, names: list[str], *options: str, curated:
     return made
 
 
-# The engine does not know the form, or not for these types: nothing is said about values.
+# The engine does not know the form, or not for these types. This is not a result.
 UNKNOWN = (
     duckdb.BinderException,
     duckdb.CatalogException,
@@ -110,12 +110,12 @@ UNKNOWN = (
 )
 
 
-# What a rule has where curate stops at a value and DuckDB would not.
+# Used in a rule's SQL for DuckDB if curate fails on a value and DuckDB would not.
 STOP = "error('stopped')"
 
 
 class DuckDb:
-    """DuckDB with the rows of some raw tables, in memory."""
+    """An in-memory DuckDB with the rows of some raw tables."""
 
     def __init__(self, tables: list[RawTable]):
         self.connection = duckdb.connect(config={"threads": 1})
@@ -128,7 +128,7 @@ class DuckDb:
             self.connection.unregister("loaded")
 
     def run(self, queries: list[tuple[str, Query]], stop: str = STOP) -> Answer:
-        """The rows of the queries; `stop` is what `stop()` in them does or gives."""
+        """Returns the rows of the queries. `stop` is the SQL that `stop()` in them evaluates."""
         self.connection.execute(f"CREATE OR REPLACE MACRO stop() AS {stop}")
         made = Answer()
         try:
@@ -141,7 +141,7 @@ class DuckDb:
         except UNKNOWN as error:
             return Answer(failure="unknown", message=str(error))
         except (duckdb.Error, ValueError, OverflowError) as error:
-            if "BindBuiltinScalarFunction" in str(error):  # a fault of its planner
+            if "BindBuiltinScalarFunction" in str(error):  # a bug in its planner
                 return Answer(failure="unknown", message=str(error))
             return Answer(failure="error", message=str(error))
         finally:

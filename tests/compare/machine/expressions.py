@@ -1,4 +1,4 @@
-"""Expressions: SQL of a kind over the columns that are in scope, made of the rules at random."""
+"""Expressions: random SQL of a kind, built by the rules over the columns in scope."""
 
 import random
 import re
@@ -35,7 +35,7 @@ SIMPLE = {kind.name: kind for kind in (TEXT, INT, LONG, FLOAT, DOUBLE, DATE, DAT
 
 @dataclass(frozen=True)
 class Known:
-    """A column that is in scope."""
+    """A column in scope."""
 
     ref: str
     kind: Kind
@@ -48,28 +48,28 @@ class Known:
 
 @dataclass
 class Scope:
-    """What an expression may name. The keys together tell the rows apart; without them no order is total."""
+    """The columns that an expression may use. The keys together identify a row; without them no order is total."""
 
     columns: list[Known]
     keys: list[str] | None = None
     outer: list[Known] = field(default_factory=list)
 
 
-# by the name of the kind that they make
+# by the name of the kind that they return
 BY_KIND: dict[str, list[Rule]] = defaultdict(list)
 for each in RULES:
     BY_KIND[each.kind.split(":")[0]].append(each)
 
 
 class Expressions:
-    """Makes expressions over a scope."""
+    """Builds expressions over a scope."""
 
     def __init__(self, rng: random.Random, scope: Scope):
         self.rng = rng
         self.scope = scope
 
     def make(self, kind: Kind, depth: int = 2, flavour: str = "") -> Node:
-        """An expression of this kind: a rule's, a column or a literal."""
+        """Returns an expression of this kind: a rule's, a column or a literal."""
         rules = [rule for rule in self.fitting(kind) if flavour != "tame" or rule.flavour == "tame"]
         if depth > 0 and rules and flavour in ("", "tame") and self.rng.random() < 0.75:
             return self.apply(self.rng.choice(rules), kind, depth)
@@ -172,7 +172,7 @@ def short(kind: Kind) -> str:
 
 
 def as_decimal(node: Node, kind: Kind) -> Node:
-    """What an operator makes of decimals has digits by the engine's own rules: it is brought to the kind's."""
+    """Casts to the kind, because each engine has its own rules for the digits of a decimal operator's result."""
     return Node(f"CAST({{0}} AS {kind.sql})", [node], kind=kind)
 
 

@@ -1,4 +1,4 @@
-"""What the machine has found, as files that say what is wrong and how to see it again."""
+"""Findings, as files that show what is wrong and how to reproduce it."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from .verdict import Verdict
 
 
 def save(case: Case, said: Verdict, binary: Path, folder: Path) -> str:
-    """Writes the case into a folder: metadata with the SQL, raw files, and `answers.md`; gives a text about it."""
+    """Writes the case into a folder: metadata with the SQL, raw files, and `answers.md`. Returns a text about it."""
     shutil.rmtree(folder, ignore_errors=True)
     write(case, folder)
     names = [name for name, _ in case.queries]

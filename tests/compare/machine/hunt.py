@@ -1,4 +1,4 @@
-"""Hunts: many cases of one seed, each judged, and those that fail made small and saved."""
+"""Hunts: many cases of one seed, each judged. Cases that fail are shrunk and saved."""
 
 import random
 import shutil
@@ -17,17 +17,17 @@ from .raw import raw_tables
 from .shrink import shrunk
 from .verdict import DIFFERENT, FAILURES, NOT_NEEDED, SAME, THEIRS_REFUSES, Verdict, verdict
 
-# cases in a row with the same raw tables
+# consecutive cases with the same raw tables
 SHARED = 10
-# In place of a value that only DuckDB computes: where the answer is the same with each of them, no row needs it, as
-# behind a join ON false, and curate is right not to look.
+# Replacements for a value that only DuckDB computes. If the answer is the same with each of them, no row needs the
+# value, as behind a join ON false, and curate need not compute it.
 STAND_INS = ["NULL", "0", "1", "-7"]
-# shown of each sort of refusal
+# cases shown for each kind of refusal
 SHOWN = 3
 
 
 def case(seed: int, number: int) -> Case:
-    """A case of a seed: the same one every time."""
+    """Returns a case of a seed, always the same one."""
     tables = raw_tables(random.Random(f"{seed}/{number // SHARED}"))
     rng = random.Random(f"{seed}/{number}/query")
     queries = Queries(rng, tables)
@@ -40,7 +40,7 @@ def case(seed: int, number: int) -> Case:
 
 
 class Hunt:
-    """Judges cases, and keeps count."""
+    """Judges cases and counts the verdicts."""
 
     def __init__(self, binary: Path, seed: int, folder: Path, shrink: bool = True, known: list[Known] | None = None):
         self.binary, self.seed, self.folder, self.shrink = binary, seed, folder, shrink
@@ -63,7 +63,7 @@ class Hunt:
         if found.kind == THEIRS_REFUSES and "stopped" in found.detail:
             others = [verdict(made, ours, duckdb.run(made.queries, stop=value)) for value in STAND_INS]
             found = Verdict(NOT_NEEDED) if all(other.kind == SAME for other in others) else found
-        # what would be joined with nothing is not computed
+        # the side of a join whose other side has no rows is not computed
         elif found.kind == THEIRS_REFUSES and not any(ours.rows.values()):
             found = found if all(table.rows for table in made.tables) else Verdict(NOT_NEEDED)
         shutil.rmtree(folder, ignore_errors=True)
@@ -93,7 +93,7 @@ class Hunt:
             print(f"\n{report}", flush=True)
 
     def run(self, first: int, cases: int, seconds: float | None = None) -> None:
-        """Two at a time: that is what most machines have."""
+        """Judges two cases at a time, as most machines have two cores."""
         deadline = time.monotonic() + seconds if seconds else None
         numbers = count(first) if deadline else islice(count(first), cases)
 

@@ -1,4 +1,4 @@
-"""Kinds: the types of the metadata, with their names in the metadata, in SQL and in Arrow, and values to try."""
+"""Kinds: the types of the metadata, with their names in metadata, SQL and Arrow, and with values to try."""
 
 import datetime as dt
 import random
@@ -20,7 +20,7 @@ class Kind:
 
     @property
     def described(self) -> str:
-        """As etl_manager's metadata has it."""
+        """The name in etl_manager's metadata."""
         match self.name:
             case "decimal":
                 return f"decimal({self.precision},{self.scale})"
@@ -32,7 +32,7 @@ class Kind:
 
     @property
     def sql(self) -> str:
-        """As both engines' SQL has it."""
+        """The name in both engines' SQL."""
         match self.name:
             case "decimal":
                 return f"DECIMAL({self.precision},{self.scale})"
@@ -59,7 +59,7 @@ class Kind:
 
     @property
     def is_scalar(self) -> bool:
-        """Can be compared, sorted, grouped by."""
+        """Whether values can be compared, sorted and grouped by."""
         return self.name not in ("array", "struct")
 
 
@@ -106,8 +106,8 @@ def struct(**fields: Kind) -> Kind:
 MONEY = decimal(10, 2)
 SCALARS = (TEXT, INT, LONG, DOUBLE, MONEY, DATE, DATETIME, BOOLEAN)
 
-# Columns of raw tables: kind and flavour. A tame number may be calculated with: sums of few neither overflow nor lose
-# digits. Wild ones have the extremes of their type among them.
+# Columns of raw tables: kind and flavour. Tame numbers are safe to calculate with: sums of few neither overflow nor
+# lose digits. Wild ones include the extremes of their type.
 COLUMNS = [
     (TEXT, "key"),
     (TEXT, "free"),
@@ -189,7 +189,7 @@ DOUBLES = [
 
 
 def pool(rng: random.Random, kind: Kind, flavour: str) -> list:
-    """Values of a kind, nulls aside."""
+    """Returns values of a kind, without nulls."""
     wild = flavour == "wild"
     match kind.name:
         case "character":

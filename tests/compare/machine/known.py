@@ -1,4 +1,4 @@
-"""What is known to be another answer in DuckDB, with its reason: disagreements-duckdb.md."""
+"""Known differences of DuckDB's answers, with their reasons: disagreements-duckdb.md."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ HEADER = "| SQL of the case | what is seen | why |"
 
 @dataclass
 class Known:
-    """A difference with a reason: a pattern for the case's SQL and one for the verdict."""
+    """A known difference: a pattern for the case's SQL and one for the verdict."""
 
     what: str
     seen_as: str

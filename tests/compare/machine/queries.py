@@ -1,4 +1,4 @@
-"""Queries: whole SELECTs of every shape that docs/sql.md knows, made at random over raw and curated tables."""
+"""Queries: random SELECTs of every shape in docs/sql.md, over raw and curated tables."""
 
 import random
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from .kinds import BINARY, BOOLEAN, DATE, DOUBLE, INT, LONG, MONEY, SCALARS, TEX
 from .raw import RawTable
 from .tree import Item, Node, Query, item, many, optional
 
-# kind, SQL, its arguments and how far DuckDB's answer may be from ours; T is any kind
+# kind, SQL, arguments, and the tolerance between DuckDB's answer and ours; T is any kind
 AGGREGATES = [
     (LONG, "count(*)", (), 0),
     (LONG, "count({0})", ("T",), 0),
@@ -59,16 +59,16 @@ WANTED = [*SCALARS, TEXT, INT, LONG, DOUBLE, MONEY]
 
 @dataclass(frozen=True)
 class Relation:
-    """Something to select from, under its name."""
+    """A table to select from."""
 
     name: str
     columns: tuple[Known, ...]
-    # the column that tells the rows apart, where one does
+    # the column that identifies a row, if there is one
     key: str | None = None
 
 
 class Queries:
-    """Makes queries over some tables."""
+    """Builds queries over some tables."""
 
     def __init__(self, rng: random.Random, tables: list[RawTable]):
         self.rng = rng
@@ -79,7 +79,7 @@ class Queries:
         self.aliases = 0
 
     def table(self, name: str, query: Query) -> None:
-        """A curated table that later queries may read."""
+        """Adds a curated table that later queries may read."""
         self.relations.append(Relation(name, tuple(Known(c.name, c.kind) for c in query.columns if not c.tolerance)))
 
     def alias(self) -> str:
@@ -129,7 +129,7 @@ class Queries:
         return Query("SELECT {0}{1} FROM {2}{3}{4}{5}{6}", parts, items=1, order=6)
 
     def order(self, items: list[Item]) -> Node:
-        """A total order, and how many rows of it."""
+        """Returns a total order, and a limit."""
         keys = [f"{each.name}{self.direction()}" for each in self.rng.sample(items, len(items))]
         limit = self.rng.choice(["", f" LIMIT {self.rng.randint(0, 9)}", f" LIMIT 3 OFFSET {self.rng.randint(0, 4)}"])
         return Node(f" ORDER BY {', '.join(keys)}{limit}", fixed=True)
@@ -170,7 +170,7 @@ class Queries:
             inner = self.query(depth - 1)
             name = self.alias()
             columns = [Known(f"{name}.{c.name}", c.kind) for c in inner.columns if not c.tolerance]
-            # rows that agree in the columns that are left may differ in others
+            # without the left-out columns, rows may look the same
             keys = keys_of(columns) if len(columns) == len(inner.columns) else None
             return Node(f"({{0}}) AS {name}", [inner]), Scope(columns, keys)
         if shape < 0.3:
@@ -186,7 +186,7 @@ class Queries:
         return Node(f"{relation.name} AS {name}"), Scope(columns, keys)
 
     def unnested(self) -> tuple[Node, Scope]:
-        """Rows of an array's items."""
+        """Selects an array's items as rows."""
         arrays = [
             (relation, known)
             for relation in self.relations
@@ -224,7 +224,7 @@ class Queries:
         return Node(f"{{0}} {how} {{1}} ON {{2}}", [left, right, on]), both
 
     def on(self, left: Scope, right: Scope, both: Scope) -> Node:
-        """Columns of one kind, the keys if there are any, and now and then a condition more."""
+        """Returns a join condition: columns of one kind, keys if there are any, and sometimes another condition."""
         pairs = [(one, other) for one in left.columns for other in right.columns if one.kind == other.kind]
         pairs = [pair for pair in pairs if pair[0].kind.is_scalar]
         alike = [pair for pair in pairs if pair[0].flavour == pair[1].flavour and pair[0].flavour in ("id", "key")]
@@ -238,7 +238,7 @@ class Queries:
         return many([Node("({0})", [term]) for term in terms], 1, " AND ")
 
     def joined_by_name(self) -> tuple[Node, Scope]:
-        """USING and NATURAL: columns of one name become one."""
+        """Joins with USING or NATURAL, which merge columns of the same name."""
         relations = [relation for relation in self.relations if relation.key]
         one, other = self.rng.choice(relations), self.rng.choice(relations)
         names = [self.alias(), self.alias()]
@@ -265,7 +265,7 @@ class Queries:
         return Expressions(self.rng, scope).make(BOOLEAN, self.rng.randint(1, 3))
 
     def about_query(self, scope: Scope, depth: int) -> Node:
-        """IN, NOT IN and EXISTS, of queries that know the row outside or not."""
+        """Returns IN, NOT IN or EXISTS with a query that may refer to the outer row."""
         inner, columns = self.relation(0)
         word = self.rng.choice(["", "NOT "])
         pairs = [(a, b) for a in scope.columns for b in columns.columns if a.kind == b.kind and a.kind.is_scalar]
@@ -284,7 +284,7 @@ class Queries:
         return Node(text, [inner, more], kind=BOOLEAN)
 
     def scalar_query(self, scope: Scope, kind: Kind, depth: int) -> Node:
-        """One value of another query."""
+        """Returns a subquery with a single value."""
         inner, columns = self.relation(0)
         value = Expressions(self.rng, columns).make(kind, 1)
         pairs = [(a, b) for a in scope.columns for b in columns.columns if a.kind == b.kind and a.kind.is_scalar]
@@ -299,7 +299,7 @@ class Queries:
     def grouped(self, make: Expressions, kinds: list[Kind] | None) -> tuple[list[Item], Node, Node]:
         scalars = [known for known in make.scope.columns if known.kind.is_scalar and known.kind != BINARY]
         if kinds:
-            # as many columns as are wanted, all of them groups
+            # as many columns as requested, all of them grouped by
             items = [item(make.make(kind, 1), f"c{n}") for n, kind in enumerate(kinds)]
             return items, Node(" GROUP BY " + ", ".join(str(n + 1) for n in range(len(items)))), optional(None)
         keys = [item(self.rng.choice(scalars).node, f"c{n}") for n in range(self.rng.randint(0, 2)) if scalars]
@@ -337,7 +337,7 @@ class Queries:
         return item(Node(text, parts, kind=made), name, tolerance)
 
     def collected(self, make: Expressions, name: str) -> Item:
-        """Values of a group in an order that is told."""
+        """Aggregates the values of a group in an explicit order."""
         if self.rng.random() < 0.5:
             part = make.make(TEXT, 0)
             return item(Node("string_agg({0}, ',' ORDER BY {0} NULLS LAST)", [part], kind=TEXT), name)

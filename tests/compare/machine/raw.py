@@ -1,4 +1,4 @@
-"""Raw tables of a case: columns, rows, and the files that hold the rows."""
+"""Raw tables of a case: columns, rows, and the files with the rows."""
 
 import base64
 import datetime as dt
@@ -34,7 +34,7 @@ class Column:
 
 @dataclass(frozen=True)
 class RawTable:
-    """A raw table; a row is a list of values, one for each column. Each file is a format and a number of rows."""
+    """A raw table. A row is a list with one value per column, and a file is a format and a number of rows."""
 
     name: str
     columns: list[Column]
@@ -49,7 +49,7 @@ class RawTable:
         return {**shape, "checks": checks, "columns": described}
 
     def with_rows(self, rows: list[list]) -> "RawTable":
-        """Other rows, in one file of the first file's format."""
+        """Replaces the rows, in one file of the first file's format."""
         return replace(self, rows=rows, files=[(self.files[0][0], len(rows))])
 
     def without_column(self, index: int) -> "RawTable":
@@ -62,7 +62,7 @@ class RawTable:
         return pa.Table.from_arrays(arrays, names=[column.name for column in self.columns])
 
     def seconds(self) -> list[int]:
-        """The time of landing of each row."""
+        """Returns the landing time of each row."""
         return [SECONDS + n for n, (_, count) in enumerate(self.files) for _ in range(count)]
 
     def write(self, raw_hist: Path) -> None:
@@ -88,7 +88,7 @@ class RawTable:
         return "".join(f"{{{line}}}\n" for line in lines)
 
     def csv(self, rows: list[list]) -> str:
-        """A null is nothing between commas; texts are in quotes, so that the empty one is not nothing."""
+        """Writes CSV: null is an empty field, and texts are quoted, so that an empty text is not null."""
         lines = [",".join(column.name for column in self.columns)]
         lines += [",".join("" if value is None else cell(value) for value in row) for row in rows]
         return "".join(line + "\n" for line in lines)
@@ -103,7 +103,7 @@ def cell(value: object) -> str:
 
 
 def spelt(value: object) -> str:
-    """A value as JSON text."""
+    """Returns a value as JSON text."""
     match value:
         case None:
             return "null"
@@ -127,7 +127,7 @@ def spelt(value: object) -> str:
 
 
 def raw_tables(rng: random.Random) -> list[RawTable]:
-    """Some tables with an `id` and a key each, by which they can be joined, and columns of any kind."""
+    """Returns some tables with an `id` and a key each, for joins, and columns of any kind."""
     return [raw_table(rng, f"t{n}") for n in range(1, rng.randint(2, 3) + 1)]
 
 
@@ -143,12 +143,12 @@ def raw_table(rng: random.Random, name: str) -> RawTable:
 
 
 def some(rng: random.Random, values: list) -> list:
-    """All of them, or few, so that there are many duplicates."""
+    """Returns all values, or only a few, so that there are many duplicates."""
     return values if rng.random() < 0.6 else rng.sample(values, min(len(values), rng.randint(1, 3)))
 
 
 def split(rng: random.Random, count: int) -> list[tuple[str, int]]:
-    """Files of any format, an empty one among them now and then."""
+    """Returns files of any format, sometimes with an empty one among them."""
     files = []
     for _ in range(rng.randint(0, 3)):
         part = rng.randint(0, count)

@@ -1,7 +1,7 @@
-"""Rules: the expressions that the machine makes, how DuckDB writes each, and why where that is another way.
+"""Rules: the expressions that are generated, how DuckDB writes each, and the reason for a difference.
 
-An argument is a kind's name; `~` asks for a tame one, `:key` for a flavour. `T` is any kind, the same one at each
-place, and `N` any number. `«a|b»` is one of them, the same one in both texts. Braces hold the arguments.
+An argument is a kind's name. `~` requires a tame value, `:key` a flavour. `T` is any kind, the same one at each place,
+and `N` any number. `«a|b»` is one of the alternatives, the same one in both texts. Braces hold the arguments.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """A way to make an expression of a kind."""
+    """A way to build an expression of a kind."""
 
     kind: str
     ours: str
@@ -75,7 +75,7 @@ TEXTS = [
     rule("int", "position('b' IN {0})", "character", theirs="CAST(instr({0}, 'b') AS INT)", why=INT32, flavour="tame"),
     rule("int", "instr({0}, '«a|»')", "character", theirs="CAST(instr({0}, '«a|»') AS INT)", why=INT32, flavour="tame"),
     rule("int", "ascii({0})", "character", flavour="tame"),
-    # of ASCII: DuckDB's counts bytes
+    # ASCII only: DuckDB counts bytes
     rule(
         "int",
         "levenshtein(substr(md5({0}), 1, 5), 'abc')",

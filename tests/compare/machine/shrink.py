@@ -1,4 +1,4 @@
-"""Shrinking: a case that fails, made as small as it can be while it fails in the same way."""
+"""Shrinking: makes a failing case as small as possible while it fails in the same way."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def first_failing(case: Case, fails: Fails, tried: set[str], deadline: float) ->
 
 
 def candidates(case: Case) -> Iterator[Case]:
-    """Smaller cases, those first that leave out most."""
+    """Yields smaller cases, those that leave out most first."""
     for n in range(len(case.queries)):
         if len(case.queries) > 1:
             yield replace(case, queries=case.queries[:n] + case.queries[n + 1 :])
@@ -60,7 +60,7 @@ def smaller_tables(case: Case) -> Iterator[Case]:
     for n, table in enumerate(case.tables):
         if len(case.tables) > 1 and table.name not in texts:
             yield replace(case, tables=case.tables[:n] + case.tables[n + 1 :])
-        # names end in the table's: what is not in the text is not read
+        # names end in the table's, so a name that is not in the text is not read
         unread = [c.name for c in table.columns[2:] if c.name not in texts]
         fewer = table
         for name in unread:
@@ -91,7 +91,7 @@ def smaller_queries(query: Query) -> Iterator[Query]:
 
 
 def without_column(query: Query, n: int) -> Query:
-    """Without a column in every query that its rows come of."""
+    """Returns the query without a column, which is also removed from every query that its rows come from."""
     changed = replace(query, parts=list(query.parts))
     if query.items is not None:
         items = query.parts[query.items]

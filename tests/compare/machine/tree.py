@@ -1,4 +1,4 @@
-"""Nodes: SQL as a tree, each part written for curate and for DuckDB, so that it can be made smaller piece by piece."""
+"""Nodes: SQL as a tree. Each part has its text for curate and for DuckDB, so that it can be shrunk piece by piece."""
 
 import copy
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from .kinds import Kind
 
 @dataclass
 class Node:
-    """SQL with places for its parts: `{0}`, `{1}`. `theirs` is DuckDB's way to write it where that is another."""
+    """SQL with places for its parts: `{0}`, `{1}`. `theirs` is DuckDB's version if it differs."""
 
     ours: str
     parts: list["Node"] = field(default_factory=list)
@@ -17,7 +17,7 @@ class Node:
     # of an expression
     kind: Kind | None = None
     flavour: str = ""
-    # a key of an order is what makes it total: it stays as it is
+    # whether shrinking must keep the node, such as a key that makes an order total
     fixed: bool = False
 
     def text(self, duckdb: bool = False) -> str:
@@ -25,7 +25,7 @@ class Node:
         return template.format(*[part.text(duckdb) for part in self.parts])
 
     def nodes(self) -> Iterator["Node"]:
-        """Itself and all inside of it."""
+        """Yields this node and all nodes inside it."""
         yield self
         for part in self.parts:
             yield from part.nodes()
@@ -37,7 +37,7 @@ class Node:
 
 @dataclass
 class Many(Node):
-    """Parts in a row, of which any may be left out until so many remain."""
+    """A list of parts. Any of them may be left out while at least `least` remain."""
 
     least: int = 0
     separator: str = ", "
@@ -53,13 +53,13 @@ def many(parts: list[Node], least: int = 0, separator: str = ", ", prefix: str =
 
 
 def optional(node: Node | None, prefix: str = "") -> Many:
-    """A clause that may be left out."""
+    """Returns a clause that may be left out."""
     return many([node] if node else [], prefix=prefix)
 
 
 @dataclass
 class Item(Node):
-    """A column of a query. `tolerance` is how far two answers may be from each other, relative to their size."""
+    """A column of a query. `tolerance` is the allowed relative difference between two answers."""
 
     name: str = ""
     tolerance: float = 0.0
@@ -71,10 +71,10 @@ def item(expression: Node, name: str, tolerance: float = 0.0) -> Item:
 
 @dataclass
 class Query(Node):
-    """A whole query. Its columns are those of its items, or of the first query inside of it."""
+    """A whole query. Its columns are those of its items, or of the first query inside it."""
 
     items: int | None = None
-    # its rows come in this order
+    # the index of the part with the order of its rows
     order: int | None = None
 
     @property
@@ -95,14 +95,14 @@ def at(root: Node, path: tuple[int, ...]) -> Node:
 
 
 def paths(root: Node, path: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
-    """The way to each node, from the outside in."""
+    """Yields the path to each node, from the outside in."""
     yield path
     for index, part in enumerate(root.parts):
         yield from paths(part, (*path, index))
 
 
 def replaced(root: Node, path: tuple[int, ...], node: Node) -> Node:
-    """A copy with another node at a place."""
+    """Returns a copy with another node at a place."""
     if not path:
         return copy.deepcopy(node)
     changed = copy.copy(root)

@@ -23,7 +23,7 @@ FAILURES = (DIFFERENT, BROKEN, THEIRS_REFUSES)
 
 @dataclass
 class Verdict:
-    """How the answers compare; `about` is the kind of refusal, or the table and column that differ."""
+    """The result of the comparison. `about` is the kind of refusal, or the table and column that differ."""
 
     kind: str
     about: str = ""
@@ -34,7 +34,7 @@ class Verdict:
         return self.kind in FAILURES
 
     def alike(self, other: "Verdict") -> bool:
-        """Of the same sort of failure, so that what is made smaller stays the same."""
+        """Whether the failure is of the same kind, so that shrinking keeps it."""
         return self.kind == other.kind and (self.kind == DIFFERENT or self.about == other.about)
 
 
@@ -56,7 +56,7 @@ def verdict(case: Case, ours: Answer, theirs: Answer) -> Verdict:
 
 
 def difference(columns: list[Item], ordered: bool, ours: list[tuple], theirs: list[tuple]) -> str:
-    """What is not the same in the rows; nothing if all is."""
+    """Describes the difference between the rows, or returns an empty text."""
     if len(ours) != len(theirs):
         return f"{len(ours)} rows by curate, {len(theirs)} by DuckDB"
     tolerances = [column.tolerance for column in columns]
@@ -76,7 +76,7 @@ def difference(columns: list[Item], ordered: bool, ours: list[tuple], theirs: li
 
 
 def sorting(row: tuple, tolerances: list[float]) -> tuple:
-    """Exact columns first, then the others, so that rows meet their likes."""
+    """Returns a sort key with exact columns first, so that matching rows meet."""
     exact = [spelt(value) for value, tolerance in zip(row, tolerances, strict=True) if not tolerance]
     rough = [number(value) for value, tolerance in zip(row, tolerances, strict=True) if tolerance]
     return exact, rough
@@ -90,7 +90,7 @@ def number(value: object) -> tuple:
 
 
 def spelt(value: object) -> str:
-    """A text that equal values have alone: the two zeros are one number, and so are all NaN."""
+    """Returns the same text for equal values only: 0.0 and -0.0 are equal, and so are all NaN."""
     match value:
         case float():
             return "nan" if math.isnan(value) else repr(value + 0.0)
@@ -113,7 +113,7 @@ def close(ours: object, theirs: object, tolerance: float) -> bool:
 
 
 def sort_of(message: str) -> str:
-    """A message without what is this case's alone."""
+    """Returns a message without the parts that are specific to this case."""
     line = next((line for line in message.splitlines() if line.strip()), "")
     line = re.sub(r"table `\w+`(, column `\w+`)?|meta_data/\S+|/\S+/\S+|line \d+", "…", line)
     line = re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"|[\w.]*\d[\w.]*", "#", line)
