@@ -1,25 +1,26 @@
-//! What people are told of files that were rejected: the text of a mail, whoever sends it.
+//! The text of a notification about rejected files, whichever function sends it.
 
 use std::fmt::Write;
 
 use crate::visible;
 
-/// Files that a mail describes.
+/// The most files that one message describes.
 const DESCRIBED: usize = 10;
-/// Longest description of a file, in characters. SNS takes 256 KiB in all.
+/// The longest description of a file, in characters. SNS accepts 256 KiB in total.
 const DESCRIPTION_CHARACTERS: usize = 2_000;
 
 /// A file that was rejected.
 pub struct Rejected<'a> {
-    /// The key that it had.
+    /// The key that the file had in its area.
     pub key: &'a str,
-    /// Why, in a sentence or two.
+    /// The reason, in a sentence or two.
     pub summary: &'a str,
-    /// Where its report is.
+    /// The location of its report.
     pub report: &'a str,
 }
 
-/// The first files with why and where the report is, and how many more there are. Nothing unseen is in it.
+/// Describes the first files, each with reason and report, and counts the rest. The text contains no invisible
+/// characters.
 pub fn describe<'a>(rejected: impl ExactSizeIterator<Item = Rejected<'a>>) -> String {
     let more = rejected.len().saturating_sub(DESCRIBED);
     let mut text = String::new();

@@ -1,39 +1,39 @@
-//! A failure as the pipeline's users meet it: a stable kind, which Lambda reports as `errorType` and which the state
-//! machine's `Retry` and `Catch` match, and a message that names the object.
+//! A failure of a stage: a stable kind and a message that names the object. Lambda reports the kind as `errorType`, and
+//! the state machine's `Retry` and `Catch` match it.
 
 use std::fmt;
 
 use crate::visible_lines;
 
-/// Why a stage stopped. The names are part of the contract: they are what Step Functions sees.
+/// The reason why a stage stopped. Step Functions sees the names, so they are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
-    /// The event or a parameter of it does not make sense.
+    /// The event or one of its parameters makes no sense.
     BadInput,
     /// The metadata or SQL of a dataset is wrong.
     BadMetadata,
-    /// The data does not fit its description.
+    /// The data does not match its description.
     BadData,
-    /// Something else is already where this was to go.
+    /// Something else is already in the place of the new object.
     Conflict,
-    /// What it was built on is no longer what is published: it is to be built again.
+    /// The run on which this one was built is no longer the published one. It must be built again.
     Stale,
-    /// An object, table or database that must be there is not.
+    /// An object, table or database that must exist does not.
     NotFound,
-    /// More than the function can hold or do in its time: it is not begun.
+    /// The work exceeds the function's memory or time. It is not begun.
     TooLarge,
     /// A service asked to slow down. Retried.
     Throttled,
-    /// A service did not answer, or answered with a fault of its own. Retried.
+    /// A service did not answer, or failed on its own account. Retried.
     Unavailable,
     /// A deadline passed. Retried.
     Timeout,
-    /// A fault of this program.
+    /// A bug in this program.
     Internal,
 }
 
 impl FailureKind {
-    /// The `errorType` under which Lambda and Step Functions know this kind.
+    /// Returns the `errorType` under which Lambda and Step Functions know this kind.
     pub fn name(self) -> &'static str {
         match self {
             Self::BadInput => "BadInput",
@@ -50,20 +50,20 @@ impl FailureKind {
         }
     }
 
-    /// Whether the same request may succeed when it is made again.
+    /// Whether the same request may succeed if it is repeated.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable | Self::Timeout)
     }
 }
 
-/// A failure with its kind and a message that names what failed and what to do about it. It is displayed with nothing
-/// unseen in it ([`visible_lines`]).
+/// A failure: its kind, and a message that says what failed and what to do about it. Invisible characters are escaped
+/// when it is displayed ([`visible_lines`]).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", visible_lines(message))]
 pub struct Failure {
-    /// What sort of failure this is.
+    /// The kind, which decides whether the failure is retried.
     pub kind: FailureKind,
-    /// What failed, where, and what was expected.
+    /// What failed, where, and what was expected. It may still contain invisible characters.
     pub message: String,
 }
 
@@ -95,7 +95,7 @@ constructors! {
 }
 
 impl Failure {
-    /// A column has another type than in the files of partitions of its table that stay.
+    /// Returns the failure of a column whose type differs from the files of partitions that stay.
     pub fn retyped(table: &str, column: &str, from: &str, to: &str, partitions: usize) -> Self {
         Self::bad_metadata(format!(
             "table `{table}`, column `{column}`: {to} now, and {from} in the files of {partitions} partitions that stay: \
@@ -105,7 +105,7 @@ impl Failure {
         ))
     }
 
-    /// A table that would have partitions by other columns than those that stay.
+    /// Returns the failure of a table whose partition columns differ from those of the partitions that stay.
     pub fn repartitioned(table: &str, from: &[&str], to: &[String], partitions: usize) -> Self {
         Self::bad_metadata(format!(
             "table `{table}`: its partitions are by {to:?} now, and by {from:?} in the {partitions} that stay: they could not \
@@ -116,7 +116,7 @@ impl Failure {
 }
 
 impl Failure {
-    /// Puts what was being done in front of the message.
+    /// Prefixes the message with what was being done.
     pub fn context(self, doing: impl fmt::Display) -> Self {
         Self { message: format!("{doing}: {}", self.message), ..self }
     }

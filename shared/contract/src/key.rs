@@ -1,22 +1,22 @@
-//! The grammar of object keys. A file keeps its key from land through raw-hist, raw and processed; only the bucket
+//! The grammar of object keys. A file keeps its key from land through raw-hist, raw and processed. Only the bucket
 //! changes:
 //!
 //! `<base folder>/<table>/file_land_timestamp=<unix seconds>/<table>[_<chunk>]_<unix seconds>.<extension>`
 //!
-//! An extension says how the rows are written ([`FileFormat`]), and by one more how the bytes are compressed
-//! ([`Compression`]), in any letter case.
+//! The extension states the format of the rows ([`FileFormat`]), and a second one the compression ([`Compression`]), in
+//! any letter case.
 
 use crate::words::hexadecimal;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// How the rows of a file are written.
+/// The format of a file's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileFormat {
     /// One JSON object per line: `.jsonl`, `.ndjson`.
     JsonLines,
-    /// JSON in any form: an array of objects, or one object after the other: `.json`.
+    /// JSON in any form, as an array of objects or one object after another: `.json`.
     Json,
     /// Comma-separated values: `.csv`.
     Csv,
@@ -24,16 +24,16 @@ pub enum FileFormat {
     Tsv,
     /// Apache Parquet: `.parquet`.
     Parquet,
-    /// A workbook of Excel (Office Open XML): `.xlsx`, `.xlsm`.
+    /// An Excel workbook (Office Open XML): `.xlsx`, `.xlsm`.
     Excel,
-    /// The extension does not say (`.txt`, `.dat`, or none): as the table's metadata has it.
+    /// The extension does not tell (`.txt`, `.dat`, or none). The table's metadata does.
     Described,
 }
 
-/// How the bytes of a file are compressed as a whole.
+/// The compression of a file as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Not at all (Parquet compresses inside).
+    /// Not compressed. Parquet compresses its pages instead.
     None,
     /// gzip: `.gz`.
     Gzip,
@@ -46,13 +46,13 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// By its extension.
+    /// The compressions by extension.
     const EXTENSIONS: &[(&str, Self)] =
         &[("gz", Self::Gzip), ("zip", Self::Zip), ("zst", Self::Zstd), ("bz2", Self::Bzip2)];
 }
 
 impl FileFormat {
-    /// By its extension.
+    /// The formats by extension.
     const EXTENSIONS: &[(&str, Self)] = &[
         ("jsonl", Self::JsonLines),
         ("ndjson", Self::JsonLines),
@@ -68,56 +68,57 @@ impl FileFormat {
     ];
 }
 
-/// What a file in land is called, as far as the key alone tells.
+/// A file in land, as far as its key describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LandKey {
     /// The raw table that the file belongs to.
     pub table: String,
-    /// The partition folder, if the file lies in one.
+    /// The time in the name of its partition folder, if it is in one.
     pub file_land_timestamp: Option<u64>,
-    /// The last segment.
+    /// The last segment of the key.
     pub file_name: String,
-    /// From the extension.
+    /// The format, from the extension.
     pub format: FileFormat,
-    /// From the extension.
+    /// The compression, from the extension.
     pub compression: Compression,
 }
 
-/// A file's key in every area, complete.
+/// A file's complete key, which is the same in every area.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataKey {
     /// The raw table.
     pub table: String,
-    /// Unix seconds.
+    /// The time in the name of its partition folder, in Unix seconds.
     pub file_land_timestamp: u64,
-    /// The last segment.
+    /// The last segment of the key.
     pub file_name: String,
 }
 
-/// Why a key is not one of ours. The message says what was expected.
+/// The reason why a key does not follow the grammar. The message states what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("key `{key}`: {reason}")]
 pub struct KeyError {
-    /// The key as it was given.
+    /// The key, as it was passed in.
     pub key: String,
-    /// What is wrong with it.
+    /// What is wrong with it, and what was expected.
     pub reason: String,
 }
 
-/// The name of the partition folder's column.
+/// The name of the column in the partition folders' names.
 pub const FILE_LAND_TIMESTAMP: &str = "file_land_timestamp";
 
-/// Ten digits of Unix seconds reach the year 2286; eleven would be milliseconds by mistake.
+/// The latest time that a key can have. Ten digits of Unix seconds reach the year 2286. Eleven would be milliseconds by
+/// mistake.
 pub const MAX_TIMESTAMP: u64 = 9_999_999_999;
 
-/// The most bytes that a key of S3 may have: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
+/// The longest key that S3 accepts, in bytes: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
 pub const MAXIMUM_KEY: usize = 1024;
 
 impl LandKey {
-    /// Reads a decoded key of the land area.
+    /// Parses a decoded key of the land area.
     ///
     /// # Errors
-    /// Where the key is none of the grammar: the place and what was expected there.
+    /// Fails if the key does not follow the grammar, and states where and what was expected.
     pub fn parse(base_folder: &str, key: &str) -> Result<Self, KeyError> {
         let fail = |reason: String| KeyError { key: key.to_owned(), reason };
         let base = base_folder.trim_matches('/');
@@ -163,7 +164,8 @@ impl LandKey {
         Ok(Self { table: table.into(), file_land_timestamp, file_name: file_name.into(), format, compression })
     }
 
-    /// The key under which the file goes on: its own folder, or the one of the time at which it landed.
+    /// Returns the key under which the file is promoted: in its own folder or, without one, in that of the time at
+    /// which it landed.
     pub fn filed(&self, landed: u64) -> DataKey {
         DataKey {
             table: self.table.clone(),
@@ -172,13 +174,14 @@ impl LandKey {
         }
     }
 
-    /// The number in a canonical name `<table>_<chunk>_<unix seconds>` of the file's own folder.
+    /// Returns the chunk number of a canonical name, `<table>_<chunk>_<unix seconds>`, if its time is that of the
+    /// file's folder.
     pub fn chunk(&self) -> Option<u32> {
         let (chunk, named) = self.named()?;
         chunk.filter(|_| self.file_land_timestamp == Some(named))
     }
 
-    /// Chunk and time in a canonical name `<table>[_<chunk>]_<unix seconds>`.
+    /// Returns the chunk number and the time of a canonical name, `<table>[_<chunk>]_<unix seconds>`.
     pub fn named(&self) -> Option<(Option<u32>, u64)> {
         let stem = self.file_name.split('.').next()?;
         let rest = stem.strip_prefix(self.table.as_str())?.strip_prefix('_')?;
@@ -187,10 +190,11 @@ impl LandKey {
         Some((Some(chunk), timestamp(seconds)?))
     }
 
-    /// Whether the file name follows the grammar `<table>[_<chunk>]_<unix seconds>`, with the folder's own time.
+    /// Checks that the file name is `<table>[_<chunk>]_<unix seconds>`, with the time of the file's folder if it has
+    /// one.
     ///
     /// # Errors
-    /// What the name should have been.
+    /// Returns a message with the expected name.
     pub fn check_name(&self) -> Result<(), String> {
         let expected = || format!("`{}[_<chunk>]_<unix seconds>.<extension>`", self.table);
         let stem = self.file_name.split('.').next().unwrap_or_default();
@@ -218,7 +222,7 @@ impl LandKey {
 }
 
 impl DataKey {
-    /// The canonical name of the `chunk`-th file (or of the only one) of a table that lands at a time.
+    /// Builds the canonical name of a table's file that lands at a given time. `chunk` is `None` if it is the only one.
     pub fn new(table: &str, file_land_timestamp: u64, chunk: Option<u32>, extension: &str) -> Self {
         let chunk = chunk.map(|n| format!("_{n}")).unwrap_or_default();
         Self {
@@ -228,14 +232,14 @@ impl DataKey {
         }
     }
 
-    /// The object key, without the bucket.
+    /// Returns the object key, without the bucket.
     pub fn format(&self, base_folder: &str) -> String {
         format!("{}{}", partition_prefix(base_folder, &self.table, self.file_land_timestamp), self.file_name)
     }
 }
 
 impl FileFormat {
-    /// The extension that says it; of one that none says, its name.
+    /// Returns the format's usual extension, or `described` if no extension states the format.
     pub fn extension(self) -> &'static str {
         match self {
             Self::JsonLines => "jsonl",
@@ -255,7 +259,7 @@ impl fmt::Display for FileFormat {
     }
 }
 
-/// The prefix under which all files of a table lie. Ends with `/`: `table` must not match `table_unprocessed` too.
+/// Returns the prefix of all files of a table. It ends with `/`, so that `table` does not match `table_unprocessed`.
 pub fn table_prefix(base_folder: &str, table: &str) -> String {
     match base_folder.trim_matches('/') {
         "" => format!("{table}/"),
@@ -263,13 +267,13 @@ pub fn table_prefix(base_folder: &str, table: &str) -> String {
     }
 }
 
-/// The prefix of the files of a table that landed at one time.
+/// Returns the prefix of the files of a table that landed at one time.
 pub fn partition_prefix(base_folder: &str, table: &str, file_land_timestamp: u64) -> String {
     format!("{}{FILE_LAND_TIMESTAMP}={file_land_timestamp}/", table_prefix(base_folder, table))
 }
 
-/// What a file name's extensions say, in any letter case; `None` where they are of something else. A name without any
-/// says nothing.
+/// Reads the format and the compression from a file name's extensions, in any letter case. Returns `None` for other
+/// extensions. A name without extension is [`FileFormat::Described`].
 pub fn extension(file_name: &str) -> Option<(FileFormat, Compression)> {
     let last = |name: &str| name.rsplit_once('.').map(|(stem, last)| (stem.len(), last.to_ascii_lowercase()));
     let of = |stem: usize| stem > 0;
@@ -289,11 +293,11 @@ pub fn extension(file_name: &str) -> Option<(FileFormat, Compression)> {
         Some(_) => return None,
         None => FileFormat::Described,
     };
-    // these compress inside
+    // these two compress their content themselves
     (!matches!(format, FileFormat::Parquet | FileFormat::Excel)).then_some((format, *compression))
 }
 
-/// All extensions, for people.
+/// Lists all extensions, for messages.
 pub fn extensions() -> String {
     let formats: Vec<String> = FileFormat::EXTENSIONS.iter().map(|(name, _)| format!(".{name}")).collect();
     let compressions: Vec<String> = Compression::EXTENSIONS.iter().map(|(name, _)| format!(".{name}")).collect();
@@ -304,8 +308,9 @@ pub fn extensions() -> String {
     )
 }
 
-/// Why a file that other programs leave beside data is none: it is left where it is. Spark, Hadoop and Databricks mark
-/// that they are done, file managers leave notes, and uploads under way have a name of their own.
+/// Returns why a file is not data, if it is one that other programs leave beside data. Such a file stays where it is.
+/// Spark, Hadoop and Databricks write success markers, file managers leave notes, and uploads in progress have names of
+/// their own.
 pub fn is_no_data(key: &str) -> Option<&'static str> {
     let (folders, name) = key.rsplit_once('/').unwrap_or(("", key));
     let is_one_of = |names: &[&str]| names.contains(&name);
@@ -328,13 +333,13 @@ pub fn is_no_data(key: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether Glue and the key grammar take this as a table or database name.
+/// Whether Glue and the key grammar accept a table or database name.
 pub fn is_table_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// A name for a column or table that is called otherwise in a file: in lower case, with `_` for all that is no letter
-/// or digit of ASCII, and a number behind it where the name is `taken`.
+/// Derives the name of a column or table from its name in a file. The result is lower-case, with `_` for any characters
+/// other than ASCII letters and digits. A number is appended if the name is `taken`.
 pub fn described_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
     let mut described = String::new();
     for letter in name.trim().chars() {
@@ -353,10 +358,10 @@ pub fn described_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
     numbered.into_iter().find(|name| !taken(name)).unwrap_or_default()
 }
 
-/// `+` is a space and `%XX` a byte in the keys of S3 events.
+/// Decodes a key of an S3 event, in which `+` is a space and `%XX` a byte.
 ///
 /// # Errors
-/// Where it is no URL-encoded UTF-8.
+/// Fails if the key is not URL-encoded UTF-8.
 pub fn decode_event_key(key: &str) -> Result<String, KeyError> {
     let fail = |reason: &str| KeyError { key: key.to_owned(), reason: reason.to_owned() };
     let mut bytes = Vec::with_capacity(key.len());
@@ -383,7 +388,7 @@ fn timestamp(text: &str) -> Option<u64> {
     text.parse().ok().filter(|seconds| canonical && *seconds <= MAX_TIMESTAMP)
 }
 
-/// A key with something after it. One that would be too long for S3 is cut, and told apart by its digest.
+/// Appends a suffix to a key. If the result would be too long for S3, the key is cut and a digest keeps it unique.
 pub fn with_suffix(key: &str, suffix: &str) -> String {
     if key.len() + suffix.len() <= MAXIMUM_KEY {
         return format!("{key}{suffix}");

@@ -1,5 +1,5 @@
-//! What the stages agree on: the description of a table, the grammar of object keys, and the messages and manifests
-//! that one stage leaves for the next. Pure and synchronous: nothing here talks to AWS.
+//! The contract between the stages: the description of a table, the grammar of object keys, and the messages and
+//! manifests that one stage leaves for the next. Pure and synchronous: nothing here calls AWS.
 
 pub mod alert;
 mod column_type;
@@ -34,6 +34,6 @@ pub use table::{
 pub use visible::{visible, visible_json, visible_lines};
 pub use words::{hexadecimal, plural, quoted};
 
-/// The longest row of a text file, in bytes, its newline aside: what extract writes, validate and curate can read. Each
-/// holds a few such rows in memory at most.
+/// The longest row of a text file, in bytes, without its newline. Extract does not write longer rows, and validate and
+/// curate do not read them. Each of them holds at most a few such rows in memory.
 pub const MAXIMUM_ROW_BYTES: usize = 8 << 20;

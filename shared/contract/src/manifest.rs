@@ -1,47 +1,47 @@
-//! The manifest of a run: what was read, what was written, and where. It is the only message from curate to catalog,
-//! and what `verify` and retention go by later.
+//! The manifest of a run: its inputs, its outputs and their locations. It is the only message from curate to catalog.
+//! Later `verify` and retention rely on it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of one attempt to build the tables. Sorts by the time at which the attempt listed its inputs.
+/// The id of one attempt to build the tables. Ids sort by the time at which the attempt listed its inputs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(String);
 
-/// The folder that a table is pointed at, beside those of its runs, whose partitions lie in several of these. Nothing
-/// is ever in it: so whoever goes by the table's location alone finds no part of the table, but an error that names
-/// this.
+/// The folder that Glue has as location of a table whose partitions are in the folders of several runs. It is beside
+/// those folders and always empty. So a reader that uses only the table's location does not read a part of the table by
+/// mistake. It fails, and the error contains this name.
 const SEVERAL_RUNS: &str = "_several_runs_read_with_athena";
 
-/// The parameter of a table in Glue that names the run that it is at: only catalog's tables have it.
+/// The parameter of a Glue table that names the table's run. Only tables of catalog have it.
 pub const RUN_PARAMETER: &str = "landfall_run";
 
-/// A run's start, as it stands in its name.
+/// The format of a run's start within its id.
 const RUN_TIME: &str = "%Y%m%dT%H%M%S%3fZ";
 
 impl RunId {
-    /// From the moment of the run's start and a word that no other attempt has (a request id): two attempts that
-    /// start in the same millisecond must not share a prefix.
+    /// Creates an id from the run's start and a word that no other attempt has (a request id). Two attempts that start
+    /// in the same millisecond must not share a prefix.
     pub fn new(started: chrono::DateTime<chrono::Utc>, unique: &str) -> Self {
         let unique: String = unique.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
         Self(format!("{}-{}", started.format(RUN_TIME), unique.to_ascii_lowercase()))
     }
 
-    /// Reads a run's name.
+    /// Parses a run id, and returns `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
         Self::of_location(text).filter(|run| run.0 == text)
     }
 
-    /// When the run started, to the millisecond.
+    /// Returns the time at which the run started, to the millisecond.
     pub fn started(&self) -> chrono::DateTime<chrono::Utc> {
         let (time, _) = self.0.split_once('-').unwrap_or((&self.0, ""));
         chrono::NaiveDateTime::parse_from_str(time, RUN_TIME).map(|time| time.and_utc()).unwrap_or_default()
     }
 
-    /// Reads the run out of a table location `…/<run>/`, if it is one of ours.
+    /// Returns the run of a table location `…/<run>/`, if its last folder is a run id.
     pub fn of_location(location: &str) -> Option<Self> {
         let last = location.trim_end_matches('/').rsplit('/').next()?;
         let (time, unique) = last.split_once('-')?;
@@ -49,13 +49,13 @@ impl RunId {
         (!unique.is_empty() && unique.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| Self(last.into()))
     }
 
-    /// The run of a table in Glue: by its location or, where its partitions lie in the folders of several runs, by the
-    /// run that it names.
+    /// Returns the run of a table in Glue. The location names it or, if the partitions are in the folders of several
+    /// runs, the parameter `named`.
     pub fn of_table(location: &str, named: Option<&str>) -> Option<Self> {
         if is_of_several_runs(location) { Self::parse(named?) } else { Self::of_location(location) }
     }
 
-    /// As it stands in keys.
+    /// The id, as it appears in keys.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -67,39 +67,41 @@ impl fmt::Display for RunId {
     }
 }
 
-/// The location of a table whose partitions lie in the folders of several runs: `location` is that of one, `…/<run>/`.
+/// Returns the location of a table whose partitions are in the folders of several runs. `location` is the folder of one
+/// of them, `…/<run>/`.
 pub fn of_several_runs(location: &str) -> String {
     let above = location.trim_end_matches('/').rsplit_once('/').map_or("", |(above, _)| above);
     format!("{above}/{SEVERAL_RUNS}/")
 }
 
-/// Whether a location is that of a table whose partitions lie in the folders of several runs.
+/// Whether a location is that of a table whose partitions are in the folders of several runs.
 pub fn is_of_several_runs(location: &str) -> bool {
     location.trim_end_matches('/').rsplit('/').next() == Some(SEVERAL_RUNS)
 }
 
-/// What one run of curate read and wrote.
+/// The inputs and outputs of one run of curate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// This run.
+    /// The run that wrote the manifest.
     pub run: RunId,
     /// The Glue database that the tables belong to.
     pub database: String,
-    /// The version of the pipeline, as in the version column.
+    /// The version of the pipeline, as written to the version column.
     pub dea_version: String,
     /// The date of the snapshot partition, `YYYY-MM-DD`.
     pub snapshot_date: String,
-    /// SHA-256 of the metadata and SQL that were used.
+    /// SHA-256 of the metadata and SQL of the run, in hexadecimal.
     pub metadata_sha256: String,
     /// The bucket of the curated area.
     pub bucket: String,
     /// The newest `file_land_timestamp` among the inputs, in Unix seconds.
     pub newest_file_land_timestamp: Option<u64>,
-    /// When the newest of the inputs came to raw-hist, in Unix seconds: later than its `file_land_timestamp`, which the
-    /// supplier or a schedule may have named. Absent in manifests of earlier versions.
+    /// The time at which the newest input arrived in raw-hist, in Unix seconds. It is later than that input's
+    /// `file_land_timestamp`, which the supplier or a schedule may have chosen. Absent in manifests of earlier
+    /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_arrival: Option<u64>,
-    /// Unix seconds: files that came to raw-hist later were left out on purpose.
+    /// Unix seconds. The run deliberately left out files that arrived in raw-hist later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,
     /// Every file that was read.
@@ -108,116 +110,118 @@ pub struct Manifest {
     pub tables: Vec<TableOutput>,
 }
 
-/// A file that a run read, exactly.
+/// A file that a run read, identified exactly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
     /// The raw table.
     pub table: String,
-    /// The bucket.
+    /// The bucket of the area that it was read from.
     pub bucket: String,
     /// Object key.
     pub key: String,
-    /// Object version, where the bucket is versioned.
+    /// Object version, if the bucket is versioned.
     pub version_id: Option<String>,
-    /// S3's entity tag, with its quotes.
+    /// Entity tag, including its quotes.
     pub etag: String,
-    /// The checksum that S3 keeps, as `algorithm:base64`.
+    /// The checksum that S3 stores, as `algorithm:base64`.
     pub checksum: Option<String>,
-    /// Compressed size.
+    /// The compressed size.
     pub bytes: u64,
-    /// Rows read from it.
+    /// The number of rows read from it.
     pub rows: u64,
 }
 
-/// A table as a run wrote it.
+/// A table, as a run wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableOutput {
     /// The curated table.
     pub table: String,
     /// How much of the table this run replaces.
     pub replaces: Replaces,
-    /// `s3://…/<run>/`
+    /// The run's folder of this table, `s3://…/<run>/`.
     pub location: String,
-    /// Rows in all files.
+    /// The number of rows in all files.
     pub rows: u64,
-    /// Bytes in all files.
+    /// The size of all files.
     pub bytes: u64,
-    /// Every file written.
+    /// Every file of the run, whether written or copied.
     pub files: Vec<OutputFile>,
     /// Every partition written; empty for a table without partitions.
     pub partitions: Vec<PartitionOutput>,
-    /// Whether a partition column is sensitive, or made of a column that is: no message names a partition then.
+    /// Whether a partition column is sensitive, or derived from a sensitive column. If so, no message names a
+    /// partition.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hides_partitions: bool,
-    /// Of a table to which runs append: what is in it after this one.
+    /// The content of the table after this run. Only for tables of mode `append`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub appended: Option<Appended>,
-    /// Of a table of mode `partition` of which each run is whole: what this one has copied.
+    /// The partitions that this run copied. Only for tables of mode `partition` that are `self_contained`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed: Option<Completed>,
 }
 
-/// What a run that writes some partitions has copied so that all of the table is in its folder.
+/// The partitions that a run copied so that its folder holds the whole table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completed {
-    /// The run that was published; null where there was none.
+    /// The run that was published; null if there was none.
     pub base: Option<RunId>,
-    /// Its partitions, as far as this run has not written them anew.
+    /// The partitions of `base` that this run did not write itself.
     pub copied: Vec<CopiedPartition>,
 }
 
-/// A partition that a run has copied.
+/// A partition that a run copied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopiedPartition {
     /// A value for each partition column.
     pub values: Vec<String>,
-    /// Where it was: `s3://…/<run>/<column>=<value>/`.
+    /// The location it was copied from: `s3://…/<run>/<column>=<value>/`.
     pub from: String,
-    /// The run that has written its rows.
+    /// The run that wrote its rows.
     pub written_by: RunId,
 }
 
-/// What is in a table to which runs append.
+/// The content of a table to which runs append.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appended {
-    /// The run that this one added to; null where it built the table from scratch.
+    /// The run that this one appended to; null if it built the table from scratch.
     pub base: Option<RunId>,
-    /// SHA-256 of the table's description and SQL, hexadecimal: rows that were made by another are not added to.
+    /// SHA-256 of the table's description and SQL, in hexadecimal. A run with another definition does not append to
+    /// these rows.
     pub definition_sha256: String,
-    /// The keys of the files whose rows this run added.
+    /// The keys of the files whose rows this run appended.
     pub added: Vec<String>,
     /// The keys of all files whose rows are in the table.
     pub holds: Vec<String>,
-    /// The types of the raw table's columns, by name: rows that were read by others are not added to. Empty where it
-    /// was not recorded.
+    /// The types of the raw table's columns, by name. A run with other types does not append to these rows. Empty if
+    /// they were not recorded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub raw_types: BTreeMap<String, String>,
-    /// Files of earlier runs that stay where they are, in partitions to which this run added nothing.
+    /// Files of earlier runs that stay where they are. They are in partitions to which this run appended nothing.
     pub kept: Vec<OutputFile>,
 }
 
-/// How much of a table a run replaces when it is published.
+/// The part of a table that a run replaces when it is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Replaces {
-    /// Everything.
+    /// The whole table.
     Table,
-    /// The partitions that it has; the others stay.
+    /// The partitions that the run contains. The others stay.
     Partitions,
 }
 
-/// A Parquet file that a run wrote.
+/// A Parquet file in the folder of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputFile {
     /// Object key in the curated area.
     pub key: String,
-    /// Rows in it.
+    /// The number of rows.
     pub rows: u64,
-    /// Its size.
+    /// The size.
     pub bytes: u64,
-    /// SHA-256 of its bytes, hexadecimal.
+    /// SHA-256 of the content, in hexadecimal.
     pub sha256: String,
-    /// The key that it was copied from: the file of an earlier run to which this one added.
+    /// The key of the earlier run's file of which this one is a copy. Absent if this run wrote it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copied_from: Option<String>,
 }
@@ -225,11 +229,11 @@ pub struct OutputFile {
 /// A partition that a run wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionOutput {
-    /// A value for each partition column, in order, as Glue holds them (not escaped).
+    /// A value for each partition column, in order, as Glue stores them (not escaped).
     pub values: Vec<String>,
-    /// `s3://…/<run>/<column>=<value>/`
+    /// The partition's folder, `s3://…/<run>/<column>=<value>/`.
     pub location: String,
-    /// Rows in its files.
+    /// The number of rows in its files.
     pub rows: u64,
 }
 

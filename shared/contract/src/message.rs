@@ -1,4 +1,4 @@
-//! The events and answers of the functions: what passes between schedule, functions and state machine.
+//! The events and answers of the functions, which pass between schedule, functions and state machine.
 
 mod catalog;
 mod curate;

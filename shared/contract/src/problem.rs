@@ -1,5 +1,5 @@
-//! A problem in a metadata file: which file, where in it, and what to do. Problems are gathered, so that a person
-//! repairs all files in one go.
+//! Problems in metadata files: the file, the place in it and the repair. They are collected, so that a person can
+//! repair all files in one go.
 
 use crate::words::quoted;
 use std::fmt;
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use crate::Failure;
 
-/// One thing that is wrong in one file.
+/// A problem in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The metadata or SQL file.
     pub file: PathBuf,
-    /// Where in the file: a JSON path such as `columns[3].type`; empty for the file as a whole.
+    /// The place in the file: a JSON path such as `columns[3].type`, or empty for the file as a whole.
     pub path: String,
-    /// What is wrong and what was expected.
+    /// What is wrong, and what was expected.
     pub message: String,
 }
 
@@ -28,22 +28,22 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of every file that was read.
+/// The problems of all files that were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// Each as a line of its own.
+    /// Returns each problem as a line of its own.
     pub fn lines(&self) -> Vec<String> {
         self.0.iter().map(ToString::to_string).collect()
     }
 
-    /// Notes one more.
+    /// Adds a problem.
     pub fn add(&mut self, file: &Path, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem { file: file.to_owned(), path: path.into(), message: message.into() });
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no problems.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -67,7 +67,7 @@ impl From<Problems> for Failure {
     }
 }
 
-/// The candidate that `word` most likely meant, if any is close.
+/// Returns the candidate that `word` most likely means, if one is similar enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -77,7 +77,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// `; did you mean …?`, or the valid choices when none is close.
+/// Returns `; did you mean …?`, or the valid choices if none is similar.
 pub(crate) fn suggestion(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(found) => format!("; did you mean `{found}`?"),

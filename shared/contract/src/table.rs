@@ -1,4 +1,4 @@
-//! A table as its metadata describes it: columns, partitions, where it comes from, what it must satisfy.
+//! A table as its metadata describes it: its columns, partitions, source and rules.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,58 +12,58 @@ use crate::Dialect;
 use crate::FileDialect;
 use crate::Written;
 
-/// In place of a null in the name of a partition's folder, as Hive has it.
+/// Hive's replacement for null in the name of a partition folder.
 pub const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// A described table, raw or curated.
+/// A described table: raw, processed or curated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// The file that describes it.
+    /// The metadata file of the table.
     pub file: PathBuf,
-    /// In whose words that file is written.
+    /// The vocabulary of that file.
     pub dialect: Dialect,
     /// Lower case, digits and `_`.
     pub name: String,
-    /// For people; cut to Glue's limit when it goes there.
+    /// For people. Cut to Glue's limit in the table's definition.
     pub description: String,
-    /// Its folder under the base folder, without slashes at the ends.
+    /// The table's folder under the base folder, without slashes at either end.
     pub location: String,
-    /// How its files are written.
+    /// The format of the table's files.
     pub data_format: DataFormat,
-    /// All columns; those of `partitions` come last, in the order listed there.
+    /// All columns. The partition columns come last, in the order of `partitions`.
     pub columns: Vec<Column>,
     /// The names of the partition columns.
     pub partitions: Vec<String>,
     /// The names of the columns that identify a row.
     pub primary_key: Vec<String>,
-    /// Merged into the table's Glue definition.
+    /// An object that is merged into the table's Glue definition.
     pub glue_specific: Value,
-    /// How the program that makes a raw table's files writes them.
+    /// The dialect of a raw table's files.
     pub file_dialect: FileDialect,
-    /// What a landed file must satisfy as a whole.
+    /// The rules for a landed file as a whole.
     pub checks: Checks,
-    /// Where extract fetches the table, if it does.
+    /// The source from which extract fetches the table, if there is one.
     pub source: Option<Source>,
-    /// Whether validate copies files to the raw area too.
+    /// Whether validate also copies files to the raw area.
     pub copy_to_raw: bool,
-    /// Of a processed table: whether a raw file goes once it has been processed.
+    /// Whether a raw file is deleted once it has been processed. Only for processed tables.
     pub delete_raw: bool,
-    /// Where curate finds a raw table's files.
+    /// The area in which curate finds a raw table's files.
     pub read_from: ReadFrom,
-    /// Whether a file, whatever its extension, is read line by line: its only column is the line as it is, and a second
-    /// one, if described, the line's number.
+    /// Whether files are read line by line, whatever their extension. The first column holds the unchanged line. A
+    /// second one, if described, holds the line number.
     pub lines: bool,
-    /// How the pages of the table's Parquet files are compressed.
+    /// The compression of the pages of the table's Parquet files.
     pub compression: ParquetCompression,
-    /// How much of a curated table a run replaces.
+    /// How much of a curated table each run replaces.
     pub mode: Mode,
-    /// Whether each run of a table of mode `partition` or `append` holds all of it: partitions that stay are copied
-    /// into its folder. Then the table can be read by its location alone.
+    /// Whether the folder of each run holds the whole table, in the modes `partition` and `append`. Partitions that
+    /// stay are copied into it. The table can then be read by its location alone.
     pub self_contained: bool,
-    /// Whether Athena computes the places of a curated table's partitions, in place of looking them up in Glue: then a
-    /// run is published by one call, however many partitions it has.
+    /// Whether Athena computes the locations of a curated table's partitions instead of looking them up in Glue. A run
+    /// is then published by one call, however many partitions it has.
     pub partition_projection: bool,
-    /// The curated table's SQL; a straight copy of the raw table of the same name when absent.
+    /// The curated table's SQL. If it is absent, the table is a copy of the raw table of the same name.
     pub sql: Option<String>,
 }
 
@@ -72,95 +72,96 @@ pub struct Table {
 pub struct Column {
     /// Lower case, digits and `_`.
     pub name: String,
-    /// Its type.
+    /// The type of its values.
     pub column_type: ColumnType,
-    /// For people; cut to Glue's limit when it goes there.
+    /// For people. Cut to Glue's limit in the table's definition.
     pub description: String,
-    /// Whether a row may have no value.
+    /// Whether a row may lack a value.
     pub nullable: bool,
-    /// A regular expression that text values match; see [`Checks::pattern_anchor`].
+    /// A regular expression that text values must match; see [`Checks::pattern_anchor`].
     pub pattern: Option<String>,
-    /// The only values allowed (as text), besides null in a nullable column.
+    /// The allowed values, as text. Null is allowed as well if the column is nullable.
     pub enumeration: Option<Vec<String>>,
-    /// The least value allowed, inclusive: a number's text; for a date or timestamp its text in the column's format.
+    /// The smallest allowed value, as text. A date or timestamp is written in the column's format.
     pub minimum: Option<String>,
-    /// The greatest value allowed, inclusive.
+    /// The greatest allowed value, as text.
     pub maximum: Option<String>,
-    /// The least length of a text, in characters.
+    /// The shortest allowed text, in characters.
     pub min_length: Option<u64>,
-    /// The greatest length of a text, in characters.
+    /// The longest allowed text, in characters.
     pub max_length: Option<u64>,
-    /// Whether a value may be in a file only once. Nulls do not count.
+    /// Whether each value may occur only once in a file. Nulls do not count.
     pub unique: bool,
-    /// How dates and timestamps are written in text files, in the words of strptime (data_linter's `datetime_format`);
-    /// `%Y-%m-%d` and `%Y-%m-%d %H:%M:%S` when absent.
+    /// The format of dates and timestamps in text files, in strptime's notation (data_linter's `datetime_format`). If
+    /// it is absent, `%Y-%m-%d` and `%Y-%m-%d %H:%M:%S`.
     pub datetime_format: Option<String>,
-    /// What the column is called in the files, where that is another name.
+    /// The column's name in the files, if it differs.
     pub source_name: Option<String>,
-    /// What the fields of its structs are called in the files.
+    /// The names of the struct fields in the files.
     pub source_names: FieldNames,
-    /// Which field of a record it is, from 1: tells two of one name apart.
+    /// The position of the field in a record, from 1. It distinguishes fields of the same name.
     pub source_position: Option<usize>,
-    /// How its values are written in text files.
+    /// The notation of its values in text files.
     pub written: Written,
-    /// Types that the column had before, the oldest first: in files that landed by then.
+    /// The types that the column had in files that landed earlier, the oldest first.
     pub earlier_types: Vec<EarlierType>,
-    /// Personal data by any of the metadata's words: values appear in no log, report, metric or payload.
+    /// Whether `sensitive`, `sensitivity` or `redacted` marks the column or its table. Its values appear in no log,
+    /// report, metric or payload.
     pub sensitive: bool,
-    /// What kind of personal data, where the metadata says it.
+    /// The kind of personal data, if the metadata states it.
     pub sensitivity: Option<Sensitivity>,
-    /// Whether the column is left out of versions of the table that may be seen by more people. Landfall makes no such
-    /// versions itself.
+    /// Whether the column is left out of versions of the table for a wider audience. Landfall itself does not create
+    /// such versions.
     pub redacted: bool,
 }
 
-/// What fields of a column's structs are called in the files, where that is another name: by path, which is the names
-/// from the outermost struct on with points between them. The items of a list add nothing to it.
+/// The names that the fields of a column's structs have in the files, if they differ. They are keyed by path: the field
+/// names from the outermost struct on, joined by dots. The items of a list add nothing to the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct FieldNames(BTreeMap<String, String>);
 
 impl FieldNames {
-    /// The path of a field of the struct at a path, which is empty for a column's own.
+    /// Returns the path of a field. `of_struct` is the path of its struct, and empty for the column's own.
     pub fn path(of_struct: &str, field: &str) -> String {
         if of_struct.is_empty() { field.into() } else { format!("{of_struct}.{field}") }
     }
 
-    /// What a field of the struct at a path is called in the files.
+    /// Returns the name in the files of a field. `of_struct` is the path of its struct.
     pub fn in_files<'a>(&'a self, of_struct: &str, field: &'a str) -> &'a str {
         self.0.get(&Self::path(of_struct, field)).map_or(field, String::as_str)
     }
 
-    /// Says what the field at a path is called.
+    /// Sets the name in the files of the field at a path.
     pub fn insert(&mut self, path: String, name: String) {
         self.0.insert(path, name);
     }
 
-    /// Whether all fields are called as they are described.
+    /// Whether all fields have their described names in the files.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Paths and names.
+    /// Iterates over paths and names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(path, name)| (path.as_str(), name.as_str()))
     }
 }
 
-/// A type that a column had.
+/// A type that a column had in the past.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EarlierType {
-    /// Unix seconds: in files whose `file_land_timestamp` is less.
+    /// Unix seconds. The type applies to files with a smaller `file_land_timestamp`.
     pub before: u64,
-    /// The type.
+    /// The type of the values at that time.
     pub column_type: ColumnType,
-    /// How dates and timestamps were written.
+    /// The format of dates and timestamps at that time.
     pub datetime_format: Option<String>,
 }
 
 impl Table {
-    /// The table as files of a time are written, by their `file_land_timestamp`. Of a column that had another type then
-    /// no other rule is known.
+    /// Returns the table as it was described for files of this time. A column that had another type then keeps no rules
+    /// but `nullable`.
     pub fn at(&self, file_land_timestamp: u64) -> Cow<'_, Self> {
         let earlier =
             |column: &Column| column.earlier_types.iter().find(|earlier| file_land_timestamp < earlier.before).cloned();
@@ -186,7 +187,7 @@ impl Table {
         Cow::Owned(then)
     }
 
-    /// The times before which some column had another type.
+    /// Returns the times at which the type of some column changed.
     pub fn changed_at(&self) -> BTreeSet<u64> {
         self.columns.iter().flat_map(|column| &column.earlier_types).map(|earlier| earlier.before).collect()
     }
@@ -197,24 +198,24 @@ impl Table {
 pub enum Sensitivity {
     /// Identifies a person.
     PersonalData,
-    /// Of the kinds that the law protects more: health, religion, origin and so on.
+    /// Data of a category that the law protects more strictly: health, religion, origin and so on.
     SpecialCategoryData,
 }
 
 impl Column {
-    /// What it is called in the files.
+    /// The column's name in the files.
     pub fn name_in_files(&self) -> &str {
         self.source_name.as_deref().unwrap_or(&self.name)
     }
 }
 
 impl Sensitivity {
-    /// By etl_manager's name.
+    /// Parses etl_manager's name.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::PersonalData, Self::SpecialCategoryData].into_iter().find(|one| one.name() == name)
     }
 
-    /// etl_manager's name.
+    /// Returns etl_manager's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::PersonalData => "personal_data",
@@ -223,12 +224,12 @@ impl Sensitivity {
     }
 }
 
-/// The format of a table's files, as etl_manager names them.
+/// The format of a table's files, named as in etl_manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataFormat {
-    /// Comma-separated, unquoted.
+    /// Comma-separated values. Athena reads them as unquoted (LazySimpleSerDe).
     Csv,
-    /// Comma-separated with quotes, read by OpenCSVSerde.
+    /// Comma-separated values with quotes. Athena reads them with OpenCSVSerde.
     CsvQuotedNodate,
     /// JSON Lines.
     Json,
@@ -238,15 +239,15 @@ pub enum DataFormat {
     Orc,
     /// Apache Avro.
     Avro,
-    /// Text lines taken apart by a regular expression.
+    /// Text lines that a regular expression splits into columns.
     Regex,
 }
 
 impl DataFormat {
-    /// etl_manager's names.
+    /// The names in etl_manager.
     pub const NAMES: &[&str] = &["csv", "csv_quoted_nodate", "json", "parquet", "orc", "avro", "regex"];
 
-    /// By etl_manager's name; mojap-metadata's `jsonl` is the same as `json`.
+    /// Parses etl_manager's name. mojap-metadata's `jsonl`, and `ndjson`, mean the same as `json`.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "csv" => Self::Csv,
@@ -265,16 +266,16 @@ impl DataFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Everything: the table is what this run wrote.
+    /// The whole table.
     #[default]
     Rebuild,
-    /// The partitions that this run wrote; older ones stay.
+    /// The partitions that the run writes. The others stay.
     Partition,
-    /// What was published before and the rows of files that it does not have yet.
+    /// Nothing: the run adds the rows of files that the table does not have yet.
     Append,
 }
 
-/// Where curate finds a raw table's files.
+/// The area in which curate finds a raw table's files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadFrom {
@@ -283,52 +284,53 @@ pub enum ReadFrom {
     RawHist,
     /// The transient copies.
     Raw,
-    /// What the process stage made of the raw copies.
+    /// The processed files, which the process stage makes from the raw copies.
     Processed,
 }
 
-/// How the pages of a Parquet file are compressed.
+/// The compression of the pages of a Parquet file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParquetCompression {
-    /// Quick to write and read.
+    /// Fast to write and to read.
     #[default]
     Snappy,
-    /// Smaller: Athena scans, and bills, less.
+    /// Smaller, so that Athena scans, and bills, less.
     Zstd,
 }
 
-/// What a landed file must satisfy besides its columns.
+/// The rules for a landed file besides those of its columns.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Checks {
-    /// The least number of rows in a file.
+    /// The smallest allowed number of rows.
     pub minimum_rows: u64,
-    /// The greatest number of rows in a file.
+    /// The greatest allowed number of rows.
     pub maximum_rows: Option<u64>,
-    /// The least size of a file as it lands, in bytes.
+    /// The smallest allowed size of a file as it lands, in bytes.
     pub minimum_bytes: u64,
-    /// The greatest size of a file as it lands, in bytes.
+    /// The greatest allowed size of a file as it lands, in bytes.
     pub maximum_bytes: Option<u64>,
-    /// Whether a sweep by hand over land must find a file of the table.
+    /// Whether a sweep of land by hand must find a file of the table.
     pub required: bool,
-    /// Whether a column of the metadata may be absent from the file; it then reads as null.
+    /// Whether columns of the metadata may be missing from the file. They are then read as null.
     pub allow_missing_columns: bool,
-    /// Whether the file may have columns that the metadata does not; they are not read.
+    /// Whether the file may have columns that are not in the metadata. They are not read.
     pub allow_unexpected_columns: bool,
-    /// Whether the names of columns in a file may differ from the metadata's in upper and lower case.
+    /// Whether column names in a file may differ from the metadata's in letter case.
     pub ignore_header_case: bool,
-    /// Whether the first record of a CSV file names its columns; else they come in the metadata's order.
+    /// Whether the first record of a CSV file names its columns. Otherwise they are in the metadata's order.
     pub header: bool,
-    /// Whether no two rows of a file may agree in all columns of the primary key, which then may not be null.
+    /// Whether rows must differ in the primary key. Its columns may not be null then.
     pub unique_primary_key: bool,
-    /// A regular expression for the whole file name, in place of `<table>[_<chunk>]_<unix seconds>`.
+    /// A regular expression for the whole file name, instead of `<table>[_<chunk>]_<unix seconds>`.
     pub file_name_pattern: Option<String>,
-    /// What becomes of a file without a folder of its own that is in history already: same table, name and bytes.
+    /// What happens to a repeated file that lands without a folder of its own. It has the table, name and bytes of a
+    /// file that is already in history.
     pub repeated_files: RepeatedFiles,
     /// Where a column's `pattern` must match.
     pub pattern_anchor: Anchor,
-    /// How many offending rows a report shows for each rule of each column.
+    /// The number of examples that a report shows for each rule of each column.
     pub examples: usize,
 }
 
@@ -353,38 +355,38 @@ impl Default for Checks {
     }
 }
 
-/// What becomes of a file without a folder of its own that lands again.
+/// What happens to a repeated file that lands without a folder of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RepeatedFiles {
-    /// An upload that was repeated: its rows count once.
+    /// It is a repeated upload: its rows count once.
     #[default]
     Ignore,
-    /// Another day on which the source had the same to say: its rows count each time, under the time of each landing.
+    /// The source had the same content on another day: its rows count each time, under the time of each landing.
     Keep,
 }
 
-/// Where a column's `pattern` must match.
+/// The position at which a column's `pattern` must match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Anchor {
-    /// From the start of the value, like Python's `re.match` and data_linter. Write `$` for the end.
+    /// At the start of the value, like Python's `re.match` and data_linter. Write `$` for the end.
     #[default]
     Start,
     /// The whole value.
     Whole,
 }
 
-/// Where extract fetches a table and how it makes rows of the answers.
+/// The source from which extract fetches a table, and the conversion of its answers into rows.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// What to GET. `https`, or `http` on a loopback address.
+    /// The URL to GET: `https`, or `http` on a loopback address.
     pub url: String,
-    /// How many requests make one extract.
+    /// The number of requests of one extract.
     #[serde(default = "one")]
     pub requests: u64,
-    /// A JSON pointer (RFC 6901) to the record, or to the array of records, in an answer.
+    /// A JSON pointer (RFC 6901) to the record or to the array of records in an answer.
     #[serde(default)]
     pub records: String,
     /// Joins the names of nested objects into one column name.
@@ -393,19 +395,19 @@ pub struct Source {
     /// The column that numbers the rows of an extract from 0.
     #[serde(default)]
     pub index_column: Option<String>,
-    /// Requests under way at once.
+    /// The most requests in flight at once.
     #[serde(default = "four")]
     pub concurrency: usize,
-    /// Requests begun per second at most.
+    /// The most requests started per second.
     #[serde(default = "twenty")]
     pub requests_per_second: u32,
-    /// Attempts per request, the first included.
+    /// The most attempts per request, including the first.
     #[serde(default = "five")]
     pub attempts: u32,
-    /// Seconds until an attempt is given up.
+    /// The timeout of an attempt.
     #[serde(default = "ten")]
     pub timeout_seconds: u64,
-    /// A file is closed, and the next chunk begun, after this many compressed bytes.
+    /// The compressed size at which a file is closed and the next chunk begun.
     #[serde(default = "one_gigabyte")]
     pub maximum_file_bytes: u64,
 }
@@ -433,18 +435,18 @@ fn one_gigabyte() -> u64 {
 }
 
 impl Table {
-    /// The columns that are in the files: all but the partition columns.
+    /// The columns in the files: all but the partition columns.
     pub fn data_columns(&self) -> &[Column] {
         &self.columns[..self.columns.len() - self.partitions.len()]
     }
 
-    /// The columns that are in the path, in order.
+    /// The partition columns, in the order of the path.
     pub fn partition_columns(&self) -> &[Column] {
         &self.columns[self.columns.len() - self.partitions.len()..]
     }
 
-    /// Whether Athena reads a raw table's files as they are: they are written as RFC 4180 and JSON Lines have it, and
-    /// their columns are called as the table's are.
+    /// Whether Athena can read a raw table's files unchanged: they follow RFC 4180 or JSON Lines, and their columns
+    /// have the table's names.
     pub fn is_written_as_usual(&self) -> bool {
         let by_name = matches!(self.data_format, DataFormat::Json | DataFormat::Parquet);
         let usual = |column: &Column| {
@@ -456,7 +458,7 @@ impl Table {
         self.file_dialect == FileDialect::default() && self.data_columns().iter().all(usual)
     }
 
-    /// The column of a name.
+    /// Finds a column by its name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }

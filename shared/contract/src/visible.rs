@@ -1,23 +1,23 @@
-//! Text of files and keys, as it may be shown to people: in mails, reports and terminals. Whoever may put a file into
-//! land words a part of these; so nothing of it may end a line, be obeyed by a terminal, turn the direction of what is
-//! around it, or be there and not be seen.
+//! Makes text from files and keys safe to show in notifications, reports and terminals. Part of it is chosen by whoever
+//! can put a file into land. So it must not end a line, control a terminal, reverse the direction of the text around
+//! it, or be invisible.
 
 use std::borrow::Cow;
 
-/// Text within a line: what cannot be seen, or is a space of another kind than it seems, is written as an escape of
-/// Rust's (`\n`, `\u{202e}`).
+/// Escapes text within a line. Invisible characters, and spaces other than the usual one, become escapes as in Rust (`
+/// `, `\u{202e}`).
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, is_unseen)
 }
 
-/// Text of several lines: as [`visible`], but for line feeds.
+/// Escapes text of several lines: like [`visible`], but keeps line feeds.
 pub fn visible_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && is_unseen(c))
 }
 
-/// A JSON document of the same value, in which the same characters are written as JSON's escapes.
+/// Escapes a JSON document: the same characters become JSON escapes, and its value stays the same.
 pub fn visible_json(json: &str) -> Cow<'_, str> {
-    // outside its texts JSON has none but line feeds, and inside them none below a space
+    // of these characters, valid JSON has only line feeds outside of strings, and none below a space inside of them
     let is_unseen = |c| c != '\n' && is_unseen(c);
     if !json.contains(is_unseen) {
         return Cow::Borrowed(json);
@@ -44,7 +44,7 @@ fn escaped(text: &str, is_unseen: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a character takes no place, changes what is around it, or looks like a space and is none.
+/// Whether a character is invisible, changes the text around it, or looks like a space without being one.
 fn is_unseen(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();

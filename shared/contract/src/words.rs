@@ -1,8 +1,8 @@
-//! Lists, numbers and digests as messages have them.
+//! Lists, numbers and digests for messages.
 
 use std::fmt::{Display, Write};
 
-/// `` `a`, `b`, `c` ``
+/// Joins words as in `` `a`, `b`, `c` ``.
 pub fn quoted(words: impl IntoIterator<Item: Display>) -> String {
     let mut text = String::new();
     for word in words {
@@ -12,12 +12,12 @@ pub fn quoted(words: impl IntoIterator<Item: Display>) -> String {
     text
 }
 
-/// `1 file`, `2 files`
+/// Counts things as in `1 file`, `2 files`.
 pub fn plural(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Bytes as digits of base 16, two for each.
+/// Writes bytes in hexadecimal, two digits each.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {

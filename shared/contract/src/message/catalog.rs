@@ -1,4 +1,4 @@
-//! What catalog is asked and answers.
+//! Requests to catalog, and its answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,53 +6,53 @@ use crate::manifest::RunId;
 use crate::message::curate::{BuiltTable, CurateResponse};
 use crate::message::outcome::{FailedTable, ObjectName, Outcome};
 
-/// Everything that catalog can be asked.
+/// A request to catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogRequest {
-    /// To bring Glue in line with a run: curate's answer, or by hand `{"publish": "<run>"}`.
+    /// Brings Glue in line with a run: curate's answer or, sent by hand, `{"publish": "<run>"}`.
     Publish(Box<PublishRequest>),
-    /// To delete the runs that nobody needs any more: `{"expire": true}`.
+    /// Deletes the runs that are no longer needed: `{"expire": true}`.
     Expire(ExpireRequest),
 }
 
-/// Asks catalog to bring Glue in line with a run.
+/// A request to bring Glue in line with a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishRequest {
-    /// Which run.
+    /// The run to publish.
     pub run: Target,
-    /// Whether to say what would be done, and do nothing.
+    /// Whether only to report the plan, without any change.
     pub plan_only: bool,
-    /// Whether the tables go that an earlier metadata described and this one does not.
+    /// Whether to drop tables that earlier metadata described and the current metadata does not.
     pub drop: bool,
-    /// Whether to delete the database and its tables first, and make all of it again.
+    /// Whether first to delete the database and its tables, and then to create all of it again.
     pub recreate: bool,
-    /// Tables of others that have the names of described ones, and may be replaced.
+    /// The described tables that may replace tables which the pipeline did not make.
     pub take_over: Vec<String>,
 }
 
 /// The run that Glue is brought in line with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// One that curate has just built: it is not published over a newer one.
+    /// A run that curate has just built. It is not published over a newer one.
     Built(CurateResponse),
-    /// One that somebody asks for by its name, or `previous` or `latest`: it is published whatever is there now.
+    /// A run that a person asks for, by its id or as `previous` or `latest`. It is published whatever is published now.
     Named(String),
-    /// The last that was built, as if curate had just done so; with `recreate`, what is published.
+    /// The last run that was built, treated as if curate had just built it. With `recreate`, the published runs.
     Latest,
 }
 
-/// Asks catalog to delete the runs that nobody needs any more.
+/// A request to delete the runs that are no longer needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpireRequest {
-    /// Always true: what is asked for.
+    /// Always true. It marks the request.
     pub expire: bool,
-    /// Whether to say what would go, and delete nothing.
+    /// Whether only to report what would be deleted.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// A request as it is written.
+/// The JSON form of a publish request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Event {
@@ -67,7 +67,7 @@ struct Event {
     without_files: Vec<String>,
     #[serde(default)]
     strays: Vec<String>,
-    // of lists that are too long for an answer, what is left out
+    // the lengths of what was cut from lists that were too long for an answer
     #[serde(default, rename = "more_tables")]
     _more_tables: u64,
     #[serde(default, rename = "more_failed")]
@@ -128,97 +128,97 @@ impl<'de> Deserialize<'de> for CatalogRequest {
     }
 }
 
-/// What catalog published, or with `plan_only` would publish.
+/// What catalog published or, with `plan_only`, would publish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogResponse {
-    /// The run; null where several are made again.
+    /// The run; null if tables of several runs are recreated.
     pub run: Option<RunId>,
     /// The Glue database.
     pub database: String,
-    /// What was to be done, a line each, for people.
+    /// The planned changes, one line each, for people.
     pub plan: Vec<String>,
-    /// The tables; empty with `plan_only`.
+    /// The published tables; empty with `plan_only`.
     pub tables: Vec<PublishedTable>,
-    /// What was done about the raw database; absent where the metadata has none.
+    /// The changes of the raw database. Absent if the metadata has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_history: Option<RawHistory>,
-    /// Tables that were dropped.
+    /// The tables that were dropped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<String>,
-    /// Tables of the run that could not be published: what was published of them stays.
+    /// The tables of the run that could not be published. Their published state stays.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedTable>,
-    /// What the execution fails with in the end, where a table has failed, be it here or in curate.
+    /// The failure with which the execution ends if a table has failed, whether here or in curate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Outcome>,
 }
 
-/// What catalog deleted of runs that nobody needs any more, or with `dry_run` would delete.
+/// What catalog deleted or, with `dry_run`, would delete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpireResponse {
-    /// Whether nothing was deleted, because only that was asked for.
+    /// Whether only a report was requested, and nothing was deleted.
     pub dry_run: bool,
-    /// Runs that nobody has seen since then go, RFC 3339.
+    /// Runs that have been unreachable since this time expire, RFC 3339.
     pub unseen_since: String,
-    /// The folders of tables in runs, as `s3://…/<table>/<run>/`.
+    /// The expired folders, each with one table of one run.
     pub expired: Vec<ExpiredRun>,
-    /// Folders of runs that stay.
+    /// The number of folders that stay.
     pub kept: u64,
 }
 
-/// What a run wrote of one table, and is no longer needed.
+/// The files of one table of an expired run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpiredRun {
-    /// `s3://…/<table>/<run>/`
+    /// The folder, `s3://…/<table>/<run>/`.
     pub location: String,
-    /// Objects in it.
+    /// The number of objects in it.
     pub objects: u64,
-    /// Their size.
+    /// The size of these objects.
     pub bytes: u64,
 }
 
-/// The raw database after a publication. What goes wrong about it does not touch the curated tables.
+/// The raw database after a publication. A problem with it does not affect the curated tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawHistory {
     /// The Glue database.
     pub database: String,
-    /// Tables that are as described, with all their folders.
+    /// The number of tables that are as described, with all their folders.
     pub tables: u64,
-    /// Folders that can be queried now and could not before.
+    /// The number of folders that can be queried since this publication.
     pub partitions_added: u64,
-    /// Folders that cannot be queried: they hold files of another format than the table's.
+    /// The number of folders that cannot be queried, because they hold files of another format than the table's.
     pub folders_left_out: u64,
-    /// What went wrong, a sentence for each table. The next publication tries again.
+    /// The problems, one sentence for each table. The next publication tries again.
     pub problems: Vec<String>,
 }
 
-/// A table as Athena sees it now.
+/// A table, as Athena now sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedTable {
     /// The curated table.
     pub table: String,
-    /// Where its files are.
+    /// The location of its files.
     pub location: String,
-    /// What was done to the definition in Glue.
+    /// The change of its definition in Glue.
     pub action: PublishAction,
-    /// What `SELECT COUNT(*)` answered.
+    /// The result of `SELECT COUNT(*)`.
     pub rows: u64,
-    /// Partitions of this run.
+    /// The number of partitions of this run.
     pub partitions: u64,
 }
 
-/// What became of a table's definition.
+/// The change of a table's definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PublishAction {
-    /// The table was new.
+    /// The table is new.
     Created,
-    /// The definition or its location changed.
+    /// The definition or the location changed.
     Updated,
-    /// It already pointed at this run.
+    /// The table already pointed at this run.
     Unchanged,
-    /// A newer run was already published: left alone.
+    /// A newer run was already published, so the table was left alone.
     Superseded,
-    /// The run, or one after it, was taken back by hand: left alone.
+    /// The run, or a later one, was rolled back by hand, so the table was left alone.
     Withdrawn,
 }

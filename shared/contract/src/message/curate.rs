@@ -1,4 +1,4 @@
-//! What curate is asked and answers.
+//! Requests to curate, and its answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,44 +6,44 @@ use crate::manifest::RunId;
 use crate::message::outcome::{FailedTable, ObjectName, Outcome};
 use crate::message::skip::is_false;
 
-/// Starts the state machine, and reaches curate as it is. All fields may be left out.
+/// A request for a rebuild. It starts the state machine, which passes it to curate unchanged. All fields are optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RebuildRequest {
-    /// The curated tables to build; all when empty.
+    /// The curated tables to build. If it is empty, all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<String>,
-    /// `YYYY-MM-DD` of the snapshot partition; today (UTC) when absent.
+    /// The date of the snapshot partition, `YYYY-MM-DD`. If it is absent, today in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_date: Option<String>,
-    /// Unix seconds: build from what was in raw-hist by then; from all that is there when absent.
+    /// Unix seconds. Only files that were in raw-hist by then are read. If it is absent, all files are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,
-    /// Builds tables from all files to which runs otherwise only append; and tables of which runs replace some
-    /// partitions whole, where they are named in `tables`.
+    /// Builds appending tables from all files. Also replaces tables of mode `partition` as a whole, if `tables` names
+    /// them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub from_scratch: bool,
-    /// RFC 3339: the machine waits until then, so that all files of a window are built together.
+    /// RFC 3339. The state machine waits until then, so that all files of a window share one rebuild.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_ends_at: Option<String>,
 }
 
-/// Everything that curate can be asked.
+/// A request to curate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CurateRequest {
-    /// To build tables: every event that asks for nothing else.
+    /// Builds tables: every event without `stage` and `verify`.
     Rebuild(RebuildRequest),
-    /// To process the raw files that wait for it: `{"stage": "process"}`.
+    /// Processes the raw files that were not processed yet: `{"stage": "process"}`.
     Process,
-    /// To build a run again and compare: `{"verify": "<run>"}`.
+    /// Builds a run again and compares: `{"verify": "<run>"}`.
     Verify(VerifyRequest),
 }
 
-/// Asks curate to build a run again from the same inputs and to compare what it gets.
+/// A request to build a run again from the same inputs, and to compare the results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
-    /// The run; `latest` for the last that was built.
+    /// The run; `latest` for the last one that was built.
     pub verify: String,
 }
 
@@ -62,21 +62,21 @@ impl<'de> Deserialize<'de> for CurateRequest {
     }
 }
 
-/// What the process stage made of raw files.
+/// The result of the process stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessResponse {
-    /// The files, by table and key.
+    /// The processed files, by table and key.
     pub files: Vec<ProcessedFile>,
-    /// Raw files that could not be processed: they are in quarantine.
+    /// The raw files that could not be processed and are now in quarantine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<QuarantinedFile>,
-    /// What is told of these, for a mail.
+    /// The text of the notification about the quarantined files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Tables of which no file was processed.
+    /// The tables of which no file was processed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedTable>,
-    /// What the execution fails with in the end, where a table has failed.
+    /// The failure with which the execution ends if a table has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Outcome>,
 }
@@ -84,70 +84,70 @@ pub struct ProcessResponse {
 /// A raw file that could not be processed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantinedFile {
-    /// The table.
+    /// The raw table.
     pub table: String,
-    /// The key that it had in raw.
+    /// The key that the file had in raw.
     pub raw_key: String,
-    /// Why, in a sentence or two.
+    /// The reason, in a sentence or two.
     pub summary: String,
-    /// Where it is now, as `s3://…`.
+    /// The location in quarantine, as `s3://…`.
     pub filed_at: String,
-    /// Where its report is, as `s3://…`.
+    /// The location of its report, as `s3://…`.
     pub report: String,
 }
 
 /// A raw file that was processed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessedFile {
-    /// The table.
+    /// The raw table.
     pub table: String,
     /// The key of the raw file.
     pub raw_key: String,
-    /// The key of what was made of it.
+    /// The key of the processed file.
     pub key: String,
-    /// Rows in that.
+    /// The number of rows in the processed file.
     pub rows: u64,
     /// Whether the raw file was deleted.
     pub raw_deleted: bool,
 }
 
-/// What building a run again has shown.
+/// The result of building a run again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyResponse {
-    /// The run.
+    /// The run that was built again.
     pub run: RunId,
-    /// Whether every file came out the same, to the byte.
+    /// Whether every file is equal, to the byte.
     pub same: bool,
-    /// Files compared.
+    /// The number of files compared.
     pub files: u64,
-    /// Rows in them.
+    /// The number of rows in these files.
     pub rows: u64,
-    /// What is not the same; of many, the first.
+    /// The differences, or the first of many.
     pub differences: Vec<String>,
-    /// Where the files of the second build lie, as `s3://…`.
+    /// The location of the second build's files, as `s3://…`.
     pub built_at: String,
 }
 
-/// What curate built: its answer, and catalog's event.
+/// The result of a rebuild: curate's answer, which is catalog's event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurateResponse {
-    /// The run.
+    /// The run that was built.
     pub run: RunId,
-    /// Where the manifest lies: everything catalog needs.
+    /// The location of the manifest, which holds everything that catalog needs.
     pub manifest: ObjectName,
-    /// The tables in short, for people who read the execution.
+    /// A summary of the tables, for people who look at the execution.
     #[serde(default)]
     pub tables: Vec<BuiltTable>,
-    /// Tables that were asked for and not built: what was published of them stays.
+    /// The requested tables that were not built. Their published state stays.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedTable>,
-    /// What the execution fails with in the end, where a table has failed.
+    /// The failure with which the execution ends if a table has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Outcome>,
-    /// Raw tables that have no file yet: what is made of them alone is empty.
+    /// The raw tables without any file so far. A table made from them alone is empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_files: Vec<String>,
-    /// Objects among the raw tables' that the pipeline has not written: they were passed over.
+    /// The strays: objects among the raw tables' files that the pipeline did not write. They were skipped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strays: Vec<String>,
 }
@@ -157,12 +157,12 @@ pub struct CurateResponse {
 pub struct BuiltTable {
     /// The curated table.
     pub table: String,
-    /// Rows written.
+    /// The number of rows written.
     pub rows: u64,
-    /// Bytes written.
+    /// The number of bytes written.
     pub bytes: u64,
-    /// Parquet files written.
+    /// The number of Parquet files written.
     pub files: u64,
-    /// Partitions written, as `column=value/…`.
+    /// The partitions written, as `column=value/…`.
     pub partitions: Vec<String>,
 }

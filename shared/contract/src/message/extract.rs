@@ -1,49 +1,48 @@
-//! What extract is asked and answers.
+//! Requests to extract, and its answers.
 
 use serde::{Deserialize, Serialize};
 
-/// Asks extract to fetch a table. All fields may be left out.
+/// A request to fetch a table. All fields are optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExtractRequest {
-    /// The raw table; may be left out when only one has a source.
+    /// The raw table. Optional if only one table has a source.
     #[serde(default)]
     pub table: Option<String>,
-    /// The time of the schedule, RFC 3339. Files are named after it, so that a retry writes the same keys; now when
-    /// absent.
+    /// The scheduled time, RFC 3339; now if it is absent. File names contain it, so a retry writes the same keys.
     #[serde(default)]
     pub scheduled_time: Option<String>,
-    /// How many requests to make, in place of the metadata's number.
+    /// The number of requests to the source, instead of the metadata's.
     #[serde(default)]
     pub requests: Option<u64>,
 }
 
-/// What extract did.
+/// The result of an extract.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtractResponse {
     /// The raw table.
     pub table: String,
-    /// Unix seconds, the partition that the files are in.
+    /// The time of the partition that holds the files, in Unix seconds.
     pub file_land_timestamp: u64,
-    /// Rows in all files.
+    /// The number of rows in all files.
     pub rows: u64,
-    /// Compressed bytes in all files.
+    /// The compressed size of all files.
     pub bytes: u64,
     /// The files written.
     pub files: Vec<ExtractedFile>,
-    /// An earlier attempt for the same time had finished: nothing was fetched.
+    /// Whether an earlier attempt for the same time had finished. Nothing was fetched then.
     pub already_extracted: bool,
 }
 
-/// A file that extract wrote to land.
+/// A file that extract landed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtractedFile {
     /// The land bucket.
     pub bucket: String,
     /// The object key.
     pub key: String,
-    /// Rows in it.
+    /// The number of rows.
     pub rows: u64,
-    /// Compressed bytes.
+    /// The compressed size.
     pub bytes: u64,
 }

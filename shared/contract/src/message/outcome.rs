@@ -1,34 +1,34 @@
-//! Words that several stages share.
+//! Types that the answers of several stages share.
 
 use serde::{Deserialize, Serialize};
 
 /// A table that was not built.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedTable {
-    /// The table.
+    /// The table's name.
     pub table: String,
-    /// The kind of its failure: a name of [`FailureKind`](crate::FailureKind).
+    /// The kind of the failure: the name of a [`FailureKind`](crate::FailureKind).
     pub error: String,
     /// What failed, where, and what was expected.
     pub message: String,
 }
 
-/// How an execution ends that has done only a part of what it was asked, in the words of the state machine.
+/// The failure of an execution that did only a part of its work, with the field names that Step Functions uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Outcome {
-    /// `TablesFailed`
+    /// Always `TablesFailed`.
     pub error: String,
-    /// Every table's.
+    /// The failures of all tables, and what was done nevertheless.
     pub cause: String,
 }
 
-/// Of what fails an execution Step Functions keeps 32,768 characters; processing and building may both have failed.
+/// Step Functions keeps 32,768 characters of an execution's cause. Both processing and building may have failed.
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_ExecutionFailedEventDetails.html>
 const CAUSE_CHARACTERS: usize = 14_000;
 
 impl Outcome {
-    /// Of tables of which some have failed; `None` where none has.
+    /// Returns the outcome if any table has failed. `done` is a sentence about the others.
     pub fn of(failed: &[FailedTable], done: &str) -> Option<Self> {
         if failed.is_empty() {
             return None;
@@ -39,7 +39,7 @@ impl Outcome {
     }
 }
 
-/// An object.
+/// The name of an object in S3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectName {
     /// Bucket name.

@@ -1,4 +1,4 @@
-//! What is left out of an answer.
+//! The conditions for leaving a field out of an answer.
 
 pub(super) fn is_false(flag: &bool) -> bool {
     !flag

@@ -1,49 +1,49 @@
-//! What validate is asked and answers.
+//! Requests to validate, and its answers.
 
 use serde::{Deserialize, Serialize};
 
 use crate::message::skip::is_zero;
 
-/// Asks validate, by hand, to handle what lies in land. An S3 event asks the same for the objects that it names.
+/// A request, sent by hand, to handle the files in land. An S3 event requests the same for the objects that it names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidateRequest {
-    /// The keys in land that begin so; the whole base folder when absent.
+    /// The prefix of the keys to handle. If it is absent, the whole base folder.
     #[serde(default)]
     pub prefix: Option<String>,
-    /// Whether nothing goes to history unless every file passes. If one does not, all of them stay in land.
+    /// Whether files are promoted only if every file passes. If one does not, all of them stay in land.
     #[serde(default)]
     pub all_must_pass: bool,
 }
 
-/// What validate did.
+/// The result of a validation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidateResponse {
     /// The files, in the order in which they were handled.
     pub files: Vec<ValidatedFile>,
-    /// The execution of the state machine that builds the files that passed; null when none did.
+    /// The execution that rebuilds tables from the files that passed; null if none passed.
     pub execution: Option<String>,
-    /// Files under the prefix for which no time was left: ask again.
+    /// The number of files under the prefix for which no time was left. Send the request again for these.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub remaining: u64,
 }
 
-/// A file that validate looked at.
+/// A file that validate handled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidatedFile {
     /// The object key in land.
     pub key: String,
-    /// What became of it.
+    /// What became of the file.
     pub verdict: Verdict,
-    /// Rows in it, as far as it could be read.
+    /// The number of rows, as far as the file could be read.
     pub rows: u64,
-    /// Compressed bytes.
+    /// The compressed size.
     pub bytes: u64,
-    /// In one sentence or two.
+    /// The verdict in a sentence or two.
     pub summary: String,
-    /// Where the file went, as `s3://…`; null when it went nowhere.
+    /// The file's new location, as `s3://…`; null if it was not moved.
     pub filed_at: Option<String>,
-    /// Where the whole report is, as `s3://…`; null when there was nothing to report on.
+    /// The location of the full report, as `s3://…`; null if there was nothing to report on.
     pub report: Option<String>,
 }
 
@@ -51,54 +51,54 @@ pub struct ValidatedFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It is in raw-hist.
+    /// The file is in raw-hist.
     Passed,
-    /// It is in quarantine, with a report.
+    /// The file is in quarantine, with a report.
     Quarantined,
-    /// It breaks its rules, and a report says how; it is still where it was, because all files had to pass.
+    /// The file breaks its rules, as a report describes. It is still in land, because all files had to pass.
     Failed,
-    /// It passed its checks and is still in land, because all files had to pass and another one did not.
+    /// The file passed its checks but is still in land, because all files had to pass and another one did not.
     Held,
-    /// It is one of several files of an extract, and still in land: it is dealt with when the first of them is there,
-    /// which lands last.
+    /// The file is one of several of an extract and still in land. It is handled when the first of them is there, which
+    /// lands last.
     Waiting,
-    /// The version that the event names is no longer in land: an earlier event dealt with it.
+    /// The version in the event is no longer in land. An earlier event handled it.
     AlreadyHandled,
-    /// No file that validate could look at: an object of another bucket, a folder's marker, a record it cannot read.
+    /// Not a file that validate can check: an object of another bucket, a folder marker, or an unreadable event record.
     Ignored,
 }
 
-/// An execution of the state machine asks validate whether it is its turn: rebuilds come one after another.
+/// A request of an execution for its turn. Rebuilds run one at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TurnRequest {
-    /// Its ARN.
+    /// The ARN of the execution.
     #[serde(rename = "turn_of")]
     pub execution: String,
-    /// Its input.
+    /// The input of the execution.
     pub request: serde_json::Value,
 }
 
-/// Whether it is.
+/// The answer to a [`TurnRequest`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnResponse {
-    /// What the execution is to do.
+    /// The next step of the execution.
     pub turn: Turn,
-    /// ARN of the execution because of which it isn't.
+    /// The ARN of the other execution that is the reason for `wait` or `covered`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// After so many it may ask again.
+    /// The seconds to wait before the next request.
     pub seconds: u64,
 }
 
-/// What an execution is to do.
+/// The next step of an execution that asked for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Turn {
-    /// To go on: it is its turn until it ends.
+    /// Go on. The turn lasts until the execution ends.
     Take,
-    /// To wait: another one has its turn.
+    /// Wait. Another execution has the turn.
     Wait,
-    /// To end: another one waits that will do all that it would.
+    /// End. A waiting execution is going to do everything that this one would.
     Covered,
 }
