@@ -1,4 +1,4 @@
-//! Writes docs/metadata.md anew: `make reference`.
+//! Generates docs/metadata.md: `make reference`.
 
 use std::error::Error;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The type of a column: one noun for the two metadata formats that name it (etl_manager and mojap-metadata) and for
-//! the Glue type that Athena reads it by.
+//! The type of a column: one type for the names in both metadata formats (etl_manager and mojap-metadata) and for the
+//! Glue type that Athena uses.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum Dialect {
     Mojap,
 }
 
-/// A column's type, as wide as Glue and Athena can hold it.
+/// A column's type, limited to what Glue and Athena can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     /// Text.
@@ -34,14 +34,14 @@ pub enum ColumnType {
     Float64,
     /// Exact decimal.
     Decimal {
-        /// All digits, 1 to 38.
+        /// The number of all digits, 1 to 38.
         precision: u8,
-        /// Digits after the point, at most `precision`.
+        /// The number of digits after the point, at most `precision`.
         scale: u8,
     },
     /// Calendar date.
     Date,
-    /// Point in time without a zone.
+    /// Point in time without a time zone.
     Timestamp(TimestampUnit),
     /// True or false.
     Boolean,
@@ -49,23 +49,23 @@ pub enum ColumnType {
     Binary,
     /// Named fields in order.
     Struct(Vec<(String, ColumnType)>),
-    /// Any number of one type.
+    /// Any number of values of one type.
     List(Box<ColumnType>),
 }
 
-/// How finely a timestamp tells the time.
+/// The resolution of a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TimestampUnit {
     /// Thousandths of a second.
     Millisecond,
     /// Millionths of a second.
     Microsecond,
-    /// Billionths of a second. So fine ones reach only from 1677-09-21 to 2262-04-11.
+    /// Billionths of a second. The range is limited to 1677-09-21 to 2262-04-11.
     Nanosecond,
 }
 
 impl TimestampUnit {
-    /// Digits after the seconds.
+    /// The number of decimals of a second.
     pub fn decimals(self) -> usize {
         match self {
             Self::Millisecond => 3,
@@ -74,12 +74,12 @@ impl TimestampUnit {
         }
     }
 
-    /// How many of them make a second.
+    /// The number of units in a second.
     pub fn per_second(self) -> i64 {
         10_i64.pow(self.decimals() as u32)
     }
 
-    /// What one of them is called.
+    /// The name of one unit.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Millisecond => "millisecond",
@@ -134,7 +134,8 @@ pub(crate) const MOJAP: &[&str] = &[
     "list<type>",
     "large_list<type>",
 ];
-/// What people write who think of another system, and what each dialect calls it.
+/// Type names that people know from other systems, with the name in each dialect: (foreign, etl_manager,
+/// mojap-metadata).
 const ALIASES: &[(&str, &str, &str)] = &[
     ("string", "character", "string"),
     ("character", "character", "string"),
@@ -165,10 +166,10 @@ const ALIASES: &[(&str, &str, &str)] = &[
 ];
 
 impl ColumnType {
-    /// Reads a type name of the given metadata format. The error says what is wrong and offers the nearest valid name.
+    /// Parses a type name of the given metadata format.
     ///
     /// # Errors
-    /// Where it is no type of that vocabulary, with the nearest.
+    /// Returns a message that says what is wrong and suggests the nearest valid name.
     pub fn parse(text: &str, dialect: Dialect) -> Result<Self, String> {
         let mut parser = Parser { rest: text.trim(), dialect, depth: 0 };
         let parsed = parser.column_type()?;
@@ -178,10 +179,10 @@ impl ColumnType {
         }
     }
 
-    /// The type of a mojap-metadata `type_category`, used where a column has no `type`.
+    /// Returns the type of a mojap-metadata `type_category`, which is used if a column has no `type`.
     ///
     /// # Errors
-    /// Where there is no such category, with those that there are.
+    /// Fails for an unknown category, and lists the valid ones. Fails for a category whose fields cannot be guessed.
     pub fn of_category(category: &str) -> Result<Self, String> {
         match category {
             "integer" => Ok(Self::Int64),
@@ -200,7 +201,7 @@ impl ColumnType {
         }
     }
 
-    /// The type in the Glue Data Catalog.
+    /// Returns the name in the Glue Data Catalog.
     pub fn glue(&self) -> String {
         match self {
             Self::String => "string".into(),
@@ -223,7 +224,7 @@ impl ColumnType {
         }
     }
 
-    /// The paths of the fields of each struct in it: see [`crate::FieldNames`].
+    /// Returns the paths of the fields, grouped by struct: see [`crate::FieldNames`].
     pub fn fields(&self) -> Vec<Vec<String>> {
         let mut found = Vec::new();
         self.fields_at("", &mut found);
@@ -241,8 +242,8 @@ impl ColumnType {
         }
     }
 
-    /// The type's name in a metadata format: [`ColumnType::parse`] reads it back. etl_manager has no integers below 32
-    /// bits, so that they become wider there.
+    /// Returns the name in a metadata format, which [`ColumnType::parse`] reads back. etl_manager has no integers below
+    /// 32 bits, so these become wider.
     pub fn name(&self, dialect: Dialect) -> String {
         let etl_manager = dialect == Dialect::EtlManager;
         let of = |etl: &str, mojap: &str| if etl_manager { etl.to_owned() } else { mojap.to_owned() };
@@ -270,8 +271,8 @@ impl ColumnType {
         }
     }
 
-    /// Whether a partition of a Glue table may have this type. Athena has timestamps to the millisecond, and would take
-    /// a finer partition for another one.
+    /// Whether a partition column of a Glue table may have this type. Athena's timestamps end at milliseconds, so it
+    /// would mistake a finer partition for another one.
     pub fn may_partition(&self) -> bool {
         !matches!(
             self,
@@ -282,17 +283,17 @@ impl ColumnType {
         )
     }
 
-    /// Whether two values can be told apart by a rule: all but those with values inside.
+    /// Whether rules can compare two values of the type: true for all types except structs and lists.
     pub fn is_scalar(&self) -> bool {
         !matches!(self, Self::Struct(_) | Self::List(_))
     }
 
-    /// Whether it is a type of days or of points in time.
+    /// Whether the type is a date or a point in time.
     pub fn is_time(&self) -> bool {
         matches!(self, Self::Date | Self::Timestamp(_))
     }
 
-    /// Whether it is a type of numbers.
+    /// Whether the type is a number.
     pub fn is_number(&self) -> bool {
         matches!(
             self,
@@ -302,8 +303,8 @@ impl ColumnType {
 }
 
 impl fmt::Display for ColumnType {
-    /// The Glue name, the one that analysts know; of a timestamp finer than a millisecond the metadata's, as Glue has
-    /// no other for it.
+    /// Writes the Glue name, which analysts know. For a timestamp finer than a millisecond, which Glue cannot express,
+    /// writes the metadata's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timestamp(TimestampUnit::Microsecond | TimestampUnit::Nanosecond) => {
@@ -322,7 +323,7 @@ impl fmt::Display for ColumnType {
     }
 }
 
-/// Deeper nesting than any table has; bounds the recursion on hostile metadata.
+/// Deeper than the nesting of any real table. It bounds the recursion on hostile metadata.
 const MAX_DEPTH: usize = 32;
 
 struct Parser<'a> {
@@ -362,7 +363,7 @@ impl<'a> Parser<'a> {
                 "double" => ColumnType::Float64,
                 "date" => ColumnType::Date,
                 "datetime" => ColumnType::Timestamp(TimestampUnit::Millisecond),
-                // mojap-metadata's names: etl_manager has none
+                // these are names of mojap-metadata, as etl_manager has no such type
                 "timestamp" if self.rest.trim_start().starts_with('(') => match self.timestamp_unit()? {
                     Some(TimestampUnit::Millisecond) | None => {
                         return Err("a timestamp to the millisecond is `datetime` here".into());
@@ -397,7 +398,7 @@ impl<'a> Parser<'a> {
         Ok(parsed)
     }
 
-    /// What is in brackets after `timestamp`. None for seconds, which Parquet does not have.
+    /// Parses the parentheses after `timestamp`. Returns `None` for seconds, which Parquet does not have.
     fn timestamp_unit(&mut self) -> Result<Option<TimestampUnit>, String> {
         self.expect('(', "timestamp")?;
         let unit = match self.word() {

@@ -1,6 +1,6 @@
-//! How a supplier's program writes a raw table's files: in the words of Frictionless' Table Dialect
-//! (<https://specs.frictionlessdata.io/table-dialect>), and for values in those of its Table Schema. What is not said
-//! is as RFC 4180 and JSON have it.
+//! The dialect of a raw table's files: how a supplier's program writes them. The keys are those of Frictionless' Table
+//! Dialect (<https://specs.frictionlessdata.io/table-dialect>) and, for values, of its Table Schema. The defaults
+//! follow RFC 4180 and JSON.
 
 use std::collections::BTreeSet;
 
@@ -12,59 +12,61 @@ mod tests;
 
 pub(crate) use said::{SaidOfFiles, SaidOfValues};
 
-/// How the files of a raw table are written.
+/// The dialect of a raw table's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileDialect {
-    /// Ends a field: one ASCII character. `None` for what the extension says: a tab in `.tsv`, else a comma.
+    /// The ASCII character that separates fields. If it is `None`, the extension decides: a tab in `.tsv`, otherwise a
+    /// comma.
     pub delimiter: Option<u8>,
-    /// Stands around a field that holds a delimiter, a quote or a line's end; `None` where nothing does.
+    /// Encloses a field that holds a delimiter, a quote or a line end. `None` if fields are never quoted.
     pub quote: Option<u8>,
-    /// Whether a quote inside of quotes is written twice.
+    /// Whether a quote within quotes is doubled.
     pub double_quote: bool,
-    /// Takes the meaning from the delimiter, the quote, the line's end or itself that follows.
+    /// Removes the special meaning of a following delimiter, quote, line end or escape.
     pub escape: Option<u8>,
-    /// Whether spaces after a delimiter are left out.
+    /// Whether spaces after a delimiter are ignored.
     pub skip_initial_space: bool,
-    /// The lines of the header, from 1, one after the other; what is above them is left out. Empty for the first
-    /// record.
+    /// The lines of the header, from 1 and consecutive. Lines above them are skipped. If it is empty, the first record
+    /// is the header.
     pub header_rows: Vec<u64>,
-    /// Joins the names of several lines.
+    /// Joins the parts of a column name if the header has several lines.
     pub header_join: String,
-    /// A line that begins so is left out.
+    /// The prefix of lines that are skipped.
     pub comment: Option<String>,
-    /// Lines that are left out, from 1.
+    /// The numbers of lines that are skipped, from 1.
     pub comment_rows: BTreeSet<u64>,
-    /// Ends a line: `\n`, before which a `\r` may stand, or another single character.
+    /// Ends a line: `
+    /// `, optionally after `\r`, or another single character.
     pub line_terminator: u8,
-    /// The name of the encoding, as the WHATWG has them; `None` for UTF-8, or what a byte order mark says.
+    /// The encoding's WHATWG name. If it is `None`, a byte order mark decides, otherwise UTF-8.
     pub encoding: Option<String>,
-    /// What NaN and the infinities are where a number is expected.
+    /// How NaN and the infinities are read in numbers.
     pub nan: Nan,
-    /// The key of a JSON document under which the array of its rows is.
+    /// The key in a JSON document that holds the array of rows.
     pub property: Option<String>,
-    /// The sheet of a workbook.
+    /// The sheet that is read of a workbook.
     pub sheet: Sheet,
 }
 
-/// What numbers that are none are taken for.
+/// How NaN and the infinities are read in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Nan {
-    /// No number: the value breaks its type.
+    /// As a misfit.
     #[default]
     Refuse,
-    /// No value.
+    /// As null.
     Null,
-    /// The value of a `float` or `double` that it is.
+    /// As themselves, in a `float` or `double`.
     Keep,
 }
 
 /// A sheet of a workbook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sheet {
-    /// By its place, from 1.
+    /// The position, from 1.
     Number(usize),
-    /// By its name.
+    /// The name.
     Name(String),
 }
 
@@ -89,20 +91,20 @@ impl Default for FileDialect {
     }
 }
 
-/// How a column's values are written in text files.
+/// The notation of a column's values in text files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Texts that stand for no value. In quotes, one of them is a value of a text column all the same.
+    /// Texts that mean null. In a text column, a quoted one is a value nevertheless.
     pub null_values: Vec<String>,
-    /// Stands between a number's whole and its fraction.
+    /// Separates the whole part of a number from the fraction.
     pub decimal: char,
-    /// Stands between the thousands of a number.
+    /// Separates the thousands of a number.
     pub group: Option<char>,
-    /// Whether a number has nothing around it; else a currency or a percent sign may stand before or after it.
+    /// Whether a number stands alone. Otherwise a currency or percent sign may precede or follow it.
     pub bare_number: bool,
-    /// Texts for true.
+    /// Texts that mean true.
     pub true_values: Vec<String>,
-    /// Texts for false.
+    /// Texts that mean false.
     pub false_values: Vec<String>,
 }
 

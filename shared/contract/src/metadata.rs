@@ -1,15 +1,15 @@
 //! The reader of a metadata folder:
 //!
 //! ```text
-//! raw/<table>.json                                     what lands
-//! raw/database.json                                    where what landed can be queried (optional)
-//! processed/<table>.json, <table>.sql                  what is made clean of a raw table first (optional)
-//! curated/database.json, <table>.json, <table>.sql     what analysts query
+//! raw/<table>.json                                     files that land
+//! raw/database.json                                    Glue database over raw-hist (optional)
+//! processed/<table>.json, <table>.sql                  clean files made from raw ones by SQL (optional)
+//! curated/database.json, <table>.json, <table>.sql     tables that analysts query
 //! ```
 //!
-//! Both formats are read, etl_manager's and mojap-metadata's, told apart by their own keys. The reader is strict: it
-//! reports every problem of every file at once, each with its file and JSON path. Keys of other programs are theirs:
-//! one that looks like a slip is a warning.
+//! The reader accepts two formats, etl_manager's and mojap-metadata's, and tells them apart by their keys. It is
+//! strict, and reports every problem of every file at once, each with its file and JSON path. Unknown keys belong to
+//! other programs. One that looks like a typo is a warning.
 
 mod column;
 mod database;
@@ -33,30 +33,30 @@ use crate::problem::{Problems, suggestion};
 use crate::table::{ReadFrom, Table};
 use crate::words::hexadecimal;
 
-/// Everything that the metadata folder describes.
+/// The content of a metadata folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetaData {
     /// The curated database.
     pub database: Database,
-    /// The database over the immutable history of the raw tables, if there is to be one.
+    /// The database over the raw tables in raw-hist, if there is one.
     pub raw_database: Option<Database>,
     /// The raw tables by name.
     pub raw: BTreeMap<String, Table>,
-    /// The processed tables by name, each of the raw table of the same name.
+    /// The processed tables by name. Each has the name of its raw table.
     pub processed: BTreeMap<String, Table>,
     /// The curated tables by name.
     pub curated: BTreeMap<String, Table>,
-    /// SHA-256 over all files, hexadecimal: which description a run went by.
+    /// SHA-256 of all files, in hexadecimal. It identifies the description that a run used.
     pub sha256: String,
-    /// What is read as it is, and may not be what was meant.
+    /// Parts that are read as they are but may not mean what was intended.
     pub warnings: Problems,
 }
 
 impl MetaData {
-    /// Reads the folder whole. Fails with every problem of every file.
+    /// Reads the whole folder.
     ///
     /// # Errors
-    /// Every problem of every file, each with its file and JSON path.
+    /// Returns every problem of every file, each with its file and JSON path.
     pub fn read(folder: &Path) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let mut digest = Sha256::new();
@@ -99,10 +99,10 @@ impl MetaData {
         }
     }
 
-    /// A raw table as a file would describe it, with all that is wrong with it by itself.
+    /// Parses the description of a raw table, without the checks that involve other files.
     ///
     /// # Errors
-    /// Every problem of the description.
+    /// Returns every problem of the description.
     pub fn parse_raw_table(file: &Path, text: &str) -> Result<Table, Problems> {
         let mut problems = Problems::default();
         let table = match serde_json::from_str(text) {
@@ -122,18 +122,18 @@ impl MetaData {
         table.ok_or(problems)
     }
 
-    /// A raw table, or a message that names the nearest.
+    /// Returns a raw table.
     ///
     /// # Errors
-    /// A message that names the nearest.
+    /// Returns a message that suggests the nearest name.
     pub fn raw_table(&self, name: &str) -> Result<&Table, String> {
         find(&self.raw, name, "raw table")
     }
 
-    /// A raw table as curate reads it: a processed one by the description of what was made of it.
+    /// Returns a raw table in the form in which curate reads it: if it is processed, the processed table.
     ///
     /// # Errors
-    /// A message that names the nearest.
+    /// Returns a message that suggests the nearest name.
     pub fn source_table(&self, name: &str) -> Result<&Table, String> {
         let raw = self.raw_table(name)?;
         Ok(match raw.read_from {
@@ -142,10 +142,10 @@ impl MetaData {
         })
     }
 
-    /// A curated table, or a message that names the nearest.
+    /// Returns a curated table.
     ///
     /// # Errors
-    /// A message that names the nearest.
+    /// Returns a message that suggests the nearest name.
     pub fn curated_table(&self, name: &str) -> Result<&Table, String> {
         find(&self.curated, name, "curated table")
     }

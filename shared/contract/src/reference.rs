@@ -1,18 +1,18 @@
-//! The reference of all keys, docs/metadata.md. Its tables are made of the JSON Schemas in docs/schema, which say of
-//! each key what it means, and which the reader's own lists must agree with. `make reference` writes it.
+//! The reference of all keys, docs/metadata.md. Its tables are generated from the JSON Schemas in docs/schema, which
+//! describe each key. A test keeps the reader's own lists in line with them. `make reference` writes the page.
 
 use crate::words::quoted;
 use serde_json::Value;
 
-/// A type of columns, by all of its names. `p`, `s` and `n` stand for numbers, `name` for a name and `type` for a type.
+/// A column type with all of its names. `p`, `s` and `n` stand for numbers, `name` for a name and `type` for a type.
 pub struct TypeNames {
-    /// What it holds.
+    /// The values that it holds.
     pub meaning: &'static str,
-    /// In etl_manager's words.
+    /// The names in etl_manager.
     pub etl_manager: &'static [&'static str],
-    /// In mojap-metadata's words.
+    /// The names in mojap-metadata.
     pub mojap: &'static [&'static str],
-    /// In Glue and Athena.
+    /// The name in Glue and Athena.
     pub glue: &'static str,
 }
 
@@ -25,7 +25,7 @@ const fn names(
     TypeNames { meaning, etl_manager, mojap, glue }
 }
 
-/// Every type.
+/// All types, in the order of the page.
 pub const TYPES: &[TypeNames] = &[
     names("text", &["character"], &["string", "utf8", "large_string", "large_utf8"], "string"),
     names("whole number of 8 bits", &[], &["int8"], "tinyint"),
@@ -50,11 +50,10 @@ pub const TYPES: &[TypeNames] = &[
     names("list", &["array<type>"], &["list<type>", "list_<type>", "large_list<type>"], "array<type>"),
 ];
 
-/// The page with its tables made anew: each stands between `<!-- table: … -->` and `<!-- end -->`. Fails with the name
-/// of a table that there is not.
+/// Returns the page with its tables generated again. Each table is between `<!-- table: … -->` and `<!-- end -->`.
 ///
 /// # Errors
-/// Where the page lacks a place for one of the tables.
+/// Fails if a mark has no end, or names a table that does not exist.
 pub fn page(page: &str, database: &Value, table: &Value) -> Result<String, String> {
     let mut made = String::with_capacity(page.len());
     let mut rest = page;
@@ -74,7 +73,7 @@ pub fn page(page: &str, database: &Value, table: &Value) -> Result<String, Strin
     Ok(made)
 }
 
-/// The keys that a schema of an object has.
+/// Iterates over the keys of an object's schema.
 pub fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     schema["properties"].as_object().into_iter().flatten().map(|(name, key)| (name.as_str(), key))
 }

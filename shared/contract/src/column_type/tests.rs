@@ -20,7 +20,7 @@ fn each_name_has_its_glue_type() {
         ("array<timestamp( ns )>", "array<timestamp>"),
         ("boolean", "boolean"),
         ("binary", "binary"),
-        // etl_manager replaces substrings and makes `bigintitude` of this one
+        // etl_manager replaces substrings, and turns this field name into `bigintitude`
         ("struct<longitude:double,interval:int>", "struct<longitude:double,interval:int>"),
         ("array<struct<a:array<long>, b:character>>", "array<struct<a:array<bigint>,b:string>>"),
     ] {
@@ -71,7 +71,7 @@ fn a_type_s_name_reads_back_as_the_type() {
         assert_eq!(ColumnType::parse(text, Mojap).unwrap().name(Mojap), text);
     }
     assert_eq!(ColumnType::Int8.name(EtlManager), "int");
-    // seconds are read as milliseconds: Parquet has none
+    // seconds are read as milliseconds, since Parquet has no seconds
     assert_eq!(ColumnType::parse("timestamp(s)", Mojap).unwrap().name(Mojap), "timestamp(ms)");
 }
 

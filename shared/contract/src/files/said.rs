@@ -1,4 +1,4 @@
-//! What metadata says of files and their values, and what is wrong with it.
+//! The metadata's statements about files and values, and their problems.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 use super::{FileDialect, Nan, Sheet, Written};
 use crate::visible;
 
-/// Whom to tell what is wrong, by the key.
+/// Reports a problem at a key.
 type Tell<'a> = &'a mut dyn FnMut(&str, String);
 
-/// Of what is said each key that can be read.
+/// Deserializes the keys that are valid, and reports the others.
 fn read<T: DeserializeOwned + Default>(said: Map<String, Value>, problem: Tell) -> T {
     let mut good = Map::new();
     for (key, value) in said {
         let wrong = match &value {
-            // "none" to one reader, "as usual" to another
+            // null could mean "none" or "the default"
             Value::Null => Some("expected a value, found null; without the key it is as usual".into()),
             Value::Object(_) => Some(format!("expected no object, found {value}")),
             _ => {
@@ -33,7 +33,7 @@ fn read<T: DeserializeOwned + Default>(said: Map<String, Value>, problem: Tell) 
     T::deserialize(Value::Object(good)).unwrap_or_default()
 }
 
-/// What metadata says of values, of a table or of a column.
+/// The statements about values, of a table or of a column.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct SaidOfValues {
@@ -46,17 +46,17 @@ pub(crate) struct SaidOfValues {
 }
 
 impl SaidOfValues {
-    /// The keys, as they stand in a column.
+    /// The keys in a column.
     pub(crate) const KEYS: &[&str] =
         &["nullValues", "decimalChar", "groupChar", "bareNumber", "trueValues", "falseValues"];
 
-    /// What a column says.
+    /// Reads a column's statements.
     pub(crate) fn read(column: &Map<String, Value>, problem: Tell) -> Self {
         let said = Self::KEYS.iter().filter_map(|key| Some(((*key).to_owned(), column.get(*key)?.clone())));
         read(said.collect(), problem)
     }
 
-    /// What is said here, and for the rest what is said of the table.
+    /// Fills the gaps with the table's statements.
     pub(crate) fn over(self, table: &Self) -> Self {
         Self {
             null_values: self.null_values.or_else(|| table.null_values.clone()),
@@ -68,7 +68,7 @@ impl SaidOfValues {
         }
     }
 
-    /// As the reader needs it.
+    /// Applies the defaults and checks the result.
     pub(crate) fn resolve(self, problem: Tell) -> Written {
         let usual = Written::default();
         let mut sign = |key: &str, said: String| {
@@ -119,7 +119,7 @@ impl SaidOfValues {
     }
 }
 
-/// What metadata says under `dialect`.
+/// The statements under `dialect`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SaidOfFiles {
@@ -174,13 +174,13 @@ impl SaidOfFiles {
         "falseValues",
     ];
 
-    /// What a table says; of keys that are none of these it is told elsewhere.
+    /// Reads a table's statements. The caller reports unknown keys.
     pub(crate) fn read(dialect: &Map<String, Value>, problem: Tell) -> Self {
         let known = dialect.iter().filter(|(key, _)| Self::KEYS.contains(&key.as_str()));
         read(known.map(|(key, value)| (key.clone(), value.clone())).collect(), problem)
     }
 
-    /// What it says of the values of all columns.
+    /// Returns the statements about the values of all columns.
     pub(crate) fn of_values(&self) -> SaidOfValues {
         SaidOfValues {
             null_values: self.null_values.clone(),
@@ -192,7 +192,8 @@ impl SaidOfFiles {
         }
     }
 
-    /// As the reader needs it. `header` is whether the files have one, wherever that is said.
+    /// Applies the defaults and checks the result. `header` is whether the files have a header, wherever the metadata
+    /// states it.
     pub(crate) fn resolve(self, header: bool, problem: Tell) -> FileDialect {
         self.signs(problem);
         let usual = FileDialect::default();
@@ -250,7 +251,7 @@ impl SaidOfFiles {
         }
     }
 
-    /// Each sign is a single character, and of one meaning.
+    /// Checks that each special character is a single character with one meaning.
     fn signs(&self, problem: Tell) {
         let single = |said: &str| said.len() == 1 && said.is_ascii() && !said.as_bytes()[0].is_ascii_alphanumeric();
         let is_line_end = |said: &str| said.contains(['\r', '\n']);
@@ -280,11 +281,11 @@ impl SaidOfFiles {
         if self.comment_char.as_deref().is_some_and(is_line_end) {
             problem("commentChar", "expected what a line begins with, found a line's end".into());
         }
-        // those that are not said come first: it is told where something is said
+        // defaults come first, so that a conflict is reported at a key that is present
         let mut signs: Vec<(&str, &str)> = Vec::new();
         match &self.delimiter {
             Some(said) => signs.push(("delimiter", said)),
-            // as the extension has it
+            // the extension decides between these
             None => signs.extend([("delimiter", ","), ("delimiter", "\t")]),
         }
         if self.quote_char.is_none() {

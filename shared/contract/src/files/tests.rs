@@ -6,7 +6,7 @@ use super::{FileDialect, Nan, Sheet, Written};
 use crate::MetaData;
 use crate::Table;
 
-/// A raw table of a dialect and more keys, and of these columns.
+/// Reads a raw table with a dialect, more keys, and columns.
 fn table(dialect: &Value, more: &Value, columns: &Value) -> Result<Table, Vec<String>> {
     let mut table = json!({"name": "t", "location": "t", "data_format": "csv", "dialect": dialect, "columns": columns});
     table.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -18,7 +18,7 @@ fn of_dialect(dialect: &Value) -> Result<Table, Vec<String>> {
     table(dialect, &json!({}), &json!([{"name": "a", "type": "character"}]))
 }
 
-/// The only problem there is.
+/// Returns the only problem.
 #[track_caller]
 fn one_problem(read: Result<Table, Vec<String>>) -> String {
     let problems = read.map(|table| (table.file_dialect, table.columns)).unwrap_err();
@@ -69,13 +69,13 @@ fn good_dialects() {
             json!({"delimiter": "\"", "quoteChar": "'"}),
             FileDialect { delimiter: Some(b'"'), quote: Some(b'\''), ..usual() },
         ),
-        // of a comment of several characters the first may be any
+        // only a comment of a single character can conflict with another sign
         (json!({"commentChar": "\"#"}), FileDialect { comment: Some("\"#".into()), ..usual() }),
         (json!({"headerRows": [1]}), FileDialect { header_rows: vec![1], ..usual() }),
         (json!({"headerRows": [4_294_967_295_u32]}), FileDialect { header_rows: vec![4_294_967_295], ..usual() }),
         (json!({"sheetName": "Größen"}), FileDialect { sheet: Sheet::Name("Größen".into()), ..usual() }),
         (json!({"nan": "null"}), FileDialect { nan: Nan::Null, ..usual() }),
-        // keys of another format are nothing to this one
+        // keys of another file format are ignored
         (json!({"sheetNumber": 1, "property": "x"}), FileDialect { property: Some("x".into()), ..usual() }),
     ] {
         assert_eq!(of_dialect(&said).map(|table| table.file_dialect), Ok(expected), "{said}");
@@ -98,14 +98,14 @@ fn what_is_wrong_with_a_dialect_is_told_at_its_key() {
         (json!({"lineTerminator": ""}), "lineTerminator", r#"expected "\n""#),
         (json!({"lineTerminator": "x"}), "lineTerminator", r#"expected "\n""#),
         (json!({"commentChar": "#\n"}), "commentChar", "expected what a line begins with, found a line's end"),
-        // of two signs the one that is said is told
+        // a conflict is reported at the key that is present
         (json!({"delimiter": "\""}), "delimiter", "is the same character as quoteChar"),
         (json!({"quoteChar": ","}), "quoteChar", "is the same character as delimiter"),
         (json!({"quoteChar": "\t"}), "quoteChar", "is the same character as delimiter"),
         (json!({"delimiter": ";", "escapeChar": ";"}), "escapeChar", "is the same character as delimiter"),
         (json!({"escapeChar": "\""}), "escapeChar", "is the same character as quoteChar"),
         (json!({"delimiter": ";", "lineTerminator": ";"}), "lineTerminator", "is the same character as delimiter"),
-        // lines of a first field that is empty, or that are in quotes, would be gone
+        // these would skip lines whose first field is empty or quoted
         (json!({"commentChar": ","}), "commentChar", "is the same character as delimiter"),
         (json!({"commentChar": "\""}), "commentChar", "is the same character as quoteChar"),
         (json!({"headerRows": []}), "headerRows", "expected the numbers of lines, from 1, one after the other"),
@@ -125,7 +125,7 @@ fn what_is_wrong_with_a_dialect_is_told_at_its_key() {
         (json!({"sheetNumber": -1}), "sheetNumber", "invalid value: integer `-1`"),
         (json!({"sheetName": "x", "sheetNumber": 1}), "sheetNumber", "says which sheet it is, and `sheetName` too"),
         (json!({"nan": "drop"}), "nan", "unknown variant `drop`, expected one of `refuse`, `null`, `keep`"),
-        // serde would take the key for the word
+        // serde would accept the object's key as the word
         (json!({"nan": {"keep": null}}), "nan", "expected no object"),
         (json!({"doubleQuote": "no"}), "doubleQuote", "invalid type: string \"no\", expected a boolean"),
         (json!({"quotechar": "'"}), "quotechar", "unknown key; did you mean `quoteChar`?"),
@@ -140,7 +140,7 @@ fn what_is_wrong_with_a_dialect_is_told_at_its_key() {
     }
 }
 
-/// "none" to one reader, "as usual" to the next.
+/// null could mean "none" or "the default", so it is refused.
 #[test]
 fn null_is_no_value_of_any_key() {
     for key in super::SaidOfFiles::KEYS {
@@ -168,7 +168,7 @@ fn a_header_is_said_once() {
     assert_eq!(problem, "dialect.headerRows: says where the header is, and `header` that there is none");
 }
 
-/// How the first column's values are written.
+/// Returns the notation of the first column's values.
 fn written(dialect: &Value, column: &Value) -> Result<Written, Vec<String>> {
     let mut one = json!({"name": "a", "type": "double"});
     one.as_object_mut().unwrap().extend(column.as_object().unwrap().clone());
@@ -202,7 +202,7 @@ fn a_column_says_over_its_table_how_values_are_written() {
         own(json!({"trueValues": ["1"]})),
         Ok(Written { true_values: vec!["1".into()], ..of_the_table.clone() })
     );
-    // only together with the table's it is wrong
+    // wrong only in combination with the table's statement
     let twice = "columns[0].groupChar: is `.`, as decimalChar is: a number could be read in two ways";
     assert_eq!(own(json!({"decimalChar": "."})), Err(vec![twice.to_owned()]));
 }
@@ -231,7 +231,7 @@ fn what_is_wrong_with_values_is_told_once_and_where_it_is_said() {
         (json!({"nullValues": ["N"], "falseValues": ["N"]}), "falseValues", "`N` is one of nullValues too"),
         (json!({"nullValues": ["Y"], "trueValues": ["Y"]}), "trueValues", "`Y` is one of nullValues too"),
     ] {
-        // beside it a column that says something else
+        // a column with a statement of its own does not repeat the table's problem
         for column in [json!({}), json!({"nullValues": ["?"]})] {
             let problems = written(&said, &column).unwrap_err();
             assert_eq!(problems.len(), 1, "{said} {column}: {problems:?}");
@@ -241,7 +241,7 @@ fn what_is_wrong_with_values_is_told_once_and_where_it_is_said() {
         assert_eq!(problems.len(), 1, "{said}: {problems:?}");
         assert!(problems[0].starts_with(&format!("columns[0].{place}: {message}")), "{said}: {}", problems[0]);
     }
-    // what is false to the table is null to a column: of texts it may be, of truth values it may not
+    // the table's text for false is null in one column: fine for texts, a conflict for booleans
     let dialect = json!({"trueValues": ["Y"], "falseValues": ["N"]});
     assert!(written(&dialect, &json!({"type": "character", "nullValues": ["N"]})).is_ok());
     let problems = written(&dialect, &json!({"type": "boolean", "nullValues": ["N"]})).unwrap_err();
@@ -264,7 +264,7 @@ fn columns_are_found_by_names_and_places_that_are_theirs_alone() {
     let read = two(none(), none(), x(Some(1)), x(Some(1_000_000))).unwrap();
     assert_eq!(read.columns[1].source_position, Some(1_000_000));
     assert_eq!(read.columns[1].name_in_files(), "X");
-    // swapped names, the empty one, and such as differ in case alone
+    // swapped names, an empty name, and names that differ only in case
     let swapped = two(none(), none(), json!({"source_name": "b"}), json!({"source_name": "a"}));
     assert_eq!(swapped.unwrap().columns[0].name_in_files(), "b");
     assert_eq!(two(none(), none(), json!({"source_name": ""}), none()).unwrap().columns[0].name_in_files(), "");
@@ -305,7 +305,7 @@ fn columns_are_found_by_names_and_places_that_are_theirs_alone() {
         ),
         (none(), none(), json!({"source_name": 7}), none(), "columns[0].source_name: expected the column's name"),
         (none(), none(), x(Some(0)), none(), "columns[0].source_position: expected the number of the field, from 1"),
-        // it would be memory for every field before it
+        // this would cost memory for every field before it
         (none(), none(), x(Some(1_000_001)), none(), "columns[0].source_position: expected the number of the field"),
         (none(), none(), x(Some(u64::MAX)), none(), "columns[0].source_position: expected the number of the field"),
     ] {
@@ -314,7 +314,7 @@ fn columns_are_found_by_names_and_places_that_are_theirs_alone() {
     }
 }
 
-/// What a scaffolding command proposes counts for nothing until somebody takes it.
+/// Rules that `make new-table` proposes have no effect until a person adopts them.
 #[test]
 fn what_is_proposed_is_not_read() {
     for proposed in [json!({"unique": true, "enum": ["x"]}), json!({"pattern": "("}), json!(7), Value::Null] {

@@ -1,4 +1,4 @@
-//! Messages as they are written.
+//! The JSON form of the messages.
 
 use serde_json::json;
 

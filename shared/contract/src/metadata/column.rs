@@ -1,4 +1,4 @@
-//! The columns of a table's file.
+//! The columns in a table's file.
 
 use serde_json::{Map, Value};
 
@@ -68,7 +68,7 @@ impl TableReader<'_> {
         };
         let before = self.problems.0.len();
         let column_type = self.column_type(item, dialect, path);
-        // of a column whose type cannot be read, nothing is said that depends on the type
+        // problems that depend on the type are not reported if the type cannot be read
         let is_read = self.problems.0.len() == before;
         let pattern = item.get("pattern").and_then(|value| match value {
             Value::String(pattern) => {
@@ -125,8 +125,8 @@ impl TableReader<'_> {
             );
             self.warning(format!("{path}.{key}"), message);
         }
-        // a value of another type has no text of its own: one number may be written in several ways, and in Parquet in
-        // none
+        // other types have no text of their own: a number can be written in several ways, and Parquet stores no text at
+        // all
         let (pattern, min_length, max_length) =
             if is_text { (pattern, min_length, max_length) } else { (None, None, None) };
         if !column_type.is_scalar() {
@@ -165,7 +165,6 @@ impl TableReader<'_> {
         }
     }
 
-    /// What the column is called in the files.
     pub(super) fn source_name(&mut self, item: &Map<String, Value>, path: &str) -> Option<String> {
         match item.get("source_name")? {
             Value::String(name) => Some(name.clone()),
@@ -177,7 +176,7 @@ impl TableReader<'_> {
         }
     }
 
-    /// What the fields of its structs are called in the files.
+    /// Reads the names of struct fields in the files, and checks that they are unique within each struct.
     pub(super) fn source_names(
         &mut self,
         item: &Map<String, Value>,
@@ -219,7 +218,6 @@ impl TableReader<'_> {
         names
     }
 
-    /// Which field of a record it is.
     pub(super) fn source_position(&mut self, item: &Map<String, Value>, path: &str) -> Option<usize> {
         let value = item.get("source_position")?;
         let position = value.as_u64().and_then(|n| usize::try_from(n).ok());
@@ -230,7 +228,7 @@ impl TableReader<'_> {
         })
     }
 
-    /// How the column's values are written: in its own words, and for the rest in those of the table's `dialect`.
+    /// Reads the notation of the column's values. The table's `dialect` fills the gaps.
     pub(super) fn written(
         &mut self,
         item: &Map<String, Value>,
@@ -239,13 +237,13 @@ impl TableReader<'_> {
         is_truth: bool,
     ) -> Written {
         if !SaidOfValues::KEYS.iter().any(|key| item.contains_key(*key)) {
-            // what is wrong with the table's is told there
+            // the table's own problems are reported at the table
             return of_values.clone().resolve(&mut |_, _| ());
         }
         let mut told = Vec::new();
         of_values.clone().resolve(&mut |key, message| told.push((key.to_owned(), message)));
         let mut problem = |key: &str, message: String| {
-            // the table's truth values are nothing to a column of texts
+            // the table's texts for true and false do not concern other columns
             let is_its = is_truth || !matches!(key, "trueValues" | "falseValues");
             if item.contains_key(key) || is_its && !told.contains(&(key.to_owned(), message.clone())) {
                 self.problem(format!("{path}.{key}"), message);
@@ -254,7 +252,7 @@ impl TableReader<'_> {
         SaidOfValues::read(item, &mut problem).over(of_values).resolve(&mut problem)
     }
 
-    /// The types that a column had, the oldest first.
+    /// Reads the types that the column had, and sorts them by time.
     pub(super) fn earlier_types(
         &mut self,
         item: &Map<String, Value>,
@@ -304,7 +302,7 @@ impl TableReader<'_> {
         })
     }
 
-    /// What is said of the table is said of each of its columns.
+    /// Marks all columns of a table that is marked as a whole.
     pub(super) fn sensitive_as_a_whole(&mut self, object: &Map<String, Value>, columns: &mut [Column]) {
         let sensitivity = self.sensitivity(object, "");
         if self.flag(object, "sensitive", "").unwrap_or(false) || sensitivity.is_some() {
@@ -315,7 +313,8 @@ impl TableReader<'_> {
         }
     }
 
-    /// The metadata's words for personal data, one or a list of them: the one that the law protects more.
+    /// Reads the kind of personal data, given as a word or a list of words. The kind that the law protects more
+    /// strictly wins.
     pub(super) fn sensitivity(&mut self, item: &Map<String, Value>, path: &str) -> Option<Sensitivity> {
         let said = match item.get("sensitivity")? {
             Value::Null => return None,
@@ -347,7 +346,8 @@ impl TableReader<'_> {
         }
     }
 
-    /// A bound as text. Whether the text is a value of the column is for the checks, which read the files' values.
+    /// Reads a bound as text. Whether the text is a value of the column is checked later, with the reader of the files'
+    /// values.
     pub(super) fn bound(
         &mut self,
         item: &Map<String, Value>,

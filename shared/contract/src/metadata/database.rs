@@ -1,23 +1,22 @@
-//! A database of Glue.
+//! Glue databases in the metadata.
 
 use crate::manifest::RunId;
 
-/// `curated/database.json` or `raw/database.json`.
+/// The content of `curated/database.json` or `raw/database.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
-    /// The Glue database.
+    /// The name in Glue.
     pub name: String,
-    /// The bucket by etl_manager's word; a deployed stack's own bucket comes before it.
+    /// The bucket that etl_manager's metadata names. The bucket of a deployed stack takes precedence.
     pub bucket: String,
-    /// The folder of the tables, without slashes at the ends. Where raw tables lie is the stack's to say, and comes
-    /// before it.
+    /// The prefix of the tables, without slashes at either end. For raw tables, the stack's setting takes precedence.
     pub base_folder: String,
     /// For people.
     pub description: String,
 }
 
 impl Database {
-    /// The prefix of everything in the curated bucket, ending with `/`, or nothing.
+    /// Returns the prefix of everything in the curated bucket. It ends with `/` or is empty.
     pub fn base(&self) -> String {
         match self.base_folder.as_str() {
             "" => String::new(),
@@ -25,17 +24,17 @@ impl Database {
         }
     }
 
-    /// The prefix of the runs' manifests, each `<run>.json`.
+    /// Returns the prefix of the runs' manifests. Each is called `<run>.json`.
     pub fn manifests(&self) -> String {
         format!("{}_manifests/", self.base())
     }
 
-    /// The key of a run's manifest.
+    /// Returns the key of a run's manifest.
     pub fn manifest(&self, run: &RunId) -> String {
         format!("{}{run}.json", self.manifests())
     }
 
-    /// The prefix of what catalog has published, an entry each time.
+    /// Returns the prefix of the decision and of the journal.
     pub fn publications(&self) -> String {
         format!("{}_publications/", self.base())
     }

@@ -1,4 +1,4 @@
-//! The files of the folder, and what has to be true of several of them together.
+//! The files of the metadata folder, and the conditions that involve several of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,7 +21,7 @@ fn has_extension(file: &Path, extension: &str) -> bool {
     file.extension().is_some_and(|found| found == extension)
 }
 
-/// The files of a folder by name, so that everything after is the same on every machine.
+/// Lists the files of a folder by name, so that the results are equal on every machine.
 pub(super) fn files(folder: &Path, problems: &mut Problems) -> Vec<PathBuf> {
     match fs::read_dir(folder).and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()) {
         Ok(mut files) => {
@@ -35,7 +35,7 @@ pub(super) fn files(folder: &Path, problems: &mut Problems) -> Vec<PathBuf> {
     }
 }
 
-/// The tables that the files of a folder describe, well or not.
+/// Returns the names of the tables that the files describe, even if the descriptions are wrong.
 pub(super) fn names(files: &[PathBuf]) -> BTreeSet<String> {
     let described = files.iter().filter(|file| has_extension(file, "json"));
     described.filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned())).collect()
@@ -44,7 +44,7 @@ pub(super) fn names(files: &[PathBuf]) -> BTreeSet<String> {
 /// The folders that are read.
 const FOLDERS: &[&str] = &["raw", "processed", "curated"];
 
-/// A folder that is all but one of ours would go unread without a word.
+/// Reports a folder whose name is close to one of these. It would silently not be read.
 pub(super) fn unknown_folders(folder: &Path, problems: &mut Problems) {
     for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -57,8 +57,8 @@ pub(super) fn unknown_folders(folder: &Path, problems: &mut Problems) {
     }
 }
 
-/// What lies in a folder of ours and is not read: a table would be built without it, and nobody would be told. Hidden
-/// files and notes (`.md`) may be there.
+/// Reports files that are not read. A table would silently be built without them. Hidden files and notes (`.md`) are
+/// allowed.
 pub(super) fn unknown_files(files: &[PathBuf], with_sql: bool, problems: &mut Problems) {
     let known: &[&str] = if with_sql { &["json", "sql"] } else { &["json"] };
     for file in files {
@@ -88,7 +88,7 @@ fn there_are(raw: &BTreeSet<String>) -> String {
     if names.is_empty() { "; there are none".into() } else { format!("; raw tables are {}", quoted(&names)) }
 }
 
-/// What is told of a file whose bytes are no UTF-8 from `at` on.
+/// Returns the message for a file whose bytes are not UTF-8 from `at` on.
 fn not_utf8(bytes: &[u8], at: usize) -> String {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return "is UTF-16; save it as UTF-8".into();
@@ -116,7 +116,7 @@ impl Reader<'_> {
         self.digest.update((bytes.len() as u64).to_le_bytes());
         self.digest.update(&bytes);
         match String::from_utf8(bytes) {
-            // editors of Windows put a byte order mark in front
+            // Windows editors begin files with a byte order mark
             Ok(text) => Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
             Err(error) => {
                 self.problems.add(file, "", not_utf8(error.as_bytes(), error.utf8_error().valid_up_to()));
@@ -165,12 +165,12 @@ impl Reader<'_> {
     }
 
     pub(super) fn sql(&mut self, file: &Path, tables: &mut BTreeMap<String, Table>, described: &BTreeSet<String>) {
-        // that it cannot be read is told; that it is there is all the others need to know then
+        // an unreadable file is already reported; for the other checks it is enough that it exists
         let text = self.text(file).unwrap_or_default();
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         match tables.get_mut(name.as_ref()) {
             Some(table) => table.sql = Some(text),
-            // what is wrong with the description is told already
+            // the problems of the description are already reported
             None if described.contains(name.as_ref()) => {}
             None => {
                 let names: Vec<&str> = described.iter().map(String::as_str).filter(|n| *n != "database").collect();
@@ -186,7 +186,7 @@ impl Reader<'_> {
         reader.misspelt(&object, DATABASE_KEYS, "");
         let name = reader.required_text(&object, "name");
         let bucket = reader.required_text(&object, "bucket");
-        // etl_manager has both, empty where there is nothing to say
+        // etl_manager always writes these two, empty if they are not used
         let base_folder = reader.text(&object, "base_folder");
         let description = reader.text(&object, "description");
         if let Some(name) = name.as_deref().filter(|name| !is_table_name(name)) {
@@ -203,8 +203,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The curated tables are found by their names: those of the raw ones, which may be the same, need a database of
-    /// their own.
+    /// Reads the raw database. It must not be the curated one, because raw and curated tables may have equal names.
     pub(super) fn raw_database(
         &mut self,
         file: &Path,
@@ -253,7 +252,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A raw table of which another is made is read as that one, if it does not say otherwise.
+    /// Checks a processed table, and makes curate read its raw table from the processed area.
     pub(super) fn check_processed(
         &mut self,
         table: &Table,
@@ -310,7 +309,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What we write ourselves is written in one way.
+    /// Checks that a table which the pipeline writes has no dialect: its files are always written in one way.
     pub(super) fn check_no_dialect(&mut self, table: &Table) {
         if table.file_dialect != FileDialect::default() {
             let message = "is for raw tables: it says how a supplier's files are written";
@@ -328,7 +327,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Two tables in one folder would be read as one.
+    /// Checks that curated tables have different locations. Two tables in one folder would be read as one.
     pub(super) fn check_locations(&mut self, curated: &BTreeMap<String, Table>) {
         let mut owners: BTreeMap<&str, &Table> = BTreeMap::new();
         for table in curated.values() {
@@ -346,8 +345,9 @@ impl Reader<'_> {
         }
     }
 
-    /// Athena computes the places of all partitions from one template, so all must be a single run's; and it does so
-    /// for some types only. <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html>
+    /// Checks the conditions of partition projection. Athena computes all locations from one template, so all
+    /// partitions must belong to a single run. It supports only some types:
+    /// <https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html>
     pub(super) fn check_projection(&mut self, table: &Table) {
         if table.partitions.is_empty() || (table.mode != Mode::Rebuild && !table.self_contained) {
             let message =

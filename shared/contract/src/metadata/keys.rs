@@ -1,7 +1,8 @@
-//! Every key of the metadata.
+//! All keys of the metadata.
 
-// Every key that is read, or known as another program's. docs/schema says of each what it holds, and has to have the
-// same; `make reference` makes docs/metadata.md of that; tests/schema/examples.rs has a table with all of them.
+// These lists hold every key that is read, or known to belong to another program. docs/schema describes each of them
+// and must have the same keys. `make reference` generates docs/metadata.md from docs/schema. tests/schema/examples.rs
+// has a table with all keys.
 pub(crate) const DATABASE_KEYS: &[&str] = &["$schema", "name", "bucket", "base_folder", "description"];
 pub(crate) const COLUMN_KEYS: &[&str] = &[
     "name",
@@ -62,8 +63,8 @@ pub(crate) const TABLE_KEYS: &[&str] = &[
     "compression",
 ];
 
-/// Parameters of Glue tables that mojap-metadata does not take from `glue_table_properties`: they are Glue's and
-/// Athena's own. `glue_specific` may set them.
+/// Parameters of Glue tables that mojap-metadata ignores in `glue_table_properties`, because Glue and Athena use them
+/// themselves. `glue_specific` may set them.
 pub(crate) const PROTECTED_PROPERTIES: &[&str] = &[
     "recordCount",
     "skip.header.line.count",
@@ -93,7 +94,7 @@ pub(crate) const PROTECTED_PROPERTIES: &[&str] = &[
     "primary_key",
 ];
 
-/// The keys of ours that hold an object of plain values.
+/// Our own keys that hold an object of plain values.
 pub(crate) const OBJECTS: &[&str] = &["checks", "source"];
-/// The keys of ours that hold one of several words.
+/// Our own keys that hold one of several words.
 pub(crate) const WORDS: &[&str] = &["mode", "read_from", "compression"];

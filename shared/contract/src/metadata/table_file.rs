@@ -1,4 +1,4 @@
-//! One table's file.
+//! The reader of one table's metadata file.
 
 use std::path::Path;
 
@@ -13,22 +13,22 @@ use crate::table::{Checks, Column, DataFormat, Source, Table};
 use crate::visible;
 use crate::words::quoted;
 
-/// A report that shows more examples of a broken rule is no help to anybody.
+/// More examples of a broken rule would not help the reader of a report.
 const MAXIMUM_EXAMPLES: usize = 100;
 
-/// No file has so many fields; one that is far behind would cost memory for all before it.
+/// More fields than any file has. A distant position would cost memory for all fields before it.
 pub(super) const MAXIMUM_POSITION: usize = 1_000_000;
 
-/// Where a table's files come from.
+/// The origin of a table's files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Area {
-    /// They land, and are checked.
+    /// Files land and are checked.
     Raw,
-    /// They are made.
+    /// The pipeline writes the files.
     Built,
 }
 
-/// Reads one table and notes what is wrong on the way; returns a table only when nothing is.
+/// Reads one table and reports its problems. Returns a table only if there are none.
 pub(super) struct TableReader<'a> {
     pub(super) file: &'a Path,
     pub(super) area: Area,
@@ -45,7 +45,7 @@ impl TableReader<'_> {
         self.warnings.add(self.file, path, message);
     }
 
-    /// A text that must be there, and may be empty.
+    /// Reads a required text, which may be empty.
     pub(super) fn text(&mut self, object: &Map<String, Value>, key: &str) -> Option<String> {
         match object.get(key) {
             Some(Value::String(text)) => Some(text.clone()),
@@ -74,7 +74,7 @@ impl TableReader<'_> {
         }
     }
 
-    /// A folder that is what it says: S3 has no `..`, but whatever copies to a disk does.
+    /// Checks that a base folder means the same everywhere. S3 has no `..`, but a program that copies to a disk does.
     pub(super) fn check_base_folder(&mut self, folder: &str) {
         let shown = visible(folder);
         if *shown != *folder {
@@ -114,7 +114,7 @@ impl TableReader<'_> {
         let mut columns = self.columns(object, dialect, &of_values);
         let partitions = self.names(object, "partitions", &columns);
         let primary_key = self.names(object, "primary_key", &columns);
-        // partition columns go last, in the order in which they are listed: that is the order of the path
+        // partition columns come last, in the order of the path, which is the order of the list
         columns.sort_by_key(|column| partitions.iter().position(|name| *name == column.name).map_or(0, |n| n + 1));
         for column in columns.iter().filter(|c| partitions.contains(&c.name) && !c.column_type.may_partition()) {
             self.problem(
@@ -169,7 +169,7 @@ impl TableReader<'_> {
         (self.problems.0.len() == before).then_some(table)
     }
 
-    /// What the checks of a whole file ask for must be possible.
+    /// Checks that the rules for a whole file can be satisfied.
     pub(super) fn checks(&mut self, checks: &Checks, data_columns: &[Column], primary_key: &[String]) {
         if let Some(pattern) = &checks.file_name_pattern {
             self.regex("checks.file_name_pattern", pattern);
@@ -211,7 +211,7 @@ impl TableReader<'_> {
         }
     }
 
-    /// Unknown keys are other programs' business; that one is all but one of ours is told.
+    /// Warns about an unknown key that resembles one of ours. All other unknown keys belong to other programs.
     pub(super) fn misspelt(&mut self, object: &Map<String, Value>, known: &[&str], path: &str) {
         for key in object.keys().filter(|key| !known.contains(&key.as_str())) {
             if let Some(meant) =
@@ -222,7 +222,7 @@ impl TableReader<'_> {
         }
     }
 
-    /// An object of ours, where every key counts.
+    /// Reads the value of one of our own keys. An unknown key within it is a problem.
     pub(super) fn own<T: serde::de::DeserializeOwned>(&mut self, object: &Map<String, Value>, key: &str) -> Option<T> {
         let value = object.get(key)?;
         if let Some((path, message)) = not_plain(key, value) {
@@ -258,8 +258,8 @@ impl TableReader<'_> {
         location.trim_matches('/').to_owned()
     }
 
-    /// What is merged into the table's definition in Glue: etl_manager's `glue_specific`, over mojap-metadata's
-    /// `glue_table_properties`, which are the table's parameters there.
+    /// Returns the object that is merged into the table's Glue definition: etl_manager's `glue_specific`.
+    /// mojap-metadata's `glue_table_properties` are added to its `Parameters`, and `glue_specific` takes precedence.
     pub(super) fn glue_specific(&mut self, object: &Map<String, Value>) -> Value {
         let mut specific = Map::new();
         match object.get("glue_specific") {
@@ -278,7 +278,7 @@ impl TableReader<'_> {
         }
         properties.retain(|name, _| !PROTECTED_PROPERTIES.contains(&name.as_str()));
         if !properties.is_empty() {
-            // where it is no object, catalog says so
+            // if it is not an object, catalog reports that
             let parameters = specific.entry("Parameters").or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(parameters) = parameters {
                 properties.append(parameters);
@@ -288,7 +288,8 @@ impl TableReader<'_> {
         Value::Object(specific)
     }
 
-    /// mojap-metadata's word comes first, if it says anything: it writes "" where nobody has said it.
+    /// Reads the format. mojap-metadata's `file_format` takes precedence unless it is empty: mojap-metadata writes `""`
+    /// if nobody has set it.
     pub(super) fn data_format(&mut self, object: &Map<String, Value>, dialect: Dialect) -> DataFormat {
         let said = |key: &str| object.get(key).is_some_and(|said| key != "file_format" || said != "");
         let file_format = said("file_format").then(|| self.format(object, "file_format"));
@@ -309,7 +310,7 @@ impl TableReader<'_> {
         })
     }
 
-    /// What the table says under `dialect`, and of that what concerns values.
+    /// Reads `dialect`, and returns the part about values separately.
     pub(super) fn said_of_files(&mut self, object: &Map<String, Value>) -> (SaidOfFiles, SaidOfValues) {
         let said = match object.get("dialect") {
             None => SaidOfFiles::default(),
@@ -330,7 +331,7 @@ impl TableReader<'_> {
         (said, of_values)
     }
 
-    /// How the files are written, and that the columns can be found in such.
+    /// Resolves the dialect of the files, and checks that each column can be found in them.
     pub(super) fn file_dialect(
         &mut self,
         object: &Map<String, Value>,
@@ -434,8 +435,8 @@ impl TableReader<'_> {
     }
 }
 
-/// etl_manager's tables have a `location` and a `data_format`; mojap-metadata's have neither, but may have keys of
-/// their own.
+/// Tells the vocabularies apart. Tables of etl_manager have a `location` and a `data_format`. Tables of mojap-metadata
+/// have neither, but may have keys of their own. One that has both kinds counts as mojap-metadata's.
 pub(super) fn dialect(object: &Map<String, Value>) -> Dialect {
     let etl_manager = ["data_format", "location"].iter().any(|key| object.contains_key(*key));
     let mojap = ["file_format", "table_location", "glue_table_properties"].iter().any(|key| object.contains_key(*key))
@@ -447,7 +448,7 @@ pub(super) fn has_type_category(object: &Map<String, Value>) -> bool {
     object.get("columns").and_then(Value::as_array).is_some_and(|c| c.iter().any(|c| c.get("type_category").is_some()))
 }
 
-/// A value of an `enum` as a file would hold it.
+/// Returns a value of an `enum` as a file would hold it.
 pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -455,8 +456,8 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// Where and why a value of ours is not what its key takes, though serde would have it: a list in place of an object,
-/// or an object of one key in place of a word.
+/// Returns the place and the problem if a value has a form that only serde accepts: a list instead of an object, or an
+/// object with one key instead of a word.
 pub(super) fn not_plain(key: &str, value: &Value) -> Option<(String, String)> {
     let is_plain = |value: &Value| !value.is_object() && !value.is_array();
     let expected = |value: &Value| format!("expected a plain value, found {value}");
@@ -471,7 +472,7 @@ pub(super) fn not_plain(key: &str, value: &Value) -> Option<(String, String)> {
     }
 }
 
-/// The place of a key in an object that is at `path`, or is the whole file.
+/// Returns the path of a key within the object at `path`, which is empty for the whole file.
 pub(super) fn inside(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

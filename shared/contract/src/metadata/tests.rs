@@ -403,7 +403,7 @@ fn one_mistake_is_one_problem() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].starts_with("raw/r.json: : is not JSON"), "{problems:?}");
     assert!(problems[1].starts_with("curated/t.json: data_format: "), "{problems:?}");
-    // none is offered where there is none
+    // without any name there is nothing to suggest
     let lost = read(&[("curated/database.json", DATABASE), ("curated/lost.sql", "SELECT 1")]).unwrap_err();
     assert_eq!(lost, ["curated/lost.sql: : there is no `lost.json` beside it"]);
 }

@@ -33,7 +33,7 @@ fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-/// What serde expects of an object of ours, by its own message.
+/// Returns the keys of one of our objects, as serde's error message lists them.
 fn fields<T: for<'a> Deserialize<'a> + std::fmt::Debug>() -> BTreeSet<String> {
     let message = serde_json::from_value::<T>(json!({"?": 1})).unwrap_err().to_string();
     let (_, expected) = message.split_once("expected one of ").unwrap();
@@ -70,7 +70,7 @@ fn the_schemas_have_the_keys_that_the_reader_has() {
     }
 }
 
-/// A key that the reader asks for by a name that is in no list would be on no page.
+/// A key that the reader uses but no list contains would be missing from the page.
 #[test]
 fn the_reader_asks_for_no_other_key() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/metadata");
@@ -87,7 +87,7 @@ fn the_reader_asks_for_no_other_key() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
-/// The problems of a table of one column.
+/// Returns the paths of the problems of a table with one column.
 fn problems(table: &Value, column: &Value) -> Vec<String> {
     let mut whole = json!({"name": "t", "location": "t", "data_format": "json"});
     let mut only = json!({"name": "a", "type": "int"});
@@ -116,7 +116,7 @@ fn read(table: &Value) -> Result<MetaData, Problems> {
     MetaData::read(folder.path())
 }
 
-/// What no key takes: whoever reads the key says so.
+/// Gives each key a value that no key accepts. Only a reader of the key reports it.
 #[test]
 fn each_key_of_the_page_is_read() {
     let wrong = json!({"?": [7]});
@@ -167,7 +167,7 @@ fn a_default_is_what_holds_where_nothing_is_said() {
         "checks": {}, "dialect": {}, "source": {"url": "https://x"}});
     let expected = read(&base).unwrap().raw;
     let mut seen = 0;
-    // each is read in a folder of its own
+    // each table is read from a folder of its own
     let check = |changed: Value, what: &str| {
         let mut found = read(&changed).unwrap().raw;
         for (name, table) in &mut found {
@@ -184,7 +184,7 @@ fn a_default_is_what_holds_where_nothing_is_said() {
     ] {
         for (name, default) in defaults(schema) {
             let mut changed = base.clone();
-            // that it is there says in whose words the table is
+            // its presence decides the table's vocabulary
             if name == "glue_table_properties" {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! A metadata folder to read.
+//! Writes a metadata folder and reads it.
 
 use std::fs;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use contract::{MetaData, Problem, Table};
 use serde_json::{Value, json};
 
-/// A curated database as etl_manager's `database.json` has it.
+/// Returns a curated database in the form of etl_manager's `database.json`.
 pub(crate) fn database() -> Value {
     json!({"name": "workforce", "bucket": "my-bucket", "base_folder": "database/database1", "description": "Example"})
 }
 
-/// Reads files, each by its path in the folder. A problem or warning is `<file>: <path>: <message>`.
+/// Reads files, given with their paths in the folder. Each problem or warning is `<file>: <path>: <message>`.
 pub(crate) fn read(files: &[(&str, &Value)]) -> Result<MetaData, Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     for name in ["raw", "curated"] {
@@ -34,7 +34,7 @@ fn shown(folder: &Path, problem: &Problem) -> String {
     format!("{}: {}: {}", file.display(), problem.path, problem.message)
 }
 
-/// Reads a table as `raw` or `curated`: the table and its warnings, or its problems.
+/// Reads a table in `raw` or `curated`. Returns the table and its warnings, or the problems.
 pub(crate) fn read_table(area: &str, table: &Value) -> Result<(Table, Vec<String>), Vec<String>> {
     let name = table["name"].as_str().unwrap();
     let (path, sql) = (format!("{area}/{name}.json"), format!("{area}/{name}.sql"));

@@ -1,7 +1,7 @@
-//! The reader of metadata, seen from outside.
+//! The reader of metadata, through its public interface.
 //!
-//! - `folder`: a metadata folder to read
-//! - `other_programs`: what etl_manager and mojap-metadata write, or show their readers, is read as it is
+//! - `folder`: writes and reads a metadata folder
+//! - `other_programs`: metadata that etl_manager and mojap-metadata write or document
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 

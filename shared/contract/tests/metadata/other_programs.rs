@@ -1,5 +1,5 @@
-//! What etl_manager 9.0.2 and mojap-metadata 1.16.0 write, or show in their READMEs, examples and tests, is read as it
-//! is. Where it is not, docs/metadata.md says so and why.
+//! Metadata that etl_manager 9.0.2 and mojap-metadata 1.16.0 write, or show in their READMEs, examples and tests, is
+//! read unchanged. docs/metadata.md lists the exceptions and their reasons.
 
 use contract::{DataFormat, Table};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::folder::{database, read, read_table};
 
 const ETL_MANAGER_SCHEMA: &str = "https://moj-analytical-services.github.io/metadata_schema/table/v1.4.0.json";
 
-/// The tables of etl_manager's README and `example/meta_data/db1`.
+/// Returns the tables of etl_manager's README and `example/meta_data/db1`.
 fn workforce() -> [Value; 3] {
     [
         json!({"$schema": ETL_MANAGER_SCHEMA, "name": "employees", "description": "Employees", "data_format": "parquet",
@@ -78,7 +78,8 @@ fn what_a_database_must_have_it_must_have_still() {
     }
 }
 
-/// A value of another type has no text of its own: JSON may write 1.0 or 1e0 for the same number, and Parquet has none.
+/// Values of other types have no text of their own: JSON may write 1.0 or 1e0 for the same number, and Parquet has no
+/// text.
 #[test]
 fn a_rule_for_texts_is_applied_to_no_other_column() {
     let table = json!({"name": "t", "location": "t", "data_format": "json", "columns": [
@@ -101,10 +102,10 @@ fn a_rule_for_texts_is_applied_to_no_other_column() {
              numbers and times there are `minimum`, `maximum` and `enum`",
         ]
     );
-    // nothing is checked of a curated table's columns, of whatever type
+    // the columns of a curated table are not checked, whatever their type
     let curated = json!({"name": "t", "location": "t", "data_format": "parquet", "columns": table["columns"]});
     assert_eq!(read_table("curated", &curated).unwrap().1, [""; 0]);
-    // what is no rule at all is a problem in any table
+    // an invalid rule is a problem in any table
     for (key, wrong) in [("pattern", json!("(")), ("pattern", json!(7)), ("minLength", json!(-1))] {
         let mut table = table.clone();
         table["columns"][0][key] = wrong;
@@ -113,7 +114,7 @@ fn a_rule_for_texts_is_applied_to_no_other_column() {
     }
 }
 
-/// `tests/data/data_types/test_table.json` of etl_manager, and what its extraction from Oracle writes.
+/// `tests/data/data_types/test_table.json` of etl_manager, with keys that its extraction from Oracle writes.
 #[test]
 fn keys_of_other_programs_are_theirs() {
     let table = json!({"$schema": ETL_MANAGER_SCHEMA, "name": "test_table", "description": "Each type",
@@ -150,7 +151,7 @@ fn an_unknown_key_among_ours_is_a_problem() {
     assert!(problems[2].contains("source: unknown field `team`, expected one of `url`"), "{problems:?}");
 }
 
-/// mojap-metadata writes every key that it has, the empty ones too. What its README describes has keys of its own.
+/// mojap-metadata writes all of its keys, even empty ones. Its README describes further keys.
 #[test]
 fn tables_of_mojap_metadata_are_read() {
     let written = json!({
@@ -176,7 +177,7 @@ fn tables_of_mojap_metadata_are_read() {
     assert_eq!((table.location.as_str(), warnings), ("test", vec![]));
 }
 
-/// Its converter from etl_manager's tables keeps their `location`.
+/// mojap-metadata's converter keeps the `location` of etl_manager's tables.
 #[test]
 fn a_table_that_mojap_metadata_has_converted_keeps_its_place() {
     let columns = json!([{"name": "a", "type": "timestamp(s)", "description": ""}]);
@@ -187,7 +188,7 @@ fn a_table_that_mojap_metadata_has_converted_keeps_its_place() {
     assert_eq!(read_table("raw", &mixed).unwrap().0.data_format, DataFormat::Csv);
 }
 
-/// A partition column is in a folder's name. Raw files have one such folder, and what is in its name is in no row.
+/// A partition column is in the name of a folder. Raw files have one such folder, and its value is not in the rows.
 #[test]
 fn a_raw_table_has_no_partitions_of_its_own() {
     let table = |partitions: Value| {
@@ -206,7 +207,7 @@ fn a_raw_table_has_no_partitions_of_its_own() {
     }
 }
 
-/// A value that is not what its key takes is not taken for something else.
+/// A value of the wrong kind is not reinterpreted as another one.
 #[test]
 fn a_value_of_another_kind_is_a_problem() {
     for (key, wrong, problem) in [
@@ -238,7 +239,7 @@ fn a_value_of_another_kind_is_a_problem() {
     );
 }
 
-/// What is listed in docs/metadata.md as not taken.
+/// Everything that docs/metadata.md lists as not accepted.
 #[test]
 fn what_is_not_taken_is_told_with_what_to_write() {
     let typed = |column: Value| json!({"name": "t", "file_format": "csv", "columns": [column]});
@@ -279,6 +280,6 @@ fn what_is_not_taken_is_told_with_what_to_write() {
         let problems = read_table("raw", &table).unwrap_err();
         assert!(problems.len() == 1 && problems[0].contains(problem), "{table}: {problems:?}");
     }
-    // seconds are read to the millisecond
+    // seconds are read as milliseconds
     assert_eq!(glue(&read_table("raw", &a("timestamp(s)")).unwrap().0), ["timestamp"]);
 }
