@@ -90,7 +90,7 @@ impl Plan {
     /// Refuses a plan that the pacing alone makes impossible, instead of fetching in vain until the deadline.
     ///
     /// # Errors
-    /// Fails if so many requests cannot be started within `working_time`.
+    /// Fails if the plan's requests cannot all be started within `working_time`.
     pub fn check_time(&self, working_time: Duration) -> Result<(), Failure> {
         let pace = u64::from(self.source.requests_per_second);
         let least = (self.requests - 1) / pace;

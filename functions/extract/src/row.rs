@@ -104,7 +104,7 @@ impl Shape {
     /// Finds the records in the body of an answer.
     ///
     /// # Errors
-    /// Returns the reason why there are none, and the body.
+    /// Returns the reason why there are no records, and the body.
     pub fn records(&self, body: Vec<u8>) -> Result<Records, (BodyError, Vec<u8>)> {
         let body = match String::from_utf8(body) {
             Ok(body) => body,

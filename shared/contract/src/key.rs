@@ -118,7 +118,7 @@ impl LandKey {
     /// Parses a decoded key of the land area.
     ///
     /// # Errors
-    /// Fails if the key does not follow the grammar, and states where and what was expected.
+    /// Fails if the key does not follow the grammar. The reason names the part that is wrong and the expected form.
     pub fn parse(base_folder: &str, key: &str) -> Result<Self, KeyError> {
         let fail = |reason: String| KeyError { key: key.to_owned(), reason };
         let base = base_folder.trim_matches('/');

@@ -220,7 +220,7 @@ impl Store {
         Ok(Some((body.to_vec(), etag)))
     }
 
-    /// Opens the newest version under a key, without reading its body. Returns `None` if there is none.
+    /// Opens the current version under a key, without reading its body. Returns `None` if there is none.
     async fn newest(&self, bucket: &str, key: &str) -> Result<Option<GetObjectOutput>, Failure> {
         match self.client.get_object().bucket(bucket).key(key).send().await {
             Ok(found) => Ok(Some(found)),
