@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct RunId(String);
 
-/// The folder that is a table's location in Glue if its partitions are in the folders of several runs. It is beside those
-/// folders and always empty. So a reader that uses only the table's location does not read a part of the table by
+/// The folder that is a table's location in Glue if its partitions are in the folders of several runs. It is beside
+/// those folders and always empty. So a reader that uses only the table's location does not read a part of the table by
 /// mistake. It fails, and the error contains this name.
 const SEVERAL_RUNS: &str = "_several_runs_read_with_athena";
 
