@@ -1,9 +1,9 @@
-"""Write the change set that takes back what remains of a deleted stack: what `make adopt` does.
+"""Write the change set that imports the remains of a deleted stack: `make adopt`.
 
-A stack leaves its buckets, their policies, its logs and its dead letters behind (DeletionPolicy), and a stack of the
-same name cannot create them again. CloudFormation can import them into a new stack, whose template must then describe
-nothing but them. This one is made of infra/template.yaml, without whatever refers to resources that are gone; the next
-deployment puts that back.
+A deleted stack leaves its buckets, their policies, its logs and its dead letters behind (DeletionPolicy), and a stack
+of the same name cannot create them again. CloudFormation can import them into a new stack, whose template must then
+describe nothing else. That template is made from infra/template.yaml, without anything that refers to deleted
+resources. The next deployment adds the rest.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from landfall_local.names import NamesError, names
 
-# By resource type: what AWS finds it by, as its schema says.
+# By resource type: the property that identifies it to CloudFormation, from the type's schema.
 IDENTIFIERS = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
@@ -26,7 +26,7 @@ IDENTIFIERS = {
     "AWS::SQS::Queue": "QueueUrl",
 }
 CHANGE_SET = "adopt"
-TEMPLATE_BYTES = 51_200  # of a TemplateBody: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/
+TEMPLATE_BYTES = 51_200  # the limit of TemplateBody: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/
 
 
 def retained(template: dict) -> dict[str, dict]:
@@ -38,7 +38,7 @@ def retained(template: dict) -> dict[str, dict]:
 
 
 def references(value) -> set[str]:
-    """What a value refers to: resources, parameters and pseudo parameters."""
+    """Returns the names to which a value refers: resources, parameters and pseudo parameters."""
     if isinstance(value, list):
         return set().union(*map(references, value))
     if not isinstance(value, dict):
@@ -58,9 +58,9 @@ def references(value) -> set[str]:
 
 
 def without(value, gone: set[str]):
-    """A value without what refers to resources that are gone; None where nothing is left of it.
+    """Returns a value without references to deleted resources, or None if nothing is left of it.
 
-    Of a list whole items go, of anything else all: a policy loses a statement, never a part of one.
+    A list loses whole items, anything else is removed completely. So a policy loses a statement, never a part of one.
     """
     if not references(value) & gone:
         return value
@@ -73,18 +73,18 @@ def without(value, gone: set[str]):
 
 
 def conditions_of(value) -> set[str]:
-    """The conditions that a value asks for."""
+    """Returns the conditions that a value uses."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     own = {value["Fn::If"][0]} if isinstance(value, dict) and "Fn::If" in value else set()
     return own.union(*map(conditions_of, items))
 
 
 def import_template(template: dict, skipped: set[str]) -> dict:
-    """Of the resources that are there, without anything else."""
+    """Returns a template of the retained resources only."""
     kept = retained(template)
     if unknown := skipped - kept.keys():
         raise RefusedError(f"WITHOUT: {', '.join(sorted(unknown))}: only {', '.join(kept)} can remain")
-    # a policy goes with its bucket
+    # a policy is skipped together with its bucket
     skipped = skipped | {name for name, resource in kept.items() if references(identifier(resource)) & skipped}
     kept = {name: resource for name, resource in kept.items() if name not in skipped}
     gone = template["Resources"].keys() - kept.keys()
@@ -121,7 +121,7 @@ def identifier(resource: dict):
 
 
 def resolved(value, resources: dict[str, dict], values: dict[str, str]) -> str:
-    """The text that a name is, once the stack's name, account and region are known."""
+    """Returns the text of a name, with the stack's name, account and region filled in."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -136,7 +136,7 @@ def of_reference(name: str, resources: dict[str, dict], values: dict[str, str]) 
 
 
 def change_set(template: dict, stack: str, region: str, account: str, parameters: dict[str, str]) -> dict:
-    """The request of CreateChangeSet."""
+    """Returns the request for CreateChangeSet."""
     values = parameters | {
         "AWS::StackName": stack,
         "AWS::Region": region,

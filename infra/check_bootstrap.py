@@ -1,7 +1,7 @@
 """Check that packages run on Lambda's provided.al2023 before they are uploaded.
 
-A bootstrap that was linked against a newer glibc than Amazon Linux 2023 has starts
-nowhere, and Lambda says so only at the first invocation.
+A bootstrap linked against a newer glibc than that of Amazon Linux 2023 does not start, and Lambda reports that only at
+the first invocation.
 """
 
 import argparse
@@ -16,13 +16,13 @@ MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 # ELF header, e_machine
 MACHINES = {"x86_64": 62, "arm64": 183}
 
-# Program header types and dynamic tags, from the ELF and the GNU symbol versioning specifications
+# Program header types and dynamic tags, from the specifications of ELF and of GNU symbol versioning
 PT_LOAD, PT_DYNAMIC = 1, 2
 DT_STRTAB, DT_VERNEED, DT_VERNEEDNUM = 5, 0x6FFFFFFE, 0x6FFFFFFF
 
 
 class Elf:
-    """A 64-bit little-endian ELF file: as much of it as the checks need."""
+    """The parts of a 64-bit little-endian ELF file that the checks need."""
 
     def __init__(self, content: bytes):
         if content[:6] != b"\x7fELF\x02\x01":
@@ -37,7 +37,7 @@ class Elf:
         self.segments = [self._read("<IIQQQQQQ", offset + i * size) for i in range(count)]
 
     def needed_versions(self) -> set[str]:
-        """The symbol versions asked of shared libraries, such as GLIBC_2.28."""
+        """Returns the symbol versions required from shared libraries, such as GLIBC_2.28."""
         dynamic = self._dynamic()
         if DT_VERNEED not in dynamic:
             return set()
@@ -74,13 +74,13 @@ class Elf:
 
 
 def newest_glibc(versions: set[str]) -> tuple[int, ...]:
-    """The newest GLIBC_x.y among symbol versions; (0,) of a static binary."""
+    """Returns the newest GLIBC_x.y among symbol versions, or (0,) for a static binary."""
     numbers = (version.removeprefix("GLIBC_") for version in versions if version.startswith("GLIBC_"))
     return max((tuple(map(int, number.split("."))) for number in numbers if number[0].isdigit()), default=(0,))
 
 
 def problems(path: str, arch: str) -> tuple[str, list[str]]:
-    """What the package is, in a few words, and everything that is wrong with it."""
+    """Returns a short description of the package, and everything that is wrong with it."""
     found = []
     with zipfile.ZipFile(path) as package:
         infos = package.infolist()

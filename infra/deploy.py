@@ -1,7 +1,7 @@
-"""Package the pipeline, and deploy a package: what `make package` and `make deploy` do.
+"""Package the pipeline, or deploy a package: `make package` and `make deploy`.
 
-A package is a folder: the template, the state machine, a zip for each function, and package.json, which says of what
-they are made. It is the same in every account, region and stack: what differs is named when it is deployed.
+A package is a folder with the template, the state machine, a zip for each function, and package.json, which records
+their origin. It is the same for every account, region and stack; everything that differs is specified on deployment.
 """
 
 import argparse
@@ -26,20 +26,20 @@ INFRA = ROOT / "infra"
 BUILD = ROOT / "build"
 FUNCTIONS = ("extract", "validate", "curate", "catalog")
 MANIFEST = "package.json"
-# Of the 63 characters of a bucket's name: -quarantine-<account>-<region> takes up to 39.
+# A bucket's name has up to 63 characters, of which -quarantine-<account>-<region> takes up to 39.
 STACK = r"[a-z][a-z0-9-]{0,23}"
-SWITCHES = {"confirm_changeset", "disable_rollback", "fail_on_empty_changeset"}  # what sam can also be told not to do
+SWITCHES = {"confirm_changeset", "disable_rollback", "fail_on_empty_changeset"}  # sam options with a --no-… form
 
 
 class RefusedError(Exception):
-    """Why nothing is deployed."""
+    """The reason why nothing is deployed."""
 
 
 # ------------------------------------------------------------------------------------------------------------- package
 
 
 def package(arch: str, folder: Path) -> None:
-    """Copies what `make build` has built, and what it is deployed with, into a folder."""
+    """Copies the output of `make build`, and the files to deploy it with, into a folder."""
     metadata = names(BUILD / "functions" / FUNCTIONS[0] / "meta_data")
     template = (INFRA / "template.yaml").read_text()
     for function in FUNCTIONS:
@@ -64,7 +64,7 @@ def package(arch: str, folder: Path) -> None:
 
 
 def commit() -> str:
-    """What the working tree is of, for people to read."""
+    """Returns the commit of the working tree, for people to read."""
     try:
         command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -74,14 +74,14 @@ def commit() -> str:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a package, but for its manifest."""
+    """Returns the SHA-256 of each file of a package, except its manifest."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @dataclass
 class Package:
-    """A package that is as it was made."""
+    """A package whose files are unchanged since it was made."""
 
     commit: str
     names: Names
@@ -105,7 +105,7 @@ class Package:
 
 
 def settings(environment: str | None) -> dict:
-    """Options of `sam deploy`: those of samconfig.toml's [default], under those of the environment."""
+    """Returns the options of `sam deploy`: samconfig.toml's [default], overridden by the environment's."""
     config = tomllib.loads((INFRA / "samconfig.toml").read_text())
     known = {name: body["deploy"]["parameters"] for name, body in config.items() if isinstance(body, dict)}
     if environment and environment not in known:
@@ -114,7 +114,7 @@ def settings(environment: str | None) -> dict:
 
 
 def split(parameters: str) -> dict[str, str]:
-    """PARAMETERS of a command, quoted as a shell's words are."""
+    """Splits the PARAMETERS of a command, which are quoted like a shell's words."""
     try:
         words = shlex.split(parameters)
     except ValueError as error:
@@ -125,7 +125,7 @@ def split(parameters: str) -> dict[str, str]:
 
 
 def wanted(asked: Callable[[str], str | None], is_terminal: bool) -> tuple[dict, dict[str, str]]:
-    """The options and the parameters that are asked for."""
+    """Returns the requested options and parameters."""
     options = settings(asked("DEPLOY_ENV"))
     parameters = split(options.pop("parameter_overrides", "")) | split(asked("PARAMETERS") or "")
     for name, variable in (("stack_name", "STACK"), ("region", "REGION")):
@@ -157,14 +157,14 @@ def command_line(sam: str, folder: Path, options: dict, parameters: dict[str, st
 
 
 def quoted(parameter: tuple[str, str]) -> str:
-    """As sam wants a value that has blanks. It takes a backslash for itself."""
+    """Quotes a value with spaces as sam requires. sam takes a backslash literally."""
     name, value = parameter
     escaped = value.replace('"', '\\"')
     return f'{name}="{escaped}"'
 
 
 def check(asked: Callable[[str], str | None], arch: str, folder: Path | None, is_terminal: bool) -> None:
-    """Refuses what cannot be deployed, before minutes go into building it."""
+    """Refuses a deployment that cannot succeed, before minutes go into building it."""
     _, parameters = wanted(asked, is_terminal)
     if folder:
         Package.at(folder).names.with_parameters(parameters)

@@ -1,7 +1,7 @@
-"""Makes a virtual environment, or adds to one, for the Makefile: `make_venv.py <stamp> <requirements> [--onto]`.
+"""Creates a virtual environment, or adds to one, for the Makefile: `make_venv.py <stamp> <requirements> [--onto]`.
 
-The stamp's folder is the environment. Of several makes at once one does the work, and the others wait for it and find
-it done. The stamp is made last: an environment that was cut off is made again.
+The stamp's folder is the environment. If several makes run at once, one does the work, and the others wait for it. The
+stamp is written last, so an incomplete environment is made again.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def is_new(stamp: Path, requirements: Path) -> bool:
-    """Whether the environment has been made of these requirements, e.g. by another make while this one waited."""
+    """Whether the environment was made from these requirements, for example by another make while this one waited."""
     return stamp.exists() and stamp.stat().st_mtime >= requirements.stat().st_mtime
 
 

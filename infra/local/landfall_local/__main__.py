@@ -110,7 +110,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def leave(status: int) -> NoReturn:
-    """Ends the process at once: threads that still wait for something, and DuckDB's farewell, help nobody."""
+    """Ends the process at once. There is no use in waiting for blocked threads and for DuckDB's shutdown."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
@@ -156,7 +156,7 @@ def run_or_up(options: argparse.Namespace) -> int:
         return complain("interrupted")
     except Refusal as error:
         return complain(str(error))
-    except SystemExit as end:  # a signal
+    except SystemExit as end:  # from a signal
         return int(end.code or 0)
 
 

@@ -1,4 +1,4 @@
-"""The account that the local cloud pretends to be: its id, its region, its keys, and clients of its endpoint."""
+"""The account of the local cloud: its id, its region, its keys, and clients of its endpoint."""
 
 import os
 import threading
@@ -12,10 +12,10 @@ ACCOUNT_ID = "123456789012"
 REGION = "eu-west-2"
 PARTITION = "aws"
 
-# Not "localhost": that may resolve to ::1 first, where nobody listens.
+# Not "localhost", which may resolve to ::1 first, where nothing listens.
 HOST = "127.0.0.1"
 
-# The keys mean nothing, but an SDK refuses to sign without any.
+# The keys have no meaning, but an SDK does not sign without any.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 # Step Functions and tests invoke functions that may run for as long as Lambda allows.
@@ -23,7 +23,7 @@ LONGEST_CALL_SECONDS = 1800
 
 
 def environment(endpoint: str) -> dict[str, str]:
-    """What a process needs so that an unmodified AWS SDK or the aws CLI talks to the local cloud."""
+    """Returns the environment variables with which an unmodified AWS SDK or the aws CLI uses the local cloud."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_DEFAULT_REGION": REGION,
@@ -34,7 +34,8 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 def forget_the_real_account() -> None:
-    """Removes from this process whatever could lead a call to a real account: profiles, sessions, endpoints."""
+    """Removes everything from this process that could direct a call to a real account: profiles, sessions,
+    endpoints."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
             del os.environ[name]
@@ -44,9 +45,9 @@ def forget_the_real_account() -> None:
 
 
 class Clients:
-    """boto3 clients of one local cloud, made once each: making one takes longer than most calls.
+    """boto3 clients of one local cloud. Each is made once, because making one takes longer than most calls.
 
-    Whose calls they are, an access key says; without one they are the administrator's.
+    The access key determines the caller. Without one, the caller is the administrator.
     """
 
     def __init__(self, endpoint: str):
@@ -59,7 +60,7 @@ class Clients:
 
     def get(self, service: str, access_key: str = "local") -> BaseClient:
         known = service, access_key
-        with self._lock:  # clients are thread-safe, making them is not
+        with self._lock:  # clients are thread-safe, but creating them is not
             if known not in self._clients:
                 self._clients[known] = self._session.client(
                     service,

@@ -1,8 +1,8 @@
 """Asynchronous invocation: the event queue that Lambda keeps in front of each function.
 
-An event that fails is tried again (twice, unless the function says otherwise); then it goes to the on-failure
-destination or the dead-letter queue, and is lost if there is neither. One that is throttled waits, however often. A
-function with a reserved concurrency of 0 gets none. S3 notifications and schedules arrive this way.
+An event that fails is tried again: twice, unless the function is configured otherwise. Then it goes to the on-failure
+destination or the dead-letter queue, or is lost if there is neither. A throttled event waits any number of times. A
+function with a reserved concurrency of 0 receives no events. S3 notifications and schedules arrive this way.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 """
 
@@ -18,23 +18,23 @@ from .account import Clients
 from .concurrency import ThrottledError
 from .lambda_host import Outcome
 
-# AWS waits one minute before the second attempt and two before the third. Nobody wants to wait for that here.
+# AWS waits one minute before the second attempt and two before the third, which is too long here.
 BACKOFF_SECONDS = 0.2
 WORKERS_PER_FUNCTION = 8
 
-THROTTLED_SECONDS = 0.1  # until a throttled event is tried again
+THROTTLED_SECONDS = 0.1  # delay before a throttled event is tried again
 
 
 @dataclass(frozen=True)
 class AsyncSettings:
     """A function's EventInvokeConfig and DeadLetterConfig."""
 
-    access_key: str  # of its role, in whose name Lambda hands events over
+    access_key: str  # of its role, which Lambda assumes to send events to destinations
     max_retries: int = 2
     on_failure: str | None = None
     on_success: str | None = None
     dead_letters: str | None = None
-    disabled: bool = False  # its reserved concurrency is 0
+    disabled: bool = False  # the reserved concurrency is 0
 
 
 @dataclass
@@ -89,7 +89,7 @@ class AsyncInvoker:
             event = events.get()
             try:
                 finished = self._attempt(event)
-            except Exception as error:  # the queue must outlive whatever happens to one event
+            except Exception as error:  # one event must not end the queue
                 print(f"landfall_local: event {event.request_id} of {event.function_name} is lost: {error!r}")
                 finished = True
             if finished:
@@ -97,7 +97,7 @@ class AsyncInvoker:
                     self._pending -= 1
 
     def _attempt(self, event: Event) -> bool:
-        """Runs an event once; True when nothing more will happen to it."""
+        """Runs an event once. Returns whether the event is finished."""
         settings = self._settings(event.function_name)
         if settings.disabled:
             self._give_up(settings, event, destination_record(event, None, "ZeroReservedConcurrency"))

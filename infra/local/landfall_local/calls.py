@@ -1,10 +1,11 @@
-"""Calls: the AWS requests of the functions. Each process has credentials of its own, as in Lambda: they tell its calls.
+"""Calls: the AWS requests of the functions. Each process has credentials of its own, as in Lambda, which identify its
+calls.
 
-Calls are counted and, where a test asks for it, go wrong:
+Calls are counted and, if a test requests it, fail:
 
-- A crash kills a process at a call: before it takes effect, or after it did and before the answer is sent. Or it only
-  holds the call, until it is disarmed: whatever others do meanwhile comes first.
-- A fault answers calls of an operation with an error, or has their answer come late, in part or never (faults).
+- A crash kills a process at a call, either before it takes effect, or after that and before the answer is sent. Or it
+  only holds the call until the crash is disarmed, so that other calls come first.
+- A fault answers calls of an operation with an error, or sends their answer late, in part or never (faults).
 
 Each attempt of an SDK is a call.
 """
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Crash:
-    """Kills the first process that makes its n-th call, of one operation or of all, within one invocation.
+    """Kills the first process that reaches its n-th call, of one operation or of all, within one invocation.
 
-    Invocations that began before it was armed are spared; those that make fewer calls end as usual. It strikes once.
+    Invocations that began before it was armed are spared. Those that make fewer calls end as usual. It strikes once.
     """
 
     at_call: int  # from 1
@@ -66,7 +67,7 @@ class Crash:
 
 
 class Calls:
-    """WSGI: sees the requests of functions on their way to AWS, and passes all others on."""
+    """WSGI: handles the requests of functions on their way to AWS, and passes all others on."""
 
     def __init__(self, host: "LambdaHost", aws: Callable):
         self._host = host
@@ -89,7 +90,7 @@ class Calls:
             self._counts.pop(function, None)
 
     def arm(self, function: str, crash: Crash) -> None:
-        """In place of an earlier one."""
+        """Replaces an earlier crash."""
         with self._lock:
             self._crashes[function] = crash
 
@@ -103,7 +104,7 @@ class Calls:
         return self._crashes.get(function)
 
     def add_fault(self, function: str, fault: Fault) -> None:
-        """Behind earlier ones: a call suffers from the first that strikes."""
+        """Adds a fault behind earlier ones. The first one that matches a call strikes it."""
         with self._lock:
             self._faults.setdefault(function, []).append(fault)
 
@@ -121,7 +122,7 @@ class Calls:
     def __call__(self, environ: dict, start_response: Callable):
         signed = signature(environ)
         if signed is not None and signed.access_key in self._crashed:
-            raise AnswerLostError  # sent before its process was killed
+            raise AnswerLostError  # the process sent it before it was killed
         sandbox = self._host.sandbox_of(signed.access_key) if signed else None
         if sandbox is None:
             return self._aws(environ, start_response)
@@ -143,7 +144,7 @@ class Calls:
         return self._aws(environ, start_response)
 
     def _count(self, sandbox: "Sandbox", name: str) -> tuple[Crash | None, Fault | None]:
-        """Counts a call; what strikes it."""
+        """Counts a call. Returns the crash and the fault that strike it."""
         function = sandbox.function.name
         with self._lock:
             self._counts.setdefault(function, Counter())[name] += 1

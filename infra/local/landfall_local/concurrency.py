@@ -1,7 +1,7 @@
-"""How many invocations of a function there are at once.
+"""The limit on simultaneous invocations of a function.
 
-A function with a reserved concurrency runs that many, and what comes beside them is throttled. Any other runs as many
-as come; here some of them wait for the machine.
+A function with a reserved concurrency runs that many, and further invocations are throttled. AWS runs any number of
+other functions' invocations; here, some of them wait until others end.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 
@@ -9,15 +9,15 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-AT_ONCE = 16  # processes of a function
+AT_ONCE = 16  # simultaneous processes of a function
 
 
 class ThrottledError(Exception):
-    """The function's reserved concurrency is in use."""
+    """The function's reserved concurrency is used up."""
 
 
 class Slots:
-    """Those of one function."""
+    """The slots of one function."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -26,7 +26,7 @@ class Slots:
 
     @contextlib.contextmanager
     def one(self, reserved: int | None) -> Iterator[None]:
-        """Waits for a process's turn; ThrottledError where Lambda would not let it in."""
+        """Waits for a free slot. Raises ThrottledError if Lambda would throttle the invocation."""
         with self._condition:
             if reserved is not None and self._present >= reserved:
                 raise ThrottledError

@@ -1,4 +1,5 @@
-"""The control API: what AWS has no API for. On the same port, under /_local/; JSON in, JSON out.
+"""The control API, for everything that AWS has no API for. It is on the same port under /_local/, with JSON requests
+and answers.
 
     POST /_local/stacks                       {"stack", "functions", "template"?, "parameters"?} -> {"outputs"}
     POST /_local/schedules/<name>/fire        {"scheduled_time"?, "input"?} -> {}
@@ -6,7 +7,7 @@
     GET  /_local/invocations                  -> {"invocations": [...], "pending": n}
     GET  /_local/health                       -> {"endpoint", "pid"}
 
-For tests, what goes wrong (calls.Crash and faults.Fault say what the fields mean):
+For tests, crashes and faults (calls.Crash and faults.Fault define the fields):
 
     GET  /_local/functions/<name>/calls       -> {operation: n}, the AWS calls that the function has made
     POST /_local/functions/<name>/credentials -> {"access_key_id", "secret_access_key", "session_token"} of its role,
@@ -21,9 +22,9 @@ For tests, what goes wrong (calls.Crash and faults.Fault say what the fields mea
     POST /_local/snapshots                    {"buckets", "databases"} -> {"id"}; snapshots.py says of what
     POST /_local/snapshots/<id>/restore       -> {}
 
-DELETE of calls, crash or faults forgets them (calls are counted from 0) -> {}.
+DELETE of calls, crash or faults removes them (calls are counted from 0 again) -> {}.
 
-An error is {"error": "..."} with a status of 400 (what was asked for), 404 or 500.
+An error is {"error": "..."} with a status of 400 (for a wrong request), 404 or 500.
 """
 
 import json
@@ -57,7 +58,7 @@ class BadRequestError(Exception):
 
 
 class Control:
-    """WSGI: answers what is under /_local/ and hands everything else on."""
+    """WSGI: answers requests under /_local/ and passes all others on."""
 
     def __init__(self, cloud: "Cloud", aws: Callable):
         self._cloud = cloud
@@ -184,7 +185,7 @@ class Control:
 
     def _invocations(self, _body: dict) -> dict:
         functions = self._cloud.functions
-        pending = functions.queue.pending  # first: an event that ends in between is then counted twice, not missed
+        pending = functions.queue.pending  # read first: an event that ends in between is counted twice, not missed
         return {
             "invocations": [invocation.to_json() for invocation in functions.invocations()],
             "pending": pending,
@@ -209,7 +210,7 @@ def read_json(environ: dict) -> dict:
 
 
 def made(kind: type[Record], body: dict) -> Record:
-    """A record, of a dataclass, from its JSON: no field more, none of another type, none too few."""
+    """Makes a dataclass record from its JSON. Rejects unknown and missing fields, and values of a wrong type."""
     known = {field.name: field for field in fields(kind) if field.init}
     for name, value in body.items():
         if name not in known:

@@ -1,7 +1,7 @@
-"""What `make run` and `make up` do.
+"""`make run` and `make up`.
 
 run     the whole pipeline once, in a cloud of its own, step by step, with a review at the end
-up      the same cloud, until Ctrl-C: for the aws CLI, awswrangler, or another extract
+up      the same cloud until Ctrl-C, for the aws CLI, awswrangler, or another extract
 """
 
 import json
@@ -22,17 +22,17 @@ from .running import Refusal, shown, write_whole
 from .server import TEMPLATE, Cloud, PortInUseError
 
 STACK = "landfall"
-PATIENCE_SECONDS = 5  # how long nothing at all may go on before a run counts as stuck
+PATIENCE_SECONDS = 5  # a run without any progress for this long counts as stuck
 QUERY_POLL_SECONDS = 0.02
 PREVIEW_ROWS = 20
-EXPECTED = (DeployError, PortInUseError, Refusal)  # their message says it all
+EXPECTED = (DeployError, PortInUseError, Refusal)  # a stack trace would add nothing to the message
 
 
 # -- the pieces --------------------------------------------------------------------------------------------------------
 
 
 class StandIn:
-    """The stand-in of the postcodes API, in a process of its own that cannot outlive this one."""
+    """The stand-in for the postcodes API, in a separate process that cannot outlive this one."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -41,7 +41,7 @@ class StandIn:
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-            start_new_session=True,  # a Ctrl-C is for this process, which then ends that one
+            start_new_session=True,  # Ctrl-C reaches only this process, which then ends that one
         )
 
     def url(self) -> str:
@@ -56,11 +56,11 @@ class StandIn:
 
 
 class Pipeline:
-    """A local cloud with the pipeline deployed in it, and something for it to extract from."""
+    """A local cloud in which the pipeline is deployed, and a source to extract from."""
 
     def __init__(self, port: int, state: Path, functions: Path, api: str | None, started: float):
-        """`started`: when the user's command did (time.monotonic); importing moto is most of the cloud's start."""
-        self._stand_in = None if api else StandIn()  # starts while the cloud does
+        """`started` is when the user's command began (time.monotonic). Importing moto takes most of the start."""
+        self._stand_in = None if api else StandIn()  # starts in parallel with the cloud
         try:
             self.cloud = Cloud(port, state)
             say("cloud", time.monotonic() - started, self.cloud.endpoint, f"logs in {shown(state / 'logs')}")
@@ -83,7 +83,7 @@ class Pipeline:
             self.cloud.stop()
 
     def query(self, sql: str) -> tuple[list[str], list[list[str | None]]]:
-        """Header and rows of a query through Athena."""
+        """Returns header and rows of a query through Athena."""
         athena = self.cloud.clients.get("athena")
         query_id = athena.start_query_execution(QueryString=sql, WorkGroup=self.outputs["WorkGroupName"])[
             "QueryExecutionId"
@@ -106,8 +106,8 @@ class Pipeline:
 def run(
     requests: int, api: str | None, functions: Path, state: Path, started: float, files: dict[Path, str] | None = None
 ) -> int:
-    """`files`: what lands in place of an extract, each with its key."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by the `finally` below
+    """Runs the pipeline once. `files` land in place of an extract, each under its key."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # runs the `finally` below
     try:
         pipeline = Pipeline(0, state, functions, api, started)
     except Exception as error:
@@ -159,7 +159,7 @@ def land(pipeline: Pipeline, files: dict[Path, str]) -> None:
 
 
 def review_files(pipeline: Pipeline, narrator: Narrator) -> None:
-    """The counts of all tables that were published; fails if a file or an execution did."""
+    """Counts the rows of all tables that were published. Fails if a file or an execution failed."""
     seen, database = narrator.seen, pipeline.outputs["DatabaseName"]
     for name in sorted({entry["table"] for entry in seen.tables}):
         _, rows = pipeline.query(f"SELECT COUNT(*) FROM {database}.{name}")
@@ -176,7 +176,7 @@ def review_files(pipeline: Pipeline, narrator: Narrator) -> None:
 
 
 def follow(pipeline: Pipeline, narrator: Narrator, landed: set[str] | None = None) -> None:
-    """Prints what happens until everything that was extracted, or has landed, is published."""
+    """Prints the steps until everything that was extracted, or has landed, is published."""
     quiet_since = time.monotonic()
     while not (complete(narrator) if landed is None else settled(narrator, landed)):
         if narrator.follow(timeout_seconds=0.2) or not narrator.idle:
@@ -201,7 +201,7 @@ def complete(narrator: Narrator) -> bool:
 
 
 def settled(narrator: Narrator, landed: set[str]) -> bool:
-    """Where every file is in quarantine, nobody asks for a rebuild."""
+    """Whether all files are handled and no rebuild is pending. If every file is in quarantine, there is no rebuild."""
     seen = narrator.seen
     all_rejected = landed <= {file["key"] for file in seen.rejected}
     return landed <= seen.handled and (bool(seen.asked) or all_rejected) and seen.asked <= seen.ended and narrator.idle
@@ -222,7 +222,7 @@ def what_is_missing(pipeline: Pipeline, narrator: Narrator, landed: set[str] | N
 
 
 def review(pipeline: Pipeline, narrator: Narrator) -> None:
-    """What an analyst sees: the count must be that of the rows that were extracted."""
+    """Shows an analyst's view. The count must equal that of the extracted rows."""
     database = pipeline.outputs["DatabaseName"]
     extracted = narrator.seen.extracted or {}
     name = extracted.get("table", "random_postcodes")
@@ -286,7 +286,7 @@ def start(port: int, api: str | None, functions: Path, state: Path, started: flo
 
 
 def metadata_of(functions: Path) -> Path:
-    """The metadata that the functions read."""
+    """Returns the folder of the metadata that the functions read."""
     return functions / "validate" / "meta_data"
 
 

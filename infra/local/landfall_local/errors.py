@@ -1,4 +1,4 @@
-"""Errors as AWS's services answer them, each in its own wire format."""
+"""Errors of AWS's services, each in its own wire format."""
 
 import contextlib
 import json
@@ -14,11 +14,11 @@ Answer = tuple[str, dict[str, str], bytes]  # status line, headers, body
 
 
 def drain(environ: dict) -> None:
-    """Reads a request to its end: a client that still sends may not see the answer."""
+    """Reads a request to its end, because a client that is still sending may not see the answer."""
     left = int(environ.get("CONTENT_LENGTH") or 0)
     while left > 0 and (data := environ["wsgi.input"].read(min(left, DRAIN_BYTES))):
         left -= len(data)
-    if environ.get("wsgi.input_terminated"):  # chunked
+    if environ.get("wsgi.input_terminated"):  # a chunked body
         with contextlib.suppress(OSError):
             while environ["wsgi.input"].read(DRAIN_BYTES):
                 pass

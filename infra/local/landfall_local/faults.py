@@ -1,7 +1,8 @@
-"""Faults: how calls of functions fail, for tests.
+"""Faults: failures of functions' calls, for tests.
 
-A call may be answered with an error, in the wire format of its service, or not at all: the connection closes. Its
-answer may come late or never, or break off in the middle. Whether the call took effect is another matter.
+A call may be answered with an error, in the wire format of its service, or the connection may close without an answer.
+An answer may also come late or never, or break off in the middle. Each fault also determines whether the call takes
+effect.
 """
 
 import threading
@@ -14,23 +15,23 @@ from .operations import known_operation
 
 
 class AnswerLostError(ConnectionError):
-    """The server closes the connection and says nothing more, neither to the client nor in its log."""
+    """The server closes the connection without an answer and without a log line."""
 
 
 @dataclass
 class Fault:
-    """Makes calls of an operation fail: after the next `after`, as many as `times`."""
+    """Makes calls of an operation fail: `times` calls after the next `after` ones."""
 
     operation: str
-    error: str | None = None  # without one the connection closes, unless the answer is late or breaks off
+    error: str | None = None  # without one, the connection closes, unless the answer is late or breaks off
     status: int = 400
     message: str = "told to by a test"
     times: int = 1
     after: int = 0
-    lost: bool = False  # the call takes effect all the same
+    lost: bool = False  # the call takes effect nevertheless
     never: bool = False  # the connection stays open until the fault is forgotten
-    delay_seconds: int | float | None = None  # the call takes effect at once, its answer comes then
-    breaks_off_after: int | None = None  # so many bytes of the answer's body, and the connection closes
+    delay_seconds: int | float | None = None  # the call takes effect at once, and its answer comes after this delay
+    breaks_off_after: int | None = None  # the connection closes after this many bytes of the answer's body
     forgotten: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -48,7 +49,7 @@ class Fault:
 
     @property
     def has_own_answer(self) -> bool:
-        """Whether the call's own answer comes, sooner or later, or a part of it."""
+        """Whether the client receives the call's own answer, possibly late or in part."""
         return self.error is None and (self.delay_seconds is not None or self.breaks_off_after is not None)
 
     @property
@@ -65,12 +66,12 @@ class Fault:
         return True
 
     def to_json(self) -> dict:
-        """As it was asked for; `times` and `after` are what is left of them."""
+        """Returns the fault as it was requested, with the remaining `times` and `after`."""
         return {known.name: getattr(self, known.name) for known in fields(self) if known.init}
 
 
 def suffer(fault: Fault, aws: Callable, environ: dict, service: str, start_response: Callable) -> Iterator[bytes]:
-    """WSGI: what comes of a call that a fault has struck."""
+    """WSGI: answers a call that a fault has struck."""
     own = answered(aws, environ) if fault.takes_effect else drain(environ)
     if fault.never:
         fault.forgotten.wait()
@@ -89,12 +90,12 @@ def suffer(fault: Fault, aws: Callable, environ: dict, service: str, start_respo
 
 
 def broken_off(body: bytes, after: int) -> Iterator[bytes]:
-    yield body[:after]  # with nothing in it, too: the headers go with the first
+    yield body[:after]  # even an empty part, because the headers are sent with the first one
     raise AnswerLostError
 
 
 def answered(aws: Callable, environ: dict) -> Answer:
-    """Has a request done, and keeps its answer back."""
+    """Executes a request and returns its answer without sending it."""
     told: list = []
     body = bytearray()
 
