@@ -1,4 +1,4 @@
-"""The log of a function: what its processes print, and the lines that Lambda itself adds."""
+"""The log of a function: the output of its processes, and the lines that Lambda itself adds."""
 
 import contextlib
 import fcntl
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .lambda_host import FunctionSpec
 
-LOG_TAIL_BYTES = 4096  # what Lambda returns of a log with LogType=Tail
+LOG_TAIL_BYTES = 4096  # the end of a log that Lambda returns with LogType=Tail
 KEPT_LOG_BYTES = 64 * 1024  # of each sandbox, in memory
 PIPE_BYTES = 64 * 1024
 
@@ -36,7 +36,7 @@ class FunctionLog:
 
 
 class SandboxOutput:
-    """Reads what a sandbox prints: to the function's log, and a copy of the end for the caller's log tail."""
+    """Reads a sandbox's output into the function's log, and keeps a copy of its end for the caller's log tail."""
 
     def __init__(self, pipe, log: FunctionLog):
         self._pipe = pipe
@@ -52,12 +52,12 @@ class SandboxOutput:
 
     def _follow(self) -> None:
         while not self._closed:
-            with contextlib.suppress(ValueError, OSError):  # closed meanwhile
+            with contextlib.suppress(ValueError, OSError):  # closed in the meantime
                 select.select([self._pipe], [], [], 1)
             self.drain()
 
     def drain(self) -> None:
-        """Takes everything that was printed up to now."""
+        """Reads everything that was printed until now."""
         with self._lock:
             while not self._closed:
                 try:
@@ -102,7 +102,7 @@ def platform_line(
     memory_mb: int | None = None,
     error: str | None = None,
 ) -> bytes:
-    """The lines that Lambda itself adds to a log, in the format that the function's own lines have."""
+    """Returns the lines that Lambda itself adds to a log, in the format of the function's own lines."""
     if function.json_logs:
         record: dict = {"requestId": request_id, "version": "$LATEST"}
         if duration_ms is not None:
@@ -124,7 +124,7 @@ def platform_line(
 
 
 def fault_line(function: "FunctionSpec", request_id: str, message: str) -> bytes:
-    """Why Lambda, or this machine, ended a process."""
+    """Returns the line with the reason why Lambda, or this machine, ended a process."""
     if function.json_logs:
         return json_line("platform.fault", f"RequestId: {request_id} {message}")
     return f"RequestId: {request_id} {message}\n".encode()

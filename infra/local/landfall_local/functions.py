@@ -1,7 +1,7 @@
 """The Lambda API, with real functions behind it.
 
-moto keeps the functions' definitions and answers every call but one: Invoke runs the function in a process of the
-Lambda host. What moto forgets of a definition (logging, dead letters) is kept here too.
+moto keeps the functions' definitions and answers every call except Invoke, which runs the function in a process of the
+Lambda host. The parts of a definition that moto drops (logging, dead letters) are kept here too.
 """
 
 import base64
@@ -29,7 +29,7 @@ ASYNC_PAYLOAD_BYTES = 1024 * 1024
 KEPT_INVOCATIONS = 10_000
 KEPT_RESPONSE_BYTES = 64 * 1024
 
-# The "bucket" of every function's code: the rest of the location is the folder on this machine. (cloudformation/sam.py)
+# The "bucket" of every function's code. The rest of the location is the folder on this machine (cloudformation/sam.py).
 CODE_BUCKET = "local-functions"
 
 # Properties of a function that moto drops, kept as attributes of its object.
@@ -38,7 +38,7 @@ KEPT_PROPERTIES = {"LoggingConfig": "logging_config", "DeadLetterConfig": "dead_
 
 @dataclass(frozen=True)
 class Invocation:
-    """One attempt to run a function, as GET /_local/invocations tells it."""
+    """One attempt to run a function, as GET /_local/invocations reports it."""
 
     function: str
     request_id: str
@@ -46,11 +46,11 @@ class Invocation:
     error: str | None  # the error type
     message: str | None
     ms: float
-    # `async` is a keyword: see to_json
+    # named so because `async` is a keyword: see to_json
     asynchronous: bool
     attempt: int
     started: float  # seconds since 1970
-    response: object  # what the function answered; None if that was large
+    response: object  # the function's answer; None if it was large
 
     def to_json(self) -> dict:
         record = asdict(self)
@@ -77,7 +77,7 @@ class TooManyRequestsError(LambdaClientError):
 
 
 class Functions:
-    """Runs the functions that moto knows, and remembers what came of it."""
+    """Runs the functions that moto knows, and records their invocations."""
 
     def __init__(self, host: LambdaHost, clients: Clients):
         self.host = host
@@ -88,9 +88,9 @@ class Functions:
         self._lock = threading.Lock()
 
     def install(self) -> None:
-        """Puts these functions behind moto's Lambda API."""
+        """Installs these functions behind moto's Lambda API."""
         keep_forgotten_properties()
-        # moto refuses what answers 6 MB, roughly; runtime_api does, exactly
+        # moto's limit of 6 MB for answers is only approximate; runtime_api enforces the exact one
         responses.sys = SimpleNamespace(getsizeof=lambda _payload: 0)
         functions = self
 
@@ -100,7 +100,7 @@ class Functions:
         LambdaFunction.invoke = invoke
 
     def listen(self, listener: Callable[[Invocation], None]) -> None:
-        """Calls the listener after each invocation, in the thread that ran it."""
+        """Registers a listener that is called after each invocation, in the thread that ran it."""
         self._listeners.append(listener)
 
     def invocations(self) -> list[Invocation]:
@@ -111,7 +111,7 @@ class Functions:
         return lambda_backends[ACCOUNT_ID][REGION].get_function(name_or_arn)
 
     def submit(self, name_or_arn: str, payload: bytes) -> str:
-        """Invokes a function asynchronously; the request id."""
+        """Invokes a function asynchronously and returns the request id."""
         function = self.find(name_or_arn)
         if len(payload) > ASYNC_PAYLOAD_BYTES:
             raise PayloadTooLargeError(len(payload), "Event", ASYNC_PAYLOAD_BYTES)
@@ -180,7 +180,7 @@ class Functions:
         return outcome
 
     def settings(self, function_name: str) -> AsyncSettings:
-        """How often a function's events are tried, and where those go that fail."""
+        """Returns the number of attempts of a function's events, and the destinations of events that fail."""
         function = self.find(function_name)
         configs = function.event_invoke_config
         config = configs[-1].response() if configs else {}
@@ -197,12 +197,12 @@ class Functions:
 
 
 def code_location(folder: Path) -> str:
-    """How a function's folder on this machine is named in a template."""
+    """Returns the location in a template for a function's folder on this machine."""
     return f"s3://{CODE_BUCKET}/{folder.resolve().as_posix().lstrip('/')}"
 
 
 def specification(function: LambdaFunction) -> FunctionSpec:
-    """What the Lambda host needs to know of a function."""
+    """Returns the properties of a function that the Lambda host needs."""
     if function.code.get("S3Bucket") != CODE_BUCKET:
         raise LambdaClientError(
             "InvalidParameterValueException",
@@ -228,7 +228,7 @@ def specification(function: LambdaFunction) -> FunctionSpec:
 
 
 def reserved_concurrency(function: LambdaFunction) -> int | None:
-    """None if nothing is reserved, which is not the same as 0."""
+    """Returns the reserved concurrency, or None if nothing is reserved, which differs from 0."""
     return None if function.reserved_concurrency is None else int(function.reserved_concurrency)
 
 

@@ -1,8 +1,8 @@
-"""What Glue refuses and moto's Glue accepts, where publishing a table relies on it.
+"""Requests that Glue refuses and moto's Glue accepts, as far as publishing a table relies on it.
 
-- UpdateTable with a VersionId that is no longer the current one: ConcurrentModificationException.
+- UpdateTable with a VersionId that is no longer current: ConcurrentModificationException.
 - UpdateTable with SkipArchive keeps no old version.
-- Comments and descriptions that are too long; batches that are too large.
+- Comments and descriptions that are too long, and batches that are too large.
 """
 
 import threading

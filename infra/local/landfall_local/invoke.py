@@ -1,4 +1,4 @@
-"""What `make invoke` does: runs one function of the cloud that `make up` keeps, and shows what it answers."""
+"""`make invoke`: runs one function of the cloud that `make up` keeps running, and shows its answer."""
 
 import base64
 import json
@@ -11,10 +11,10 @@ from .running import Refusal, running_cloud, shown
 
 
 def invoke(function: str, event: str, state: Path, must_have: str | None = None, show_lines: str | None = None) -> int:
-    """Prints the answer, or the error and the end of the log; the exit status.
+    """Prints the answer, or the error and the end of the log, and returns the exit status.
 
-    `must_have` names a field of the answer: 1 unless it is true there. `show_lines` names one with lines for people,
-    which are shown in place of the answer.
+    `must_have` names a field of the answer that must be true; otherwise the status is 1. `show_lines` names a field
+    with lines for people, which are shown in place of the answer.
     """
     cloud = running_cloud(state)
     if cloud is None:
@@ -50,7 +50,7 @@ def full_name(client, stack: str, function: str) -> str:
 
 
 def read_event(event: str) -> dict:
-    """A JSON object, or what the file of that name holds."""
+    """Reads a JSON object from the text itself, or from the file of that name."""
     text = event
     if not event.lstrip().startswith("{"):
         try:

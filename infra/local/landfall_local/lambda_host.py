@@ -1,8 +1,8 @@
 """The Lambda host: runs the built functions as real processes that speak the Lambda Runtime API.
 
-A sandbox is one process of one function. It handles one invocation at a time and is used again while it is idle, as in
-AWS: so cold starts, state kept between invocations, crashes and timeouts are the real ones. The binaries are
-the deployed ones, unmodified: they ask `AWS_LAMBDA_RUNTIME_API` for the next event and post what came of it.
+A sandbox is one process of one function. It handles one invocation at a time and is reused while it is idle, as in AWS.
+So cold starts, state kept between invocations, crashes and timeouts are real. The binaries are the deployed ones,
+unmodified: they request the next event from `AWS_LAMBDA_RUNTIME_API` and post the result.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -26,17 +26,17 @@ from .iam.principals import Sessions
 from .runtime_api import RuntimeApiServer, failure
 from .sandbox_limits import MEBIBYTE, Guard, descendants, memory_bytes, scratch_bytes
 
-POLL_SECONDS = 0.05  # how soon the server notices that it shall stop
+POLL_SECONDS = 0.05  # the longest delay until the server stops
 
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """What the host must know of a function to run it."""
+    """The properties of a function that the host needs to run it."""
 
     name: str
     arn: str
     folder: Path
-    role: str  # its ARN
+    role: str  # ARN
     environment: dict[str, str] = field(default_factory=dict)
     timeout_seconds: int = 3
     memory_mb: int = 128
@@ -47,7 +47,7 @@ class FunctionSpec:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one invocation."""
+    """The result of one invocation."""
 
     request_id: str
     ok: bool
@@ -57,7 +57,7 @@ class Outcome:
 
     @property
     def error(self) -> dict | None:
-        """The error as the function, or Lambda itself, reported it: {"errorType", "errorMessage"}."""
+        """The error that the function, or Lambda itself, reported: {"errorType", "errorMessage"}."""
         if self.ok:
             return None
         try:
@@ -68,11 +68,12 @@ class Outcome:
 
 
 def fingerprint(folder: Path) -> tuple:
-    """Changes when anything in a function's folder does, so that a rebuilt function is started afresh."""
+    """Returns a value that changes with anything in a function's folder, so that a rebuilt function gets new
+    processes."""
     found = []
     for path in sorted(folder.iterdir()):
-        with contextlib.suppress(FileNotFoundError):  # gone since
-            if path.is_dir():  # also a linked one: meta_data, in a development checkout
+        with contextlib.suppress(FileNotFoundError):  # deleted in the meantime
+            if path.is_dir():  # or a link to one: meta_data in a development checkout
                 found.append((path.name, fingerprint(path)))
             else:
                 status = path.stat()
@@ -82,12 +83,12 @@ def fingerprint(folder: Path) -> tuple:
 
 @dataclass(eq=False)
 class Running:
-    """An invocation while a process is at it."""
+    """An invocation that a process is handling."""
 
     request_id: str
     started: float = field(default_factory=time.monotonic)
     calls: list[str] = field(default_factory=list)  # the AWS operations that it has called (calls.py)
-    killed_for: str | None = None  # what the log says of it
+    killed_for: str | None = None  # the reason, for the log
 
 
 class Sandbox:
@@ -103,7 +104,7 @@ class Sandbox:
         self.events: queue.Queue = queue.Queue()  # -> the process: (request id, deadline, payload)
         self.results: queue.Queue = queue.Queue()  # <- the process: (request id or None, kind, body)
         self.process: subprocess.Popen | None = None
-        self.peak_memory: int | None = None  # bytes, where the system tells
+        self.peak_memory: int | None = None  # in bytes, if the system reports it
         self._children: list[int] = []
         self._scratch = host.state / "tmp" / self.id
         host.sessions.add(self.access_key, function.role, function.name)
@@ -136,7 +137,7 @@ class Sandbox:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that a timeout ends its children too
+            start_new_session=True,  # a timeout ends its children too
         )
         self.output = SandboxOutput(self.process.stdout, self._log)
         threading.Thread(target=self._watch, daemon=True).start()
@@ -149,7 +150,7 @@ class Sandbox:
         return self.process is not None and self.process.poll() is None
 
     def invoke(self, request_id: str, payload: bytes) -> tuple[bool, bytes, str | None]:
-        """Hands one event to the process and waits: (succeeded, response or error, what it was killed for)."""
+        """Passes one event to the process and waits for (success, response or error, the reason if it was killed)."""
         running = self.running = Running(request_id)
         try:
             ok, body = self._invoke(request_id, payload)
@@ -173,9 +174,9 @@ class Sandbox:
                 return False, failure("Sandbox.Timedout", message)
             if kind == "exit":
                 return False, exit_error(request_id, body)
-            if answered_id in (request_id, None):  # None: it failed while it started
+            if answered_id in (request_id, None):  # None: it failed during its start
                 return kind == "response", body
-            # else: the answer to an earlier invocation, whose caller has gone
+            # else it is the answer to an earlier invocation, whose caller is gone
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -185,7 +186,7 @@ class Sandbox:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def look(self, thorough: bool) -> None:
-        """Takes note of what the process uses, and kills it if that is too much. `thorough` takes longer."""
+        """Measures the process's use of resources, and kills it if that is too high. `thorough` takes longer."""
         if thorough:
             self._children = descendants(self.process.pid)
         used = memory_bytes([self.process.pid, *self._children])
@@ -209,7 +210,7 @@ class Sandbox:
 
     @property
     def peak_memory_mb(self) -> int | None:
-        """The most memory that the process was seen to use."""
+        """The highest observed memory use of the process."""
         return None if self.peak_memory is None else -(-self.peak_memory // MEBIBYTE)
 
 
@@ -221,11 +222,11 @@ def exit_error(request_id: str, status: int) -> bytes:
 def describe_exit(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
-    return f"signal: {(signal.strsignal(-status) or str(-status)).lower()}"  # "killed", as Lambda says it
+    return f"signal: {(signal.strsignal(-status) or str(-status)).lower()}"  # "killed", as in Lambda
 
 
 class LambdaHost:
-    """All sandboxes, and the Runtime API that they talk to."""
+    """All sandboxes, and the Runtime API that they use."""
 
     def __init__(self, state: Path, base_environment: dict[str, str], sessions: Sessions):
         self.state = state
@@ -247,7 +248,7 @@ class LambdaHost:
         return self._sandboxes.get(sandbox_id)
 
     def sandbox_of(self, access_key: str) -> Sandbox | None:
-        """Whose credentials these are, if they are a process's."""
+        """Returns the process with these credentials, if there is one."""
         return next((found for found in list(self._sandboxes.values()) if found.access_key == access_key), None)
 
     def processes(self, function_name: str) -> list[dict]:
@@ -256,7 +257,7 @@ class LambdaHost:
         return [{"pid": s.process.pid, "busy": s.busy} for s in sandboxes if s.alive]
 
     def invoke(self, function: FunctionSpec, payload: bytes, request_id: str | None = None) -> Outcome:
-        """Runs one invocation to its end; ThrottledError if the function's reserved concurrency is in use."""
+        """Runs one invocation to its end. Raises ThrottledError if the function's reserved concurrency is used up."""
         request_id = request_id or str(uuid.uuid4())
         with self._lock:
             slots = self._slots.setdefault(function.name, Slots())
@@ -284,7 +285,7 @@ class LambdaHost:
         return outcome
 
     def _take(self, function: FunctionSpec, log: FunctionLog) -> Sandbox:
-        """An idle sandbox of the function as it is now, or else a new one."""
+        """Returns an idle sandbox of the function's current version, or a new one."""
         current = fingerprint(function.folder)
         outdated = []
         found = None
@@ -304,7 +305,7 @@ class LambdaHost:
     def _start(self, function: FunctionSpec, log: FunctionLog) -> Sandbox:
         sandbox = Sandbox(self, function, log)
         with self._lock:
-            self._sandboxes[sandbox.id] = sandbox  # first: the process asks for its event at once
+            self._sandboxes[sandbox.id] = sandbox  # before it starts: the process requests its event at once
         try:
             sandbox.start()
         except OSError:
@@ -322,7 +323,7 @@ class LambdaHost:
         sandbox.kill()
 
     def stop(self) -> None:
-        """Ends every process. Whatever still runs in one ends with it."""
+        """Ends every process, whatever it is doing."""
         self._guard.stop()
         self._server.shutdown()
         self._server.server_close()

@@ -1,6 +1,7 @@
-"""What `make land` and `make replay` do: put a file under its right key in land, wait, and say what became of it.
+"""`make land` and `make replay`: put a file under its key in land, wait, and report the result.
 
-In the cloud that `make up` keeps or, with --stack, in one of the account whose credentials are in the environment.
+They use the cloud that `make up` keeps running or, with --stack, a stack of the account in the environment's
+credentials.
 """
 
 import json
@@ -15,12 +16,12 @@ from .names import names
 from .running import Refusal, running_cloud
 
 POLL_SECONDS = 0.5
-PATIENCE_SECONDS = 120  # for the verdict; a rebuild may take longer, and is not waited for any longer than this
+PATIENCE_SECONDS = 120  # the longest wait for the verdict, and again for the rebuild, which may take longer
 
 
 @dataclass
 class Place:
-    """A stack, and what is needed to talk to it."""
+    """A stack, and the clients and settings to use it."""
 
     clients: object
     outputs: dict[str, str]
@@ -32,12 +33,12 @@ class Place:
 
 
 def place(state: Path, stack: str | None, metadata: Path) -> Place:
-    """The stack of a name in the account, or the local one, whose metadata is that of its functions."""
+    """Returns the named stack of the account, or the local one with the metadata of its functions."""
     if stack is None:
         cloud = running_cloud(state)
         if cloud is None:
             raise Refusal("no local cloud is running: `make up` starts one (STACK=… for one of your account)")
-        metadata = Path(cloud["meta_data"])  # not resolved: the functions are beside it
+        metadata = Path(cloud["meta_data"])  # not resolved, because the functions are beside it
         base_folder = names(metadata).with_parameters({})["BaseFolder"]
         return Place(Clients(cloud["endpoint"]), cloud["outputs"], base_folder, metadata)
     import boto3
@@ -57,7 +58,7 @@ def place(state: Path, stack: str | None, metadata: Path) -> Place:
 
 
 def land(file: Path, table: str | None, state: Path, stack: str | None, metadata: Path) -> int:
-    """Lands a file; 0 if it passes and its rows are published, 1 if it does not pass."""
+    """Lands a file. Returns 0 if it passes and its rows are published, 1 otherwise."""
     if not file.is_file():
         raise Refusal(f"{file} is no file")
     where = place(state, stack, metadata)
@@ -74,18 +75,18 @@ def land(file: Path, table: str | None, state: Path, stack: str | None, metadata
 
 
 def check_metadata(metadata: Path) -> None:
-    """Refuses to land where the functions beside the metadata do not start with it: no verdict would ever come."""
+    """Refuses to land if the functions do not start with the metadata, because then there would be no verdict."""
     validate = metadata.parent / "bootstrap"
     if not validate.exists():
-        return  # a deployed stack's: checked before it was deployed
+        return  # a deployed stack's metadata, checked before its deployment
     environment = {"META_DATA": str(metadata)}
-    said = subprocess.run([validate], capture_output=True, text=True, env=environment)  # outside of Lambda, that is all
+    said = subprocess.run([validate], capture_output=True, text=True, env=environment)  # outside Lambda it only checks
     if said.returncode != 0:
         raise Refusal(f"nothing landed, as the metadata is wrong:\n{(said.stdout + said.stderr).strip()}")
 
 
 def replay(key: str, state: Path, stack: str | None, metadata: Path) -> int:
-    """Puts a file back from quarantine into land. The copy is whole before anything is deleted."""
+    """Puts a file from quarantine back into land. The copy is complete before anything is deleted."""
     where = place(state, stack, metadata)
     s3 = where.get("s3")
     quarantine, land_bucket = where.outputs["QuarantineBucketName"], where.outputs["LandBucketName"]
@@ -106,14 +107,14 @@ def replay(key: str, state: Path, stack: str | None, metadata: Path) -> int:
     print(f"replayed  s3://{quarantine}/{key} to s3://{land_bucket}/", flush=True)
     status = wait.follow()
     if wait.passed and s3.head_object(Bucket=quarantine, Key=key)["ETag"] == there["ETag"]:
-        # what has passed is in history; that it was in quarantine is known by the first report, which stays
+        # the file is in history now, and the first report, which stays, records that it was in quarantine
         s3.delete_object(Bucket=quarantine, Key=key)
         s3.delete_object(Bucket=quarantine, Key=f"{key}.report.json")
     return status
 
 
 class Waiting:
-    """For what becomes of a file; made before it lands."""
+    """Waits for the result of a file. It is created before the file lands."""
 
     def __init__(self, where: Place, key: str, table: str):
         self._where, self._key, self._table = where, key, table
@@ -123,7 +124,8 @@ class Waiting:
         self._before = counts(where, table)
 
     def follow(self) -> int:
-        """Waits for the verdict, then for the tables that are made of the file; 1 if it does not pass."""
+        """Waits for the verdict, then for the tables made from the file. Returns 1 if the file does not pass or the
+        rebuild fails."""
         report = self._verdict()
         print(f"verdict   {report['summary']}", flush=True)
         if report["verdict"] != "passed":
@@ -150,7 +152,7 @@ class Waiting:
         return 1 if failure else 0
 
     def _failure(self) -> str | None:
-        """Why an execution of the state machine failed that began since the file landed."""
+        """Returns the reason why an execution failed that began since the file landed."""
         for found in self._executions():
             if found["executionArn"] not in self._earlier and found["status"] == "FAILED":
                 told = self._where.get("stepfunctions").describe_execution(executionArn=found["executionArn"])
@@ -158,7 +160,7 @@ class Waiting:
         return None
 
     def _executions(self) -> list[dict]:
-        """The newest ones."""
+        """Lists the newest executions."""
         arn = self._where.outputs["StateMachineArn"]
         return self._where.get("stepfunctions").list_executions(stateMachineArn=arn, maxResults=100)["executions"]
 
@@ -178,14 +180,14 @@ class Waiting:
         )
 
     def _all_reports(self) -> set:
-        """On files of this key, and of those that begin with it."""
+        """Lists the reports on files whose key begins with this file's key."""
         s3, bucket = self._where.get("s3"), self._where.outputs["ReportsBucketName"]
         found = s3.list_objects_v2(Bucket=bucket, Prefix=f"validation/{self._key}").get("Contents", [])
         return {(entry["Key"], entry["LastModified"]) for entry in found}
 
 
 def readers(table: str, metadata: Path) -> set[str]:
-    """The curated tables that are made of a raw one, as far as their SQL names it."""
+    """Returns the curated tables made from a raw one, as far as their SQL names it."""
     found = {path.stem for path in (metadata / "curated").glob("*.sql") if reads(path.read_text(), table)}
     if (metadata / f"curated/{table}.json").exists() and not (metadata / f"curated/{table}.sql").exists():
         found.add(table)
@@ -193,7 +195,7 @@ def readers(table: str, metadata: Path) -> set[str]:
 
 
 def counts(where: Place, table: str) -> dict[str, tuple[int, str]]:
-    """The rows and the place of the curated tables that read a raw table, as published."""
+    """Returns rows and location of the published curated tables that read a raw table."""
     s3, bucket = where.get("s3"), where.outputs["CuratedBucketName"]
     database = json.loads((where.metadata / "curated/database.json").read_text())
     base = database["base_folder"].strip("/")
@@ -203,7 +205,7 @@ def counts(where: Place, table: str) -> dict[str, tuple[int, str]]:
     except s3.exceptions.ClientError:
         return {}
     if not decision.get("settled"):
-        return {}  # Glue is still being brought in line with it
+        return {}  # Glue is still being brought in line with the decision
     of_table = readers(table, where.metadata)
     return {
         entry["table"]: (entry["rows"] or 0, entry["location"])
@@ -227,7 +229,8 @@ def known_table(table: str, metadata: Path) -> str:
 
 
 def table_of(name: str, metadata: Path) -> str:
-    """The raw table whose name the file's begins with, the longest; a hyphen or a space counts as an underscore."""
+    """Returns the raw table with the longest name that the file's name begins with. A hyphen or space counts as an
+    underscore."""
     tables = raw_tables(metadata)
     plain = re.sub(r"[^a-z0-9]", "_", name.lower())
     fitting = [table for table in tables if re.match(rf"{re.escape(table)}(?![a-z0-9])", plain)]
@@ -237,7 +240,7 @@ def table_of(name: str, metadata: Path) -> str:
 
 
 def file_name(table: str, name: str, landed: int, metadata: Path) -> str:
-    """The name under which the file lands: its own where the table has a pattern for names, else as all are called."""
+    """Returns the name under which the file lands: its own if the table has a pattern for names, else the usual one."""
     try:
         checks = json.loads((metadata / f"raw/{table}.json").read_text()).get("checks", {})
     except (OSError, ValueError) as error:
@@ -249,20 +252,21 @@ def file_name(table: str, name: str, landed: int, metadata: Path) -> str:
 
 
 def key_of(base_folder: str, table: str, name: str, landed: int, metadata: Path) -> str:
-    """The key under which a file lands at a time, in Unix seconds."""
+    """Returns the key under which a file lands at a time in Unix seconds."""
     parts = (base_folder, table, f"file_land_timestamp={landed}", file_name(table, name, landed, metadata))
     return "/".join(part for part in parts if part)
 
 
 def keys_of(folder: Path, metadata: Path) -> dict[Path, str]:
-    """The files of a folder, each with the key under which it lands: `<table>/<file>`, or `<file>` by its name."""
+    """Returns the files of a folder, each with its key in land. A file's table is its folder's name (`<table>/<file>`),
+    or follows from its own name."""
     base = names(metadata).with_parameters({})["BaseFolder"]
     known = raw_tables(metadata)
     landed, found = int(time.time()), {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
         table = file.parent.name if file.parent.name in known else table_of(file.name, metadata)
         if key_of(base, table, file.name, landed, metadata) in found.values():
-            landed += 1  # two files of a table may not have one name: the next one is a second younger
+            landed += 1  # two files of a table must not have the same name, so the next one is a second younger
         found[file] = key_of(base, table, file.name, landed, metadata)
     if not found:
         raise Refusal(f"{folder} has no file")

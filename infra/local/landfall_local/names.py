@@ -1,4 +1,4 @@
-"""The names that a stack has from its metadata: said once, in meta_data/{curated,raw}/database.json."""
+"""The names that a stack takes from its metadata, which are defined only in meta_data/{curated,raw}/database.json."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 CURATED = "curated/database.json"
 RAW = "raw/database.json"
 
-# Of the template's parameters; a test keeps them the same.
+# The patterns of the template's parameters; a test compares them.
 PATTERNS = {
     "Database": r"[a-z0-9_]{1,255}",
     "RawDatabase": r"[a-z0-9_]{1,255}",
@@ -17,7 +17,7 @@ PATTERNS = {
 
 
 class NamesError(Exception):
-    """What is wrong with the names, all of it."""
+    """Everything that is wrong with the names."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Names:
     """Where it is said."""
 
     def with_parameters(self, given: dict[str, str]) -> dict[str, str]:
-        """All parameters of a stack; refuses those that contradict the metadata."""
+        """Returns all parameters of a stack. Refuses those that contradict the metadata."""
         problems = [
             f"{name}={given[name]}, but {self.sources[name]} says {value}"
             for name, value in self.said.items()
@@ -49,7 +49,8 @@ class Names:
 
 
 def names(metadata: Path) -> Names:
-    """Without a raw database, its permissions are on the curated one, and files land in a folder as its tables'."""
+    """Reads the names. Without a raw database, its permissions apply to the curated one, and files land in a folder
+    like that of the curated tables."""
     found = Names()
     curated = read(metadata / CURATED)
     found.said["Database"] = curated["name"]
@@ -58,7 +59,8 @@ def names(metadata: Path) -> Names:
         found.said |= {"RawDatabase": raw["name"], "BaseFolder": raw["base_folder"].strip("/")}
         raw_source = f"{metadata.name}/{RAW}"
     else:
-        # the tables may lie at the top of their bucket; what lands may not: what is the pipeline's own is beside it
+        # curated tables may be at the top of their bucket, but landed files need a folder, because the pipeline's own
+        # keys are beside it
         folder = curated["base_folder"].strip("/") or curated["name"]
         found.assumed |= {"RawDatabase": curated["name"], "BaseFolder": folder}
         raw_source = f"{metadata.name}/{CURATED}"

@@ -1,4 +1,4 @@
-"""Prints what happens in the pipeline while it happens: one aligned entry a step.
+"""Prints the pipeline's steps while they happen, one aligned entry per step.
 
 extract      0.21 s   10 rows, 4.9 kB
                       s3://landfall-land-123456789012-eu-west-2/open_data/...
@@ -24,7 +24,7 @@ CELL_CHARS = 40
 
 
 def size(count: float) -> str:
-    """Bytes, for people."""
+    """Formats a number of bytes for people."""
     if count < 1000:
         return f"{count:.0f} bytes"
     for unit in ("kB", "MB", "GB"):
@@ -43,7 +43,7 @@ def seconds(duration: float | None) -> str:
 
 
 def say(stage: str, duration: float | None, text: str, *details: str) -> None:
-    """One step: when it ended, what, how long it took, what came of it, and where that is."""
+    """Prints one step: the time of its end, its stage, its duration, its result, and the result's location."""
     now = time.strftime("%H:%M:%S") if stage else ""
     print(f"{now:8}  {stage:<{STAGE_WIDTH}} {seconds(duration):>{TIME_WIDTH}}   {text}")
     for detail in details:
@@ -52,12 +52,12 @@ def say(stage: str, duration: float | None, text: str, *details: str) -> None:
 
 
 def red(text: str) -> str:
-    """For standard error: red on a terminal, unless NO_COLOR says otherwise (https://no-color.org)."""
+    """Formats text for standard error: red on a terminal, unless NO_COLOR is set (https://no-color.org)."""
     return f"\x1b[1;31m{text}\x1b[0m" if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else text
 
 
 def table(header: list[str], rows: list[list[str | None]]) -> str:
-    """A small table of text: numbers to the right, the rest to the left."""
+    """Formats a small table as text, with numbers aligned to the right."""
     cells = [header] + [["" if value is None else shorten(value) for value in row] for row in rows]
     widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
     numeric = [all(is_number(row[index]) for row in cells[1:]) and len(cells) > 1 for index in range(len(header))]
@@ -85,7 +85,7 @@ def is_number(text: str) -> bool:
 
 
 def log_tail(path: Path) -> str:
-    """The end of a function's log: what the function itself said, without metrics and the platform's lines."""
+    """Returns the end of a function's log with the function's own lines, without metrics and platform lines."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
@@ -95,7 +95,7 @@ def log_tail(path: Path) -> str:
 
 
 def readable(line: str) -> str:
-    """A line of JSON as LEVEL message name=value ...; any other line as it is."""
+    """Formats a line of JSON as LEVEL message name=value ..., and any other line unchanged."""
     try:
         fields = json.loads(line)
     except ValueError:
@@ -108,7 +108,7 @@ def readable(line: str) -> str:
 
 
 class StageFailedError(Exception):
-    """A stage did not do what it should: which, why, and where its log is."""
+    """A stage failed: its name, the reason, and the path of its log."""
 
     def __init__(self, stage: str, reason: str, log: Path | None = None):
         super().__init__(f"{stage}: {reason}")
@@ -119,21 +119,21 @@ class StageFailedError(Exception):
 
 @dataclass
 class Seen:
-    """What has happened so far, as far as a run must know to tell when it is over."""
+    """The events so far, as far as a run needs them to detect its end."""
 
     extracted: dict | None = None
-    handled: set[str] = field(default_factory=set)  # keys that validate has dealt with
-    asked: set[str] = field(default_factory=set)  # executions that validate has asked for
+    handled: set[str] = field(default_factory=set)  # keys that validate has handled
+    asked: set[str] = field(default_factory=set)  # executions that validate has requested
     running: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
-    tables: list[dict] = field(default_factory=list)  # what catalog has published
+    tables: list[dict] = field(default_factory=list)  # tables that catalog has published
     rejected: list[dict] = field(default_factory=list)  # files that went to quarantine
 
 
 class Narrator:
     """Listens to a stack's functions and executions, and prints each step as it comes.
 
-    A strict narrator also fails at the first stage that finally fails (a run); another goes on (`make up`).
+    A strict narrator, for a run, also fails at the first stage that finally fails. Another one goes on (`make up`).
     """
 
     def __init__(self, cloud: Cloud, stack: str, strict: bool):
@@ -142,17 +142,17 @@ class Narrator:
         self._strict = strict
         self._events: queue.Queue[Invocation | ExecutionChange] = queue.Queue()
         self._started: dict[str, float] = {}
-        self._held: list[str] = []  # executions that were started by a validate that has not answered yet
+        self._held: list[str] = []  # texts about executions whose validate has not answered yet
         self.seen = Seen()
         cloud.functions.listen(self._events.put)
         cloud.executions.listen(self._events.put)
 
     def follow(self, timeout_seconds: float) -> bool:
-        """Prints the next step; False when none came in time."""
+        """Prints the next step. Returns False if there was none in time."""
         try:
             event = self._events.get(timeout=timeout_seconds)
         except queue.Empty:
-            if self._cloud.functions.queue.pending == 0:  # or a validate is still to say what it has done
+            if self._cloud.functions.queue.pending == 0:  # otherwise a validate is still going to answer
                 self._release()
             return False
         if isinstance(event, Invocation):
@@ -170,7 +170,7 @@ class Narrator:
 
     @property
     def idle(self) -> bool:
-        """Nothing is told that was not printed, nothing runs and nothing waits."""
+        """Whether everything was printed, and nothing runs or waits."""
         return self._cloud.functions.queue.pending == 0 and not self.seen.running and self._events.empty()
 
     # -- functions -----------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ class Narrator:
             say(stage, invocation.ms / 1000, f"attempt {invocation.attempt} failed, another follows", reason)
             return
         say(stage, invocation.ms / 1000, "FAILED", reason)
-        # Step Functions may try curate and catalog once more: the execution's end decides.
+        # Step Functions may retry curate and catalog, so the execution's end decides.
         if self._strict and stage not in ("curate", "catalog"):
             raise StageFailedError(stage, reason, self._log(stage))
 
@@ -217,7 +217,7 @@ class Narrator:
         self.seen.extracted = answer
 
     def _validate(self, duration: float, answer: dict) -> None:
-        if "turn" in answer:  # an execution has asked; whoever has started it may not have answered yet
+        if "turn" in answer:  # requested by an execution, whose starter may not have answered yet
             return
         rejected = []
         for file in answer.get("files") or []:
@@ -226,7 +226,7 @@ class Narrator:
             where = [file.get("filed_at") or file["key"]]
             why = [file["summary"]] if verdict != "passed" and file.get("summary") else []
             say("validate", duration, text, *where, *why)
-            if verdict != "waiting":  # for the first file of its extract
+            if verdict != "waiting":  # waiting for the first file of its extract
                 self.seen.handled.add(file["key"])
             if verdict == "quarantined":
                 rejected.append(file)
@@ -302,12 +302,12 @@ class Narrator:
         reason = f"{change.error}: {change.cause}"
         say("pipeline", duration, f"execution {change.name} {change.status}", reason)
         if self._strict:
-            # every function has done what it could, and said what it could not
+            # every function has done everything possible, and has reported the rest
             of_tables = change.error == "TablesFailed"
             raise StageFailedError(*(("curate", reason, None) if of_tables else self._failed_stage(reason)))
 
     def _failed_stage(self, reason: str) -> tuple[str, str, Path | None]:
-        """The stage that an execution failed in: the function of it that failed last."""
+        """Returns the stage in which an execution failed: its function that failed last."""
         for invocation in reversed(self._cloud.functions.invocations()):
             if not invocation.ok and invocation.function.startswith(self._prefix):
                 stage = invocation.function.removeprefix(self._prefix)

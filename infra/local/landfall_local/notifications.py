@@ -1,8 +1,8 @@
 """S3 event notifications, as S3 sends them.
 
-moto invokes the function inside the PutObject and swallows its errors, and its events lack fields that typed readers
-require (userIdentity) or that exactness needs (versionId, sequencer). Here they carry what real ones carry,
-and a function gets them from its asynchronous queue, with retries.
+moto invokes the function inside the PutObject and swallows its errors. Its events lack fields that typed readers
+require (userIdentity) or that exactness needs (versionId, sequencer). Here events have all fields of real ones, and a
+function gets them from its asynchronous queue, with retries.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 """
 
@@ -53,7 +53,7 @@ class DestinationError(S3ClientError):
 
 
 def may_invoke(functions: Functions, bucket_arn: str, function_arn: str) -> bool:
-    """Whether the function's own policy lets S3 invoke it for this bucket."""
+    """Whether the function's own policy allows S3 to invoke it for this bucket."""
     try:
         policy = functions.find(function_arn).policy
     except LambdaClientError:
@@ -65,7 +65,7 @@ def may_invoke(functions: Functions, bucket_arn: str, function_arn: str) -> bool
 
 
 def form_encoded(key: str) -> str:
-    """A key as an event names it: a space is a plus, and everything but a few characters is %-encoded, so = is %3D."""
+    """Encodes a key as an event does: a space is a plus, and all but a few characters are %-encoded, so = is %3D."""
     return quote_plus(key, safe="/-_.*")
 
 
@@ -74,7 +74,7 @@ def event(event_name, bucket, key, notification_id: str) -> dict:
         "key": form_encoded(key.name),
         "size": key.size,
         "eTag": key.etag.strip('"'),
-        "sequencer": f"{time.time_ns():016X}",  # a later event of the same key has a greater one
+        "sequencer": f"{time.time_ns():016X}",  # a later event for the same key has a greater one
     }
     if bucket.is_versioned:
         s3_object["versionId"] = key.version_id

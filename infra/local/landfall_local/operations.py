@@ -1,6 +1,6 @@
-"""Operations: which one of an AWS service's operations a request is, under the name that AWS gives it.
+"""Operations: the AWS operation of a request, under the name that AWS gives it.
 
-Read from the services' own models, as botocore ships them; of the services that the functions call.
+They come from the services' models in botocore, for the services that the functions call.
 """
 
 import difflib
@@ -13,19 +13,19 @@ from urllib.parse import parse_qs, unquote
 import botocore.session
 from botocore.model import OperationModel, ServiceModel
 
-# What requests are signed for -> botocore's name of that service.
+# The signing name of a service -> botocore's name of it.
 SERVICES = {"athena": "athena", "glue": "glue", "s3": "s3", "sns": "sns", "states": "stepfunctions"}
-# Of other services, how they speak; JSON where nothing is said.
+# The protocols of other services. The default is JSON.
 PROTOCOLS = {"iam": "query", "sts": "query"}
 
-# In the Authorization header or, presigned, in the query.
+# In the Authorization header or, if presigned, in the query.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 CREDENTIAL = re.compile(r"Credential=(?P<key>\w+)/\d+/[\w-]+/(?P<service>[\w-]+)/aws4_request")
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Whose request it is, and to which service."""
+    """The caller of a request, and the service that it is for."""
 
     access_key: str
     service: str
@@ -38,7 +38,7 @@ def signature(environ: dict) -> Signature | None:
 
 
 def operation(environ: dict, service: str) -> str:
-    """The name of the operation; method and path where the service is none of SERVICES."""
+    """Returns the name of the operation, or method and path if the service is not one of SERVICES."""
     if target := environ.get("HTTP_X_AMZ_TARGET"):  # AWSGlue.UpdateTable
         return target.rpartition(".")[2]
     if protocol(service) == "query":
@@ -49,7 +49,7 @@ def operation(environ: dict, service: str) -> str:
 
 
 def known_operation(name: str) -> str:
-    """The name itself; ValueError if no service has such an operation."""
+    """Returns the name itself. Raises ValueError if no service has such an operation."""
     names = {name for service in SERVICES for name in model(service).operation_names}
     if name in names:
         return name
@@ -68,7 +68,7 @@ def model(service: str) -> ServiceModel:
 
 
 def form(environ: dict) -> dict[str, list[str]]:
-    """The fields of a form; whoever comes next can read the body again."""
+    """Parses the fields of a form. The body can be read again afterwards."""
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return parse_qs(body.decode(errors="replace"))
@@ -79,7 +79,7 @@ def form(environ: dict) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Place:
-    """What a request must have to be of an operation."""
+    """The conditions that a request of an operation meets."""
 
     name: str
     query: frozenset[tuple[str, str]]  # with a value of "": any value
@@ -96,7 +96,7 @@ class Place:
 
 
 def operation_at(environ: dict, service: str) -> str:
-    """Of the operations whose conditions a request meets, that with the most."""
+    """Returns the operation with the most conditions among those whose conditions the request meets."""
     method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
     query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", ""), True).items()}
     bucket, _, key = path.lstrip("/").partition("/")
@@ -107,7 +107,7 @@ def operation_at(environ: dict, service: str) -> str:
 
 @functools.cache
 def places(service: str) -> dict[tuple[str, str], list[Place]]:
-    """(method, path) -> operations."""
+    """Returns (method, path) -> operations."""
     found: dict[tuple[str, str], list[Place]] = {}
     for name in model(service).operation_names:
         described = model(service).operation_model(name)

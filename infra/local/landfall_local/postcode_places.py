@@ -1,7 +1,7 @@
-"""The places that the stand-in's postcodes lie in: names as they are, codes and boundaries made up in their style.
+"""The places of the stand-in's postcodes. The names are real; codes and boundaries are invented in their style.
 
-Few, but with what trips a pipeline up: commas in names, letters beyond ASCII, a name that ends in a space, codes that
-look like numbers, places outside the statistical areas that have nulls nearly everywhere.
+They are few, but contain common causes of errors: commas in names, letters beyond ASCII, a name that ends in a space,
+codes that look like numbers, and places outside the statistical areas, with nulls nearly everywhere.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ class Place:
     district: str | None
     code: str | None  # of the district
     outcodes: tuple[str, ...]
-    # The middle: OS grid (metres) and WGS84 (degrees). None: the grid does not cover it.
+    # The centre: OS grid (metres) and WGS84 (degrees). None if the grid does not cover it.
     eastings: int | None
     northings: int | None
     longitude: float | None
@@ -27,7 +27,7 @@ class Place:
     county_code: str | None = None
     divisions: tuple[str, ...] = ()  # county electoral divisions
     constituencies: tuple[str, ...] = ()
-    zones: str | None = None  # what the names of its statistical areas begin with, if not with the district's
+    zones: str | None = None  # the prefix of its statistical areas' names, if not the district
     care_trust: str | None = None
     commissioning: str | None = None
     commissioning_id: str | None = None
@@ -136,7 +136,7 @@ PLACES = (
         county="Kent",
         county_code="E10000016",
         divisions=("Swale West", "Sittingbourne North", "Faversham"),
-        # The first one ends in a space, as some names of the real source do.
+        # The first one ends in a space, like some names in the real source.
         wards=("Homewood ", "Bobbing, Iwade and Lower Halstow", "Sheppey Central"),
         parishes=("Swale, unparished area", "Iwade", "Teynham"),
         constituencies=("Sittingbourne and Sheppey", "Faversham and Mid Kent"),

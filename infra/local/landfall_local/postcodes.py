@@ -1,12 +1,12 @@
-"""A stand-in of the postcodes API (https://postcodes.io): GET /random/postcodes, in today's shape.
+"""A stand-in for the postcodes API (https://postcodes.io): GET /random/postcodes, in its present shape.
 
-The n-th request gets the n-th answer, always the same one: a run can be repeated, and its result compared. It can also
-misbehave, for tests of what reads it:
+The n-th request gets the n-th answer, which is always the same, so a run can be repeated and its result compared. It
+can also misbehave, for tests of its readers:
 
     python -m landfall_local.postcodes --port 8000 --fault 429:5 --fault truncated:7
 
-makes every 5th answer a 429 and every 7th a body that ends too early. An answer that goes wrong uses up none of the
-good ones. The faults, with what may follow as a third part:
+makes every 5th answer a 429 and every 7th a body that ends too early. A faulty answer does not use up a good one. The
+faults, with the optional third part in parentheses:
 
     429, 503        "Too many requests", "unavailable", with Retry-After (seconds; 1)
     500             an error of the server
@@ -17,7 +17,7 @@ good ones. The faults, with what may follow as a third part:
     drop            the connection closed without an answer
     redirect        a redirect elsewhere (URL; http://127.0.0.2/)
 
-The same at run time: POST /_local/faults ["429:5"], and GET /_local/requests for {"requests", "answers"}.
+Faults can be changed at run time: POST /_local/faults ["429:5"]. GET /_local/requests returns {"requests", "answers"}.
 """
 
 import argparse
@@ -39,11 +39,11 @@ HOST = "127.0.0.1"
 SEED = 20261123
 FAULTS = ("429", "503", "500", "null", "truncated", "html", "slow", "drop", "redirect")
 
-# "Nothing", in the country's code list.
+# The letter in the pseudo code for "nothing" in the country's code list.
 PSEUDO = {"England": "E", "Scotland": "S", "Wales": "W", "Northern Ireland": "N", "Channel Islands": "L"}
 METRES_PER_DEGREE = 111_320
 SPREAD_METRES = 4_000
-INCODE_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"  # of the second half; the others are never used there
+INCODE_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"  # of the second half, which never has other letters
 RURAL = (
     ("(England/Wales) Urban major conurbation", "A1", "Urban: Nearer to a major town or city", "UN1"),
     ("(England/Wales) Urban city and town", "C1", "Urban: Further from a major town or city", "UF1"),
@@ -53,7 +53,7 @@ RURAL = (
 
 
 def answer(number: int, outcode: str | None = None) -> dict:
-    """The number-th answer: the same on every machine."""
+    """Returns the number-th answer, the same on every machine."""
     draw = random.Random(f"{SEED}/{number}/{outcode or ''}")
     places = [place for place in PLACES if outcode is None or outcode.upper() in place.outcodes]
     if not places:
@@ -64,7 +64,7 @@ def answer(number: int, outcode: str | None = None) -> dict:
 
 
 class Postcode:
-    """One made-up postcode in a place."""
+    """An invented postcode in a place."""
 
     def __init__(self, draw: random.Random, place: Place, outcode: str | None = None):
         self.draw = draw
@@ -78,11 +78,12 @@ class Postcode:
         self.located = place.eastings is not None and draw.randrange(100) > 0
 
     def maybe(self, value, null_percent: int = 0):
-        """The value, or now and then none."""
+        """Returns the value, or sometimes None."""
         return None if self.draw.randrange(100) < null_percent else value
 
     def code(self, prefix: str, digits: int, name: str | None) -> str:
-        """A code in the style of the code list, the same for the same name; the list's "nothing" for no name."""
+        """Returns a code in the style of the code list. The same name has the same code, and no name has the list's
+        "nothing"."""
         if name is None:
             return self.pseudo
         letter = PSEUDO[self.place.country]
@@ -97,13 +98,13 @@ class Postcode:
         return {
             "eastings": place.eastings + east,
             "northings": place.northings + north,
-            # A degree of longitude is about 0.6 of one of latitude at this distance from the equator.
+            # At this latitude, a degree of longitude is about 0.6 of one of latitude.
             "longitude": round(place.longitude + east / (METRES_PER_DEGREE * 0.6), 6),
             "latitude": round(place.latitude + north / METRES_PER_DEGREE, 6),
         }
 
     def areas(self) -> dict:
-        """The statistical areas: middle layer and lower layer, 2011 and 2021."""
+        """Returns the statistical areas: middle and lower layer, 2011 and 2021."""
         place = self.place
         if not self.covered:
             return dict.fromkeys(("msoa11", "lsoa11", "msoa21", "lsoa21"))
@@ -111,7 +112,7 @@ class Postcode:
         number = self.draw.randrange(1, 45)
         if place.country in ("England", "Wales"):
             middle, lower = f"{zone} {number:03d}", f"{zone} {number:03d}{self.draw.choice('ABCDE')}"
-            later = self.draw.randrange(10) == 0  # redrawn since
+            later = self.draw.randrange(10) == 0  # its boundaries have changed since
             middle21 = f"{zone} {number + 20:03d}" if later else middle
             lower21 = f"{middle21}{lower[-1]}"
         else:
@@ -125,7 +126,7 @@ class Postcode:
         }
 
     def record(self) -> dict:
-        """All columns, in the source's order. Nothing is null that the source never leaves out."""
+        """Returns all columns in the source's order. Columns that the source always fills are never null."""
         place, draw = self.place, self.draw
         position, areas = self.position(), self.areas()
         ward = draw.choice(place.wards) if self.covered else None
@@ -216,10 +217,10 @@ class Postcode:
 
 
 class Fault:
-    """Every so many answers, something goes wrong."""
+    """A fault in every n-th answer."""
 
     def __init__(self, text: str):
-        """`text` is KIND:EVERY or KIND:EVERY:DETAIL."""
+        """Parses KIND:EVERY or KIND:EVERY:DETAIL."""
         kind, _, rest = text.partition(":")
         every, _, self.detail = rest.partition(":")
         if kind not in FAULTS or not every.isdigit() or int(every) < 1:
@@ -229,7 +230,7 @@ class Fault:
 
 
 class Source:
-    """Counts requests, and decides what each one gets."""
+    """Counts requests and decides on each one's answer."""
 
     def __init__(self, responses: list[bytes] | None = None, faults: list[str] | None = None):
         self._responses = responses
@@ -243,7 +244,7 @@ class Source:
         self.faults = [Fault(text) for text in faults]
 
     def next(self, outcode: str | None) -> tuple[Fault | None, bytes]:
-        """(what goes wrong with this answer, the body of a good one)"""
+        """Returns (the fault of this answer, the body of a good one)."""
         with self._lock:
             self.requests += 1
             fault = next((fault for fault in self.faults if self.requests % fault.every == 0), None)
@@ -268,7 +269,7 @@ class Handler(BaseHTTPRequestHandler):
     server: "Server"
 
     def log_message(self, *_args) -> None:
-        """Nothing: thousands of lines a run."""
+        """Prints nothing, because a run would have thousands of lines."""
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -339,11 +340,11 @@ class Server(ThreadingHTTPServer):
         return f"http://{HOST}:{self.server_address[1]}"
 
     def handle_error(self, request, client_address) -> None:
-        """Nothing: a client that goes away is no error here."""
+        """Prints nothing, because a client that disconnects is not an error here."""
 
 
 def read_responses(path: Path) -> list[bytes]:
-    """One answer a line, each {"status", "result"}; gzip if the name says so."""
+    """Reads one answer per line, each {"status", "result"}. The file is gzipped if its name ends in .gz."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rb") as file:
         responses = [line.strip() for line in file if line.strip()]
@@ -356,7 +357,7 @@ def read_responses(path: Path) -> list[bytes]:
 
 
 def end_with_stdin(server: Server) -> None:
-    """Whoever started this process holds the other end: when they are gone, however they went, so is this."""
+    """Ends with the parent process, which holds the other end of stdin, however it ends."""
 
     def wait() -> None:
         sys.stdin.buffer.read()

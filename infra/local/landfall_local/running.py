@@ -1,4 +1,4 @@
-"""The cloud that `make up` keeps: where others find it (cloud.json in its state folder)."""
+"""The cloud that `make up` keeps running, and its description for others (cloud.json in its state folder)."""
 
 import json
 import urllib.request
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 class Refusal(Exception):  # noqa: N818 (no fault of the program, but something that the user can put right)
-    """Why a command cannot do what it was asked to."""
+    """The reason why a command cannot do what was requested."""
 
 
 def shown(path: Path) -> str:
-    """A path as short as it can be."""
+    """Returns a path in its shortest form."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
@@ -18,7 +18,7 @@ def shown(path: Path) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """A reader sees the whole file or none."""
+    """Writes a file atomically: a reader sees the whole file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text)
@@ -26,7 +26,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def running_cloud(state: Path) -> dict | None:
-    """{"endpoint", "pid", "stack", "outputs", "api", "meta_data"} of the cloud that `up` keeps, if it still answers."""
+    """Returns {"endpoint", "pid", "stack", "outputs", "api", "meta_data"} of the cloud of `up`, if it still answers."""
     try:
         description = json.loads((state / "cloud.json").read_text())
         with urllib.request.urlopen(f"{description['endpoint']}/_local/health", timeout=5) as answer:

@@ -1,4 +1,4 @@
-"""The Runtime API: where a function's process asks for its next event, and posts what came of it.
+"""The Runtime API, from which a function's process gets its next event, and to which it posts the result.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -15,19 +15,19 @@ from .account import HOST
 if TYPE_CHECKING:
     from .lambda_host import LambdaHost, Sandbox
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB, and a little for what is around it.
+# 6 MB, and a little for the envelope: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 RESPONSE_BYTES = 6 * 1024 * 1024 + 100
 LIMIT = f"payload size ({RESPONSE_BYTES} bytes)."
 TOO_LARGE = f"Response payload size exceeded maximum allowed {LIMIT}"
 
 
 def failure(error_type: str, message: str) -> bytes:
-    """An error as a function, or Lambda itself, reports it."""
+    """Returns an error as a function, or Lambda itself, reports it."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 
 class RuntimeApiServer(ThreadingHTTPServer):
-    """The Runtime API. The first segment of a path is the sandbox that calls."""
+    """The Runtime API. The first segment of a path is the calling sandbox's id."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -37,7 +37,7 @@ class RuntimeApiServer(ThreadingHTTPServer):
         super().__init__((HOST, 0), RuntimeApiHandler)
 
     def handle_error(self, request, client_address) -> None:
-        """Says nothing: a process that was killed leaves half a request, and that is no error here."""
+        """Prints nothing: a killed process leaves half a request, which is not an error here."""
 
 
 class RuntimeApiHandler(BaseHTTPRequestHandler):
@@ -48,7 +48,7 @@ class RuntimeApiHandler(BaseHTTPRequestHandler):
     server: RuntimeApiServer
 
     def log_message(self, *_args) -> None:
-        """Nothing: the function's own log says what happened."""
+        """Prints nothing, because the function's own log has everything."""
 
     def do_GET(self) -> None:
         """/<sandbox>/2018-06-01/runtime/invocation/next: waits for the next event."""
