@@ -1,8 +1,8 @@
-"""Checksums of S3: what is verified, what is kept, and what the answers say of it.
+"""Checksums of S3: their verification, their storage, and their place in answers.
 
-- A body that does not match its checksum, or names one that cannot be, is refused; one without gets CRC64NVME.
-- An object has one checksum: of the whole (FULL_OBJECT) or of its parts' checksums (COMPOSITE), with the number of
-  parts behind it. HeadObject and GetObject tell it to whoever asks (x-amz-checksum-mode), and writes in their answers.
+- A body that does not match its checksum, or has an impossible one, is refused. A body without one gets CRC64NVME.
+- An object has one checksum: that of the whole (FULL_OBJECT), or that of its parts' checksums (COMPOSITE), followed by
+  the number of parts. HeadObject and GetObject return it on request (x-amz-checksum-mode), and writes in their answers.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
 """
@@ -19,7 +19,7 @@ from moto.s3.models import FakeKey
 from moto.s3.responses import S3Response
 from werkzeug.datastructures import Headers
 
-# S3 adds this one where the client sends none.
+# S3 adds this one if the client sends none.
 DEFAULT_ALGORITHM = "CRC64NVME"
 
 HASHES = {
@@ -63,7 +63,7 @@ def checksum(body: bytes, algorithm: str) -> str:
 
 
 def computed(body: bytes, algorithm: str, encode_base64: bool = True) -> bytes:
-    """In place of moto's, which silently takes CRC32 for CRC32C, and SHA256 for what it does not know."""
+    """Replaces moto's function, which silently computes CRC32 for CRC32C, and SHA256 for unknown algorithms."""
     hashed = HASHES[supported(algorithm)](body)
     return base64.b64encode(hashed) if encode_base64 else hashed
 
@@ -86,7 +86,7 @@ def with_headers(response: S3Response, extra: dict[str, str]) -> None:
 
 
 def with_elements(answer: tuple, parent: str, elements: dict[str, str | None]) -> tuple:
-    """An answer in XML, with more in it."""
+    """Adds elements to an XML answer."""
     status, headers, body = answer
     text = body.decode() if isinstance(body, bytes) else body
     more = "".join(f"<{name}>{value}</{name}>" for name, value in elements.items() if value is not None)
@@ -94,13 +94,13 @@ def with_elements(answer: tuple, parent: str, elements: dict[str, str | None]) -
     return status, {**headers, "content-length": str(len(text.encode()))}, text
 
 
-# -- what came ---------------------------------------------------------------------------------------------------------
+# -- received ----------------------------------------------------------------------------------------------------------
 
 
 def given_checksums(response: S3Response, of_parts: bool = False) -> dict[str, str]:
-    """algorithm -> the value that the client sent, in a header or behind a streamed body.
+    """Returns algorithm -> the value that the client sent, in a header or after a streamed body.
 
-    One of parts may have their number behind it.
+    With `of_parts`, a value may be followed by the number of parts.
     """
     given = {}
     for name, value in response.headers.items():
@@ -133,7 +133,7 @@ def body_of(response: S3Response) -> bytes:
 
 
 def verify(response: S3Response) -> tuple[str | None, str]:
-    """The algorithm that the client chose, and the body's checksum: by that one, or else the default one."""
+    """Returns the client's algorithm, and the body's checksum by that algorithm or by the default one."""
     body = body_of(response)
     md5 = response.headers.get("Content-Md5")
     if md5 and base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode() != md5:
@@ -150,7 +150,7 @@ def verify(response: S3Response) -> tuple[str | None, str]:
     value = checksum(body, algorithm)
     if chosen and given[chosen] != value:
         raise BadDigestError(algorithm)
-    # moto keeps a checksum only if it is told the algorithm by the header that SDKs, but not all clients, send.
+    # moto keeps a checksum only if a header names its algorithm. SDKs send that header, but other clients may not.
     extra = {"x-amz-sdk-checksum-algorithm": algorithm, f"x-amz-checksum-{algorithm.lower()}": value}
     with_headers(response, extra)
     return chosen, value
@@ -168,7 +168,7 @@ def verify_uploads() -> None:
     S3Response.put_object = put_object
 
 
-# -- what is told ------------------------------------------------------------------------------------------------------
+# -- returned ----------------------------------------------------------------------------------------------------------
 
 
 def type_of(key: FakeKey) -> str:
@@ -176,12 +176,12 @@ def type_of(key: FakeKey) -> str:
 
 
 def shown(key: FakeKey) -> str:
-    """An object's checksum, as S3 writes it."""
+    """Returns an object's checksum in S3's notation."""
     return f"{key.checksum_value}-{key.checksum_parts}" if type_of(key) == COMPOSITE else key.checksum_value
 
 
 def described(key: FakeKey) -> dict[str, str]:
-    """An object's checksum, as elements of an answer."""
+    """Returns an object's checksum as elements of an answer."""
     return {f"Checksum{key.checksum_algorithm}": shown(key), "ChecksumType": type_of(key)}
 
 

@@ -1,14 +1,14 @@
-"""What moto's S3 accepts and S3 refuses, or does otherwise, where a data pipeline relies on it.
+"""Differences between S3 and moto's S3 that matter to a data pipeline. Mostly, moto accepts what S3 refuses.
 
 - Conditions of a copy: CopySourceIfMatch, and If-None-Match / If-Match on the destination.
-- "Only if absent" holds against writers at the same moment, too.
-- If-Match of a deletion may be *: whatever is there.
+- "Only if absent" also holds against simultaneous writers.
+- If-Match of a deletion may be *, which matches any object.
 - A copy into a bucket with default retention needs no checksum header.
-- A copy of a multipart object is one part: its ETag and its checksum are those of the whole.
-- A key has 1,024 bytes at most, and may have any character in it, line feeds too.
-- One request carries 5 GiB at most, a copy or a part of one too.
+- A copy of a multipart object has one part: its ETag and its checksum are those of the whole.
+- A key has 1,024 bytes at most, and may contain any character, including line feeds.
+- One request carries 5 GiB at most, including a copy or a part of one.
 
-What it does to checksums and multipart uploads: s3_checksums, s3_multipart.
+For checksums and multipart uploads, see s3_checksums and s3_multipart.
 """
 
 import re
@@ -32,7 +32,7 @@ REQUEST_BYTES = 5 * 1024**3
 
 RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
-# A few locks for all keys: a write of one key excludes other writes of it.
+# A few locks for all keys: a write to a key excludes other writes to it.
 _locks = [threading.RLock() for _ in range(64)]
 
 
@@ -63,7 +63,7 @@ def take_the_keys_that_s3_takes() -> None:
 
     def converter(self, url_map, *items):
         original_converter(self, url_map, *items)
-        self.regex = f"(?s:{self.regex})"  # a dot is a line feed too
+        self.regex = f"(?s:{self.regex})"  # a dot matches a line feed too
 
     def key_response(self, *args, **kwargs):
         if len(self.parse_key_name().encode()) > KEY_BYTES:
@@ -109,7 +109,7 @@ def check_size_of_copy(size: int) -> None:
 
 
 def size_of_range(asked: str | None, size: int) -> int:
-    """How much of a source of that size an UploadPartCopy copies."""
+    """Returns the number of bytes that an UploadPartCopy copies from a source of that size."""
     if asked is None:
         return size
     match = RANGE.fullmatch(asked)
@@ -139,7 +139,7 @@ def source_of_copy(response: S3Response):
 
 
 def check_source(response: S3Response):
-    """The source of a copy, if it is there."""
+    """Returns the source of a copy if it exists, and checks the copy's condition on it."""
     source = source_of_copy(response)
     wanted = response.headers.get("x-amz-copy-source-if-match")
     if source is not None and wanted and not same_etag(wanted, source.etag):
@@ -174,7 +174,7 @@ def honour_conditions_of_copies() -> None:
         return original_part_copy(self)
 
     def dispatch(self, *args, **kwargs):
-        # moto wants an upload into a locked bucket to carry a checksum, and takes a copy, which has no body, for one.
+        # moto requires a checksum of uploads into a locked bucket, and treats a copy, which has no body, as an upload.
         is_copy = self.headers.get("x-amz-copy-source")
         if is_copy and not self.headers.get("x-amz-sdk-checksum-algorithm"):
             with_headers(self, {"Content-Md5": self.headers.get("Content-Md5") or "none: a copy"})
@@ -192,7 +192,7 @@ def honour_conditions_of_copies() -> None:
 
 
 class OnePart:
-    """A multipart object as CopyObject sees it: the same, but whole."""
+    """A multipart object as CopyObject sees it: the same object, in one part."""
 
     def __init__(self, key):
         self._key = key
@@ -227,7 +227,7 @@ def honour_conditions_of_deletions() -> None:
 
 
 def make_conditional_writes_atomic() -> None:
-    """moto checks a condition and then writes; between the two another thread may write."""
+    """Locks a key, because moto checks a condition and then writes, and another thread may write in between."""
 
     def excluding(original):
         def handler(self, *args, **kwargs):
@@ -236,6 +236,6 @@ def make_conditional_writes_atomic() -> None:
 
         return handler
 
-    # The last one is what completes a multipart upload.
+    # The last one completes multipart uploads.
     for name in ("put_object", "copy_object", "delete_object", "_key_response_post"):
         setattr(S3Response, name, excluding(getattr(S3Response, name)))

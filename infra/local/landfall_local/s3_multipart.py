@@ -1,10 +1,10 @@
-"""Multipart uploads, as S3 has them: which parts it takes, what it completes, and the checksum of the whole.
+"""Multipart uploads by S3's rules: the parts that an upload accepts, its completion, and the checksum of the whole.
 
-- An upload has an algorithm only if CreateMultipartUpload names one: then each part must come with that one, and a
-  COMPOSITE upload is completed only with the checksum of every part. Without one, S3 echoes the parts' checksums, keeps
-  none, and takes an upload that is completed with them for one of parts that are not there (InvalidPart).
-- A FULL_OBJECT checksum is that of the whole; whoever completes an upload may say what it must be.
-- Parts are numbered from 1 to 10,000, named in ascending order, and have 5 MiB at least but for the last.
+- An upload has an algorithm only if CreateMultipartUpload names one. Then each part must use it, and a COMPOSITE upload
+  is completed only with the checksum of every part. Without an algorithm, S3 echoes the parts' checksums but does not
+  keep them. A completion that names them then fails, as if the parts did not exist (InvalidPart).
+- A FULL_OBJECT checksum is that of the whole. The completion may name the expected value.
+- Parts are numbered from 1 to 10,000, named in ascending order, and have at least 5 MiB, except for the last.
 - A multipart upload sends one event, not two, and is locked like any other object.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
@@ -39,9 +39,9 @@ from .s3_checksums import (
 )
 
 PARTS = 10_000
-PART_BYTES = 5 * 1024 * 1024  # at least
+PART_BYTES = 5 * 1024 * 1024  # minimum
 
-# The first is what an upload of the algorithm has if it does not say.
+# The first one is the default of an upload with the algorithm.
 TYPES = {
     "CRC32": (COMPOSITE, FULL_OBJECT),
     "CRC32C": (COMPOSITE, FULL_OBJECT),
@@ -50,7 +50,7 @@ TYPES = {
     "SHA256": (COMPOSITE,),
 }
 
-# What moto takes for an object's metadata.
+# moto treats these as an object's metadata.
 OF_UPLOADS = ("x-amz-checksum-algorithm", "x-amz-checksum-type")
 
 _completing = threading.local()
@@ -65,10 +65,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a CompleteMultipartUpload says."""
+    """The content of a CompleteMultipartUpload."""
 
     parts: list[Part]
-    checksums: dict[str, str]  # of the whole
+    checksums: dict[str, str]  # of the whole object
     checksum_type: str | None
     size: int | None
 
@@ -119,7 +119,7 @@ def create_uploads() -> None:
 
 
 def chosen(response: S3Response) -> tuple[str | None, str | None]:
-    """The algorithm and the type of checksum that a CreateMultipartUpload names."""
+    """Returns the algorithm and the type of checksum that a CreateMultipartUpload names."""
     algorithm = response.headers.get("x-amz-checksum-algorithm")
     kind = response.headers.get("x-amz-checksum-type")
     if algorithm is None:
@@ -145,13 +145,13 @@ def created(response: S3Response, answer: tuple, algorithm: str | None, kind: st
     upload.checksum_algorithm, upload.checksum_type = algorithm, kind
     if algorithm:
         chosen = dict(zip(OF_UPLOADS, (algorithm, kind), strict=True))
-        upload.metadata.update(chosen)  # ListMultipartUploads shows them
+        upload.metadata.update(chosen)  # returned by ListMultipartUploads
         headers = {**headers, **chosen}
     return status, headers, body
 
 
 def check_destination(response: S3Response, key_name: str) -> None:
-    """moto knows If-None-Match."""
+    """Checks If-Match. moto itself checks If-None-Match."""
     if wanted := response.headers.get("If-Match"):
         current = response.backend.get_object(response.bucket_name, key_name)
         if current is None:
@@ -245,7 +245,7 @@ def complete_uploads() -> None:
 
 
 def named_parts(body: bytes) -> list[Part]:
-    """The parts that the body of a CompleteMultipartUpload names."""
+    """Returns the parts that the body of a CompleteMultipartUpload names."""
     try:
         found = [named_part(element) for element in minidom.parseString(body).getElementsByTagName("Part")]
     except (ExpatError, IndexError, AttributeError, ValueError):
@@ -271,7 +271,7 @@ def named_part(element: minidom.Element) -> Part:
 
 
 def complete(upload: FakeMultipart, wanted: Completion) -> tuple[bytes, str, tuple[str, str, int]]:
-    """The object, its ETag, and its checksum: type, value, number of parts."""
+    """Returns the object, its ETag, and its checksum: type, value, number of parts."""
     last = wanted.parts[-1]
     for part in wanted.parts:
         check_part(upload, part)
@@ -303,13 +303,13 @@ def complete(upload: FakeMultipart, wanted: Completion) -> tuple[bytes, str, tup
 
 
 def check_part(upload: FakeMultipart, part: Part) -> None:
-    """Whether a part is what was uploaded, by all that is said of it."""
+    """Checks that a part is the uploaded one, by everything that the request states about it."""
     uploaded = upload.parts.get(part.number)
     if uploaded is None or uploaded.etag.strip('"') != part.etag:
         raise InvalidPartError(upload, part)
     algorithm = upload.checksum_algorithm
     if algorithm is None:
-        if part.checksums:  # they were not kept
+        if part.checksums:  # S3 does not keep them
             raise InvalidPartError(upload, part)
         return
     if algorithm in part.checksums:

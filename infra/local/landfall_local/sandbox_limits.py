@@ -1,10 +1,10 @@
-"""What a process may use: its memory and its /tmp. Whoever uses more is killed.
+"""The limits of a process: its memory and its /tmp. A process that exceeds one is killed.
 
-Lambda's are limits of the machine: memory that is not there ends the process with SIGKILL, a write to a full /tmp fails
-(ENOSPC). Without privileges neither can be had on any system, so here somebody looks, again and again:
+In Lambda, these are limits of the machine: missing memory ends the process with SIGKILL, and a write to a full /tmp
+fails (ENOSPC). Neither is possible on every system without privileges, so a thread here checks repeatedly:
 
-- at the memory of a process and its children that is not a file's (RssAnon and RssShmem); on Linux only,
-- at the files in its TMPDIR. A process that fills it is killed too, and its log says why.
+- the memory of a process and its children that does not belong to files (RssAnon and RssShmem), on Linux only,
+- the files in its TMPDIR. A process that fills it is killed too, and its log has the reason.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from .lambda_host import Sandbox
 
 LOOK_SECONDS = 0.02
-LOOKS_BETWEEN = 10  # at what takes longer to look at: children, files
+LOOKS_BETWEEN = 10  # between checks that take longer: children, files
 
 MEBIBYTE = 1024 * 1024
 COUNTED = ("RssAnon:", "RssShmem:")
 
 
 class Guard:
-    """Looks after all processes that are at an invocation."""
+    """Checks all processes that are handling an invocation."""
 
     def __init__(self, sandboxes: Callable[[], list["Sandbox"]]):
         self._sandboxes = sandboxes
@@ -45,12 +45,12 @@ class Guard:
                     continue
                 try:
                     sandbox.look(thorough=look % LOOKS_BETWEEN == 0)
-                except Exception:  # the others must be looked after all the same
+                except Exception:  # the other processes must be checked nevertheless
                     logging.exception("a process of %s could not be looked at", sandbox.function.name)
 
 
 def memory_bytes(pids: list[int]) -> int | None:
-    """What these processes use together; None where the system does not tell, or when they are gone."""
+    """Returns the memory use of these processes together, or None if the system does not report it or they are gone."""
     found = [used for pid in pids if (used := memory_of(pid)) is not None]
     return sum(found) if found else None
 
@@ -64,23 +64,23 @@ def memory_of(pid: int) -> int | None:
 
 
 def descendants(pid: int) -> list[int]:
-    """A process's children, and theirs."""
+    """Returns a process's children and their descendants."""
     found: list[int] = []
     threads: list[str] = []
     with contextlib.suppress(OSError):
         threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (names are enough)
     for thread in threads:
-        with contextlib.suppress(OSError):  # gone since
+        with contextlib.suppress(OSError):  # ended in the meantime
             found += [int(child) for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split()]
     return found + [further for child in found for further in descendants(child)]
 
 
 def scratch_bytes(folder: Path) -> int:
-    """The size of the files in a folder."""
+    """Returns the size of the files in a folder."""
     total = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            with contextlib.suppress(OSError):  # gone since
+            with contextlib.suppress(OSError):  # deleted in the meantime
                 if entry.is_dir(follow_symlinks=False):
                     total += scratch_bytes(Path(entry.path))
                 else:

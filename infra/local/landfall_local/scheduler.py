@@ -1,7 +1,7 @@
 """Fires a schedule by hand, as EventBridge Scheduler would at its time.
 
-moto keeps schedules and never fires them. Here nothing fires by itself either: a test or a `make run` that
-waited for six o'clock would be of little use.
+moto keeps schedules and never fires them. Nothing fires by itself here either, because a test or a `make run` that
+waits for six o'clock would be of little use.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 """
 
@@ -35,7 +35,7 @@ def find(name: str):
 def fire(
     clients: Clients, sessions: Sessions, name: str, scheduled_time: str | None = None, extra: dict | None = None
 ) -> str:
-    """Sends a schedule's input to its target; the input. `extra` is added to it, for runs by hand."""
+    """Sends a schedule's input to its target and returns the input. `extra` is added to it, for runs by hand."""
     schedule = find(name)
     target = schedule.target
     context = {

@@ -1,4 +1,4 @@
-"""What `make new-table` reads in place of a sample: a table of Glue, or a data contract in YAML, as JSON."""
+"""The inputs of `make new-table` other than a sample: a Glue table, or a data contract in YAML, as JSON."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from .running import Refusal
 
 
 def read(source: str) -> dict:
-    """A contract's file, or `<database>.<table>` in the account of the environment's credentials."""
+    """Reads a contract's file, or `<database>.<table>` in the account of the environment's credentials."""
     if source.lower().endswith((".yaml", ".yml")):
         try:
             return yaml.safe_load(Path(source).read_text(encoding="utf-8"))

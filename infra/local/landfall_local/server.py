@@ -1,4 +1,4 @@
-"""Starts the local cloud: moto's AWS on one port, with this package's parts in their places."""
+"""Starts the local cloud: moto's AWS on one port, with parts replaced by this package's."""
 
 import functools
 import logging
@@ -20,9 +20,9 @@ TEMPLATE = REPOSITORY / "infra" / "template.yaml"
 # Objects up to this size stay in memory, larger ones go to temporary files.
 S3_OBJECT_BUFFER_BYTES = 64 * 1024 * 1024
 
-POLL_SECONDS = 0.05  # how soon a server notices that it shall stop
+POLL_SECONDS = 0.05  # the longest delay until a server stops
 
-# Of this process's environment, what a function may see.
+# The environment variables that functions receive from this process.
 PASSED_ON = ("PATH", "HOME", "RUST_BACKTRACE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LLVM_PROFILE_FILE")
 
 
@@ -31,7 +31,7 @@ class PortInUseError(Exception):
 
 
 class Cloud:
-    """A running local cloud. One a process: moto keeps its state in modules."""
+    """A running local cloud. A process can have only one, because moto keeps its state in modules."""
 
     def __init__(self, port: int, state: Path, template: Path = TEMPLATE):
         self.state = state.resolve()
@@ -42,12 +42,12 @@ class Cloud:
         prepare_environment(self.port)
         prepare_state(self.state)
         self._engine = Engine(self.endpoint)
-        self._engine.start()  # beside the rest
+        self._engine.start()  # in parallel with the rest
         self._start()
 
     def _start(self) -> None:
         prepare_for_moto()
-        # All of it imports moto, which takes a second or two: only now that it is needed.
+        # Everything below imports moto, which takes a second or two, so it is imported only now.
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
@@ -100,7 +100,7 @@ class Cloud:
 
 
 def listen(port: int) -> socket.socket:
-    """Takes the port first, so that nobody else can between choosing and using it."""
+    """Binds the port at once, so that no other process can take it between choosing and using it."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -123,10 +123,10 @@ def prepare_environment(port: int) -> None:
 
 @functools.cache
 def prepare_for_moto() -> None:
-    """What must be so before moto is imported: it saves a second of each start, and a little of each request."""
-    os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # no browser calls
+    """Makes settings that must precede the import of moto. They save a second per start, and a little per request."""
+    os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # there are no calls from browsers
 
-    # moto asks a new boto3 session for each service's regions, and each one reads the same large file again.
+    # moto creates a boto3 session to get each service's regions, and each session reads the same large file.
     session = boto3.session.Session()
     original = boto3.session.Session.get_available_regions
 
@@ -141,7 +141,7 @@ def prepare_for_moto() -> None:
 
 
 def remember_backends() -> None:
-    """moto looks through its own folder, and at some 200 patterns, to find the backend of each request."""
+    """Caches lookups: for each request, moto searches its own folder and some 200 patterns for the backend."""
     from moto import backends
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
@@ -153,11 +153,11 @@ def remember_backends() -> None:
 
 
 def prepare_state(state: Path) -> None:
-    """The state lasts as long as the cloud: what an earlier one left is of no use."""
+    """Empties the state folder. The state lasts as long as the cloud, so that of an earlier cloud is useless."""
     for name in ("logs", "tmp"):
         shutil.rmtree(state / name, ignore_errors=True)
         (state / name).mkdir(parents=True)
-    # moto warns of much that is none of the user's business; when something is odd, it may help.
+    # Most of moto's warnings do not concern the user, but they may help to explain something odd.
     logging.basicConfig(
         filename=state / "logs" / "cloud.log", level="WARNING", format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
@@ -178,13 +178,13 @@ def request_handler() -> type:
     from moto.moto_server.werkzeug_app import MotoRequestHandler
 
     class Handler(MotoRequestHandler):
-        # Headers and body are two writes: without this each answer may wait 40 ms for an acknowledgement.
+        # Headers and body are two writes. Without this, each answer may wait 40 ms for an acknowledgement.
         disable_nagle_algorithm = True
 
         def connection_dropped(self, error, environ=None) -> None:
-            self.close_connection = True  # also when it is this side that drops it (faults.AnswerLostError)
+            self.close_connection = True  # also if this side drops it (faults.AnswerLostError)
 
         def log(self, type, message, *args) -> None:
-            """Nothing: an access log of every S3 call helps nobody."""
+            """Prints nothing, because an access log of every S3 call is of no use."""
 
     return Handler

@@ -1,5 +1,5 @@
-"""Snapshots: what buckets and databases hold at a moment, to come back to. So a test tries much from one beginning, and
-pays for that once. Executions, queries and settings of functions stay as they are.
+"""Snapshots: the content of buckets and databases at a moment, to be restored later. So a test can try many things from
+one beginning, and creates it only once. Executions, queries and settings of functions are not included.
 """
 
 import pickle
@@ -16,13 +16,13 @@ class UnknownSnapshotError(Exception):
 
 
 class Snapshots:
-    """Of one cloud."""
+    """The snapshots of one cloud."""
 
     def __init__(self) -> None:
         self._taken: dict[str, bytes] = {}
 
     def take(self, buckets: list[str], databases: list[str]) -> str:
-        """Its id. Of what is not there it is known that it was not."""
+        """Takes a snapshot and returns its id. It also records that a bucket or database does not exist."""
         state = {
             "buckets": {name: dict(bucket(name).keys._iterlists()) for name in buckets},
             "databases": {name: glue().databases.get(name) for name in databases},
@@ -32,7 +32,7 @@ class Snapshots:
         return taken
 
     def restore(self, taken: str) -> None:
-        """All versions of all objects, with their times, and all tables are as they were."""
+        """Restores all versions of all objects, with their times, and all tables."""
         if taken not in self._taken:
             raise UnknownSnapshotError(f"no snapshot {taken}")
         state = pickle.loads(self._taken[taken])

@@ -1,18 +1,18 @@
-"""Makes moto's interpreter of state machines fit to be relied on.
+"""Makes moto's interpreter of state machines reliable.
 
 moto ships a whole interpreter of the Amazon States Language (from LocalStack), switched off, with these gaps:
 
 - JSONata has its hooks but no engine.
-- Executions that nobody named are all called "None", and two with the same name may start at the same moment.
+- Executions without a name are all called "None", and two with the same name may start at the same moment.
 - Its parser keeps state in a class: concurrent executions break each other and stay RUNNING for ever.
-- DescribeExecution fails on an output with a time in it, and returns bare text where JSON is due.
-- A Wait until a time ends up to a second early, and hours off where the clock of the machine is not UTC's.
-- IsTimestamp knows no fractions of seconds and no offsets.
-- Each task makes its own AWS client, slowly and not thread-safe.
+- DescribeExecution fails on an output that contains a time, and returns bare text instead of JSON.
+- A Wait until a time ends up to a second early, and is wrong by hours if the machine's clock is not in UTC.
+- IsTimestamp does not know fractions of seconds and offsets.
+- Each task creates its own AWS client, which is slow and not thread-safe.
 - Its limit of 256 KiB counts escapes and spaces, leaves out the inputs, and can be caught by States.ALL.
 
-`.sync` integrations and ItemBatcher do not work in it; nor do the functions that Step Functions adds to JSONata
-($uuid, $hash, $parse, $partition, $range), and `$` alone, which AWS allows inside a predicate.
+These do not work: `.sync` integrations, ItemBatcher, the functions that Step Functions adds to JSONata ($uuid, $hash,
+$parse, $partition, $range), and `$` alone, which AWS allows inside a predicate.
 """
 
 import json
@@ -54,7 +54,7 @@ from .iam.principals import NotTrustedError, Sessions
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 POLL_SECONDS = 0.02
 
-# Of every input and output, as JSON. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+# The limit of every input and output, as JSON. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 PAYLOAD_BYTES = 262_144
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
@@ -66,20 +66,20 @@ NOT_CAUGHT_BY_ALL = [
 
 @dataclass(frozen=True)
 class ExecutionChange:
-    """An execution started or ended."""
+    """The start or end of an execution."""
 
     arn: str
     name: str
     state_machine_arn: str
     status: str
     input: str
-    at: float  # of time.monotonic()
+    at: float  # from time.monotonic()
     error: str | None = None
     cause: str | None = None
 
 
 class Executions:
-    """Tells whoever listens when an execution starts and ends."""
+    """Notifies listeners when an execution starts and ends."""
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[ExecutionChange], None]] = []
@@ -116,7 +116,7 @@ def install(clients: Clients, sessions: Sessions) -> Executions:
 
 
 def replace_everywhere(name: str, replacement: object) -> None:
-    """moto's modules import these functions by name: each has its own reference."""
+    """Replaces a function in each of moto's modules, which import it by name and so have their own references."""
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith("moto.stepfunctions") and hasattr(module, name):
             setattr(module, name, replacement)
@@ -126,11 +126,11 @@ def evaluate_jsonata() -> None:
     def evaluate(expression: str) -> object:
         try:
             return jsonata.Jsonata(expression).evaluate(None)
-        except Exception as error:  # the engine raises many kinds; a state machine may catch this one
+        except Exception as error:  # the engine raises many kinds, of which a state machine can catch only this one
             raise moto_jsonata.JSONataException("States.QueryEvaluationError", str(error)) from error
 
     def declare(bindings: dict) -> str:
-        # moto does not escape quotation marks and line ends in text
+        # moto does not escape quotation marks and line ends in texts
         return "".join(f"{name}:={to_json_str(value)};" for name, value in bindings.items())
 
     moto_jsonata._eval_jsonata = evaluate
@@ -158,7 +158,7 @@ def start_one_at_a_time(executions: Executions) -> None:
                 "1 validation error detected: Value at 'input' failed to satisfy constraint: "
                 f"Member must have length less than or equal to {PAYLOAD_BYTES}"
             )
-        with lock:  # or the same name starts twice
+        with lock:  # otherwise the same name may start twice
             name = name or str(uuid.uuid4())
             return original(self, state_machine_arn, name, execution_input or "{}", trace_header)
 
@@ -183,7 +183,7 @@ def report_the_end_as_json(executions: Executions) -> None:
 
 
 def parse_timestamp(text: object) -> datetime | None:
-    """RFC 3339, with the capital T and Z that the States Language asks for."""
+    """Parses RFC 3339 with capital T and Z, as the States Language requires."""
     if not isinstance(text, str) or not TIMESTAMP.fullmatch(text):
         return None
     try:
@@ -205,7 +205,7 @@ def wait_exactly() -> None:
         end = time.monotonic() + wait_seconds
         while env.is_running() and (left := end - time.monotonic()) > 0:
             if env.program_state_event.wait(left):
-                time.sleep(min(left, POLL_SECONDS))  # something else of the execution changed
+                time.sleep(min(left, POLL_SECONDS))  # something else in the execution changed
 
     def is_timestamp(text: object) -> bool:
         return parse_timestamp(text) is not None
@@ -217,7 +217,7 @@ def wait_exactly() -> None:
 
 
 def payload_bytes(value: object) -> int:
-    """The size of a value as AWS counts it: that of its JSON without spaces, in UTF-8."""
+    """Returns the size of a value as AWS counts it: that of its JSON without spaces, in UTF-8."""
     return len(json.dumps(json.loads(to_json_str(value)), separators=(",", ":"), ensure_ascii=False).encode())
 
 
@@ -230,7 +230,7 @@ def limit_payloads() -> None:
 
     def matches(self, env) -> None:
         if env.stack[-1] in NOT_CAUGHT_BY_ALL:
-            env.stack.append(env.stack.pop() in self.error_names)  # by its own name only
+            env.stack.append(env.stack.pop() in self.error_names)  # only by its own name
         else:
             original_matches(self, env)
 
