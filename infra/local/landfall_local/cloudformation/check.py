@@ -1,7 +1,7 @@
-"""Refuses what the local cloud does not honour: all of it in one message, and before anything is created.
+"""Refuses everything that the local cloud does not honour, in one message, before anything is created.
 
-moto warns about a resource type that it does not know, leaves the resource out and reports CREATE_COMPLETE, and
-it drops most properties without a word. A local run that passes would then prove nothing about the template.
+moto warns about an unknown resource type, leaves the resource out and reports CREATE_COMPLETE. It silently drops most
+properties. A local run that passes would then prove nothing about the template.
 """
 
 import difflib
@@ -21,7 +21,7 @@ SECTIONS = {
     "Transform",
 }
 
-# What may stand beside Type and Properties. Nothing is deleted or replaced here, so the policies have no effect.
+# The allowed keys beside Type and Properties. Nothing is deleted or replaced here, so the policies have no effect.
 RESOURCE_KEYS = {
     "Condition",
     "DeletionPolicy",
@@ -57,7 +57,7 @@ def suggestion(word: str, choices) -> str:
 
 
 def parameter_problems(template: dict, given: dict[str, str]) -> list[str]:
-    """CloudFormation checks a parameter's constraints; moto does not."""
+    """Checks parameters against their constraints, as CloudFormation does and moto does not."""
     declared = template.get("Parameters") or {}
     found = []
     for name in sorted(set(given) - set(declared)):

@@ -17,11 +17,11 @@ _one_at_a_time = threading.Lock()
 
 
 class DeployError(Exception):
-    """Why a template cannot be deployed here."""
+    """The reason why a template cannot be deployed here."""
 
 
 def deploy(stack: str, template: Path, functions: Path, parameters: dict[str, str]) -> dict:
-    """Creates a stack: {"outputs", "resources"}. The same deployment once more changes nothing."""
+    """Creates a stack and returns {"outputs", "resources"}. The same deployment a second time changes nothing."""
     parameters = {name: str(value) for name, value in parameters.items()}
     try:
         sam = read(template)
@@ -40,7 +40,7 @@ def deploy(stack: str, template: Path, functions: Path, parameters: dict[str, st
 
 
 def named(sam: dict, functions: Path, parameters: dict[str, str]) -> dict[str, str]:
-    """A stack has the names that the metadata in its packages says, unless it is given others."""
+    """Returns the parameters, with the names from the metadata in the packages unless others are given."""
     missing = (PATTERNS.keys() & (sam.get("Parameters") or {}).keys()) - parameters.keys()
     if not missing:
         return parameters

@@ -1,7 +1,7 @@
-"""Every resource type that a template may use here, and how one is made.
+"""Every resource type that a template may use here, and its creation.
 
-A resource is made as CloudFormation itself makes it: by calls of the service's API. The properties that are passed on
-are listed; the rest is refused (check). What is below the top level the SDK checks, which knows every parameter.
+A resource is created as CloudFormation does: by calls of the service's API. The properties that are passed on are
+listed, and others are refused (check). Below the top level, the SDK checks them, as it knows every parameter.
 
 moto resolves references, orders the resources, and keeps the stacks.
 """
@@ -28,7 +28,7 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True)
 class Created:
-    """What other resources of the template may refer to."""
+    """The values that other resources of the template may refer to."""
 
     ref: str
     attributes: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,8 @@ RESOURCES: dict[str, ResourceType] = {}
 
 
 def resource(type_name: str, name_property: str, *properties: str):
-    """Declares how resources of a type are made. `name_property` is the one that CloudFormation makes up if absent."""
+    """Declares how resources of a type are created. `name_property` is the one that CloudFormation generates if it is
+    absent."""
 
     def register(create):
         known = frozenset([*properties, *([name_property] if name_property else [])])
@@ -56,7 +57,7 @@ def resource(type_name: str, name_property: str, *properties: str):
 
 
 def install(clients: Clients, usage: Usage) -> None:
-    """Makes moto's CloudFormation use the types above, and no other."""
+    """Makes moto's CloudFormation use the types above, and no others."""
     models = {type_name: moto_model(type_name, kind, clients, usage) for type_name, kind in RESOURCES.items()}
 
     def resource_class_from_type(type_name: str):
@@ -71,12 +72,12 @@ def install(clients: Clients, usage: Usage) -> None:
     parsing.resource_name_property_from_type = resource_name_property_from_type
     parsing.parse_condition = condition_of_texts(parsing.parse_condition)
     parsing.clean_json = without_no_value(parsing.clean_json)
-    # A template in JSON is YAML, too, but that way it takes seconds to read.
+    # JSON is also YAML, but reading it as YAML takes seconds.
     Stack.parse_template = staticmethod(json.loads)
 
 
 def without_no_value(original: Callable) -> Callable:
-    """AWS::NoValue takes an item out of a list; moto knows that of the entries of an object alone."""
+    """AWS::NoValue removes an item from a list. moto supports that only for entries of an object."""
 
     def clean_json(value, resources_map):
         cleaned = original(value, resources_map)
@@ -86,7 +87,7 @@ def without_no_value(original: Callable) -> Callable:
 
 
 def condition_of_texts(original: Callable) -> Callable:
-    """Fn::Equals compares texts: a parameter of type Number, which moto reads as a number, is one in CloudFormation."""
+    """Fn::Equals compares texts. CloudFormation also treats a parameter of type Number as text, unlike moto."""
 
     def as_text(value: object) -> str:
         if isinstance(value, float) and value.is_integer():
@@ -165,7 +166,7 @@ def tags_as_dict(properties: dict) -> dict[str, str]:
 
 
 def lower_camel(value):
-    """CloudFormation's names of nested properties (LogGroupArn) as the API's (logGroupArn)."""
+    """Converts CloudFormation's names of nested properties (LogGroupArn) to the API's (logGroupArn)."""
     if isinstance(value, dict):
         return {name[:1].lower() + name[1:]: lower_camel(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -178,7 +179,7 @@ def as_json(document: object) -> str:
 
 
 def judged(document: object) -> str:
-    """A policy that the judge knows how to read: what it does not know is refused before anybody relies on it."""
+    """Checks that the judge can read a policy, so that it is refused before anything relies on it."""
     policies.parse("", as_json(document))
     return as_json(document)
 
@@ -267,7 +268,7 @@ def lifecycle_rule(rule: dict) -> dict:
 
 
 def notifications(value: dict) -> dict:
-    """CloudFormation's shape of a notification configuration -> the API's."""
+    """Converts CloudFormation's shape of a notification configuration to the API's."""
     kinds = {  # CloudFormation's list: (its target, the API's list, its target)
         "LambdaConfigurations": ("Function", "LambdaFunctionConfigurations", "LambdaFunctionArn"),
         "QueueConfigurations": ("Queue", "QueueConfigurations", "QueueArn"),
@@ -357,7 +358,7 @@ def event_invoke_config(clients: Clients, name: str, properties: dict) -> Create
         raise UnsupportedError("versions and aliases of functions are not handled locally")
     destinations = properties.get("DestinationConfig") or {}
     for target in destinations.values():
-        target.pop("Type", None)  # SAM's, beside the destination
+        target.pop("Type", None)  # added by SAM
     clients.get("lambda").put_function_event_invoke_config(**properties)
     return Created(name)
 
@@ -534,7 +535,7 @@ def role(clients: Clients, name: str, properties: dict) -> Created:
     return Created(name, {"Arn": created["Arn"], "RoleId": created["RoleId"]})
 
 
-# AWS's own policies that allow nothing that anybody calls here.
+# AWS's own policies for actions that are never called here.
 LOGS_AND_TRACES = {"service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess"}
 
 
@@ -636,7 +637,7 @@ def composite_alarm(clients: Clients, name: str, properties: dict) -> Created:
 @resource("AWS::CloudWatch::Dashboard", "DashboardName", "DashboardBody")
 def dashboard(clients: Clients, name: str, properties: dict) -> Created:
     body = as_json(properties["DashboardBody"])
-    json.loads(body)  # AWS refuses a body that is no JSON; moto does not look
+    json.loads(body)  # AWS refuses a body that is not JSON; moto does not check
     clients.get("cloudwatch").put_dashboard(DashboardName=name, DashboardBody=body)
     return Created(name)
 
@@ -705,12 +706,12 @@ def work_group(clients: Clients, name: str, properties: dict) -> Created:
     "Resource",
 )
 def lake_formation_grant(clients: Clients, name: str, properties: dict) -> Created:
-    """Kept, and not enforced: here IAM alone decides."""
+    """Stores the grant without enforcing it, because only IAM decides here."""
     (kind,) = properties["Resource"]
     if kind not in ("Database", "Table", "DataLocation"):
         raise UnsupportedError(f"grants on a {kind} are not handled locally")
     if database := properties["Resource"][kind].get("DatabaseName" if kind == "Table" else "Name"):
-        clients.get("glue").get_database(Name=database)  # Lake Formation grants nothing on what is not there
+        clients.get("glue").get_database(Name=database)  # Lake Formation refuses grants on a missing database
     clients.get("lakeformation").grant_permissions(
         CatalogId=properties.get("Catalog", ACCOUNT_ID),
         **pick(properties, "Permissions", "PermissionsWithGrantOption", "Principal", "Resource"),

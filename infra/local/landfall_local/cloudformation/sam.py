@@ -1,4 +1,4 @@
-"""SAM -> CloudFormation, by AWS's own translator: what `sam package` and the Serverless transform do in AWS."""
+"""SAM -> CloudFormation, by AWS's own translator, like `sam package` and the Serverless transform in AWS."""
 
 import json
 import os
@@ -19,7 +19,7 @@ class TemplateError(Exception):
 
 
 class NoManagedPolicies:
-    """The translator asks for the ARNs of AWS's managed policies, which here do not exist."""
+    """The translator requests the ARNs of AWS's managed policies, which do not exist here."""
 
     def load(self) -> dict:
         return {}
@@ -33,14 +33,15 @@ def read(path: Path) -> dict:
 
 @cache
 def parse(text: str) -> dict:
-    """Takes longer than a deployment's calls; tests deploy the same template again and again."""
+    """Parses a template. This is cached, because it takes longer than a deployment's calls, and tests deploy one
+    template many times."""
     return yaml_parse(text)
 
 
 def translate(template: dict, base: Path, parameters: dict, functions: Path) -> dict:
-    """The CloudFormation template; the code of a function is <functions>/<last folder of its CodeUri>.
+    """Returns the CloudFormation template. The code of a function is <functions>/<last folder of its CodeUri>.
 
-    `base` is the folder that the template's paths start from. The SAM template is changed on the way.
+    `base` is the folder to which the template's paths are relative. This changes the SAM template.
     """
     for name, resource in template.get("Resources", {}).items():
         properties = resource.get("Properties") or {}

@@ -1,12 +1,12 @@
-"""IAM: whether a call is allowed, judged by the policies of the caller's role and of what is called.
+"""IAM: whether a call is allowed, by the policies of the caller's role and of the resource.
 
-judge       stands in front of moto and asks for each request:
-principals  who calls
-needs, s3   which actions on which resources the call takes, and what conditions can ask of it
-sse         which key S3 asks for
-keys        what the policies of keys say to that
-policies    what the policies say to that
+judge       is in front of moto and determines for each request:
+principals  the caller
+needs, s3   the actions and resources of the call, and the values for conditions
+sse         the key that S3 needs
+keys        the verdict of the keys' policies
+policies    the verdict of all other policies
 conditions  the Condition of a statement
-usage       writes down which permissions were used
+usage       records the permissions that were used
 report      lists those that no test has used
 """

@@ -1,6 +1,6 @@
 """The Condition block of a policy's statement.
 
-What is not known here stops the request, or the deployment, rather than count as met or as not met.
+An unknown operator or key stops the request, or the deployment. It never counts as met or as not met.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 Context = Mapping[str, list[str]]  # keys in lower case
 
-# What the judge (principals, needs, s3) fills in where a request has it.
+# The keys that the judge (principals, needs, s3) fills in if a request has them.
 KEYS = {
     "aws:calledvia",
     "aws:calledviafirst",
@@ -53,12 +53,12 @@ SEVERAL_VALUES = {"aws:calledvia", "s3:requestobjecttagkeys"}
 
 
 class UnsupportedPolicyError(Exception):
-    """A policy says what the local cloud does not know how to judge."""
+    """A policy contains something that the local cloud cannot judge."""
 
 
 @functools.cache
 def glob(pattern: str) -> re.Pattern:
-    """A * for any text, a ? for any character."""
+    """Compiles a pattern: * matches any text, ? any character."""
     parts = {"*": ".*", "?": "."}
     return re.compile("".join(parts.get(part) or re.escape(part) for part in pattern), re.DOTALL)
 
@@ -68,7 +68,7 @@ def like(given: str, wanted: str) -> bool:
 
 
 def arn_like(given: str, wanted: str) -> bool:
-    """Each of the six parts on its own: a * goes over no colon, but in the last one."""
+    """Matches each of the six parts separately: * does not match a colon, except in the last part."""
     one, other = given.split(":", 5), wanted.split(":", 5)
     return len(one) == len(other) == 6 and all(map(like, one, other))
 
@@ -81,9 +81,9 @@ def numeric(compare: Callable[[float, float], bool]) -> Callable[[str, str], boo
     return lambda given, wanted: compare(float(given), float(wanted))
 
 
-# operator -> how a value is compared, and whether it must not be so
+# operator -> the comparison of a value, and whether it is negated
 OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
-    "arnequals": (arn_like, False),  # the same as ArnLike, says AWS
+    "arnequals": (arn_like, False),  # AWS documents it as the same as ArnLike
     "arnlike": (arn_like, False),
     "arnnotequals": (arn_like, True),
     "arnnotlike": (arn_like, True),
@@ -141,11 +141,11 @@ class Condition:
             if self.qualifier:
                 return self.qualifier == "forallvalues" or self.if_exists
             return self.if_exists or self.negated
-        # a negated operator is met by what is like none of the values
+        # a negated operator is met by a value that matches none of the wanted ones
         each = (any(self.compare(value, wanted) for wanted in self.values) != self.negated for value in given)
         return any(each) if self.qualifier == "foranyvalue" else all(each)
 
 
 def parse(block: dict) -> tuple[Condition, ...]:
-    """All of them must be met."""
+    """Parses the conditions, all of which must be met."""
     return tuple(Condition(operator, key, values) for operator, keys in block.items() for key, values in keys.items())

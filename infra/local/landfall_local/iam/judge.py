@@ -1,4 +1,4 @@
-"""The judge: WSGI in front of moto, which answers whoever may not do what it asks for, as AWS does."""
+"""The judge: WSGI in front of moto, which refuses callers without permission, as AWS does."""
 
 import threading
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from .policies import Decision, Need
 from .principals import NotTrustedError, Principal, Sessions, UnknownKeyError
 from .usage import Usage
 
-# Where the service's own code and status are others than AccessDeniedException and 400.
+# For services whose own code and status differ from AccessDeniedException and 400.
 CODES = {"s3": ("AccessDenied", 403), "sns": ("AuthorizationError", 403), "sts": ("AccessDenied", 403)}
 CODES |= {"sqs": ("AccessDeniedException", 403), "lambda": ("AccessDeniedException", 403)}
 
-# What each calls a key that it may not, or cannot, use.
+# Each service's codes for a key that it may not, or cannot, use.
 KEY_CODES = {
     "s3": {
         "AccessDenied": ("AccessDenied", 403),
@@ -43,10 +43,10 @@ class Judge:
         self._aws = aws
         self._sessions = sessions
         self._usage = usage
-        self._kept = threading.local()  # what a DeleteObjects may not delete
+        self._kept = threading.local()  # objects that a DeleteObjects may not delete
 
     def install(self) -> None:
-        """In place of moto's own reading of bucket policies, which knows no conditions."""
+        """Replaces moto's own evaluation of bucket policies, which ignores conditions."""
         kept = self._kept
 
         def get_permission(_self: FakeBucket, _action: str, resource: str) -> PermissionResult:
@@ -97,12 +97,12 @@ class Judge:
         return [body]
 
     def check_in_name_of(self, principal: Principal, *wanted: tuple[str, str]) -> None:
-        """That a service may do something in the name of whoever calls it."""
+        """Checks that a service may do something on behalf of its caller."""
         for action, resource in wanted:
             self.check(principal, Need(action, resource, self._context(principal)))
 
     def check(self, principal: Principal, need: Need) -> None:
-        """That a principal may do something; a use that counts is written down."""
+        """Checks that a principal may do something, and records the use if it counts."""
         decision = decide(principal, need)
         if not decision.allowed:
             raise DeniedError(denial(principal, need, decision), need.action)
@@ -110,7 +110,7 @@ class Judge:
             self._usage.add(principal.role, decision.grants)
 
     def _context(self, principal: Principal) -> dict[str, list[str]]:
-        # The endpoint here is plain http. It stands for AWS's, to which the SDKs speak TLS.
+        # The endpoint here is plain HTTP. It represents AWS's endpoints, to which the SDKs use TLS.
         return {
             **principal.context(),
             "aws:requestedregion": [REGION],
@@ -125,7 +125,7 @@ class Judge:
         request = s3.read(environ, operation(environ, "s3"))
         for need in s3.needs(request, context):
             self.check(principal, need)
-        for need in sse.of_s3(request, context):  # S3 asks for the key once it has let the caller in
+        for need in sse.of_s3(request, context):  # S3 checks the key after the caller's permission
             self.check(principal, need)
         if request.operation == "PutBucketPolicy":
             s3.check_policy(environ)
@@ -154,7 +154,7 @@ class Judge:
     def _delete_objects(
         self, environ: dict, start_response: Callable, principal: Principal, request: s3.Request, context: dict
     ):
-        """Each key for itself: what may not be deleted is in the answer, and the rest is deleted."""
+        """Checks each key separately. The answer lists the keys that may not be deleted, and the others are deleted."""
         kept = set()
         for key, wanted in s3.deletions(environ, request, context):
             try:

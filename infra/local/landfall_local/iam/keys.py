@@ -1,6 +1,6 @@
-"""Keys (KMS): which one a name means, and whom its policy lets use it.
+"""Keys (KMS): the key that a name refers to, and the callers that its policy allows.
 
-A key's policy must allow everything: to the caller by name, or to its account, whose own policies then decide.
+A key's policy must allow everything, either to the caller by name, or to its account, whose own policies then decide.
 https://docs.aws.amazon.com/kms/latest/developerguide/policy-evaluation.html
 """
 
@@ -16,7 +16,7 @@ DECRYPT, GENERATE = "kms:Decrypt", "kms:GenerateDataKey"
 
 
 class UnusableKeyError(Exception):
-    """There is no such key, or nobody can use it now. `kind` is how KMS calls that."""
+    """The key does not exist or cannot be used now. `kind` is KMS's name for that."""
 
     def __init__(self, kind: str, message: str):
         super().__init__(message)
@@ -24,13 +24,13 @@ class UnusableKeyError(Exception):
 
 
 def find(name: str) -> Key:
-    """By ARN, id or alias."""
+    """Finds a key by ARN, id or alias."""
     parts = name.split(":")
     region, account = parts[3:5] if parts[0] == "arn" and len(parts) > 5 else (REGION, ACCOUNT_ID)
     try:
         backend = kms_backends[account][region]
         key = backend.keys[backend.any_id_to_key_id(name)]
-    except Exception as error:  # moto has several
+    except Exception as error:  # moto raises several kinds
         raise UnusableKeyError("NotFound", f"Key '{name}' does not exist") from error
     if key.key_state == "Disabled":
         raise UnusableKeyError("Disabled", f"{key.arn} is disabled.")
@@ -40,7 +40,7 @@ def find(name: str) -> Key:
 
 
 def arn_of(name: str) -> str:
-    """The ARN of a key that is called so; the name itself if there is none."""
+    """Returns the ARN of the key with a name, or the name itself if there is no such key."""
     try:
         return find(name).arn
     except UnusableKeyError:
@@ -48,14 +48,15 @@ def arn_of(name: str) -> str:
 
 
 def asked_by(service: str) -> dict[str, list[str]]:
-    """What a key's policy can ask of a service's call."""
+    """Returns the values for the conditions of a key's policy when a service calls."""
     return {"kms:calleraccount": [ACCOUNT_ID], "kms:viaservice": [f"{service}.{REGION}.amazonaws.com"]}
 
 
 def decide(
     wanted: Need, identity: Iterable[Statement] | None, names: frozenset[str], account: frozenset[str]
 ) -> Decision:
-    """`names` are the caller's own, `account` those of its account. Identity None: may do everything in it."""
+    """Decides by the caller's own `names` and those of its `account`. A caller without identity policies may do
+    everything in its account."""
     own: list[Grant] = []
     for statement in identity or ():
         grants = statement.grants(wanted)
@@ -80,7 +81,7 @@ def decide(
 
 
 def lets_service(name: str, service: str, *actions: str, **context: str) -> bool:
-    """Whether a key's policy lets an AWS service do something by itself."""
+    """Whether a key's policy allows an AWS service to do something by itself."""
     values = {key.lower(): [value] for key, value in context.items()}
     asked = {"aws:sourceaccount": [ACCOUNT_ID], "kms:calleraccount": [ACCOUNT_ID], **values}
     nobody: frozenset[str] = frozenset()
@@ -88,7 +89,7 @@ def lets_service(name: str, service: str, *actions: str, **context: str) -> bool
     return all(decide(Need(action, key.arn, asked), (), frozenset([service]), nobody).allowed for action in actions)
 
 
-# What a log group asks for: docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+# The actions that a log group needs: docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 OF_LOGS = (
     "kms:Encrypt",
     "kms:Decrypt",

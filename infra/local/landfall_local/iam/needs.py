@@ -1,4 +1,4 @@
-"""Which actions on which resources a request takes, of the services that roles here call; of S3: s3.
+"""The actions and resources of a request to the services that roles call here. For S3, see s3.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
@@ -21,7 +21,7 @@ from .s3 import UnjudgedError
 Context = dict[str, list[str]]
 INVOCATIONS = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
 
-# Glue asks for an action on an object and on all above it: here, down to what.
+# Glue requires an action on an object and on everything above it. These are the lowest levels.
 GLUE = {
     **dict.fromkeys(["CreateDatabase", "GetDatabase", "UpdateDatabase"], "database"),
     **dict.fromkeys(
@@ -32,7 +32,7 @@ GLUE = {
     ),
     **dict.fromkeys(["BatchGetPartition", "BatchCreatePartition", "BatchUpdatePartition"], "table"),
     "BatchDeletePartition": "table",
-    # "... you must have permission for everything in it", also for functions of which there are none
+    # "... you must have permission for everything in it", including functions even if there are none
     "DeleteDatabase": "userDefinedFunction",
     "GetDatabases": "database",
 }
@@ -45,7 +45,7 @@ ATHENA_WORKGROUPS = {
     "StartQueryExecution": "WorkGroup",
 }
 
-# What names no resource.
+# Operations that do not name a resource.
 LISTS = {"athena": {"ListDataCatalogs", "ListWorkGroups"}, "states": {"ListStateMachines"}, "sns": {"ListTopics"}}
 
 STATES = {
@@ -59,7 +59,7 @@ STATES = {
 
 
 def body_of(environ: dict) -> dict:
-    """The JSON of a request; whoever comes next can read it again."""
+    """Reads the JSON of a request. The body can be read again afterwards."""
     data = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(data)
     try:
@@ -97,7 +97,7 @@ def glue(environ: dict, operation: str) -> list[tuple[str, str]]:
     else:
         database = (body.get("DatabaseInput") or body).get("Name") or "*"
         tables = ["*"] if operation == "DeleteDatabase" else []
-    database = database.lower()  # as Glue keeps names
+    database = database.lower()  # Glue stores names in lower case
     names = ["catalog", f"database/{database}", *(f"table/{database}/{table.lower()}" for table in tables)]
     if level == "userDefinedFunction":
         names.append(f"userDefinedFunction/{database}/*")
@@ -149,7 +149,7 @@ def topics(environ: dict, operation: str) -> list[tuple[str, str]]:
     if operation != "Publish":
         raise UnjudgedError(f"sns:{operation}")
     fields = form(environ)
-    name = (fields.get("TopicArn") or fields.get("TargetArn") or ["*"])[0]  # to a telephone number: no resource
+    name = (fields.get("TopicArn") or fields.get("TargetArn") or ["*"])[0]  # a telephone number is not a resource
     topic = sns_backends[ACCOUNT_ID][REGION].topics.get(name)
     return [("sns:Publish", name), *of_key(topic and topic.kms_master_key_id)]
 
@@ -163,5 +163,5 @@ def queues(environ: dict, operation: str) -> list[tuple[str, str]]:
 
 
 def of_key(name: str | None) -> list[tuple[str, str]]:
-    """What whoever sends a message to a topic or a queue that is encrypted with a key needs of the key."""
+    """Returns the key permissions that a sender of messages to an encrypted topic or queue needs."""
     return [(action, keys.arn_of(name)) for action in (keys.GENERATE, keys.DECRYPT)] if name else []

@@ -1,4 +1,4 @@
-"""Policies: what a document allows and denies.
+"""Policies: the actions that a document allows and denies.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -16,7 +16,7 @@ ELEMENTS = {"Action", "Condition", "Effect", "NotAction", "NotResource", "Princi
 
 @dataclass(frozen=True)
 class Need:
-    """An action on a resource that a call takes, with what conditions can ask of the call."""
+    """An action on a resource that a call needs, with the call's values for conditions."""
 
     action: str  # s3:GetObject
     resource: str  # an ARN
@@ -29,14 +29,14 @@ class Grant:
 
     policy: str
     statement: str  # its Sid, or its number
-    action: str  # as the policy writes it
-    resource: int  # of the statement's resources, from 0
+    action: str  # as written in the policy
+    resource: int  # index into the statement's resources
 
 
 @dataclass(frozen=True)
 class Decision:
     allowed: bool
-    reason: str = ""  # of a denial, as AWS says it
+    reason: str = ""  # of a denial, in AWS's words
     grants: tuple[Grant, ...] = ()
 
 
@@ -55,7 +55,7 @@ class Statement:
         self.conditions: tuple[Condition, ...] = conditions.parse(body.get("Condition") or {})
 
     def grants(self, need: Need) -> list[Grant]:
-        """What of this statement says something to that; empty where it says nothing."""
+        """Returns the parts of this statement that apply to the need, if any."""
         action = need.action.lower()
         texts = [text for text, pattern in self.actions if pattern.fullmatch(action)]
         if self.not_actions and not any(pattern.fullmatch(action) for pattern in self.not_actions):
@@ -66,7 +66,7 @@ class Statement:
         if self.not_resources and not any(pattern.fullmatch(need.resource) for pattern in self.not_resources):
             numbers = [0]
         if self.principals is not None and not self.resources and not self.not_resources:
-            numbers = [0]  # of a trust policy
+            numbers = [0]  # for a trust policy
         if not numbers or not all(condition.met(need.context) for condition in self.conditions):
             return []
         return [Grant(self.policy, self.name, text, number) for text in texts for number in numbers]
@@ -99,7 +99,8 @@ def parse(name: str, document: str) -> tuple[Statement, ...]:
 def decide(
     need: Need, identity: Iterable[Statement] | None, resource: Iterable[Statement], names: frozenset[str]
 ) -> Decision:
-    """An explicit deny counts before all; in one account an allow of either side is enough. None: may do everything."""
+    """Decides a need. An explicit deny overrides everything. Within one account, an allow on either side is enough. A
+    caller without identity policies (None) may do everything."""
     own, theirs = [], False
     for statement in identity or ():
         grants = statement.grants(need)

@@ -1,8 +1,8 @@
-"""Principals: whose credentials a request carries.
+"""Principals: the owners of a request's credentials.
 
-Each process of a function has a session of its function's role, as in Lambda. Other services open one of the role that
-they were given (Step Functions, Scheduler), or of the caller's (Athena). Whoever has none of these, is an administrator
-of the account: tests, analysts and `make run`.
+Each process of a function has a session of its function's role, as in Lambda. Other services open a session of the role
+that they were given (Step Functions, Scheduler), or of the caller's (Athena). Any other caller is an administrator of
+the account: tests, analysts and `make run`.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from ..account import ACCOUNT_ID, PARTITION
 from . import policies
 from .policies import Need, Statement
 
-TEMPORARY = "ASIA"  # how the access keys of sessions begin
+TEMPORARY = "ASIA"  # prefix of sessions' access keys
 ROOT = f"arn:{PARTITION}:iam::{ACCOUNT_ID}:root"
 
 
@@ -27,19 +27,19 @@ class UnknownKeyError(Exception):
 
 
 class NotTrustedError(Exception):
-    """A role's trust policy does not let someone assume it."""
+    """A role's trust policy does not allow the caller to assume it."""
 
 
 @dataclass(frozen=True)
 class Principal:
     arn: str
-    role: str | None = None  # its ARN; None: may do everything in the account
-    via: str | None = None  # the service that calls in its name
-    counts: bool = True  # whether a use of a permission is the pipeline's own
+    role: str | None = None  # ARN; None: may do everything in the account
+    via: str | None = None  # the service that calls on its behalf
+    counts: bool = True  # whether its use of a permission counts as the pipeline's own
 
     @property
     def names(self) -> frozenset[str]:
-        """What policies of resources may call it."""
+        """The names by which a resource's policy may mean it."""
         return frozenset(name for name in (self.arn, self.role, ROOT, ACCOUNT_ID) if name)
 
     def context(self) -> dict[str, list[str]]:
@@ -60,18 +60,18 @@ ADMINISTRATOR = Principal(f"arn:{PARTITION}:iam::{ACCOUNT_ID}:user/local")
 
 @dataclass
 class Sessions:
-    """The credentials that were given out. They are never forgotten: a call may outlive its process."""
+    """The issued credentials. They are never removed, because a call may outlive its process."""
 
     _by_key: dict[str, Principal] = field(default_factory=dict)
     _keys: dict[Principal, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, access_key: str, role_arn: str, name: str) -> None:
-        """Of a process."""
+        """Adds the credentials of a process."""
         self._by_key[access_key] = session(role_arn, name)
 
     def key_of(self, principal: Principal) -> str:
-        """An access key for a principal: always the same one."""
+        """Returns an access key for a principal, always the same one."""
         if principal == ADMINISTRATOR:
             return "local"
         with self._lock:
@@ -81,7 +81,7 @@ class Sessions:
             return self._keys[principal]
 
     def assume(self, role_arn: str, service: str, name: str, source_arn: str | None = None) -> str:
-        """The access key of a service that acts in a role which it was given."""
+        """Returns the access key of a service that acts in a role that it was given."""
         context = {"aws:sourceaccount": [ACCOUNT_ID], "aws:principalisawsservice": ["true"]}
         if source_arn:
             context["aws:sourcearn"] = [source_arn]
@@ -118,7 +118,7 @@ _now = threading.local()
 
 @contextlib.contextmanager
 def calling(principal: Principal) -> Iterator[None]:
-    """While this thread answers a request of a principal's."""
+    """Sets the caller while this thread answers a principal's request."""
     before, _now.caller = caller(), principal
     try:
         yield
@@ -144,7 +144,7 @@ def find_role(role_arn: str) -> Role | None:
 
 
 def statements_of(role_arn: str) -> list[Statement]:
-    """All that a role's policies say, as they are now."""
+    """Returns all statements of a role's policies at this moment."""
     role = find_role(role_arn)
     if role is None:
         return []

@@ -3,9 +3,10 @@
     LANDFALL_IAM_USAGE=<folder> <the tests>
     python -m landfall_local.iam.report <folder> [--template infra/template.yaml]
 
-Each is one action on one resource of one statement. It is needed all the same where a comment on its line, or on the
-one above, says why: `# unused in tests: a failed upload`. On an action it is for all resources of the statement, on a
-resource for all actions, on a Sid for all of both. What is neither used nor explained makes the report fail.
+Each is one action on one resource of one statement. A comment on its line, or on the line above, may explain why it is
+needed nevertheless: `# unused in tests: a failed upload`. On an action the comment covers all resources of the
+statement, on a resource all actions, and on a Sid everything. A permission that is neither used nor explained makes the
+report fail.
 """
 
 import argparse
@@ -30,9 +31,9 @@ class Permission:
     policy: str
     statement: str
     action: str
-    number: int  # of the resource
-    resource: str  # as the template writes it
-    why: str | None  # it is needed, although no test uses it
+    number: int  # index of the resource
+    resource: str  # as written in the template
+    why: str | None  # the reason for it, although no test uses it
 
     @property
     def grant(self) -> tuple:
@@ -40,7 +41,7 @@ class Permission:
 
 
 def permissions(text: str) -> list[Permission]:
-    """All of a template's, in its order."""
+    """Lists all permissions of a template, in its order."""
     lines = text.splitlines()
     resources = entries(entries(yaml.compose(text))["Resources"])
     found = []
@@ -58,7 +59,7 @@ def permissions(text: str) -> list[Permission]:
 
 
 def cases(node: yaml.Node) -> list[yaml.Node]:
-    """A statement; where it is an !If, each that it may be."""
+    """Returns a statement, or every alternative of an !If."""
     if node.tag != "!If":
         return [node]
     return [one for case in node.value[1:] if not isinstance(case, yaml.ScalarNode) for one in cases(case)]
@@ -78,7 +79,8 @@ def of_statement(role: str, policy: str, number: int, node: yaml.Node, lines: li
 
 
 def takes(action: str, resource: str) -> bool:
-    """Whether the action is ever asked for on such a resource: of Glue's not all are on all that a statement names."""
+    """Whether the action ever applies to such a resource. Not every Glue action applies to all resources of its
+    statement."""
     service, _, name = action.partition(":")
     if service != "glue" or name not in GLUE:
         return True

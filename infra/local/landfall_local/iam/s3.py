@@ -1,4 +1,4 @@
-"""S3: which actions on which resources a request takes, and what conditions can ask of it.
+"""S3: the actions and resources of a request, and its values for conditions.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
@@ -16,7 +16,7 @@ from ..account import ACCOUNT_ID, PARTITION
 from . import keys, policies
 from .policies import Need
 
-# Operations on a bucket whose action has another name.
+# Operations on a bucket whose action has a different name.
 BUCKET_ACTIONS = {
     "DeleteBucketCors": "PutBucketCORS",
     "DeleteBucketEncryption": "PutEncryptionConfiguration",
@@ -47,7 +47,7 @@ BUCKET_ACTIONS = {
     "PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
 }
-# ... and those whose action is called as they are.
+# Operations on a bucket whose action has the same name.
 BUCKET_ACTIONS |= {
     name: name
     for name in (
@@ -78,7 +78,7 @@ BUCKET_ACTIONS |= {
     )
 }
 
-# Operations on an object: the action, and the one where a version is named.
+# Operations on an object: the action, and the one used if the request names a version.
 OBJECT_ACTIONS = {
     "AbortMultipartUpload": ("AbortMultipartUpload", None),
     "CompleteMultipartUpload": ("PutObject", None),
@@ -108,7 +108,7 @@ OBJECT_ACTIONS = {
 READS = {"GetObject", "HeadObject"}
 COPIES = {"CopyObject", "UploadPartCopy"}
 CONDITIONAL_WRITES = {"CompleteMultipartUpload", "CopyObject", "PutObject"}
-BEGINNINGS = {"CopyObject", "CreateMultipartUpload", "PutObject"}  # that may name tags, an ACL or a lock
+BEGINNINGS = {"CopyObject", "CreateMultipartUpload", "PutObject"}  # operations that may set tags, an ACL or a lock
 
 HEADERS = {  # condition key -> header
     "s3:if-match": "if-match",
@@ -129,12 +129,12 @@ LISTS = {"ListMultipartUploads", "ListObjectVersions", "ListObjects", "ListObjec
 
 
 class UnjudgedError(Exception):
-    """Nobody here knows which permissions a call takes."""
+    """The permissions that a call needs are not known here."""
 
 
 @dataclass
 class Request:
-    """What of a request decides."""
+    """The parts of a request that decide on permissions."""
 
     operation: str
     bucket: str
@@ -148,7 +148,7 @@ class Request:
             if header in self.headers:
                 self.context[name] = [self.headers[header]]
         if found := self.context.get("s3:x-amz-server-side-encryption-aws-kms-key-id"):
-            found[:] = map(keys.arn_of, found)  # however the caller calls it
+            found[:] = map(keys.arn_of, found)  # whatever name the caller uses
         names = QUERY if self.operation in LISTS else {"s3:versionid": "versionId"}
         for name, parameter in names.items():
             if parameter in self.query:
@@ -181,7 +181,7 @@ def arn(bucket: str, key: str | None = None) -> str:
 
 
 def needs(request: Request, context: dict[str, list[str]]) -> list[Need]:
-    """What a request takes. `context` is of the caller."""
+    """Returns the needs of a request. `context` is that of the caller."""
     context = context | request.context
     operation = request.operation
     if operation == "ListBuckets":
@@ -189,7 +189,7 @@ def needs(request: Request, context: dict[str, list[str]]) -> list[Need]:
     if operation in BUCKET_ACTIONS:
         return [Need(f"s3:{BUCKET_ACTIONS[operation]}", arn(request.bucket), context)]
     if operation == "DeleteObjects":
-        return []  # each key for itself, see deletions
+        return []  # each key separately, see deletions
     if operation not in OBJECT_ACTIONS:
         raise UnjudgedError(f"s3:{operation}")
     plain, of_version = OBJECT_ACTIONS[operation]
@@ -203,7 +203,7 @@ def needs(request: Request, context: dict[str, list[str]]) -> list[Need]:
 
 
 def further(request: Request) -> list[str]:
-    """What a request takes besides."""
+    """Returns the additional actions of a request."""
     found, headers = [], request.headers
     if request.operation in BEGINNINGS:
         if "x-amz-tagging" in headers:
@@ -220,14 +220,14 @@ def further(request: Request) -> list[str]:
         found.append("BypassGovernanceRetention")
     if request.operation == "GetObjectAttributes":
         found.append("GetObjectVersionAttributes" if request.version else "GetObjectAttributes")
-    # a copy takes the tags of its source along, unless it is told not to
+    # a copy includes the tags of its source, unless the request excludes them
     if request.operation == "CopyObject" and "PutObjectTagging" not in found and tags_of_source(request):
         found.append("PutObjectTagging")
     return found
 
 
 def source(request: Request) -> tuple[str, str, str | None]:
-    """Bucket, key and version of what is copied."""
+    """Returns bucket, key and version of a copy's source."""
     path, _, query = request.headers["x-amz-copy-source"].partition("?versionId=")
     bucket, _, key = unquote(path).lstrip("/").partition("/")
     return bucket, key, unquote_plus(query) or None
@@ -243,7 +243,7 @@ def of_source(request: Request, context: dict[str, list[str]]) -> list[Need]:
 
 
 def tags_of_source(request: Request) -> dict[str, str]:
-    """The tags that a copy would take along."""
+    """Returns the tags that a copy would include."""
     if request.headers.get("x-amz-tagging-directive", "COPY").upper() != "COPY":
         return {}
     bucket, key, version = source(request)
@@ -251,7 +251,7 @@ def tags_of_source(request: Request) -> dict[str, str]:
 
 
 def tagged(request: Request, context: dict[str, list[str]]) -> dict[str, list[str]]:
-    """With the tags of the object that is there."""
+    """Adds the tags of the existing object."""
     tags = tags_of(find_object(request.bucket, request.key, request.version))
     return context | {f"s3:existingobjecttag/{name.lower()}": [value] for name, value in tags.items()}
 
@@ -271,27 +271,27 @@ def tags_of(found: FakeKey | None) -> dict[str, str]:
 
 
 def bucket_policy(resource: str) -> str | None:
-    """The policy of the bucket that an ARN is of, or is in."""
+    """Returns the policy of the bucket that an ARN names, or that contains the named object."""
     found = find_bucket(resource.split(":::", 1)[-1].split("/", 1)[0])
     policy = found.policy if found else None
     return policy.decode() if isinstance(policy, bytes) else policy
 
 
 def body_of(environ: dict) -> bytes:
-    """A request's body; whoever comes next can read it again."""
+    """Reads a request's body. It can be read again afterwards."""
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
 
 
 def check_policy(environ: dict) -> None:
-    """That a new policy of a bucket can be judged: or nobody could call the bucket any more."""
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # no policy at all: S3 says so
+    """Checks that a bucket's new policy can be judged. Otherwise nobody could call the bucket any more."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # not a policy at all: S3 refuses it
         policies.parse("bucket", body_of(environ).decode())
 
 
 def deletions(environ: dict, request: Request, context: dict[str, list[str]]) -> list[tuple[str, list[Need]]]:
-    """(key, what its deletion takes) of each key of a DeleteObjects."""
+    """Returns (key, the needs of its deletion) for each key of a DeleteObjects."""
     found = []
     for entry in ET.fromstring(body_of(environ)).iter():
         if entry.tag.rpartition("}")[2] != "Object":
@@ -305,7 +305,7 @@ def deletions(environ: dict, request: Request, context: dict[str, list[str]]) ->
 
 
 def if_missing(request: Request, context: dict[str, list[str]]) -> Need | None:
-    """What lets a caller know that an object is not there, rather than that it may not ask."""
+    """Returns the need that allows a caller to learn that an object is missing, instead of a denial."""
     if request.operation in READS:
         bucket, version = request.bucket, request.version
     elif request.operation in COPIES:

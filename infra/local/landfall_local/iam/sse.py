@@ -1,7 +1,8 @@
-"""SSE-KMS: what S3 asks of a key in a caller's name.
+"""SSE-KMS: the permissions for a key that S3 needs on a caller's behalf.
 
-kms:Decrypt of whoever reads what is encrypted with a key, kms:GenerateDataKey of whoever writes it; parts, and who
-completes them, need kms:Decrypt. A HEAD needs none unless it asks for the checksum. Everybody may use the key aws/s3.
+Reading an object encrypted with a key needs kms:Decrypt, and writing one needs kms:GenerateDataKey. Parts, and the
+completion of an upload, need kms:Decrypt. A HEAD needs none unless it requests the checksum. Everybody may use the key
+aws/s3.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html (and each operation's reference)
 """
@@ -19,10 +20,10 @@ SSE_C = "x-amz-server-side-encryption-customer-algorithm"
 
 @dataclass(frozen=True)
 class Encryption:
-    """How an object is, or will be, encrypted, if with a key that has a policy."""
+    """The encryption of an existing or a new object, if its key has a policy."""
 
     key: str
-    context: str  # what S3 names as aws:s3:arn
+    context: str  # the value of S3's aws:s3:arn
 
 
 def of_s3(request: s3.Request, context: dict[str, list[str]]) -> list[Need]:
@@ -55,7 +56,8 @@ def of_object(bucket: str, key: str, version: str | None) -> Encryption | None:
 
 
 def of_write(request: s3.Request) -> Encryption | None:
-    """A header counts before what the bucket does by default; one without a key means aws/s3."""
+    """Returns the encryption of a write. A header overrides the bucket's default, and one without a key means
+    aws/s3."""
     headers = request.headers
     return chosen(
         request,

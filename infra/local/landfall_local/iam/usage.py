@@ -1,6 +1,6 @@
-"""What permissions were used: written into a folder, if there is one, for the report to join.
+"""The permissions that were used, written into a folder for the report to merge.
 
-$LANDFALL_IAM_USAGE is the folder. Each cloud has a file of its own in it.
+$LANDFALL_IAM_USAGE is the folder. Without it, nothing is written. Each cloud has a file of its own in it.
 """
 
 import json
@@ -39,7 +39,7 @@ class Usage:
                     self._used |= used
 
     def write(self) -> None:
-        """Whole or not at all: nobody reads half a file."""
+        """Writes the file atomically, so that nobody reads half of it."""
         with self._lock:
             if self._file is None or self._written == len(self._used):
                 return
