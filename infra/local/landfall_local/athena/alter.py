@@ -1,4 +1,4 @@
-"""ALTER TABLE, as far as Athena knows it for tables of Hive's kind."""
+"""ALTER TABLE, as far as Athena supports it for Hive tables."""
 
 import re
 
@@ -63,14 +63,14 @@ def columns(text: str) -> list[dict]:
     for part in split_arguments(text):
         name, _, rest = part.strip().partition(" ")
         kind, _, comment = re.sub(r"\s+COMMENT\s+", "\0", rest.strip(), flags=re.IGNORECASE).partition("\0")
-        arrow_type(kind)  # is there such a type?
+        arrow_type(kind)  # fails if there is no such type
         column = {"Name": name.strip("`").lower(), "Type": kind.strip().lower()}
         found.append({**column, "Comment": comment.strip("'")} if comment else column)
     return found
 
 
 def partitions(table: dict, text: str) -> list[tuple[list[str], str | None]]:
-    """(values, location) of each PARTITION (...)."""
+    """Returns (values, location) of each PARTITION (...)."""
     keys = [key["Name"].lower() for key in table.get("PartitionKeys") or []]
     found = []
     for given, location in PARTITION.findall(text):
@@ -121,7 +121,7 @@ def other(_catalog: Catalog, _table: dict, text: str) -> None:
     raise unsupported(f"does not run ALTER TABLE … {text[:60]}")
 
 
-# What follows on ALTER TABLE and the table's name. Its groups go to the function.
+# Patterns of the text after ALTER TABLE and the table's name. Their groups are passed to the function.
 FORMS = (
     ("ALTER_TABLE_PROPERTIES", r"SET\s+TBLPROPERTIES\s*\((.*)\)", set_properties),
     ("ALTER_TABLE_SET_LOCATION", r"SET\s+LOCATION\s*'([^']*)'", set_location),

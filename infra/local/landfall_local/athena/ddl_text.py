@@ -1,6 +1,6 @@
-"""A table of Glue as the CREATE TABLE that SHOW CREATE TABLE gives."""
+"""The CREATE TABLE statement that SHOW CREATE TABLE returns for a Glue table."""
 
-# Of Glue's parameters, what is no property of the table in Hive's text.
+# Parameters in Glue that are not properties of the table in Hive's text.
 HIDDEN = {"EXTERNAL"}
 
 

@@ -17,7 +17,7 @@ class EngineEndedError(Exception):
 
 
 class Engine:
-    """Starts the worker, and again if it should end; hands it statements and waits for their results."""
+    """Starts the worker, and again if it ends. Passes statements to it and waits for their results."""
 
     def __init__(self, endpoint: str):
         self._endpoint = endpoint
@@ -26,12 +26,12 @@ class Engine:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Starts the worker, if it does not run. It is ready when it answers."""
+        """Starts the worker if it is not running. It is ready when it answers."""
         with self._lock:
             self._started()
 
     def execute(self, request: dict) -> dict:
-        """{"id", "sql", ...} -> what the worker answers."""
+        """Runs {"id", "sql", ...} in the worker and returns its answer."""
         future: Future = Future()
         with self._lock:
             process = self._started()
@@ -56,10 +56,10 @@ class Engine:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "landfall_local.athena.worker", self._endpoint],
                 env={**os.environ, "PYTHONPATH": str(PACKAGE)},
-                stdin=subprocess.PIPE,  # its end is the worker's, too
+                stdin=subprocess.PIPE,  # the worker ends when it closes
                 stdout=subprocess.PIPE,
                 text=True,
-                start_new_session=True,  # a Ctrl-C is for the server, which then ends it
+                start_new_session=True,  # Ctrl-C reaches only the server, which then ends the worker
             )
             threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
         return self._process
@@ -70,7 +70,7 @@ class Engine:
             with self._lock:
                 _, future = self._waiting.pop(answer.pop("id"))
             future.set_result(answer)
-        process.wait()  # so that the next statement finds it ended
+        process.wait()  # the next statement then finds that it has ended
         with self._lock:
             lost = [query for query, (worker, _) in self._waiting.items() if worker is process]
             futures = [self._waiting.pop(query)[1] for query in lost]

@@ -1,10 +1,10 @@
-"""What Athena refuses: a query that fails, and a request that never becomes a query."""
+"""Failures of queries, and requests that never become a query."""
 
 MALFORMED_QUERY = "MALFORMED_QUERY"
 INVALID_INPUT = "INVALID_INPUT"
 
-SYSTEM, USER = 1, 2  # categories
-# Of the names that a reason begins with; 1000 of others.
+SYSTEM, USER = 1, 2  # error categories
+# By the name at the beginning of a reason. Other names have 1000.
 ERROR_TYPES = {
     "TABLE_NOT_FOUND": 1301,
     "SCHEMA_NOT_FOUND": 1301,
@@ -18,11 +18,11 @@ ERROR_TYPES = {
 
 
 class AthenaError(Exception):
-    """Why a query fails, as Athena would put it: StateChangeReason."""
+    """The reason why a query fails, in Athena's words: StateChangeReason."""
 
 
 class InvalidRequestError(Exception):
-    """Why StartQueryExecution answers InvalidRequestException."""
+    """The reason for an InvalidRequestException of StartQueryExecution."""
 
     def __init__(self, message: str, code: str = INVALID_INPUT):
         super().__init__(message)
@@ -30,7 +30,7 @@ class InvalidRequestError(Exception):
 
 
 def athena_error(reason: str) -> dict:
-    """AthenaError of a failed query's status."""
+    """Returns the AthenaError of a failed query's status."""
     name = reason.split(":", 1)[0]
     category, kind = USER, ERROR_TYPES.get(name, 1000)
     if name == "GENERIC_INTERNAL_ERROR":
@@ -43,5 +43,5 @@ def athena_error(reason: str) -> dict:
 
 
 def unsupported(what: str) -> AthenaError:
-    """What Athena does and this one does not."""
+    """Returns the error for something that Athena supports and this one does not."""
     return AthenaError(f"NOT_SUPPORTED: the local Athena {what}")

@@ -1,6 +1,6 @@
 """Statements that Hive runs for Athena: SHOW, DESCRIBE, MSCK, ALTER, and databases.
 
-Hive knows names in backticks, not in double quotes, and answers with lines of text.
+Hive accepts names in backticks, not in double quotes, and answers with lines of text.
 """
 
 import re
@@ -15,9 +15,9 @@ from .tables import DDL_TASK, Catalog
 from .types import trino_type
 
 NAME = r"`?([\w$-]+)`?"
-TABLE = rf"(?:`?awsdatacatalog`?\s*\.\s*)?(?:{NAME}\s*\.\s*)?{NAME}"  # two groups: the database or nothing, the table
+TABLE = rf"(?:`?awsdatacatalog`?\s*\.\s*)?(?:{NAME}\s*\.\s*)?{NAME}"  # two groups: the database or None, the table
 LIKE = r"(?:\s+(?:LIKE\s+)?'([^']*)')?"
-WIDTH = 20  # of a column of text
+WIDTH = 20  # of a column in text output
 
 HEADS = re.compile(
     r"(?:DESC(?:RIBE)?(?:\s+(?:EXTENDED|FORMATTED))?|SHOW\s+(?:COLUMNS|TABLES|VIEWS)\s+(?:IN|FROM)"
@@ -40,13 +40,13 @@ OF_TRINO = re.compile(
 
 @dataclass
 class Form:
-    """A statement of Hive's that is known here."""
+    """A supported statement of Hive."""
 
     kind: str
     subkind: str
     pattern: re.Pattern
     run: Callable[[re.Match, str], Result]
-    of_known_table: bool = False  # refused at once where there is no such table
+    of_known_table: bool = False  # refused before its start if there is no such table
 
 
 def is_hive(sql: str) -> bool:
@@ -98,7 +98,7 @@ class Hive:
         raise trino.not_run(sql)
 
     def check(self, form: Form, match: re.Match, database: str) -> str:
-        """What kind of a statement it is. Fails where Athena does not even start it."""
+        """Returns a statement's kind. Fails if Athena does not start it."""
         if not form.of_known_table:
             return form.subkind
         try:
@@ -118,11 +118,11 @@ class Hive:
         except glue.exceptions.EntityNotFoundException:
             raise not_found(f"{database}.{name}") from None
 
-    # -- what there is -------------------------------------------------------------------------------------------------
+    # -- listings ------------------------------------------------------------------------------------------------------
 
     def _show_databases(self, match: re.Match, _database: str) -> Result:
         names = self._catalog.databases()
-        if match[1] and match[1] != "*":  # Java's regular expressions, where SHOW TABLES has Hive's
+        if match[1] and match[1] != "*":  # a Java regular expression, while SHOW TABLES has Hive's
             names = [name for name in names if re.fullmatch(match[1], name)]
         return of_lines(["database_name"], names)
 
@@ -182,7 +182,7 @@ class Hive:
         lines = [line for name, value in parameters.items() for line in f"{name}\t{value}".split("\n")]
         return of_lines(["prpt_name", "prpt_value"], lines)
 
-    # -- what changes it -----------------------------------------------------------------------------------------------
+    # -- changes -------------------------------------------------------------------------------------------------------
 
     def _repair(self, match: re.Match, database: str) -> Result:
         database, name = (match[1] or database).lower(), match[2].lower()
@@ -248,7 +248,7 @@ def padded(column: dict) -> str:
 
 
 def of_view(table: dict) -> Result:
-    """Of a view, it is Trino that answers."""
+    """Describes a view. Trino answers for views."""
     columns = table["StorageDescriptor"]["Columns"]
     lines = [f"{column['Name']}\t{trino_type(column['Type'])}" for column in columns]
     return of_lines(["column", "type"], lines, kind="varchar")

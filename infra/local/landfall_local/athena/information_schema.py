@@ -1,4 +1,4 @@
-"""information_schema: what the catalog has, as tables."""
+"""information_schema: the catalog's content as tables."""
 
 import pyarrow as pa
 

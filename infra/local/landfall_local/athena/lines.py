@@ -1,7 +1,7 @@
-"""Files of text, a row a line, as Athena's SerDes read them: JSON, CSV and regular expressions.
+"""Text files with a row per line, as Athena's SerDes read them: JSON, CSV and regular expressions.
 
-What a SerDe makes of each value is Trino's doing (lib/trino-hive-formats, which Athena engine version 3 is made of; its
-openxjson/README.md says it for the OpenX SerDe); of OpenCSVSerde, which is Athena's own, what Athena's manual says.
+Values follow Trino's lib/trino-hive-formats, which Athena engine version 3 uses; its openxjson/README.md describes the
+OpenX SerDe. OpenCSVSerde is Athena's own and follows Athena's manual.
 """
 
 import csv
@@ -32,15 +32,15 @@ Row = list[object]
 
 
 class BadValueError(ValueError):
-    """A value that is none of its column's: NULL, or the end of the query, as the SerDe has it."""
+    """A value that does not fit its column. Depending on the SerDe, it becomes NULL or ends the query."""
 
 
 class Bare(str):
-    """A number in JSON: its text, where it has no quotes."""
+    """A number in JSON, as text: it has no quotes."""
 
 
 def read(body: bytes, path: str, table: dict, columns: list[tuple[str, pa.DataType]]) -> list[Row]:
-    """The rows of a file, a value for each column. Fails as the query would."""
+    """Reads the rows of a file, with a value for each column. Fails as the query would."""
     serde = table["StorageDescriptor"]["SerdeInfo"]
     reader = READERS[serde["SerializationLibrary"]](serde.get("Parameters") or {}, columns)
     try:
@@ -64,7 +64,7 @@ def read(body: bytes, path: str, table: dict, columns: list[tuple[str, pa.DataTy
 
 
 def openx_json(parameters: dict[str, str], columns: list[tuple[str, pa.DataType]]) -> Callable[[str], Row]:
-    """A line that is no object is a row of NULLs; a value that does not fit is NULL."""
+    """A line that is not an object becomes a row of NULLs. A value that does not fit becomes NULL."""
     keys = [parameters.get(f"mapping.{name}", name).lower() for name, _ in columns]
     tolerant = parameters.get("ignore.malformed.json", "false").lower() == "true"
     decoder = json.JSONDecoder(parse_int=Bare, parse_float=Bare, parse_constant=Bare, strict=False)
@@ -74,7 +74,7 @@ def openx_json(parameters: dict[str, str], columns: list[tuple[str, pa.DataType]
         if not text.startswith(("{", "[")):
             return [None] * len(columns)
         try:
-            found, _ = decoder.raw_decode(text)  # what comes after it is ignored
+            found, _ = decoder.raw_decode(text)  # any text after it is ignored
         except ValueError as error:
             if tolerant:
                 return [None] * len(columns)
@@ -90,7 +90,7 @@ def openx_json(parameters: dict[str, str], columns: list[tuple[str, pa.DataType]
 
 
 def hive_json(_parameters: dict[str, str], columns: list[tuple[str, pa.DataType]]) -> Callable[[str], Row]:
-    """A line that is no object ends the query, and so does a value that does not fit."""
+    """A line that is not an object ends the query, and so does a value that does not fit."""
     decoder = json.JSONDecoder(parse_int=Bare, parse_float=Bare, parse_constant=Bare, strict=False)
 
     def row(line: str) -> Row:
@@ -141,7 +141,7 @@ def from_json(value: object, kind: pa.DataType, strict: bool = False) -> object:
 
 
 def json_text(value: object) -> str:
-    """A value as it would be written, without a space too many."""
+    """Formats a value as JSON without superfluous spaces."""
     if isinstance(value, Bare):
         return str(value)
     if isinstance(value, dict):
@@ -161,7 +161,7 @@ def or_null(parse: Callable[[], object], strict: bool = False) -> object:
 
 
 def scalar(text: str, kind: pa.DataType) -> object:
-    """A text as a number, date or timestamp. Fails with a ValueError or one of decimal's."""
+    """Parses a text as a number, date or timestamp. Fails with a ValueError or an error of decimal."""
     if pa.types.is_integer(kind):
         return within(integer(text), kind)
     if pa.types.is_decimal(kind):
@@ -171,7 +171,7 @@ def scalar(text: str, kind: pa.DataType) -> object:
         return number
     if pa.types.is_floating(kind):
         number = float(text)
-        # to the nearest float, as Java parses one
+        # to the nearest float, as Java parses it
         return struct.unpack("f", struct.pack("f", number))[0] if pa.types.is_float32(kind) else number
     if pa.types.is_date(kind):
         try:
@@ -182,7 +182,7 @@ def scalar(text: str, kind: pa.DataType) -> object:
 
 
 def integer(text: str) -> int:
-    """Hexadecimal and octal too, and what is after a point is cut off."""
+    """Parses an integer. Hexadecimal and octal are allowed, and digits after a point are cut off."""
     if text[:2].lower() == "0x":
         return int(text[2:], 16)
     if len(text) > 1 and text[0] == "0" and text.isdigit():
@@ -197,7 +197,8 @@ def within(number: int, kind: pa.DataType) -> int:
 
 
 def timestamp(text: str) -> datetime:
-    """With a colon, a date and a time; without, the seconds (from 13 digits on milliseconds) since 1970."""
+    """Parses a date and a time if there is a colon, and otherwise seconds (or, from 13 digits on, milliseconds) since
+    1970."""
     if ":" in text:
         found = datetime.fromisoformat(text)
         return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
@@ -211,7 +212,7 @@ def timestamp(text: str) -> datetime:
 
 
 def lazy_csv(parameters: dict[str, str], columns: list[tuple[str, pa.DataType]]) -> Callable[[str], Row]:
-    """No quotes; `\\N` is NULL, and so is what does not fit, and what is not there."""
+    """CSV without quotes. `\\N` becomes NULL, and so do values that do not fit or are missing."""
     delimiter = parameters.get("field.delim", "\x01")
     escape = parameters.get("escape.delim")
     nothing = parameters.get("serialization.null.format", "\\N")
@@ -264,7 +265,8 @@ TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f"
 
 
 def open_csv(parameters: dict[str, str], columns: list[tuple[str, pa.DataType]]) -> Callable[[str], Row]:
-    """With quotes, within a line. Dates are days, and timestamps milliseconds, since 1970; nothing is NULL."""
+    """CSV with quotes, within a line. Dates are days, and timestamps milliseconds, since 1970. An empty value is
+    NULL."""
     options = {
         "delimiter": parameters.get("separatorChar", ","),
         "quotechar": parameters.get("quoteChar", '"'),
@@ -301,7 +303,7 @@ def open_value(text: str, kind: pa.DataType) -> object:
 
 
 def regex(parameters: dict[str, str], columns: list[tuple[str, pa.DataType]]) -> Callable[[str], Row]:
-    """A group for each column; a line that does not match as a whole is a row of NULLs."""
+    """One group per column. A line that does not match as a whole becomes a row of NULLs."""
     pattern = re.compile(parameters.get("input.regex", ""), re.DOTALL)
     if any(not pa.types.is_string(kind) for _, kind in columns):
         raise AthenaError("HIVE_INVALID_METADATA: RegexSerDe reads columns of the type string only")

@@ -1,4 +1,4 @@
-"""The part of Athena's API that lists what there is: workgroups, catalogs, databases, tables."""
+"""The part of Athena's API that lists workgroups, catalogs, databases and tables."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from ..account import ACCOUNT_ID, REGION
 from .errors import INVALID_INPUT
 
 CATALOG = "AwsDataCatalog"
-MOST = 50  # of a page
+MOST = 50  # items per page
 NOT_FOUND = (
     "Entity Not Found (Service: AmazonDataCatalog; Status Code: 400; Error Code: EntityNotFoundException; "
     "Request ID: local; Proxy: null)"
@@ -128,7 +128,7 @@ def tables(database: str) -> dict[str, dict]:
 
 
 def metadata_of(table: dict) -> dict:
-    """What Glue has under StorageDescriptor is among the parameters here."""
+    """Returns a table's TableMetadata. The contents of Glue's StorageDescriptor are parameters in it."""
     descriptor = table.get("StorageDescriptor") or {}
     serde = descriptor.get("SerdeInfo") or {}
     stored = {

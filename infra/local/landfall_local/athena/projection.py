@@ -1,9 +1,9 @@
-"""Partition projection: Athena computes the partitions of a table from its parameters, and asks for no registered ones.
+"""Partition projection: Athena computes a table's partitions from its parameters and ignores registered ones.
 
 https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html
 https://docs.aws.amazon.com/athena/latest/ug/partition-projection-setting-up.html
 
-Values go into locations as they are. The type `injected` is not known here, nor dates with fractions of seconds.
+Values are inserted into locations unchanged. The type `injected` and dates with fractions of seconds are not supported.
 """
 
 import itertools
@@ -17,13 +17,13 @@ from .errors import AthenaError
 ENABLED = "projection.enabled"
 TEMPLATE = "storage.location.template"
 
-# All are listed, where AWS looks only for those that a query asks for.
+# All partitions are listed, while AWS looks only for those that a query needs.
 MAXIMUM_PARTITIONS = 100_000
 
-# Of Java's DateTimeFormatter -> of strptime, from the coarsest on.
+# Fields of Java's DateTimeFormatter -> of strptime, from the coarsest on.
 DATE_FIELDS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 DATE_TOKEN = re.compile(r"'(?P<text>[^']*)'|(?P<field>([A-Za-z])\3*)|(?P<other>[^A-Za-z'])")
-# Where a range has days or months, these are the intervals if none is given.
+# The default interval units of ranges of days or months.
 DEFAULT_UNITS = {"dd": "DAYS", "MM": "MONTHS"}
 
 FIXED_UNITS = {
@@ -38,7 +38,8 @@ RELATIVE = re.compile(rf"NOW(?:\s*([+-])\s*(\d+)\s*({'|'.join([*FIXED_UNITS, *MO
 
 
 def projected(table: dict) -> dict[str, list[str]] | None:
-    """Location, with a / at its end, -> values, of each partition of a Glue table; None where they are registered."""
+    """Returns location, with a / at its end, -> values, of each partition of a Glue table, or None if they are
+    registered."""
     parameters = {name.lower(): value for name, value in (table.get("Parameters") or {}).items()}
     columns = [key["Name"].lower() for key in table.get("PartitionKeys") or []]
     if parameters.get(ENABLED, "").strip().lower() != "true" or not columns:
@@ -80,7 +81,7 @@ def located(template: str, columns: list[str], row: tuple[str, ...]) -> str:
 
 
 class Column:
-    """How the values of a partition column are projected."""
+    """The projection of a partition column's values."""
 
     def __init__(self, table: str, column: str, parameters: dict[str, str]):
         self._where = f"{table}, column {column}"
@@ -149,7 +150,7 @@ class Column:
             moment = later(moment, interval or 1, unit)
 
     def _date_format(self) -> tuple[str, str]:
-        """For strptime; and the finest of its fields."""
+        """Returns the format for strptime, and the finest of its fields."""
         pattern, form, fields = self._required("format").strip(), "", []
         for token in DATE_TOKEN.finditer(pattern):
             field = token["field"]
@@ -180,7 +181,7 @@ class Column:
 
 
 def later(moment: datetime, count: int, unit: str) -> datetime:
-    """So many units later; the last day of a month where that month is too short."""
+    """Returns the moment that many units later, on the last day of a month that is too short."""
     if unit in FIXED_UNITS:
         return moment + count * FIXED_UNITS[unit]
     years, month = divmod(moment.month - 1 + count * MONTHS[unit], 12)

@@ -1,4 +1,4 @@
-"""Queries, run by DuckDB over the tables that Glue defines; views are queries within them."""
+"""Queries, run by DuckDB over the tables in Glue. Views are queries within them."""
 
 import functools
 import re
@@ -13,7 +13,8 @@ from .errors import AthenaError
 from .tables import PATH_COLUMN, Catalog
 from .types import result_type
 
-# Functions of DuckDB's that Trino has, too, and sqlglot knows in neither. Of its other ones, Trino has none.
+# Functions that both DuckDB and Trino have, and sqlglot knows in neither. Trino has no other functions that sqlglot
+# does not know in DuckDB.
 OF_BOTH = {
     *("bar", "bit_count", "entropy", "geometric_mean", "histogram", "json_array", "json_array_length", "json_exists"),
     *("map_concat", "map_entries", "map_values", "millisecond", "st_asbinary", "st_astext", "timezone_hour"),
@@ -32,7 +33,7 @@ TYPES = re.compile(r"Cannot (?:compare|mix) values of type|No function matches t
 
 @dataclass
 class Rows:
-    """What a query gives, and which of its columns are of no type (NULL)."""
+    """The result of a query, and the names of its columns without a type (NULL)."""
 
     table: pa.Table
     untyped: list[str] = field(default_factory=list)
@@ -43,13 +44,13 @@ class Queries:
         self._catalog = catalog
 
     def run(self, tree: exp.Query, database: str, limit: int | None = None) -> Rows:
-        """Fails as the query would. `limit` 0: for the names and types alone."""
+        """Runs a query, and fails as it would in Athena. `limit` 0 returns only names and types."""
         with self._prepared(tree, database) as (connection, prepared):
             relation = connection.sql(prepared.sql(dialect="duckdb"))
             return rows_of(relation if limit is None else relation.limit(limit))
 
     def plan(self, tree: exp.Query, database: str) -> str:
-        """How it would be run here, which says nothing about AWS."""
+        """Returns the plan of a query here, which differs from AWS's."""
         with self._prepared(tree, database) as (connection, prepared):
             return connection.sql(prepared.sql(dialect="duckdb")).explain()
 
@@ -58,7 +59,7 @@ class Queries:
 
 
 class Prepared:
-    """A connection that knows a query's tables, and the query over them."""
+    """A connection with a query's tables, and the query over them."""
 
     def __init__(self, catalog: Catalog, tree: exp.Query, database: str):
         self._catalog = catalog
@@ -87,7 +88,7 @@ class Prepared:
     def _prepare(self, tree: exp.Query, database: str, depth: int) -> None:
         for literal in list(tree.find_all(exp.Literal)):
             if not literal.is_string and re.fullmatch(r"\d*\.\d*", literal.name):
-                literal.replace(exp.Literal.number(f"{literal.name}e0"))  # Athena's are doubles
+                literal.replace(exp.Literal.number(f"{literal.name}e0"))  # decimal literals are doubles in Athena
         for function in tree.find_all(exp.Anonymous):
             if function.name.lower() in of_duckdb() - OF_BOTH:
                 raise not_registered(function.name, self._text)
@@ -129,7 +130,7 @@ class Prepared:
 
 
 def selects_of_path(tree: exp.Query) -> list[exp.Select]:
-    """The SELECTs that ask for "$path" themselves. In these, * is without it."""
+    """Returns the SELECTs that name "$path" themselves, and excludes it from their *."""
     found = []
     for column in tree.find_all(exp.Column):
         select = column.find_ancestor(exp.Select)
@@ -142,7 +143,7 @@ def selects_of_path(tree: exp.Query) -> list[exp.Select]:
 
 
 def name_columns(tree: exp.Query) -> None:
-    """Athena calls an unnamed expression _col0, _col1, ... by its place."""
+    """Names each unnamed expression _col0, _col1, ... by its position, as Athena does."""
     if not isinstance(tree, exp.Select):
         return
     for place, column in enumerate(tree.expressions):
@@ -163,7 +164,7 @@ def rows_of(relation: duckdb.DuckDBPyRelation) -> Rows:
 
 
 def translated(error: duckdb.Error, sql: str) -> AthenaError:
-    """In Athena's words, where these are known."""
+    """Translates an error into Athena's words, if these are known."""
     text = str(error)
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
         if found := COLUMN.search(text):
@@ -191,5 +192,5 @@ def of_duckdb() -> frozenset[str]:
 
 
 def hive_columns(schema: pa.Schema) -> list[dict]:
-    """Columns as Glue has them."""
+    """Returns the columns as Glue stores them."""
     return [{"Name": column.name.lower(), "Type": result_type(column.type)[1]} for column in schema]

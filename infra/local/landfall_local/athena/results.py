@@ -1,6 +1,6 @@
-"""What a statement gives back: its columns, its rows as text, and the file that they make.
+"""A statement's result: its columns, its rows as text, and its file.
 
-What is not said in Athena's manual is what others measured on AWS: github.com/aoyagikouhei/athena-local,
+Details that Athena's manual omits follow measurements on AWS: github.com/aoyagikouhei/athena-local,
 docs/dev/measurements.
 """
 
@@ -47,12 +47,12 @@ class Result:
     columns: list[Column] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     update_count: int | None = None
-    location: str | None = None  # instead of the file's that the statement's kind has
+    location: str | None = None  # replaces the usual location of the result file
     manifest: str | None = None
 
 
 def of_table(table: pa.Table) -> Result:
-    """Rows of a query."""
+    """Returns the result of a query."""
     columns = [of_field(found) for found in table.schema]
     values = [column.to_pylist() for column in table.columns]
     rows = [[as_text(value) for value in row] for row in zip(*values, strict=True)]
@@ -65,12 +65,12 @@ def of_field(found: pa.Field) -> Column:
 
 
 def of_lines(names: list[str], lines: list[str], kind: str = "string", update_count: int | None = 0) -> Result:
-    """Whatever Hive answers: a line is one value, whatever the number of columns."""
+    """Returns an answer of Hive: each line is one value, whatever the number of columns."""
     return Result([Column(name, kind) for name in names], [[line] for line in lines], update_count)
 
 
 def of_written(count: int, location: str | None = None, manifest: str | None = None) -> Result:
-    """Of a statement that wrote rows."""
+    """Returns the result of a statement that wrote rows."""
     return Result([Column("rows", "bigint", 19)], [], count, location, manifest)
 
 
@@ -81,7 +81,7 @@ def as_file(result: Result, suffix: str) -> str:
 
 
 def as_csv(rows: list[Row]) -> str:
-    """Every value in quotes; a null is nothing at all, so that it differs from empty text."""
+    """Formats CSV with every value in quotes. A null is empty, so that it differs from an empty text."""
     text = io.StringIO()
     for row in rows:
         cells = ["" if value is None else '"' + value.replace('"', '""') + '"' for value in row]

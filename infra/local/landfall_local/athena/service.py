@@ -17,11 +17,11 @@ from . import metadata
 from .engine import Engine, EngineEndedError
 from .errors import INVALID_INPUT, athena_error
 
-ROWS_PER_PAGE = 1000  # Athena's most
+ROWS_PER_PAGE = 1000  # Athena's limit
 ENGINE = "Athena engine version 3"
 MIN_TOKEN, MAX_TOKEN = 32, 128
 STATE = "INVALID_QUERY_EXECUTION_STATE"
-WITH_HEADER = ("SELECT", "EXPLAIN")  # their first row is the names of the columns
+WITH_HEADER = ("SELECT", "EXPLAIN")  # their first row has the names of the columns
 CATALOG = "awsdatacatalog"
 
 
@@ -30,10 +30,10 @@ class Query:
     sql: str
     database: str
     work_group: WorkGroup
-    output: str  # the folder of results, with a / at its end
-    encryption: dict[str, str] | None  # of results: arguments of PutObject
+    output: str  # the location of results, with a / at its end
+    encryption: dict[str, str] | None  # arguments of PutObject for results
     parameters: list[str]
-    caller: Principal  # Athena does all that it does in its name
+    caller: Principal  # Athena does everything on its behalf
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "QUEUED"
     reason: str | None = None
@@ -58,9 +58,9 @@ class Athena:
         self._engine = engine
         self._judge = judge
         self._sessions = sessions
-        self._held: set[str] = set()  # names of workgroups
-        self._tokens: dict[str, tuple] = {}  # of requests -> what was asked, and the query of it
-        self._changed = threading.Condition()  # of that set, and of a query's status
+        self._held: set[str] = set()  # names of held workgroups
+        self._tokens: dict[str, tuple] = {}  # client request token -> the request, and its query
+        self._changed = threading.Condition()  # of `_held`, and of a query's status
 
     def install(self) -> None:
         athena = self
@@ -123,13 +123,13 @@ class Athena:
         return json.dumps({"QueryExecutionId": query.id})
 
     def _check(self, query: Query):
-        """The answer to a statement that Athena does not even start; otherwise, what kind of statement it is."""
+        """Returns the answer to a statement that Athena does not start; otherwise sets the statement's kind."""
         try:
             answer = self._engine.execute(
                 {**self._asked(query), "id": f"check {query.id}", "check": enforced(query.work_group)}
             )
         except EngineEndedError:
-            return None  # so will the query say
+            return None  # the query will fail with this error
         if "invalid" in answer:
             return invalid(answer["invalid"], answer["code"])
         suffix = answer.pop("suffix", "csv")
@@ -139,12 +139,12 @@ class Athena:
         return None
 
     def _asked(self, query: Query) -> dict:
-        """What the engine is told of a query."""
+        """Returns the description of a query for the engine."""
         told = {name: getattr(query, name) for name in ("id", "sql", "database", "output", "encryption", "parameters")}
         return {**told, "access_key": self._sessions.key_of(query.caller)}
 
     def hold(self, work_group: str) -> None:
-        """Keeps the queries of a workgroup queued, as when its capacity is used up, until it is released."""
+        """Keeps the queries of a workgroup queued until it is released, as if its capacity were used up."""
         with self._changed:
             self._held.add(self._known(work_group))
 
@@ -183,7 +183,7 @@ class Athena:
             query.status = "SUCCEEDED"
 
     def _may_begin(self, query: Query) -> None:
-        """What Athena asks for before it begins, besides what the engine's own calls need."""
+        """Checks the permissions that Athena needs before it begins, in addition to those of the engine's own calls."""
         bucket = query.output.removeprefix("s3://").split("/")[0]
         needed = [("s3:GetBucketLocation", s3.arn(bucket))]
         # "access to the default database and catalog per region": https://docs.aws.amazon.com/athena/latest/ug/
@@ -230,20 +230,21 @@ def take(query: Query, answer: dict) -> None:
 
 
 def enforced(work_group: WorkGroup) -> bool:
-    """Whether the workgroup decides where results go."""
+    """Whether the workgroup determines the location of results."""
     configured = (work_group.configuration.get("ResultConfiguration") or {}).get("OutputLocation")
     return bool(work_group.configuration.get("EnforceWorkGroupConfiguration") and configured)
 
 
 def output_folder(work_group: WorkGroup, config: dict) -> str:
-    """Where results go. A workgroup that enforces its configuration decides; otherwise the client may."""
+    """Returns the location of results: the workgroup's if it enforces its configuration, otherwise the client's if
+    given."""
     configured = (work_group.configuration.get("ResultConfiguration") or {}).get("OutputLocation")
     chosen = configured if enforced(work_group) else config.get("OutputLocation") or configured
     return chosen.rstrip("/") + "/" if chosen else ""
 
 
 def encryption(work_group: WorkGroup, config: dict) -> dict[str, str] | None:
-    """How results are encrypted; nothing said: as the bucket does it. None: in a way that is not known here."""
+    """Returns the encryption of results: {} for the bucket's default, or None for an unsupported option."""
     configured = (work_group.configuration.get("ResultConfiguration") or {}).get("EncryptionConfiguration")
     given = config.get("EncryptionConfiguration")
     chosen = (configured if enforced(work_group) else given or configured) or {}

@@ -1,6 +1,7 @@
-"""What a statement does, by whom it is run: Hive or Trino. First checked, as Athena does before it starts a query.
+"""Determines what a statement does, and whether Hive or Trino runs it. It checks statements before they start, as
+Athena does.
 
-Known to differ: date_trunc of a date is a timestamp here, and a date in Athena.
+A known difference: date_trunc of a date is a timestamp here, and a date in Athena.
 """
 
 import re
@@ -27,11 +28,11 @@ SHOW_CREATE_VIEW = re.compile(r"SHOW\s+CREATE\s+VIEW\s+(?P<name>.*)", re.IGNOREC
 
 @dataclass
 class Request:
-    """A statement and where it stands."""
+    """A statement and its context."""
 
     sql: str
     database: str
-    output: str  # the folder of results, with a / at its end
+    output: str  # the location of results, with a / at its end
     id: str
     parameters: list[str]
 
@@ -40,7 +41,7 @@ class Request:
 class Statement:
     kind: str
     subkind: str
-    suffix: str  # of its result file
+    suffix: str  # of the result file
     run: Callable[[], Result]
     of_hive: bool = False
 
@@ -53,8 +54,8 @@ class Statements:
         self._writing = Writing(clients, self.catalog, self._queries)
 
     def statement(self, request: Request, enforced: bool = False) -> Statement:
-        """Fails with an InvalidRequestError where Athena does not start the query. `enforced`: the workgroup decides
-        where results go."""
+        """Parses a statement. Fails with an InvalidRequestError if Athena does not start the query. `enforced` means
+        that the workgroup determines the location of results."""
         sql = trino.without_leading_comments(request.sql).rstrip("; \n\t")
         bare = trino.without_comments(sql)
         if is_hive(bare):
@@ -73,7 +74,7 @@ class Statements:
     def _of_hive(self, sql: str, request: Request) -> Statement:
         try:
             form, match = self._hive.form(sql)
-        except AthenaError as error:  # known to Athena, perhaps; it fails when it is run
+        except AthenaError as error:  # perhaps known to Athena; here it fails when it runs
             return Statement(DDL, "", TXT, failing(error), of_hive=True)
         subkind = self._hive.check(form, match, request.database)
         return Statement(form.kind, subkind, TXT, lambda: form.run(match, request.database), of_hive=True)

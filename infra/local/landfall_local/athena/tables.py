@@ -1,7 +1,8 @@
-"""A table of the Glue catalog, as an Arrow dataset over its objects in S3; of files of text, an Arrow table.
+"""A table of the Glue catalog, as an Arrow dataset over its objects in S3, or as an Arrow table for text files.
 
-The catalog decides: names and types of columns, and which partitions exist and where (registered or projected). A file
-whose columns Athena could not read as declared fails the query, where Arrow alone would convert or return nulls.
+The catalog determines names and types of columns, and existence and location of partitions (registered or projected). A
+file whose columns Athena could not read as declared fails the query, while Arrow alone would convert values or return
+nulls.
 """
 
 import os.path
@@ -21,17 +22,17 @@ from .types import TRINO_NAMES, arrow_type, parquet_name, readable_as
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
 PARTITIONS_PER_CALL = 100
-PATH_COLUMN = "$path"  # of the file that a row is of; * is without it
+PATH_COLUMN = "$path"  # of a row's file; not included in *
 PARQUET = ds.ParquetFileFormat()
 DDL_TASK = "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask"
 
 
 class Catalog:
-    """The tables, as Athena sees them."""
+    """The tables of the Glue catalog as Athena sees them."""
 
     def __init__(self, clients: ClientsOf):
         self._clients = clients
-        # (path, ETag, partition) -> the file, its footer read: objects never change
+        # (path, ETag, partition) -> the file with its footer, which is cached because objects never change
         self._fragments: dict[tuple[str, str, str], ds.ParquetFileFragment] = {}
         self._filesystem: pafs.S3FileSystem | None = None
 
@@ -64,7 +65,7 @@ class Catalog:
         return sorted({found["Name"] for page in pages for found in page["DatabaseList"]} | {"default"})
 
     def definitions(self, database: str) -> list[dict]:
-        """Tables and views of a database, by name; none where there is no such database."""
+        """Lists tables and views of a database by name. The list is empty if there is no such database."""
         try:
             pages = list(self.glue.get_paginator("get_tables").paginate(DatabaseName=database))
         except self.glue.exceptions.EntityNotFoundException:
@@ -79,7 +80,7 @@ class Catalog:
         return [partition for page in pages for partition in page["Partitions"]]
 
     def objects(self, location: str) -> Iterator[tuple[str, str]]:
-        """(bucket/key, ETag) of every object at a location that Athena reads: not empty, not hidden."""
+        """Yields (bucket/key, ETag) of every object at a location that Athena reads: not empty, not hidden."""
         bucket, _, prefix = location.removeprefix("s3://").partition("/")
         prefix = prefix.rstrip("/") + "/" if prefix else ""
         pages = self._clients.get("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
@@ -90,7 +91,7 @@ class Catalog:
                     yield f"{bucket}/{found['Key']}", found["ETag"]
 
     def dataset(self, database: str, name: str, with_path: bool = False) -> ds.Dataset | pa.Table:
-        """All rows; `with_path` adds to each where it is from."""
+        """Returns all rows. `with_path` adds the path of its file to each row."""
         if name.endswith("$partitions"):
             return self._partitions_table(database, name.removesuffix("$partitions"))
         table = self.definition(database, name)
@@ -123,7 +124,7 @@ class Catalog:
         return rows.append_column(PATH_COLUMN, pa.array([f"s3://{fragment.path}"] * rows.num_rows, pa.string()))
 
     def files(self, database: str, table: dict) -> Iterator[tuple[str, str, list[str]]]:
-        """(bucket/key, ETag, partition values) of every object that Athena reads of a table."""
+        """Yields (bucket/key, ETag, partition values) of every object of a table that Athena reads."""
         if not table.get("PartitionKeys"):
             for path, etag in self.objects(table["StorageDescriptor"]["Location"]):
                 yield path, etag, []
@@ -133,7 +134,8 @@ class Catalog:
         partitions = self._registered(database, table["Name"]) if computed is None else computed.items()
         for location, values in partitions:
             located.setdefault(location.rstrip("/"), []).append(values)
-        # a listing of what is above all locations of a bucket: of many partitions each would take its time
+        # list the common prefix of all locations in a bucket, because a listing for each of many partitions would be
+        # slow
         buckets: dict[str, list[str]] = {}
         for location in located:
             folder = location.removeprefix("s3://")
@@ -158,7 +160,7 @@ class Catalog:
         keys: dict[str, pa.DataType],
         with_path: bool,
     ) -> pa.Table:
-        """All rows of all files. A partition is read by the format and the columns that it was registered with."""
+        """Returns all rows of all files. A partition is read in its registered format, with its registered columns."""
         kinds = [(column, arrow_type(hive)) for column, hive in columns.items()]
         rows = [[] for _ in [*columns, *keys, PATH_COLUMN]]
         for partition in self.partitions(database, name) if keys else [None]:
@@ -181,7 +183,7 @@ class Catalog:
         return found if with_path else found.drop_columns([PATH_COLUMN])
 
     def _check_partition(self, name: str, partition: dict, columns: dict[str, str]) -> None:
-        """Athena's rule for text: a column's type in a partition is the table's."""
+        """Applies Athena's rule for text files: a column's type in a partition is that of the table."""
         for column in partition["StorageDescriptor"].get("Columns") or []:
             declared = columns.get(column["Name"].lower())
             if declared is not None and declared != column["Type"].lower():
@@ -212,7 +214,7 @@ class Catalog:
         return self._fragments[known]
 
     def repair(self, database: str, name: str) -> list[str]:
-        """MSCK REPAIR TABLE: adds the partitions whose folders are there, and never removes any."""
+        """Runs MSCK REPAIR TABLE: adds the partitions whose folders exist, and never removes any."""
         table = self.definition(database, name)
         keys = [key["Name"].lower() for key in table.get("PartitionKeys") or []]
         if not keys:
@@ -246,18 +248,19 @@ class Catalog:
         ]
         answer = self.glue.batch_create_partition(DatabaseName=database, TableName=name, PartitionInputList=inputs)
         for error in answer.get("Errors", []):
-            if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException":  # somebody repairs it, too
+            if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException":  # another repair has added it
                 raise AthenaError(f"FAILED: Execution Error: {error['ErrorDetail']['ErrorMessage']}")
 
 
 def check_columns(path: str, schema: pa.Schema, columns: dict[str, str]) -> None:
-    """Athena's rule for Parquet: a file's column, found by its name, has the declared type or one like it."""
+    """Applies Athena's rule for Parquet: a file's column, found by its name, has the declared type or a compatible
+    one."""
     for found in schema:
         declared = columns.get(found.name.lower())
         if declared is None:
             continue
         if not is_in_lower_case(found):
-            # Athena ignores case here; the dataset would silently give nulls.
+            # Athena ignores case here; the dataset would silently return nulls.
             message = f"the local Athena cannot read column {found.name} of s3://{path}: a name not in lower case"
             raise AthenaError(f"NOT_SUPPORTED: {message}")
         if not readable_as(found.type, arrow_type(declared)):
@@ -268,13 +271,13 @@ def check_columns(path: str, schema: pa.Schema, columns: dict[str, str]) -> None
 
 
 def is_in_lower_case(field: pa.Field) -> bool:
-    """The field's name, and those inside of it."""
+    """Whether the field's name, and all names inside it, are in lower case."""
     inner = [field.type.field(n) for n in range(field.type.num_fields)] if pa.types.is_nested(field.type) else []
     return field.name == field.name.lower() and all(is_in_lower_case(part) for part in inner)
 
 
 def partition_condition(keys: dict[str, pa.DataType], values: list[str]) -> ds.Expression:
-    """The values of a partition's columns, as the dataset wants to be told them."""
+    """Returns the values of a partition's columns as a condition for the dataset."""
     condition = ds.scalar(True)
     for (key, kind), value in zip(keys.items(), values, strict=True):
         if value == HIVE_NULL:

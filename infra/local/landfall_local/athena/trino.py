@@ -1,4 +1,4 @@
-"""A statement of Trino's as a tree; refused at once where Athena's parser refuses it."""
+"""A statement of Trino as a tree. A statement that Athena's parser refuses is refused before its start."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 QUOTED_OR_COMMENT = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
 CATALOG = "awsdatacatalog"
 
-# What sqlglot reads and Trino's grammar has not.
+# Syntax that sqlglot reads and Trino's grammar does not have.
 FOREIGN = {
     exp.ILike: "ILIKE",
     exp.Qualify: "QUALIFY",
@@ -28,12 +28,12 @@ STATEMENTS = re.compile(
     re.IGNORECASE,
 )
 
-# A statement that it does not know is no surprise here.
+# sqlglot warns about statements that it does not know, which are expected here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
 def without_comments(sql: str) -> str:
-    """Each comment is a blank; what is in quotes stays."""
+    """Replaces each comment with a space. Quoted text is unchanged."""
     return QUOTED_OR_COMMENT.sub(lambda found: " " if COMMENT.fullmatch(found[0]) else found[0], sql).strip()
 
 
@@ -64,7 +64,7 @@ def parse(sql: str) -> exp.Expression:
 
 
 def query(sql: str) -> exp.Query:
-    """Of a text that has to be a query: what is explained, unloaded or kept as a view."""
+    """Parses a text that must be a query: one that is explained, unloaded or stored as a view."""
     tree = parse(sql)
     while isinstance(tree, exp.Subquery) and not tree.alias:
         tree = tree.this
@@ -90,7 +90,7 @@ def refuse_foreign(tree: exp.Expression, sql: str) -> None:
 
 
 def outside_of_quotes(sql: str) -> str:
-    """With blanks for all that is quoted (but in backticks) or a comment: every place stays what it is."""
+    """Replaces comments and quoted text, except in backticks, with spaces, so that positions are unchanged."""
     return QUOTED_OR_COMMENT.sub(lambda found: found[0] if found[0][0] == "`" else " " * len(found[0]), sql)
 
 
@@ -104,17 +104,17 @@ def mismatched_at(sql: str, offset: int, text: str) -> InvalidRequestError:
 
 
 def place(sql: str, offset: int) -> tuple[int, int]:
-    """(line, column), from 1."""
+    """Returns (line, column), from 1."""
     return sql.count("\n", 0, offset) + 1, offset - sql.rfind("\n", 0, offset)
 
 
 def mismatched(line: int, column: int, text: str) -> InvalidRequestError:
-    """Athena adds what it expects instead."""
+    """Returns the error. Athena also adds the expected tokens."""
     return InvalidRequestError(f"line {line}:{column}: mismatched input '{text}'", MALFORMED_QUERY)
 
 
 def position(sql_or_tree: exp.Expression | str, name: str) -> str:
-    """`line 1:8`, where a name first stands in a statement."""
+    """Returns the position of a name's first occurrence in a statement, such as `line 1:8`."""
     text = sql_or_tree if isinstance(sql_or_tree, str) else sql_or_tree.sql(dialect="athena")
     found = re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text, re.IGNORECASE)
     line, column = place(text, found.start() if found else 0)
@@ -122,18 +122,18 @@ def position(sql_or_tree: exp.Expression | str, name: str) -> str:
 
 
 def name_of(table: exp.Table, database: str) -> tuple[str, str]:
-    """(database, table), in lower case."""
+    """Returns (database, table), in lower case."""
     if table.catalog and table.catalog.lower() != CATALOG:
         raise AthenaError(f"CATALOG_NOT_FOUND: line 1:15: Catalog '{table.catalog}' not found")
     return (table.db or database).lower(), table.name.lower()
 
 
 def bind(sql: str, parameters: list[str]) -> str:
-    """Puts each ExecutionParameter where its ? is. Where no ? is, Athena ignores them."""
+    """Replaces each ? with its ExecutionParameter. Athena ignores parameters if there is no ?."""
     try:
-        tokens = sqlglot.tokenize(sql, read="trino")  # for "athena", all of UNLOAD is one
+        tokens = sqlglot.tokenize(sql, read="trino")  # with "athena", a whole UNLOAD is one token
     except sqlglot.errors.SqlglotError:
-        return sql  # parse says what is wrong
+        return sql  # parse reports the error
     places = [token for token in tokens if token.token_type == TokenType.PLACEHOLDER]
     if not places:
         return sql
@@ -146,7 +146,7 @@ def bind(sql: str, parameters: list[str]) -> str:
 
 
 def parameter(text: str) -> str:
-    """An expression without columns is one; anything else is text."""
+    """Returns a parameter as SQL: an expression without columns unchanged, anything else as a text literal."""
     try:
         value = sqlglot.parse_one(text, read="athena")
     except sqlglot.errors.SqlglotError:
@@ -157,7 +157,7 @@ def parameter(text: str) -> str:
 
 
 def properties(tree: exp.Create) -> dict[str, str | list[str]]:
-    """What stands in WITH (...)."""
+    """Returns the properties in WITH (...)."""
     given = {}
     for found in (tree.args.get("properties") or exp.Properties()).expressions:
         if isinstance(found, exp.FileFormatProperty):

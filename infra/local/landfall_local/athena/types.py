@@ -1,4 +1,4 @@
-"""Types of Hive (in Glue), Arrow (in files) and Athena's results, and how Athena writes a value as text."""
+"""The types of Hive (in Glue), Arrow (in files) and Athena's results, and the text of values in Athena's notation."""
 
 import re
 from datetime import date, datetime, time
@@ -25,12 +25,12 @@ SIMPLE = {
     "timestamp": pa.timestamp("us"),
 }
 
-# How Athena's messages call a declared type.
+# The names of declared types in Athena's messages.
 TRINO_NAMES = {"int": "integer", "string": "varchar", "float": "real", "binary": "varbinary"}
 
 
 def arrow_type(hive: str) -> pa.DataType:
-    """struct<a:array<int>> -> the Arrow type of it."""
+    """Returns the Arrow type for a Hive type such as struct<a:array<int>>."""
     text = hive.strip().lower()
     if text in SIMPLE:
         return SIMPLE[text]
@@ -52,7 +52,7 @@ def arrow_type(hive: str) -> pa.DataType:
 
 
 def trino_type(hive: str) -> str:
-    """struct<a:array<int>> -> row(a array(integer)), as information_schema and views have it."""
+    """Converts struct<a:array<int>> to row(a array(integer)), as in information_schema and views."""
     text = hive.strip().lower()
     if match := re.fullmatch(r"array<(.*)>", text):
         return f"array({trino_type(match[1])})"
@@ -67,7 +67,7 @@ def trino_type(hive: str) -> str:
 
 
 def split_arguments(text: str) -> list[str]:
-    """Splits at the commas that are in no brackets."""
+    """Splits at the commas outside brackets."""
     parts, depth = [""], 0
     for character in text:
         if character in "<(":
@@ -86,7 +86,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def result_type(kind: pa.DataType) -> tuple[str, str]:
-    """(the type in Athena's result metadata, the type in Hive's notation)."""
+    """Returns (the type in Athena's result metadata, the type in Hive's notation)."""
     if pa.types.is_decimal(kind):
         return "decimal", f"decimal({kind.precision},{kind.scale})"
     if pa.types.is_timestamp(kind):
@@ -125,7 +125,7 @@ VARBINARY_LENGTH = 2**30
 
 
 def precision(kind: pa.DataType) -> tuple[int, int]:
-    """(precision, scale) in a result's ColumnInfo."""
+    """Returns (precision, scale) for a result's ColumnInfo."""
     if pa.types.is_decimal(kind):
         return kind.precision, kind.scale
     if pa.types.is_integer(kind):
@@ -142,7 +142,7 @@ def precision(kind: pa.DataType) -> tuple[int, int]:
 
 
 def as_text(value: object, nested: bool = False) -> str | None:
-    """A value as GetQueryResults and the result file have it."""
+    """Formats a value as in GetQueryResults and the result file."""
     if value is None:
         return "null" if nested else None
     if isinstance(value, bool):
@@ -168,7 +168,7 @@ def as_text(value: object, nested: bool = False) -> str | None:
 
 
 def float_text(value: float) -> str:
-    """As Java writes a double: 1.0E7 where Python writes 10000000.0."""
+    """Formats a double as Java does: 1.0E7 where Python has 10000000.0."""
     if value != value:
         return "NaN"
     if value in (float("inf"), float("-inf")):
@@ -184,11 +184,11 @@ def float_text(value: float) -> str:
     return f"{mantissa}E{int(exponent)}"
 
 
-# -- what a Parquet file holds against what the catalog declares -------------------------------------------------------
+# -- Parquet types against declared types ------------------------------------------------------------------------------
 
 
 def parquet_name(kind: pa.DataType) -> str:
-    """The physical type of a Parquet column, as Athena's messages name it."""
+    """Returns the physical type of a Parquet column, as in Athena's messages."""
     if pa.types.is_boolean(kind):
         return "BOOLEAN"
     if pa.types.is_float32(kind):
@@ -205,7 +205,7 @@ def parquet_name(kind: pa.DataType) -> str:
 
 
 def readable_as(found: pa.DataType, declared: pa.DataType) -> bool:
-    """Whether Athena reads a Parquet column of one type as a column that is declared as another."""
+    """Whether Athena reads a Parquet column of one type as a column declared with another."""
     if pa.types.is_integer(found) and pa.types.is_integer(declared):
         return found.bit_width <= declared.bit_width or (found.bit_width <= 32 and declared.bit_width <= 32)
     if pa.types.is_decimal(found) and pa.types.is_decimal(declared):

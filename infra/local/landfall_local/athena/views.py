@@ -1,4 +1,4 @@
-"""Views: in Glue they are tables whose text holds the query, as Presto has always kept it."""
+"""Views: in Glue they are tables whose text contains the query, in Presto's format."""
 
 import json
 from base64 import b64decode, b64encode
@@ -37,7 +37,7 @@ def decode(definition: dict) -> View:
 
 
 def encode(name: str, sql: str, database: str, columns: list[dict]) -> dict:
-    """TableInput of a view; its columns are of Hive's types."""
+    """Returns the TableInput of a view. Its columns have Hive types."""
     kept = {
         "originalSql": sql,
         "catalog": "awsdatacatalog",
@@ -56,7 +56,7 @@ def encode(name: str, sql: str, database: str, columns: list[dict]) -> dict:
 
 
 def check_stale(database: str, name: str, definition: dict, now: pa.Schema) -> None:
-    """A view whose query gives other columns than when it was made is refused, until it is made again."""
+    """Refuses a view whose query now has other columns than at its creation."""
     stale = f"VIEW_IS_STALE: line 1:15: View 'awsdatacatalog.{database}.{name}' is stale or in invalid state: "
     stored = definition["StorageDescriptor"]["Columns"]
     if len(stored) != len(now):

@@ -1,8 +1,8 @@
-"""The process that runs Athena's statements. One line of JSON in for each, one line out.
+"""The process that runs Athena's statements. Each has one line of JSON as input and one as output.
 
-It is a process of its own for two reasons. Arrow reads S3 in native code, at times with Python's lock held, and S3 is
-the server's Python: in one process the two would wait for each other for ever. And importing DuckDB, Arrow and
-sqlglot takes a second, which so passes beside the start of everything else.
+It is a separate process for two reasons. Arrow reads S3 in native code, at times with Python's lock held, and S3 runs
+in the server's Python, so in one process they would deadlock. And importing DuckDB, Arrow and sqlglot takes a second,
+which passes in parallel with the start of everything else.
 
     {"id", "sql", "database", "output", "parameters", "access_key", "encryption"?: of results, as S3 is told of it}
     and either "check": whether the workgroup enforces its output, or nothing more
@@ -28,7 +28,7 @@ from .statements import Request, Statement, Statements
 class Worker:
     def __init__(self, endpoint: str, answers: io.TextIOBase):
         self._clients = Clients(endpoint)
-        self._statements: dict[str, Statements] = {}  # by the access key of whoever asks
+        self._statements: dict[str, Statements] = {}  # by the caller's access key
         self._answers = answers
         self._lock = threading.Lock()
 
@@ -50,7 +50,7 @@ class Worker:
         except (ClientError, OSError) as error:
             denied = "AccessDenied" in str(error) or "ACCESS_DENIED" in str(error)
             answer = {"error": f"{'PERMISSION_DENIED' if denied else 'GENERIC_INTERNAL_ERROR'}: {error}"}
-        except Exception as error:  # whatever it is, a client waits for the end of its query
+        except Exception as error:  # a client waits for the end of its query, whatever the error
             answer = {"error": f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}"}
         text = json.dumps({"id": request.id, **answer})
         with self._lock:
@@ -75,7 +75,7 @@ def execute(statements: Statements, request: Request, results: "Results") -> dic
     try:
         result = statement.run()
     except AthenaError as error:
-        if statement.of_hive:  # which leaves a file even so
+        if statement.of_hive:  # Hive leaves a file even then
             results.put(f"{request.output}{request.id}.{TXT}", str(error))
         raise
     if statement.suffix:
@@ -91,13 +91,13 @@ def execute(statements: Statements, request: Request, results: "Results") -> dic
 
 @dataclass(frozen=True)
 class Results:
-    """Where they go, in the caller's name, encrypted as the workgroup or the caller says."""
+    """The storage of results, on the caller's behalf, with the encryption of the workgroup or the caller."""
 
     clients: ClientsOf
     encryption: dict[str, str]
 
     def keep(self, result: Result, statement: Statement, location: str) -> None:
-        """Puts a result where the client finds it; readers also look for its (here empty) metadata."""
+        """Stores a result where the client finds it. Readers also look for its metadata, which is empty here."""
         self.put(location, as_file(result, statement.suffix))
         if result.columns:
             self.put(f"{location}.metadata", "")
@@ -109,9 +109,9 @@ class Results:
 
 def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of libraries must not look like an answer
     Worker(sys.argv[1], answers).serve(sys.stdin)
-    os._exit(0)  # the other end is gone; so is whoever waits for a query
+    os._exit(0)  # the other end is gone, and with it everything that waits for a query
 
 
 if __name__ == "__main__":

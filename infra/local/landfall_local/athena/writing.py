@@ -1,4 +1,4 @@
-"""Statements that write what a query gives: CREATE TABLE AS, INSERT and UNLOAD, into Parquet."""
+"""Statements that write a query's result: CREATE TABLE AS, INSERT and UNLOAD, into Parquet."""
 
 import re
 import uuid
@@ -19,7 +19,7 @@ from .results import Result, of_written
 from .tables import HIVE_NULL, PARQUET_SERDE, Catalog
 from .types import arrow_type, as_text, result_type, trino_type
 
-MOST_PARTITIONS = 100  # that Athena writes at a time
+MOST_PARTITIONS = 100  # Athena's limit per statement
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 COMPRESSIONS = {
     "SNAPPY": "snappy",
@@ -157,7 +157,7 @@ class Writing:
     # -- files ---------------------------------------------------------------------------------------------------------
 
     def _write(self, rows: pa.Table, keys: list[str], location: str, query_id: str, codec: str) -> dict[str, list[str]]:
-        """Each file written, and the values of the partition that it is of."""
+        """Writes files. Returns the path of each and the values of its partition."""
         files = {}
         folders = partitioned(rows, keys) if keys else ({"": ([], rows)} if rows.num_rows else {})
         if len(folders) > MOST_PARTITIONS:
@@ -188,7 +188,7 @@ class Writing:
 
 
 def partitioned(rows: pa.Table, keys: list[str]) -> dict[str, tuple[list[str], pa.Table]]:
-    """folder -> (values, the rows of them without their columns)"""
+    """Returns folder -> (partition values, the partition's rows without these columns)."""
     found = {}
     for group in rows.select(keys).group_by(keys).aggregate([]).to_pylist():
         chosen = pa.array([True] * rows.num_rows)
@@ -219,7 +219,7 @@ def partition_keys(schema: pa.Schema, keys: list[str]) -> list[str]:
 
 
 def check_columns(rows: Rows) -> None:
-    """What a table cannot be made of."""
+    """Refuses columns that a table cannot have."""
     names = [name.lower() for name in rows.table.schema.names]
     for place, name in enumerate(names):
         if re.fullmatch(r"_col\d+", name):
@@ -247,7 +247,7 @@ def source_of(tree: exp.Insert) -> exp.Query:
 
 
 def fitted(rows: pa.Table, wanted: list[str], declared: dict[str, str]) -> pa.Table:
-    """The rows as the table has its columns: in its order and of its types, NULL where none is given."""
+    """Returns the rows with the table's columns: in its order and types, with NULL for missing ones."""
     if unknown := [name for name in wanted if name not in declared]:
         raise AthenaError(
             f"COLUMN_NOT_FOUND: line 1:1: Insert column name does not exist in target table: {unknown[0]}"
@@ -274,7 +274,7 @@ def fitted(rows: pa.Table, wanted: list[str], declared: dict[str, str]) -> pa.Ta
 
 
 def widens(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether Trino puts values of one type into a column of another without being told to."""
+    """Whether Trino implicitly converts values of one type into a column of another."""
     tests: list[Callable] = [pa.types.is_string, pa.types.is_decimal, pa.types.is_timestamp]
     if pa.types.is_integer(found):
         if pa.types.is_integer(wanted):
@@ -333,6 +333,6 @@ def compression(given: dict, name: str = "write_compression", default: str = "gz
 
 
 def refuse_location(tree: exp.Create) -> None:
-    """Of a workgroup that enforces its place for results."""
+    """Refuses a location if the workgroup enforces its own location for results."""
     if "external_location" in trino.properties(tree):
         raise InvalidRequestError(ENFORCED)
