@@ -1,4 +1,4 @@
-//! The rows of a batch: what they are bounded by, how they come together, and what comes out.
+//! A batch of rows: its limits, how it is filled, and the result.
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
@@ -17,13 +17,13 @@ use crate::values::schema::schema;
 /// The limits of a reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Rows in a batch at most.
+    /// The most rows in a batch.
     pub batch_rows: usize,
-    /// A batch ends once it has taken this many bytes of text.
+    /// A batch ends once it has consumed this many bytes of text.
     pub batch_bytes: usize,
-    /// A longer line ends the reading.
+    /// The most bytes of a line or a row. A longer one ends reading.
     pub maximum_line_bytes: usize,
-    /// More text, inflated, ends the reading: bounds what a decompression bomb can cost.
+    /// The most bytes of decompressed text. More ends reading, which bounds the cost of a decompression bomb.
     pub maximum_bytes: u64,
     /// Examples kept for each kind of misfit in each column.
     pub examples: usize,
@@ -41,42 +41,42 @@ impl Default for Options {
     }
 }
 
-/// Rows of a file in its order.
+/// Rows of a file, in file order.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// The values, by [`schema()`].
+    /// The values, with the types of [`schema()`].
     pub batch: RecordBatch,
-    /// What did not fit since the batch before. Every kind of misfit in every column is here when it is first seen, and
-    /// a few times more ([`Options::examples`]); how often in all is in [`Summary::tallies`].
+    /// The misfits since the previous batch, but only the first few of each kind and column ([`Options::examples`]).
+    /// The totals are in [`Summary::tallies`](crate::Summary::tallies).
     pub misfits: Vec<Misfit>,
-    /// Bytes of text, or of pages, that it was made of, after inflating.
+    /// Bytes of text, or of Parquet pages, that the batch was made from, after decompression.
     pub bytes: u64,
     lines: Vec<u64>,
     gaps: Vec<Vec<Gap>>,
 }
 
-/// A null that is not in the file: the reader put it there because the value was missing or did not fit.
+/// A null that is not in the file: the reader put it there because a value was missing or did not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The row in the batch.
+    /// The row's index in the batch.
     pub row: usize,
-    /// The column is not in the row at all.
+    /// Whether the row lacks the column.
     pub missing: bool,
 }
 
 impl Batch {
-    /// The line of a row of the batch, from 1.
+    /// Returns the line of a row of the batch, from 1.
     pub fn line(&self, row: usize) -> u64 {
         self.lines[row]
     }
 
-    /// The rows whose null in a column is the reader's and not the file's, in order.
+    /// Returns the rows, in order, in which a column's null is the reader's and not the file's.
     pub fn gaps(&self, column: usize) -> &[Gap] {
         &self.gaps[column]
     }
 }
 
-/// The rows of the batch under way.
+/// The rows of the current batch.
 #[derive(Debug)]
 pub(crate) struct Rows {
     pub(crate) schema: SchemaRef,
@@ -84,17 +84,17 @@ pub(crate) struct Rows {
     layout: Layout,
     slots: Vec<Slot>,
     pub(crate) columns: Vec<ColumnBuilder>,
-    /// The columns that came as they are, in place of what was built.
+    /// Arrays that are used unchanged, in place of what the column's builder holds.
     pub(crate) ready: Vec<Option<ArrayRef>>,
     pub(crate) tallies: Tallies,
     /// The name of the encoding that text is expected in.
     pub(crate) charset: &'static str,
-    /// Whether JSON may have numbers that are none.
+    /// How NaN and the infinities in JSON are treated.
     nan: Nan,
     /// The line of each row.
     pub(crate) lines: Vec<u64>,
     gaps: Vec<Vec<Gap>>,
-    /// The rows so far, of all batches.
+    /// The rows so far, in all batches.
     pub(crate) count: u64,
 }
 
@@ -125,7 +125,7 @@ impl Rows {
         })
     }
 
-    /// Makes a row of a line, or a misfit.
+    /// Appends a row for a line of JSON, or reports a misfit.
     pub(crate) fn take(&mut self, line: Line<'_>) {
         let number = line.number;
         if line.bytes.is_empty() {
@@ -147,7 +147,7 @@ impl Rows {
         self.take_object(number, text, line.bytes);
     }
 
-    /// Makes a row of a line's text, or a misfit, of which the line as it is is shown.
+    /// Appends a row for a line's JSON, or reports a misfit that shows `bytes`, the line as the file has it.
     fn take_object(&mut self, number: u64, text: &str, bytes: &[u8]) {
         match text.trim_ascii_start().as_bytes().first() {
             None => return,
@@ -176,7 +176,7 @@ impl Rows {
         self.append(number, text);
     }
 
-    /// Makes a row of a line as it is: its text and, where a second column is described, its number.
+    /// Appends a line of text as a row: its text and, if a second column is described, its number.
     pub(crate) fn take_text(&mut self, line: Line<'_>) {
         let bytes = line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes);
         let Ok(text) = std::str::from_utf8(bytes) else {
@@ -221,14 +221,14 @@ impl Rows {
         self.row(line, text);
     }
 
-    /// The columns are one value longer: a row of a line.
+    /// Completes a row, once every column has one more value.
     pub(crate) fn row(&mut self, line: u64, text: &str) {
         self.tallies.row(line, text);
         self.lines.push(line);
         self.count += 1;
     }
 
-    /// A column's latest value is a null that the reader put there.
+    /// Records that a column's value in the current row is a null put there by the reader.
     pub(crate) fn gap(&mut self, column: usize, missing: bool) {
         self.gaps[column].push(Gap { row: self.lines.len(), missing });
     }
@@ -250,7 +250,7 @@ impl Rows {
     }
 }
 
-/// serde_json counts lines from the start of its text, which is one line here.
+/// Displays an error without its line number: serde_json counts lines within its input, which is a single line here.
 struct JsonError<'a>(&'a serde_json::Error);
 
 impl std::fmt::Display for JsonError<'_> {

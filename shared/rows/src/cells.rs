@@ -1,4 +1,4 @@
-//! Records of cells: CSV and its kin, and the sheets of a workbook.
+//! Records of cells: CSV and similar text, and the sheets of a workbook.
 
 pub(crate) mod csv;
 pub(crate) mod workbook;

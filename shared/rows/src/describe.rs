@@ -1,4 +1,4 @@
-//! What values that nobody has described look like.
+//! Descriptions of columns without metadata, inferred from their values.
 
 pub(crate) mod inferred;
 pub(crate) mod profile;

@@ -1,4 +1,4 @@
-//! Bytes in, lines out: what a file begins with, its archive, compression and encoding.
+//! From bytes to lines: a file's first bytes, archive, compression and encoding.
 
 pub(crate) mod archive;
 pub(crate) mod encoding;

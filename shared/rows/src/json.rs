@@ -1,4 +1,4 @@
-//! JSON: the values of an object where they stand in its text, and documents that are not one object a line.
+//! JSON: finds the values of an object within its text, and reads documents that are not one object per line.
 
 pub(crate) mod documents;
 pub(crate) mod layout;

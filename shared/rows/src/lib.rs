@@ -1,68 +1,104 @@
-//! The one reader: a landed file of a described table becomes Arrow batches of the metadata's types. `validate` checks
-//! the batches and `curate` builds tables of them, so what the one accepts the other can read.
+//! The reader: turns a landed file of a described table into Arrow record batches of the metadata's types. `validate`
+//! checks the batches and `curate` builds tables from them, so `curate` can read every file that `validate` accepts.
 //!
-//! The reader streams and its memory is bounded, whatever the file: batches are limited in rows, cells and bytes, lines
-//! and pages in length, and what does not fit is counted, with the first few examples of each kind and column.
+//! The reader streams, and its memory is bounded whatever the file contains. Batches are limited in rows, cells and
+//! bytes. Lines and pages are limited in length. Misfits are counted, and only the first few examples of each kind and
+//! column are kept.
 //!
-//! What does not fit does not stop the reading: the value becomes null and a [`Misfit`] says where it was and what was
-//! expected. Only what makes the rest unreadable (a torn gzip stream, an endless line, a damaged page) is a
-//! [`ReadError`].
+//! A value that does not fit does not stop the reader. It becomes null, and a [`Misfit`] records where it was and what
+//! was expected. Only a fault that makes the rest of the file unreadable is a [`ReadError`]: a torn gzip stream, an
+//! endless line, a damaged page.
 //!
-//! # What a value may be
+//! # Accepted values
 //!
-//! The same rows as JSON Lines, CSV and Parquet give the same batches and the same misfits. Values of text are read
-//! from their text, never by way of another type; those of Parquet as their JSON text would be.
+//! The same rows as JSON Lines, CSV and Parquet produce the same batches and the same misfits. A value in a text format
+//! is parsed directly into its column's type, never through another type. A Parquet value is read as its JSON text
+//! would be.
 //!
-//! | type | JSON | a CSV field | Parquet |
-//! |---|---|---|---|
-//! | string | a text | its text | UTF-8, or bytes without a type that are UTF-8; DATE, TIMESTAMP and TIME as ISO 8601 text; UUID |
-//! | tinyint … bigint | a whole number in range, in any way that loses nothing: `1`, `1.0`, `1e0`, not `1.5` or `"1"` | the same, without zeros before it: not `007` or `+1` | numbers that are whole, in range |
-//! | float, double | any number that is finite in the type: `1` and `1.5`, not `1e400` | the same, and `.5`, `5.`: not `NaN` or `1,5` | any number; NaN and infinities are misfits |
-//! | decimal(p,s) | a number, or a text that holds one, that needs no rounding: `1.50`, `"1.50"`, `15e-1` | the same | any number (a float by its shortest text), or a text, that needs no rounding |
-//! | date | a text `YYYY-MM-DD`, or as the column's `datetime_format`; a time of day of midnight is no loss | the same | DATE, a timestamp at midnight, or a text as in JSON |
-//! | timestamp | a text `YYYY-MM-DD HH:MM:SS`, with `T` in place of the space if you like, and a fraction with nothing but zeros below the column's unit; no zone; or as the column's `datetime_format` | the same | TIMESTAMP in any unit, or INT96, that has nothing below the column's unit; one in UTC is taken as it is, without its zone; or a text as in JSON |
-//! | boolean | `true` or `false` | the same, in any letter case | BOOLEAN |
-//! | binary | a text in base64 (standard alphabet, padded) | the same | bytes, or a text in base64 |
-//! | struct | an object; a field that is absent is null, one that is not described is an unexpected column `a.b` | an object as JSON | a group, by the names of its fields |
-//! | array | an array | an array as JSON | a list; a map as a list of structs of `key` and `value` |
+//! - **string**
+//!   - JSON: a string.
+//!   - CSV: the field's text.
+//!   - Parquet: UTF-8; bytes without a logical type that are UTF-8; DATE, TIMESTAMP and TIME as ISO 8601 text; UUID.
+//! - **tinyint … bigint**
+//!   - JSON: a whole number in range, in any spelling that loses nothing: `1`, `1.0` and `1e0`, but not `1.5` or `"1"`.
+//!   - CSV: the same, without leading zeros or a plus sign: not `007` or `+1`.
+//!   - Parquet: a whole number in range, of any numeric type.
+//! - **float, double**
+//!   - JSON: any number that is finite in the type: `1` and `1.5`, but not `1e400`.
+//!   - CSV: the same, and also `.5` and `5.`, but not `1,5`.
+//!   - Parquet: any number.
+//!   - NaN and the infinities are misfits, unless the dialect's `nan` accepts them.
+//! - **decimal(p,s)**
+//!   - JSON: a number, or a string that holds one, that needs no rounding: `1.50`, `"1.50"`, `15e-1`.
+//!   - CSV: the same.
+//!   - Parquet: any number (a float by its shortest text) or string that needs no rounding.
+//! - **date**
+//!   - JSON: a string `YYYY-MM-DD`, or one in the column's `datetime_format`. A time of day is accepted if it is
+//!     midnight.
+//!   - CSV: the same.
+//!   - Parquet: DATE, a timestamp at midnight, or a string as in JSON.
+//! - **timestamp**
+//!   - JSON: a string `YYYY-MM-DD HH:MM:SS` (or with `T` in place of the space) without a zone, or one in the column's
+//!     `datetime_format`. Digits of the fraction below the column's unit must be zeros.
+//!   - CSV: the same.
+//!   - Parquet: TIMESTAMP in any unit, or INT96, with nothing below the column's unit; or a string as in JSON. A
+//!     timestamp in UTC keeps its value and loses its zone.
+//! - **boolean**
+//!   - JSON: `true` or `false`.
+//!   - CSV: the same, in any letter case.
+//!   - Parquet: BOOLEAN.
+//! - **binary**
+//!   - JSON: a base64 string (standard alphabet, padded).
+//!   - CSV: the same.
+//!   - Parquet: bytes, or a base64 string.
+//! - **struct**
+//!   - JSON: an object. A missing field is null. A field that is not described is an unexpected column `a.b`.
+//!   - CSV: a JSON object.
+//!   - Parquet: a group, matched by the names of its fields.
+//! - **array**
+//!   - JSON: an array.
+//!   - CSV: a JSON array.
+//!   - Parquet: a list, or a map as a list of structs of `key` and `value`.
 //!
-//! Days and points in time lie in the years 1 to 9999; what is in nanoseconds in those of 1677 to 2262.
+//! Dates and timestamps lie in the years 1 to 9999; timestamps in nanoseconds lie in the years 1677 to 2262.
 //!
-//! Whether a column may be null is for the caller to check. A key that a row has twice has no value that could be
-//! trusted: it reads as null and is a misfit. Where `checks.ignore_header_case` says so, the names of columns are found
-//! in any letter case; those of fields inside of structs never are. NUL is a character of a text like any other.
+//! The caller checks whether a column may be null. If a row has a key twice, neither value can be trusted: the column
+//! reads as null and is a misfit. With `checks.ignore_header_case`, column names match in any letter case; names of
+//! fields inside structs never do. NUL is a character like any other.
 //!
-//! What a table's metadata says of its files (a dialect, an encoding, other names) is in docs/files.md, with an example
-//! each.
+//! docs/files.md describes, with an example each, what a table's metadata can say about its files: a dialect, an
+//! encoding, other names.
 //!
-//! **JSON Lines**: one object per line, UTF-8. A byte order mark at the start, `\r\n`, blank lines, and a last line
-//! without its newline are fine. `null` is null.
+//! **JSON Lines**: one object per line, in UTF-8. A byte order mark at the start, `\r\n`, blank lines and a last line
+//! without a newline are accepted. `null` is null.
 //!
-//! **CSV** (RFC 4180): comma, quotes, doubled quotes inside of quotes, newlines inside of quotes, `\r\n` or `\n`, UTF-8
-//! with or without a byte order mark; a `\r` alone is a character like any other, and a file whose lines end with it is
-//! refused. Blank lines are no records, but where a record has a single field: there an empty line is a null. Nothing
-//! is trimmed. A field without quotes that is empty is null. `""` is the empty text in a string column, no bytes in a
-//! binary one, and null in the others. The first record names the columns, in any order, or where `checks.header` says
-//! that there is none, they come in the metadata's order. A column that is missing or not described is so in every row;
-//! of a file without rows it is told all the same. Another number of fields than the header's
-//! ([`MisfitKind::RaggedRow`]), a quote inside of a field without quotes, and text after closing quotes
-//! ([`MisfitKind::NotCsv`]) make no row; the next record begins on the next line. Quotes that do not end are one such
-//! record up to the end of the file. A misfit tells the line on which its record begins.
+//! **CSV** (RFC 4180): commas, quotes, doubled quotes and newlines inside quotes, `\r\n` or `\n`, UTF-8 with or without
+//! a byte order mark. A lone `\r` is an ordinary character, but a file whose lines end with it is refused. Blank lines
+//! are not records, except where a record has a single field: there an empty line is a null. Nothing is trimmed. An
+//! empty field without quotes is null. `""` is the empty string in a string column, no bytes in a binary one, and null
+//! in any other. The first record names the columns, in any order. If `checks.header` is false, they come in the
+//! metadata's order. A missing or undescribed column counts in every row; it is reported even if the file has no rows.
+//! A record makes no row if it has another number of fields than the header ([`MisfitKind::RaggedRow`]), a quote inside
+//! an unquoted field, or text after a closing quote ([`MisfitKind::NotCsv`]). The next record then begins on the next
+//! line. Quotes that never close make one such record up to the end of the file. A misfit's line is the one on which
+//! its record begins.
 //!
-//! **Parquet**: needs [`Ranges`]. Columns are found by name, and only those described are read. The types are
-//! those of Parquet itself: the Arrow schema that some writers add is not looked at, as Athena does not either. So
-//! arrow-rs' timestamps in seconds and its 64-bit dates are the plain integers that the file has. INT96 is read to the
-//! nanosecond. A value of a type that does not go with the column's is a misfit in every row that has one. A misfit's
-//! line is its row, from 1. Pages may be compressed with Snappy, gzip, Zstandard or LZ4, in all encodings but the
-//! bit-packed levels that the format gave up in 2013.
+//! **Parquet**: needs [`Ranges`]. Columns are found by name, and only described ones are read. Types are Parquet's own:
+//! the Arrow schema that some writers embed is ignored, as Athena ignores it. So arrow-rs' timestamps in seconds and
+//! its 64-bit dates read as the plain integers that the file holds. INT96 is read to the nanosecond. If a column's type
+//! cannot become the described one, every value in it is a misfit. A misfit's line is its row, from 1. Pages may be
+//! compressed with Snappy, gzip, Brotli, Zstandard or LZ4. All encodings are supported, except the bit-packed levels
+//! that the format deprecated in 2013.
 //!
-//! **Lines** (a table's `lines`): the files of a table, whatever their extension, as text: each line is a row, blank
-//! ones too, its text without `\n` or `\r\n`. A second column, if described, is the line's number, from 1.
+//! **Lines** (a table's `lines`): text files are read line by line, whatever their extension. Each line is a row, blank
+//! lines included, and its text excludes `\n` or `\r\n`. A second column, if described, holds the line number, counted
+//! from 1.
 //!
-//! **`datetime_format`** is in the words of strptime, as Python reads them: `%Y %y %m %b %B %d %j %a %A %H %I %p %M %S
-//! %f %z %F %T %R %%`, or a word: `iso8601`, `epoch_seconds` and finer ones. English names, in any letter case. A
-//! weekday must be the right one. A fraction (`%f`) has up to nine digits, and is left out together with a point before
-//! it; one finer than the column is a misfit, and a time of day other than midnight is one in a date column.
+//! **`datetime_format`** uses strptime's directives, read as Python reads them:
+//! `%Y %y %m %b %B %d %j %a %A %H %I %p %M %S %f %z %F %T %R %%`. It may also be a single word: `iso8601`,
+//! `epoch_seconds` or a finer epoch unit. Names are English, in any letter case. A weekday must match its date. A
+//! fraction (`%f`) has up to nine digits, and may be omitted together with a point before it. A fraction finer than the
+//! column is a misfit, and so is a time of day other than midnight in a date column.
 
 mod reader;
 

@@ -1,4 +1,4 @@
-//! What does not fit its description, and how often.
+//! Misfits: the values, rows and columns that do not fit their description, and how often they occur.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,49 +10,50 @@ use contract::{Column, visible};
 use crate::describe::inferred::Inferred;
 use crate::values::column::Fault;
 
-/// In what way something does not fit.
+/// The kind of a misfit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MisfitKind {
-    /// A line is not UTF-8. It makes no row.
+    /// A line is not valid in its encoding, which is UTF-8 unless the dialect names another. It makes no row.
     NotUtf8,
     /// A line is not JSON. It makes no row.
     NotJson,
-    /// A line is JSON, or begins like it, but not an object. It makes no row.
+    /// A line does not begin like a JSON object. It makes no row.
     NotAnObject,
-    /// A record of a CSV file has quotes where they mean nothing, or that do not end. It makes no row.
+    /// A CSV record has misplaced quotes or escapes, or quotes that never close. It makes no row.
     NotCsv,
-    /// A record of a CSV file has fewer or more fields than the header names. It makes no row.
+    /// A CSV record has fewer or more fields than the header. It makes no row.
     RaggedRow,
-    /// A row lacks a column. It reads as null.
+    /// A row lacks a column, which then reads as null.
     MissingColumn,
-    /// A row has a column that is not described. It is not read.
+    /// A row has a column that is not described. The column is not read.
     UnexpectedColumn,
-    /// A row has a column twice. It reads as null.
+    /// A row has a column, or an object a field, twice. It reads as null.
     DuplicateColumn,
-    /// A value is not one of the column's type. It reads as null.
+    /// A value is not of the column's type. It reads as null.
     WrongType,
 }
 
-/// One thing that does not fit.
+/// A single thing that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// In what way.
+    /// Its kind.
     pub kind: MisfitKind,
-    /// Counted from 1: the line, or the one on which a CSV record begins, or the row of a Parquet file.
+    /// The line, from 1: for CSV the one on which the record begins, for Parquet the number of the row.
     pub line: u64,
-    /// The column; for an unexpected one its name in the file, cut. None for a line as a whole.
+    /// The column; for an unexpected one its name in the file, shortened. `None` for a whole line, and for unexpected
+    /// columns that are counted together ([`Tally::column`]).
     pub column: Option<Arc<str>>,
-    /// Where inside the column's value, such as `.a[3]`, if not the whole of it.
+    /// The place inside the column's value, such as `.a[3]`. Empty for the whole value.
     pub path: String,
-    /// The offending text as the file has it, cut. Never there for a sensitive column, and not for a whole line of a
-    /// table that has one.
+    /// The offending text as the file has it, shortened. Absent for a sensitive column, and for a whole line of a table
+    /// that has one.
     pub text: Option<String>,
-    /// What should have been there.
+    /// What was expected, for people.
     pub expected: String,
 }
 
 impl Misfit {
-    /// The column's name.
+    /// Returns the name of its column, if it has one.
     pub fn column(&self) -> Option<&str> {
         self.column.as_deref()
     }
@@ -82,30 +83,29 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// How often one kind of misfit was seen in one column over the whole file.
+/// The number of misfits of one kind in one column, over the whole file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
-    /// In what way.
+    /// The kind of misfit.
     pub kind: MisfitKind,
-    /// The column; None for lines as a whole, and for the unexpected columns beyond the first
-    /// [`MAXIMUM_UNEXPECTED_NAMES`] of different names.
+    /// The column. `None` for whole lines, and for unexpected columns beyond the first 100 different names.
     pub column: Option<Arc<str>>,
-    /// Rows (or lines) with it; a row counts once, however many values inside it do not fit. None of a file that has no
-    /// rows, and whose own description of its columns does not fit.
+    /// Rows (or lines) with the misfit. A row counts once, however many of its values do not fit. Zero if the file has
+    /// no rows, but its header or schema does not fit.
     pub count: u64,
-    /// The first of them.
+    /// The first few of them, at most [`Options::examples`](crate::Options::examples).
     pub examples: Vec<Misfit>,
-    /// What the values look like; of an unexpected column that is one of the row's own.
+    /// The type of an unexpected column's values. Absent for an unexpected field inside a column's value.
     pub inferred: Option<Inferred>,
     last_line: u64,
 }
 
-/// Unexpected columns of more names are counted together: a hostile file has no end of them.
+/// Unexpected columns beyond this many names are counted together, because a hostile file may have any number.
 pub(crate) const MAXIMUM_UNEXPECTED_NAMES: usize = 100;
-/// Longest piece of a file that a misfit shows, in characters.
+/// The most characters that a misfit shows of a file's text.
 const SHOWN_CHARACTERS: usize = 80;
 
-/// The counts of a file under way. Bounded by the metadata, not by the file.
+/// The counts of the current file. The metadata bounds their size, not the file.
 #[derive(Debug)]
 pub(crate) struct Tallies {
     columns: Vec<Known>,
@@ -116,11 +116,12 @@ pub(crate) struct Tallies {
     known: Vec<[Tally; 3]>,
     unexpected: Vec<Tally>,
     unexpected_names: HashMap<Box<str>, usize>,
-    /// Those of the row under way, by place in `unexpected`: the row may yet turn out not to be one.
+    /// The unexpected columns of the current row, by index in `unexpected`, each with its value's place. The line may
+    /// still turn out not to be a row.
     unexpected_in_row: Vec<(usize, Option<Range<usize>>)>,
-    /// Whether the last of them is the one whose value comes next.
+    /// Whether the next value belongs to the last of them.
     awaits_value: bool,
-    /// Those that every row of the file has.
+    /// The unexpected columns that every row of the file has.
     unexpected_in_all: Vec<usize>,
     fresh: Vec<Misfit>,
 }
@@ -128,13 +129,13 @@ pub(crate) struct Tallies {
 #[derive(Debug)]
 struct Known {
     name: Arc<str>,
-    /// What it is called in the files.
+    /// Its name in the files.
     in_files: Box<str>,
     sensitive: bool,
 }
 
 impl Known {
-    /// What is expected of a row that lacks it.
+    /// Returns what was expected of a row that lacks the column.
     fn missing(&self, when: &str) -> String {
         if *self.name == *self.in_files {
             format!("the column {when}")
@@ -177,13 +178,13 @@ impl Tallies {
         }
     }
 
-    /// Whether a line as it is may be seen.
+    /// Whether misfits may show whole lines.
     pub(crate) fn shows_lines(&self) -> bool {
         self.lines_shown
     }
 
-    /// Whether the names of a header may be seen. Where there are sensitive columns, a header that names none of the
-    /// columns is taken for a row of a file without one.
+    /// Whether misfits may show the names of a header. If the table has sensitive columns, a header that names none of
+    /// its columns may be a row of a file without a header.
     pub(crate) fn shows_names<'a>(&self, mut header: impl Iterator<Item = &'a str>) -> bool {
         let is_described = |name: &str| {
             let name = name.trim();
@@ -192,7 +193,7 @@ impl Tallies {
         self.lines_shown || header.any(is_described)
     }
 
-    /// A line that makes no row.
+    /// Counts a line that makes no row.
     pub(crate) fn line(&mut self, kind: MisfitKind, line: u64, text: &[u8], expected: impl fmt::Display) {
         self.unexpected_in_row.clear();
         let shown = self.lines_shown;
@@ -208,13 +209,13 @@ impl Tallies {
             line,
             column: None,
             path: String::new(),
-            // four bytes a character at most
+            // a character has at most four bytes
             text: shown.then(|| cut(&String::from_utf8_lossy(&text[..text.len().min(4 * SHOWN_CHARACTERS + 4)]))),
             expected: expected.to_string(),
         });
     }
 
-    /// A column that a row lacks.
+    /// Counts a column that a row lacks.
     pub(crate) fn missing(&mut self, line: u64, column: usize) {
         let known = &self.columns[column];
         self.known[column][0].add(line, self.examples, &mut self.fresh, || Misfit {
@@ -227,7 +228,7 @@ impl Tallies {
         });
     }
 
-    /// A value that does not fit.
+    /// Counts a value that does not fit.
     pub(crate) fn value(
         &mut self,
         kind: MisfitKind,
@@ -252,14 +253,14 @@ impl Tallies {
         });
     }
 
-    /// Whether the text of the next misfit of a column is worth making.
+    /// Whether the next misfit of a column will show its text, so that the text is worth building.
     pub(crate) fn shows(&self, kind: MisfitKind, column: usize) -> bool {
         let of_kind = |tally: &&Tally| tally.kind == kind;
         let shown = self.known[column].iter().find(of_kind).map_or(0, |tally| tally.examples.len());
         !self.columns[column].sensitive && shown < self.examples
     }
 
-    /// Something inside a value that does not fit.
+    /// Counts a fault inside a value.
     pub(crate) fn fault(&mut self, line: u64, column: usize, fault: Fault<'_>) {
         match fault {
             Fault::WrongType { place, text, expected } => {
@@ -272,32 +273,32 @@ impl Tallies {
         }
     }
 
-    /// A column that a file without rows lacks.
+    /// Notes a column that a file without rows lacks.
     pub(crate) fn missing_without_rows(&mut self, column: usize) {
         self.known[column][0].note(&self.columns[column].missing("to be there; no row follows"));
     }
 
-    /// A column that a file without rows has twice.
+    /// Notes a column that a file without rows has twice.
     pub(crate) fn duplicate_without_rows(&mut self, column: usize) {
         self.known[column][1].note("the column once; here it is twice, and no row follows");
     }
 
-    /// The columns that a file without rows has, and that are not described.
+    /// Notes the undescribed columns of a file without rows.
     pub(crate) fn unexpected_without_rows(&mut self) {
         for n in &self.unexpected_in_all {
             self.unexpected[*n].note("no column that the metadata does not describe; no row follows");
         }
     }
 
-    /// A column that a row has twice.
+    /// Counts a column that a row has twice.
     pub(crate) fn duplicate(&mut self, line: u64, column: usize) {
         self.value(MisfitKind::DuplicateColumn, line, column, &"", "", &"the column once in a row");
     }
 
-    /// A name that is not described; counts when the row turns out to be one.
+    /// Notes a name that is not described. It counts once the line proves to be a row.
     pub(crate) fn unexpected(&mut self, line: u64, name: &str) {
         let n = self.unexpected_place(name);
-        // once per row: a hostile line repeats a name without end
+        // once per row: a hostile line may repeat a name any number of times
         self.awaits_value = self.unexpected[n].last_line != line;
         if self.awaits_value {
             self.unexpected[n].last_line = line;
@@ -305,7 +306,8 @@ impl Tallies {
         }
     }
 
-    /// A name that is not described, in every row of the file. Returns the place for [`Self::unexpected_field`].
+    /// Notes a name that is not described and that every row of the file has. Returns its place for
+    /// [`Self::unexpected_field`].
     pub(crate) fn unexpected_everywhere(&mut self, name: &str) -> usize {
         let n = self.unexpected_place(name);
         if !self.unexpected_in_all.contains(&n) {
@@ -314,17 +316,17 @@ impl Tallies {
         n
     }
 
-    /// A row's field of such a name.
+    /// Takes a row's field of such a column into account.
     pub(crate) fn unexpected_field(&mut self, place: usize, text: &str, quoted: bool) {
         let tally = &mut self.unexpected[place];
-        // the names beyond the limit share one tally, which is of no one type
+        // names beyond the limit share one tally, which has no single type
         if tally.column.is_some() {
             tally.inferred.get_or_insert_default().see_field(text, quoted);
         }
     }
 
-    /// What the file itself says of a column that is not described, given by its place. Asked for once a name: those
-    /// beyond the limit share one tally, which is of no one type.
+    /// Sets the type that the file itself declares for the undescribed column at `place`. `declared` is called once per
+    /// name, and not for names beyond the limit, which share one tally without a single type.
     pub(crate) fn unexpected_type(&mut self, place: usize, declared: impl FnOnce() -> Option<Inferred>) {
         let tally = &mut self.unexpected[place];
         if tally.column.is_some() && tally.inferred.is_none() {
@@ -347,7 +349,7 @@ impl Tallies {
         }
     }
 
-    /// The value of the last of them, which is a part of the row's text.
+    /// Notes the value of the last unexpected name. `json` is a part of the row's `text`.
     pub(crate) fn unexpected_value(&mut self, text: &str, json: &str) {
         if let (true, Some((_, value))) = (self.awaits_value, self.unexpected_in_row.last_mut()) {
             let start = json.as_ptr().addr() - text.as_ptr().addr();
@@ -355,15 +357,15 @@ impl Tallies {
         }
     }
 
-    /// A field that is not described, inside a column's value. The names of fields may be data: those of a sensitive
-    /// column are not told.
+    /// Notes an undescribed field inside a column's value. Names of fields may be data, so those of a sensitive column
+    /// are not shown.
     pub(crate) fn unexpected_inside(&mut self, line: u64, column: usize, place: &dyn fmt::Display) {
         let Known { name, sensitive, .. } = &self.columns[column];
         let name = if *sensitive { format!("{name}.…") } else { format!("{name}{place}") };
         self.unexpected(line, &name);
     }
 
-    /// The line was a row: what was unexpected in it counts.
+    /// Completes a row: its unexpected columns now count.
     pub(crate) fn row(&mut self, line: u64, text: &str) {
         for (n, _) in &self.unexpected_in_row {
             self.unexpected[*n].last_line = 0;
@@ -371,7 +373,7 @@ impl Tallies {
         let in_all = self.unexpected_in_all.iter().map(|n| (*n, None));
         for (n, value) in self.unexpected_in_row.drain(..).chain(in_all) {
             let tally = &mut self.unexpected[n];
-            // the names beyond the limit share one tally, which is of no one type
+            // names beyond the limit share one tally, which has no single type
             if let Some(value) = value.filter(|_| tally.column.is_some()) {
                 tally.inferred.get_or_insert_default().see(&text[value]);
             }
@@ -387,17 +389,17 @@ impl Tallies {
         }
     }
 
-    /// Whether there is something for [`Self::take_fresh`].
+    /// Whether there are examples for [`Self::take_fresh`].
     pub(crate) fn has_fresh(&self) -> bool {
         !self.fresh.is_empty()
     }
 
-    /// The examples that came since the last call.
+    /// Returns the examples since the last call.
     pub(crate) fn take_fresh(&mut self) -> Vec<Misfit> {
         std::mem::take(&mut self.fresh)
     }
 
-    /// Everything that was seen, lines first, then in the order of the columns.
+    /// Returns every tally that is not empty: whole lines, then columns in the metadata's order, then unexpected ones.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Tally> {
         let known = self.known.iter().flatten();
         self.whole_lines
@@ -409,7 +411,7 @@ impl Tallies {
 }
 
 impl Tally {
-    /// Something of a file without rows.
+    /// Adds an example from a file without rows, and does not count it.
     fn note(&mut self, expected: &str) {
         let (kind, column) = (self.kind, self.column.clone());
         let misfit = Misfit { kind, line: 1, column, path: String::new(), text: None, expected: expected.to_owned() };

@@ -1,4 +1,4 @@
-//! How a file is opened: what it is by its name, its first bytes and its metadata, and so by what it is read.
+//! Opens a file: its name, its first bytes and the table's metadata decide how it is read.
 
 use contract::{Compression, DataFormat, FileFormat, Table};
 
@@ -12,7 +12,7 @@ use crate::input::magic::{MAGIC_BYTES, Magic};
 use crate::input::ranges::Input;
 use crate::read_error::ReadError;
 
-/// The text of a file.
+/// Opens a file as lines of text.
 pub(crate) fn text(
     input: Input,
     format: FileFormat,
@@ -32,7 +32,7 @@ pub(crate) fn text(
     Lines::new(reader, compression, form, options.maximum_line_bytes, options.maximum_bytes)
 }
 
-/// The records of a file of delimited values, or of a sheet.
+/// Opens a file of delimited values, or a sheet of a workbook, as records.
 pub(crate) fn records(
     input: Input,
     format: FileFormat,
@@ -55,7 +55,8 @@ pub(crate) fn charset_of(table: &Table) -> Result<Option<Charset>, ReadError> {
     charset.map_err(|reason| ReadError::Encoding { reason })
 }
 
-/// How a file whose name does not say it is written: by what it begins with, and for text as the metadata has it.
+/// Determines the format and compression of a file whose name does not tell them. Its first bytes decide, and for text
+/// the metadata.
 pub(crate) fn resolve(
     input: Input,
     format: FileFormat,
@@ -87,7 +88,7 @@ pub(crate) fn resolve(
         Some(Magic::Bzip2) => (described, Compression::Bzip2),
         Some(Magic::Parquet) => (FileFormat::Parquet, Compression::None),
         Some(Magic::Excel) => (FileFormat::Excel, Compression::None),
-        // it is text then, whatever the table's usual files are
+        // an empty file is left to the Parquet reader, which refuses it
         _ if described == FileFormat::Parquet && !first.is_empty() => {
             let reason = "expected a Parquet file, as the table's data_format has it: it does not begin like one";
             return Err(ReadError::Format { reason: reason.into() });
@@ -97,7 +98,7 @@ pub(crate) fn resolve(
     Ok((input, format, compression))
 }
 
-/// Whether a file must be readable at any place, as its description comes last or its name does not say what it is.
+/// Whether a file needs [`Ranges`](crate::Ranges): its directory is at its end, or its name does not tell its format.
 pub fn needs_ranges(format: FileFormat, compression: Compression) -> bool {
     let anywhere = matches!(format, FileFormat::Parquet | FileFormat::Excel | FileFormat::Described);
     anywhere || compression == Compression::Zip

@@ -1,5 +1,5 @@
-//! Parquet: the footer, pages and levels checked before the parquet crate reads them, and its types as the described
-//! ones. docs/decisions/0001 says why.
+//! Parquet: checks the footer, pages and levels before the parquet crate reads them, and converts its types to the
+//! described ones. docs/decisions/0001 states why.
 
 pub(crate) mod convert;
 pub(crate) mod found;

@@ -1,4 +1,4 @@
-//! The first part of a file as it is, for whoever has to find out how it is written.
+//! The first part of a file, as text or as records, from which a caller infers how the file is written.
 
 use contract::{Compression, FileFormat, Table};
 
@@ -7,22 +7,22 @@ use crate::input::ranges::Ranges;
 use crate::open::{records, resolve, text};
 use crate::read_error::ReadError;
 
-/// Text that is looked at.
+/// The most text that [`peek_text`] returns.
 const PEEKED_BYTES: usize = 1 << 20;
 
 /// A record of delimited values, or a row of a sheet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peeked {
-    /// The line on which it begins, from 1.
+    /// The line or row on which it begins, from 1.
     pub line: u64,
-    /// Its values; none where it is no record.
+    /// Its values; empty if it is not a valid record.
     pub fields: Vec<String>,
 }
 
-/// How a file is written as far as its name and its first bytes say it: the format, and the compression.
+/// Returns the format and compression of a file, by its name and its first bytes.
 ///
 /// # Errors
-/// Where the bytes cannot be read.
+/// If the first bytes cannot be read, or the metadata expects Parquet and they are not Parquet's.
 pub fn peek_format(
     ranges: &Ranges,
     format: FileFormat,
@@ -32,10 +32,10 @@ pub fn peek_format(
     resolve(ranges.clone().into(), format, compression, table).map(|(_, format, compression)| (format, compression))
 }
 
-/// The first mebibyte of a file's text, inflated and, but for UTF-16 with its mark, not decoded.
+/// Returns the first mebibyte of a file's decompressed text. It is decoded only if it is UTF-16 with a byte order mark.
 ///
 /// # Errors
-/// Where it is no text.
+/// If the file cannot be read or decompressed, or is not text.
 pub fn peek_text(
     ranges: &Ranges,
     format: FileFormat,
@@ -47,10 +47,10 @@ pub fn peek_text(
     Ok(bytes[..bytes.len().min(PEEKED_BYTES)].to_vec())
 }
 
-/// The first records of a file, by the table's dialect.
+/// Returns at most `most` records from the start of a file, read with the table's dialect.
 ///
 /// # Errors
-/// Where the file cannot be read so far.
+/// If the file cannot be read up to the last of them.
 pub fn peek_records(
     ranges: &Ranges,
     format: FileFormat,

@@ -1,109 +1,109 @@
-//! Why a file cannot be read to its end.
+//! The errors that stop a file from being read to its end.
 
 use std::io;
 
-/// Ends the reading. Lines count from 1; bytes are those of the inflated text before the place.
+/// An error that ends reading. Lines count from 1. Bytes are those of the decompressed text before the fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The file is not of the format that its name says, or the format cannot be read so.
+    /// The file does not have the format that its name implies, or that format cannot be read this way.
     #[error("{reason}")]
     Format {
-        /// What it is, and what to do.
+        /// What was found, and the remedy.
         reason: String,
     },
-    /// A compressed stream is torn, damaged, or followed by something else.
+    /// A compressed stream is torn, damaged, or followed by other data.
     #[error("line {line}, byte {byte}: {reason}")]
     Compressed {
-        /// How it is compressed.
+        /// The name of the compression.
         format: &'static str,
-        /// The line that would have come next, or was under way.
+        /// The line that was being read, or that would have come next.
         line: u64,
-        /// Inflated bytes that came before.
+        /// Decompressed bytes before the fault.
         byte: u64,
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
-    /// A JSON document is none from a place on.
+    /// A JSON document is not valid from some point on, or its rows are not where they are expected.
     #[error("line {line}: {reason}")]
     Json {
-        /// Where.
+        /// The line of the fault.
         line: u64,
-        /// What is wrong.
+        /// What was expected.
         reason: String,
     },
-    /// A workbook is damaged, or has not what is asked of it.
+    /// A workbook is damaged, too large or protected, or lacks the described sheet.
     #[error("{reason}")]
     Workbook {
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
-    /// The record that names the columns of a CSV file cannot be read, and so no other.
+    /// The record that names the columns of a CSV file cannot be read, so no other record can.
     #[error("line {line}: the header cannot be read: expected {expected}")]
     Header {
-        /// Where it begins.
+        /// The line on which the header begins.
         line: u64,
-        /// What should have been there.
+        /// What was expected in its place.
         expected: String,
     },
-    /// Lines end with a carriage return alone.
+    /// Lines end with a lone carriage return.
     #[error(
         "line {line}: carriage returns (CR, \\r) alone end its lines, as on old Macs: expected LF (\\n) or CRLF (\\r\\n); if it is always so, \
          the table's dialect says \"lineTerminator\": \"\\r\""
     )]
     LineEnds {
-        /// Where it was seen.
+        /// The line of the record that contains it.
         line: u64,
     },
-    /// A Parquet file is damaged, cut off, or asks for what cannot be done.
+    /// A Parquet file is damaged, cut off, or uses an unsupported feature.
     #[error("row {row}: {reason}")]
     Parquet {
-        /// The row that would have come next, from 1; 1 also for the file's own description.
+        /// The row that would have come next, from 1. It is 1 for a fault in the footer, too.
         row: u64,
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
-    /// The metadata describes dates or timestamps in a way that nothing can be read by.
+    /// A column's `datetime_format` is not valid.
     #[error("datetime_format of column `{column}`: {reason}")]
     DatetimeFormat {
-        /// The column.
+        /// The column's name in the metadata.
         column: String,
-        /// What is wrong.
+        /// What is wrong with the format.
         reason: String,
     },
-    /// A line that does not end within the limit.
+    /// A line, or the text of one row, exceeds the limit.
     #[error("line {line}, byte {byte}: longer than {limit} bytes; is there no newline after each row?")]
     LineTooLong {
-        /// The line.
+        /// The line on which it begins.
         line: u64,
-        /// Where it begins.
+        /// The byte at which it begins.
         byte: u64,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// More text than the limit: most likely a decompression bomb.
+    /// The text exceeds the limit: most likely a decompression bomb.
     #[error("line {line}: more than {limit} bytes of text; split the file")]
     TooLarge {
-        /// Where the limit was reached.
+        /// The line, or the row of a Parquet file, at which the limit was reached.
         line: u64,
-        /// The limit.
+        /// The limit in bytes of decompressed text.
         limit: u64,
     },
-    /// The metadata names an encoding that is none.
+    /// The metadata names an unknown encoding.
     #[error("dialect.encoding: {reason}")]
     Encoding {
-        /// What is wrong.
+        /// What is wrong with the name, and which names are known.
         reason: String,
     },
-    /// The bytes could not be fetched. Says nothing about the file.
+    /// The bytes could not be fetched. This says nothing about the file.
     #[error("line {line}, byte {byte}: {message}")]
     Io {
-        /// The line under way.
+        /// The line that was being read.
         line: u64,
-        /// Inflated bytes that came before.
+        /// Decompressed bytes before it.
         byte: u64,
-        /// The sort of failure.
+        /// The kind of failure.
         kind: io::ErrorKind,
-        /// What the source said.
+        /// The message of the file's source.
         message: String,
     },
 }

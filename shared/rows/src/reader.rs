@@ -1,4 +1,4 @@
-//! The reader: lines in, batches out.
+//! The reader: turns a file into batches.
 
 use arrow::datatypes::SchemaRef;
 use contract::{Compression, FileFormat, Table};
@@ -14,7 +14,7 @@ use crate::open::{as_ranges, charset_of, records, resolve, text};
 use crate::parquet::reader::Parquet;
 use crate::read_error::ReadError;
 
-/// A batch's values, rows times columns, at most: a table of thousands of columns gets fewer rows a batch.
+/// The most values, rows times columns, in a batch. A table with thousands of columns gets fewer rows per batch.
 const MAXIMUM_CELLS: usize = 1 << 20;
 
 /// Reads the rows of one file of a table.
@@ -30,32 +30,33 @@ pub struct RowReader {
 #[derive(Debug)]
 enum Source {
     Json(Lines),
-    /// JSON that is not one object a line.
+    /// JSON that is not one object per line.
     Documents(Documents),
     Csv(Box<Csv>),
-    /// Each line as it is.
+    /// Each line is a row.
     Text(Lines),
     Parquet(Box<Parquet>),
 }
 
-/// What was seen of a file so far.
+/// What the reader has seen of a file so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Rows read.
     pub rows: u64,
-    /// Lines read, with blank ones and those that make no row; of a Parquet file its rows.
+    /// Lines read, including blank ones and those that make no row; for Parquet, rows.
     pub lines: u64,
-    /// Bytes of text read, or of pages, after inflating.
+    /// Bytes of text, or of Parquet pages, read after decompression.
     pub bytes: u64,
-    /// What did not fit: lines as a whole first, then by column in the metadata's order, then what was unexpected.
+    /// The misfits: first whole lines, then columns in the metadata's order, then unexpected columns.
     pub tallies: Vec<Tally>,
 }
 
 impl RowReader {
-    /// Nothing of the rows is read yet. Text comes from any [`Input`], Parquet from [`Ranges`](crate::Ranges).
+    /// Opens a file without reading a row. Text comes from any [`Input`]; Parquet, workbooks and ZIP archives need
+    /// [`Ranges`](crate::Ranges).
     ///
     /// # Errors
-    /// Where the file is none of its format, or the metadata cannot be followed.
+    /// If the file cannot be fetched, does not have its format, or the metadata cannot be applied.
     pub fn new(
         input: impl Into<Input>,
         format: FileFormat,
@@ -94,21 +95,21 @@ impl RowReader {
         Ok(Self { source, rows, options, failed: None, told_without_rows: false })
     }
 
-    /// The columns of the batches.
+    /// Returns the schema of every batch.
     pub fn schema(&self) -> SchemaRef {
         SchemaRef::clone(&self.rows.schema)
     }
 
-    /// The next rows, or `None` after the last. What was read before an error comes out before it; the error then comes
-    /// at every call.
+    /// Returns the next rows, or `None` after the last. Rows read before an error are returned first. Every later call
+    /// returns the error.
     ///
     /// # Errors
-    /// What makes the rest of the file unreadable.
+    /// If the rest of the file is unreadable.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
         let most_rows = most_rows(&self.options, &self.rows);
         let bytes = self.source.bytes();
         let mut ended = false;
-        // a batch has something in it: blank lines, however many, do not end the file
+        // a batch is never empty: any number of blank lines does not end the file
         while self.failed.is_none()
             && !ended
             && self.rows.lines.len() < most_rows
@@ -139,12 +140,12 @@ impl RowReader {
         }
     }
 
-    /// Whether there is nothing to make a batch of.
+    /// Whether the current batch has neither rows nor misfits.
     fn is_empty(&self) -> bool {
         self.rows.lines.is_empty() && !self.rows.tallies.has_fresh()
     }
 
-    /// What was seen so far; of the whole file once [`Self::next_batch`] has ended.
+    /// Returns what was seen so far, which is the whole file once [`Self::next_batch`] has ended.
     pub fn summary(&self) -> Summary {
         Summary {
             rows: self.rows.count,
@@ -155,21 +156,21 @@ impl RowReader {
     }
 }
 
-/// Rows in a batch at most.
+/// Returns the most rows in a batch.
 fn most_rows(options: &Options, rows: &Rows) -> usize {
     options.batch_rows.min(MAXIMUM_CELLS / rows.columns.len().max(1)).max(1)
 }
 
-/// Whether there is more to take.
+/// Whether the batch and the file go on.
 enum More {
     Yes,
-    /// Rows that come as a batch stay one.
+    /// The batch ends here: rows that were decoded together stay together.
     AfterThisBatch,
     No,
 }
 
 impl Source {
-    /// Takes the next line, record or batch.
+    /// Reads the next line, record or batch.
     fn take(&mut self, rows: &mut Rows, options: &Options) -> Result<More, ReadError> {
         let taken = match self {
             Self::Json(lines) => lines.next()?.map(|line| rows.take(line)).is_some(),
@@ -183,7 +184,7 @@ impl Source {
         Ok(if taken { More::Yes } else { More::No })
     }
 
-    /// Of a file without rows: tells which columns are wrong all the same.
+    /// Reports the columns that are wrong in a file without rows.
     fn without_rows(&self, rows: &mut Rows) {
         match self {
             Self::Csv(csv) => csv.without_rows(rows),

@@ -1,4 +1,4 @@
-//! The reader over JSON Lines, by example and by property.
+//! Tests of the reader over JSON Lines, by example and by property.
 
 mod csv;
 mod files;
@@ -235,14 +235,14 @@ fn columns_are_found_missing_unexpected_or_twice() {
     assert_eq!(a.iter().collect::<Vec<_>>(), [None, Some(2), None, Some(7)]);
     let gaps: Vec<_> = reading.batches[0].gaps(0).iter().map(|gap| (gap.row, gap.missing)).collect();
     assert_eq!(gaps, [(0, true), (2, false)]);
-    // a row that turns out not to be one does not count
+    // the columns of a line that turns out not to be a row do not count
     assert_eq!(read(b"{\"a\":1,\"b\":1,\"z\":1,}", &table).counts(), [(MisfitKind::NotJson, None, 1)]);
 }
 
 #[test]
 fn the_type_of_an_unexpected_column_is_inferred_from_rows_alone() {
     let table = one("a", ColumnType::Int32);
-    // the key twice: its first value; a line that is no row: none
+    // of a key that occurs twice, only the first value counts; a line that is not a row does not count
     let text =
         b"{\"z\":1,\"a\":1,\"z\":\"x\"}\n{\"a\":1,\"z\":\"x\",}\n{\"z\":4294967296}\n{\"z\":null,\"y\":{\"z\":true}}\n";
     let reading = read(text, &table);
@@ -250,7 +250,7 @@ fn the_type_of_an_unexpected_column_is_inferred_from_rows_alone() {
     let types: Vec<_> = inferred.iter().map(|inferred| (inferred.column_type(), inferred.saw_null())).collect();
     let structure = ColumnType::Struct(vec![("z".into(), ColumnType::Boolean)]);
     assert_eq!(types, [(Some(ColumnType::Int64), true), (Some(structure), false)]);
-    // a field inside a described column is told, and not inferred
+    // an undescribed field inside a described column is reported, but its type is not inferred
     let reading = read(br#"{"c":{"m":1}}"#, &one("c", ColumnType::Struct(vec![("n".into(), ColumnType::Int32)])));
     assert_eq!(reading.summary.tallies[0].inferred, None);
 }
@@ -318,7 +318,7 @@ fn gzip_is_whole_or_an_error() {
     assert!(reason(&[&whole[..], b"trailing garbage"].concat()).contains("follows"));
     assert!(reason(text.as_bytes()).contains("invalid gzip header"));
 
-    // what came before the damage is read all the same, and its lines are counted
+    // rows before the damage are still read, and their lines counted
     let torn = read_gzip(&whole[..whole.len() - 1], &table);
     assert_eq!((torn.rows(), torn.summary.rows), (10_000, 10_000));
 }
@@ -357,7 +357,7 @@ fn limits_hold() {
     let reading = read_from(Cursor::new(long.clone()), Compression::None, &table, options());
     assert_eq!(reading.rows(), 1);
     assert_eq!(reading.error, Some(ReadError::LineTooLong { line: 2, byte: 10, limit: 100 }));
-    // an endless line is given up without being held
+    // an endless line is given up before it fills the memory
     let reading = read_from(io::repeat(b'x'), Compression::None, &table, Options::default());
     assert!(matches!(reading.error, Some(ReadError::LineTooLong { line: 1, byte: 0, .. })));
 
@@ -366,13 +366,13 @@ fn limits_hold() {
     let reading = read_from(Cursor::new(bomb), Compression::Gzip, &table, options);
     assert!(matches!(reading.error, Some(ReadError::TooLarge { limit: 1_048_576, .. })), "{:?}", reading.error);
 
-    // blank lines, however many, are not the end
+    // any number of blank lines is not the end
     let gap = format!("{{\"c\":\"a\"}}\n{}{{\"c\":\"b\"}}\n", "\n".repeat(20 << 20));
     assert_eq!(read(gap.as_bytes(), &table).rows(), 2);
     let wrong = format!("{}1\n{{\"c\":\"b\"}}\n", "\n".repeat(20 << 20));
     assert_eq!(read(wrong.as_bytes(), &table).rows(), 1);
 
-    // a small file of blank lines without end, as members that are all the same
+    // a small file of endless blank lines: members that are all the same
     let mut member = GzEncoder::new(Vec::new(), flate2::Compression::best());
     member.write_all(&vec![b'\n'; 64 << 20]).unwrap();
     let bomb = member.finish().unwrap().repeat(40);
@@ -400,7 +400,7 @@ fn misfits_are_counted_and_the_first_are_shown() {
     let reading = read(text.as_bytes(), &table);
     assert_eq!(reading.counts(), [(MisfitKind::WrongType, Some("c"), 5_001)]);
     assert_eq!(reading.summary.tallies[0].examples.len(), 5);
-    // each batch tells what is new in it, and nothing twice
+    // each batch reports its new examples, and none twice
     let told: Vec<_> = reading.batches.iter().map(|batch| batch.misfits.len()).collect();
     assert_eq!(told, [5, 0, 0, 0, 0]);
     let long = read(format!("{{\"c\":\"{}\"}}", "é".repeat(500)).as_bytes(), &table);
@@ -408,7 +408,7 @@ fn misfits_are_counted_and_the_first_are_shown() {
     assert_eq!((text.chars().count(), text.chars().last()), (81, Some('…')));
 }
 
-/// A value as a test knows it.
+/// A value in a form that tests compare.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -427,7 +427,6 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// A point in time.
     pub(crate) fn point(unit: TimestampUnit, value: i64) -> Self {
         match unit {
             TimestampUnit::Millisecond => Self::Milliseconds(value),
@@ -523,7 +522,7 @@ pub(crate) fn json(column_type: &ColumnType, value: &Value) -> String {
     }
 }
 
-/// With all nine decimals.
+/// Formats a point in time with all nine decimals.
 fn point(value: i64, per_second: i64) -> String {
     let nanoseconds = value.rem_euclid(per_second) * (1_000_000_000 / per_second);
     let point = chrono::DateTime::from_timestamp(value.div_euclid(per_second), nanoseconds as u32).unwrap();
@@ -571,7 +570,7 @@ pub(crate) fn values(batches: &[Batch]) -> Vec<Vec<Value>> {
     batches.iter().flat_map(|batch| (0..batch.batch.num_rows()).map(|n| row(&batch.batch, n))).collect()
 }
 
-/// Returns its bytes in pieces of every size.
+/// Returns its bytes in reads of these sizes, over and over.
 pub(crate) struct Pieces {
     pub(crate) bytes: Cursor<Vec<u8>>,
     pub(crate) sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,
@@ -587,7 +586,7 @@ impl Read for Pieces {
 pub(crate) fn rows_of_a_table() -> impl Strategy<Value = (Vec<ColumnType>, Vec<(Vec<Value>, usize)>)> {
     prop::collection::vec(column_type(), 1..5).prop_flat_map(|types| {
         let row: Vec<_> = types.iter().map(value).collect();
-        // with each row, where its keys begin: another order for every row
+        // each row has the key that it begins with, so that the order varies
         (Just(types), prop::collection::vec((row, any::<usize>()), 0..20))
     })
 }
@@ -627,7 +626,7 @@ proptest! {
     ) {
         let table = table(&[("a", ColumnType::Float64), ("b", ColumnType::String)]);
         let reading = read(line.as_bytes(), &table);
-        // half a surrogate pair is a matter of the value here, not of the line
+        // half of a surrogate pair concerns the value here, not the line
         let whole = line.replace("\\ud800", "x");
         let expected = matches!(serde_json::from_str(&whole), Ok(serde_json::Value::Object(_)));
         prop_assert_eq!(reading.rows() == 1, expected, "{:?}", reading.shown());

@@ -1,4 +1,4 @@
-//! Values of one type, from their text into Arrow arrays and back.
+//! Values of one type: parsed from text into Arrow arrays, and formatted as text.
 
 pub(crate) mod column;
 pub(crate) mod datetime;

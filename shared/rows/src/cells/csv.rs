@@ -1,6 +1,6 @@
-//! Records of delimited values (RFC 4180, or as a dialect has it) out of lines of text, each in one pass over its
-//! bytes. The parser is our own because it must know which fields were in quotes: `""` is an empty text and nothing at
-//! all is a null.
+//! Splits lines of text into records of delimited values (RFC 4180, or a dialect), in one pass over their bytes. The
+//! parser is our own because it must know which fields were in quotes: `""` is the empty string, and an empty field
+//! without quotes is null.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,36 +14,36 @@ use crate::misfit::MisfitKind;
 use crate::read_error::ReadError;
 use crate::values::column::{Fault, Place};
 
-/// As much of a record as a misfit shows of it: 80 characters and one more, of at most four bytes.
+/// The most bytes of a record that a misfit shows: 80 characters and one more, of at most four bytes.
 const HEAD_BYTES: usize = 324;
 
-/// The records of a file.
+/// The records of a text file.
 #[derive(Debug)]
 pub(crate) struct Records {
     lines: Lines,
     maximum_record_bytes: usize,
-    /// An empty line is a record: of one field, without a value.
+    /// Whether an empty line is a record: a single field that is null.
     empty_lines: bool,
     signs: Signs,
     left_out: LeftOut,
     record: Record,
 }
 
-/// What takes a record apart. Each is an ASCII character.
+/// The characters that structure a record. Each is ASCII.
 #[derive(Clone, Copy, Debug)]
 struct Signs {
     delimiter: u8,
     quote: Option<u8>,
-    /// A quote inside of quotes is written twice.
+    /// Whether a quote inside quotes is written twice.
     double_quote: bool,
     escape: Option<u8>,
     skip_initial_space: bool,
 }
 
-/// Lines that are no part of any record.
+/// Lines that belong to no record.
 #[derive(Debug)]
 struct LeftOut {
-    /// Those above the header.
+    /// Lines with a smaller number are above the header.
     before: u64,
     rows: BTreeSet<u64>,
     comment: Option<Box<[u8]>>,
@@ -65,39 +65,39 @@ impl LeftOut {
     }
 }
 
-/// How the end of a line leaves a record.
+/// Whether a record goes on after the end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
-    /// It ends with it.
+    /// The record ends.
     No,
-    /// It goes on within quotes.
+    /// It goes on inside quotes.
     Quoted,
-    /// A field without quotes goes on: the line's end is a part of it.
+    /// A field without quotes goes on: the end of the line is escaped and belongs to it.
     Escaped,
 }
 
-/// One record. Its buffers serve the next one too.
+/// One record. Its buffers are reused for the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     /// The line on which it begins, from 1.
     pub(crate) line: u64,
-    /// Its first bytes as the file has them.
+    /// Its first bytes, as the file has them.
     pub(crate) head: Vec<u8>,
     /// Why this is not a record.
     pub(crate) fault: Option<RecordFault>,
-    /// The values, one after the other, without quotes.
+    /// The values without their quotes, concatenated.
     text: String,
-    /// Where each field ends in the text, and in the highest bit whether it was in quotes. It begins where the one
-    /// before ends. Small, as a hostile record is nothing but commas.
+    /// Where each field ends in the text; the highest bit is set if the field was in quotes. A field begins where the
+    /// previous one ends. The entries are small because a hostile record may be nothing but commas.
     fields: Vec<u32>,
-    /// What the fields are, where they are cells.
+    /// The kind of each field, if the fields are cells of a workbook.
     cells: Vec<CellKind>,
-    /// The field under way has an escape in it: it is no word for a null.
+    /// Whether the current field has an escape in it, so that it cannot be a word for null.
     escaped: bool,
 }
 
 const QUOTED: u32 = 1 << 31;
-/// So that the end of a field fits.
+/// Keeps the end of a field below the [`QUOTED`] bit.
 const MAXIMUM_RECORD_BYTES: usize = 1 << 30;
 
 /// Why something is not a record.
@@ -107,7 +107,7 @@ pub(crate) enum RecordFault {
     NotCsv(NotCsv),
 }
 
-/// What is wrong with a record.
+/// What is malformed in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotCsv {
     QuoteInside,
@@ -134,12 +134,12 @@ impl fmt::Display for NotCsv {
 }
 
 impl Record {
-    /// The number of fields.
+    /// Returns the number of fields.
     pub(crate) fn len(&self) -> usize {
         self.fields.len()
     }
 
-    /// The values in order, and whether each was in quotes.
+    /// Returns the values in order, and whether each was in quotes.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, bool)> {
         let mut from = 0;
         self.fields.iter().map(move |field| {
@@ -148,7 +148,7 @@ impl Record {
         })
     }
 
-    /// Whether a carriage return lies outside of quotes: at the end of a line it is a part of the line's end.
+    /// Whether a carriage return is outside of quotes. One at the end of a line belongs to the line's end.
     fn has_carriage_return(&self) -> bool {
         self.fields().any(|(text, quoted)| !quoted && text.contains('\r'))
     }
@@ -167,7 +167,7 @@ impl Record {
         self.fields.push(self.text.len() as u32 | quoted);
     }
 
-    /// Takes a line's fields.
+    /// Takes a line's fields. Returns whether the record goes on.
     fn take(&mut self, line: &str, signs: &Signs, open: Open) -> Open {
         let mut rest = line;
         let (mut within_quotes, mut begun) = (open == Open::Quoted, open == Open::Escaped);
@@ -204,7 +204,7 @@ impl Record {
                 let escaped = std::mem::take(&mut self.escaped);
                 self.end_field(if escaped { QUOTED } else { 0 });
             }
-            // here a field has ended: with the line, or with a delimiter that another one follows
+            // a field has ended here: either the line ends too, or a delimiter and another field follow
             match rest.as_bytes() {
                 [first, ..] if *first == signs.delimiter => rest = &rest[1..],
                 _ => return Open::No,
@@ -212,8 +212,8 @@ impl Record {
         }
     }
 
-    /// Takes the fields of a line up to the one in which there is a quote, and gives what is left; None where there is
-    /// no quote. One search over the line costs less than one for each field.
+    /// Takes the fields of a line before the first one that contains a quote, and returns the rest of the line. Returns
+    /// `None` if there is no quote. One search over the line costs less than one for each field.
     fn take_before_quotes<'a>(&mut self, line: &'a str, signs: &Signs) -> Option<&'a str> {
         let mut from = 0;
         for at in memchr::memchr2_iter(signs.delimiter, signs.quote.unwrap_or(signs.delimiter), line.as_bytes()) {
@@ -230,8 +230,8 @@ impl Record {
         None
     }
 
-    /// Takes a field that is not in quotes and gives what comes after it; None where it goes on, or is not as it should
-    /// be.
+    /// Takes a field without quotes and returns what follows it. Returns `None` if the field goes on after the line, or
+    /// is malformed.
     #[inline]
     fn take_plain<'a>(&mut self, rest: &'a str, signs: &Signs) -> Option<&'a str> {
         if signs.escape.is_some() {
@@ -251,7 +251,7 @@ impl Record {
         Some(after)
     }
 
-    /// The same where a sign may take the meaning from others.
+    /// Like [`Self::take_plain`], but with an escape character.
     fn take_escaping<'a>(&mut self, mut rest: &'a str, signs: &Signs) -> Option<&'a str> {
         let quote = signs.quote.unwrap_or(signs.delimiter);
         if let Some(after) = self.null_of_databases(rest, signs) {
@@ -286,8 +286,7 @@ impl Record {
         }
     }
 
-    /// What comes after a field that is `\N` and nothing else: databases that escape by `\` write so that there is no
-    /// value.
+    /// Returns what follows a field that is exactly `\N`. Databases that escape with `\` write it for null.
     fn null_of_databases<'a>(&self, rest: &'a str, signs: &Signs) -> Option<&'a str> {
         let escape = signs.escape?;
         let after = rest.strip_prefix(char::from(escape))?.strip_prefix('N')?;
@@ -296,7 +295,8 @@ impl Record {
         (begins && ends).then_some(if after == "\r" { "" } else { after })
     }
 
-    /// Takes what stands behind an escape character; None where that is the line's end, or what has no need of it.
+    /// Takes the character after an escape character. Returns `None` if that is the end of the line, or a character
+    /// that needs no escape.
     fn take_escaped<'a>(&mut self, rest: &'a str, bytes: &[u8], escape: u8, signs: &Signs) -> Option<&'a str> {
         self.escaped = true;
         match bytes {
@@ -316,7 +316,8 @@ impl Record {
         }
     }
 
-    /// Takes what is in quotes and gives what comes after them; None where they do not end, or not as they should.
+    /// Takes text in quotes and returns what follows the closing quote. Returns `None` if the quotes do not close on
+    /// this line, or are misplaced.
     fn take_quoted<'a>(&mut self, mut rest: &'a str, signs: &Signs) -> Option<&'a str> {
         let quote = signs.quote?;
         loop {
@@ -367,7 +368,7 @@ impl Records {
         Self { lines, maximum_record_bytes, empty_lines: false, signs, left_out, record: Record::default() }
     }
 
-    /// The next record. One that is at fault ends with the line of the fault.
+    /// Returns the next record. A malformed one ends with the line of its fault.
     pub(crate) fn next(&mut self) -> Result<Option<&Record>, ReadError> {
         let mut byte = self.lines.bytes();
         let (mut open, mut bytes, mut utf8) = (Open::No, 0, true);
@@ -404,7 +405,7 @@ impl Records {
             let lossy;
             let text = match std::str::from_utf8(line.bytes) {
                 Ok(text) => text,
-                // delimiters and quotes are where they are, whatever is between them
+                // replacing invalid bytes leaves delimiters and quotes where they are
                 Err(_) => {
                     utf8 = false;
                     lossy = String::from_utf8_lossy(line.bytes);
@@ -435,7 +436,7 @@ pub(crate) struct Sheet {
     cells: SheetRows,
     left_out: LeftOut,
     record: Record,
-    /// How many fields a record has: cells at the end that are empty are as if they were not there.
+    /// The number of fields in a record. A shorter row is padded, because empty cells at its end are not in the file.
     width: Option<usize>,
     rows: u64,
     bytes: u64,
@@ -472,7 +473,7 @@ impl Sheet {
     }
 }
 
-/// Where records come from.
+/// The source of records.
 #[derive(Debug)]
 pub(crate) enum Source {
     Text(Records),
@@ -487,7 +488,7 @@ impl Source {
         }
     }
 
-    /// The record that [`Self::next`] gave last.
+    /// Returns the record that [`Self::next`] returned last.
     fn record(&self) -> &Record {
         match self {
             Self::Text(records) => &records.record,
@@ -495,16 +496,16 @@ impl Source {
         }
     }
 
-    /// How many fields a record has, from now on.
+    /// Sets how many fields a record has from now on.
     fn set_width(&mut self, fields: usize) {
         match self {
-            // where there is but one field, nothing at all is a null of it
+            // with a single field, an empty line is a null
             Self::Text(records) => records.empty_lines = fields == 1,
             Self::Sheet(sheet) => sheet.width = Some(fields),
         }
     }
 
-    /// Whether the record under way is the whole file, and its line has no end.
+    /// Whether the current record, if it is the first, is the whole file: a single line without a newline.
     fn is_whole_file(&self) -> bool {
         match self {
             Self::Text(records) => records.lines.is_unended() && records.record.line == records.lines.lines(),
@@ -513,23 +514,23 @@ impl Source {
     }
 }
 
-/// A CSV file under way: what its header says of the fields, and its records.
+/// A CSV file being read: its header and its records.
 #[derive(Debug)]
 pub(crate) struct Csv {
     records: Source,
-    /// Absent until the first record has said it.
+    /// Absent until the first record has been read.
     header: Option<Header>,
-    /// The first record is still to come.
+    /// Whether the first record is still to come.
     first: bool,
-    /// How many records name the columns, and what joins their names.
+    /// The number of records that name the columns, and the text that joins their names.
     header_rows: usize,
     header_join: String,
-    /// The column of each field whose place is described.
+    /// The column of each field whose position is described.
     positions: Vec<Option<usize>>,
     charset: &'static str,
 }
 
-/// Which field is which column.
+/// The columns that the fields belong to.
 #[derive(Debug)]
 struct Header {
     fields: Vec<Use>,
@@ -537,14 +538,14 @@ struct Header {
     twice: Vec<usize>,
 }
 
-/// What a field is for. Small, as a hostile header is nothing but commas.
+/// The use of a field. Small because a hostile header may be nothing but commas.
 #[derive(Clone, Copy, Debug)]
 struct Use(u32);
 
 impl Use {
-    /// Not read.
+    /// The field is not read.
     const NOTHING: Self = Self(u32::MAX);
-    /// Not described: the rest is its place among the unexpected columns.
+    /// The field is not described. The other bits are its place among the unexpected columns.
     const UNEXPECTED: u32 = 1 << 31;
 
     fn column(self) -> Option<usize> {
@@ -591,14 +592,14 @@ impl Csv {
         }
     }
 
-    /// Makes a row, a misfit or the header of the next record. Returns false at the end.
+    /// Turns the next record into a row, a misfit or the header. Returns false at the end.
     pub(crate) fn take(&mut self, rows: &mut Rows) -> Result<bool, ReadError> {
         let first = std::mem::replace(&mut self.first, false);
         if self.records.next()?.is_none() {
             return Ok(false);
         }
         let record = self.records.record();
-        // a file of old Macs is a single line
+        // a file from an old Mac is a single line
         if first && (self.header.is_none() || self.records.is_whole_file()) && record.has_carriage_return() {
             return Err(ReadError::LineEnds { line: record.line });
         }
@@ -627,7 +628,7 @@ impl Csv {
     }
 }
 
-/// The column of each field whose place is described.
+/// Returns the column of each field whose position is described.
 fn positions(columns: &[Column]) -> Vec<Option<usize>> {
     let described = columns.iter().enumerate().filter_map(|(n, column)| Some((n, column.source_position?)));
     let mut positions = Vec::new();
@@ -641,7 +642,8 @@ fn positions(columns: &[Column]) -> Vec<Option<usize>> {
 }
 
 impl Csv {
-    /// A header that is one field, and would be several by another delimiter: nothing of the file would be found.
+    /// Refuses a header that is a single field but would name several columns with another delimiter. No column of the
+    /// table would be found.
     fn check_delimiter(&self, names: &[String], rows: &mut Rows) -> Result<(), ReadError> {
         let [name] = names else { return Ok(()) };
         if rows.columns.len() < 2 || rows.names.find(0, name).is_some() {
@@ -657,7 +659,8 @@ impl Csv {
         Err(ReadError::Header { line: self.records.record().line, expected })
     }
 
-    /// The names of the fields, as the record under way has them, and those that follow it if they are of several.
+    /// Returns the names of the fields, from the current record and, if the header has several records, from those
+    /// after it.
     fn names(&mut self) -> Result<Vec<String>, ReadError> {
         let mut names: Vec<String> = Vec::new();
         for n in 0..self.header_rows {
@@ -685,7 +688,7 @@ impl Csv {
         Ok(names)
     }
 
-    /// A file without rows: what is wrong with its header.
+    /// Reports what is wrong with the header of a file without rows.
     pub(crate) fn without_rows(&self, rows: &mut Rows) {
         if let Some(header) = &self.header {
             header.missing.iter().for_each(|column| rows.tallies.missing_without_rows(*column));
@@ -704,7 +707,7 @@ impl Header {
         for (nth, name) in names.iter().enumerate() {
             let found = match positions.get(nth).copied().flatten() {
                 Some(column) => rows.names.is(column, name).then_some(column),
-                // one that has a place of its own is nowhere else
+                // a column with a described position is not found by name
                 None => rows.names.find(nth, name).filter(|column| !positions.contains(&Some(*column))),
             };
             fields.push(match found {
@@ -778,7 +781,7 @@ impl Header {
     }
 }
 
-/// How many fields a record should have, and has.
+/// The number of fields that a record should have, and the number that it has.
 struct Fields {
     expected: usize,
     found: usize,

@@ -1,5 +1,5 @@
-//! The rows of a sheet of a workbook (Office Open XML), on a thread of their own: the library gives cells out of a
-//! workbook that it borrows.
+//! The rows of a workbook's sheet (Office Open XML), read on a thread of their own because the library's reader of
+//! cells borrows the workbook.
 
 use std::io::{BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,24 +16,24 @@ use crate::input::inflate::{BOMB_BYTES, BOMB_RATIO, CHUNK_BYTES};
 use crate::input::ranges::Ranges;
 use crate::read_error::ReadError;
 
-/// Rows that are handed over at once, and how often there may be more of them waiting.
+/// Rows that are sent at once, and the most such groups that wait.
 const ROWS_AT_ONCE: usize = 256;
 const AHEAD: usize = 4;
-/// What a workbook has beside its sheets is held in memory: texts and styles.
+/// The most bytes of a workbook's texts and styles, which are held in memory.
 const MOST_TEXT_BYTES: u64 = 256 << 20;
-/// A character of a text may be written as `&#x10ffff;`.
+/// The longest way to write a character of a text: `&#x10ffff;`.
 const LONGEST_ESCAPE: usize = 10;
-/// Excel has no more columns.
+/// Excel's own limit.
 const MOST_COLUMNS: usize = 16_384;
-/// From here on not every whole number is one of 64 bits of floating point.
+/// 2^53. From here on, 64 bits of floating point do not hold every whole number.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// 10000-01-01, as Excel counts days.
 const END_OF_DAYS: f64 = 2_958_466.0;
 
-/// A row that has something in it.
+/// A row that is not empty.
 #[derive(Debug)]
 pub(crate) struct SheetRow {
-    /// As Excel counts it, from 1.
+    /// Excel's number of the row, from 1.
     pub(crate) number: u64,
     /// From the first column to the last that is not empty.
     pub(crate) cells: Vec<Cell>,
@@ -42,26 +42,26 @@ pub(crate) struct SheetRow {
 /// A value as text.
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
-    /// Dates and times as ISO 8601 has them; empty where there is none.
+    /// Dates and times in the style of ISO 8601; empty for an empty cell.
     pub(crate) text: String,
     pub(crate) kind: CellKind,
 }
 
-/// What a cell holds.
+/// The kind of value that a cell holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum CellKind {
-    /// A text, which is as the dialect says.
+    /// A text, which the dialect describes.
     #[default]
     Text,
-    /// A number, a truth value, a day or a time: a dialect has nothing to say of it.
+    /// A number, a boolean, a date or a time, to which the dialect does not apply.
     Value,
-    /// A whole number that may have been another one before Excel kept 53 bits of it.
+    /// A whole number that Excel may have rounded, as it keeps 53 bits.
     Rounded,
-    /// A formula that has failed, or has no value in the file.
+    /// A formula that failed, or whose value is not in the file.
     Error,
 }
 
-/// The rows of a sheet, one after the other.
+/// The rows of a sheet, in order.
 #[derive(Debug)]
 pub(crate) struct SheetRows {
     pieces: Receiver<Result<Vec<SheetRow>, ReadError>>,
@@ -77,7 +77,7 @@ impl SheetRows {
         let (sheet, limits) = (sheet.clone(), (options.maximum_line_bytes, options.maximum_bytes));
         let read = move || {
             if let Err(error) = send(ranges, &sheet, limits, &filled) {
-                // who has stopped listening does not want it
+                // a receiver that has hung up does not need the error
                 drop(filled.send(Err(error)));
             }
         };
@@ -86,7 +86,7 @@ impl SheetRows {
         Ok(Self::of(pieces))
     }
 
-    /// No rows at once are the end: a thread that stops before it has not read the file.
+    /// An empty group of rows marks the end, so that a dead thread is not mistaken for it.
     fn of(pieces: Receiver<Result<Vec<SheetRow>, ReadError>>) -> Self {
         Self { pieces, rows: Vec::new().into_iter(), failed: None, ended: false }
     }
@@ -117,8 +117,8 @@ impl SheetRows {
     }
 }
 
-/// The library holds all texts of a workbook in memory, and each cell of a sheet whole, whatever there is. So all of it
-/// is inflated once before: what the archive says of sizes need not be so.
+/// Refuses a workbook that would take too much memory. The library holds all of its texts in memory, and each cell as a
+/// whole, whatever their size. So all of it is decompressed once in advance: the sizes in the archive may be wrong.
 fn check_size(ranges: &Ranges, options: &Options) -> Result<(), ReadError> {
     let mut archive = ZipArchive::new(Seekable::new(ranges.clone())).map_err(|error| failed(XlsxError::Zip(error)))?;
     let longest = options.maximum_line_bytes.saturating_mul(LONGEST_ESCAPE);
@@ -205,14 +205,14 @@ fn send(
     }
     rows.extend(row);
     let more = rows.is_empty() || to.send(Ok(rows)).is_ok();
-    // who has stopped listening does not want the end either
+    // a receiver that has hung up does not need the end either
     if more {
         drop(to.send(Ok(Vec::new())));
     }
     Ok(())
 }
 
-/// The name of the sheet that is asked for.
+/// Returns the name of the described sheet.
 fn name_of(names: &[String], sheet: &Sheet) -> Result<String, ReadError> {
     let found = match sheet {
         Sheet::Number(number) => names.get(number - 1),
@@ -245,7 +245,8 @@ fn cell_of(value: &DataRef<'_>) -> Cell {
     Cell { text, kind }
 }
 
-/// A day, a time of day or a length of time, as ISO 8601 has it; a number that Excel shows as `####` is one.
+/// Returns a day with its time, a time of day, or a length of time, in the style of ISO 8601. A number that Excel shows
+/// as `####` stays a number.
 fn time_text(time: &ExcelDateTime) -> String {
     let days = time.as_f64();
     if time.is_duration() {

@@ -1,5 +1,5 @@
-//! What the values of a column look like that nobody described: the narrowest type that reads all of them. Knows types
-//! only, never keeps a value, and its size is bounded whatever the file.
+//! The type of an undescribed column: the narrowest one that reads all of its values. Keeps types only, never a value,
+//! and its size is bounded whatever the file contains.
 
 use std::fmt;
 
@@ -13,16 +13,16 @@ use crate::values::{number, scalar, time};
 /// The type of the values seen so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inferred {
-    /// What the file itself says, in a format where it does. Then no value is looked at.
+    /// The type and the names of fields that the file declares, if its format does so. Values are then ignored.
     declared: Option<(Option<ColumnType>, FieldNames)>,
     root: Seen,
     /// Fields and items kept so far.
     nodes: usize,
 }
 
-/// Fields and items of one column, at any depth, that are looked at.
+/// The most fields and items of one column, at any depth, that are examined.
 const MAXIMUM_NODES: usize = 200;
-/// Every level scans its text once more.
+/// The deepest level that is examined: each one scans its text once more.
 const MAXIMUM_DEPTH: usize = 8;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,28 +33,28 @@ struct Seen {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Kind {
-    /// No value but null.
+    /// Nothing but null.
     #[default]
     Nothing,
     Boolean,
     Number(Number),
     Date,
-    /// As fine as the finest of them.
+    /// In the finest unit of them.
     Timestamp(TimestampUnit),
     Text,
     Struct(Vec<(String, Seen)>),
     List(Box<Seen>),
-    /// Values that no one type reads, or a structure beyond the limits.
+    /// Values that no single type reads, or a structure beyond the limits.
     Mixed,
 }
 
-/// What numbers there were.
+/// What the numbers have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Number {
     kind: NumberKind,
-    /// Digits before the point.
+    /// The most digits before the point.
     whole: usize,
-    /// Digits after it.
+    /// The most digits after the point.
     scale: usize,
 }
 
@@ -69,25 +69,25 @@ enum NumberKind {
     Double,
     /// With more digits than a double keeps.
     Exact,
-    /// With an exponent: of no number of digits.
+    /// With an exponent, so that the number of digits is unknown.
     Exponent,
 }
 
 impl Inferred {
-    /// Of a column whose file says what it is.
+    /// Describes a column whose file declares its type.
     pub(crate) fn declared(column_type: Option<ColumnType>, names: FieldNames, nullable: bool) -> Self {
         let root = Seen { null: nullable, ..Seen::default() };
         Self { declared: Some((column_type, names)), root, nodes: 0 }
     }
 
-    /// The narrowest type that reads every value; text where there was none but null. `None` where no type does, or
-    /// none that metadata can name.
+    /// Returns the narrowest type that reads every value, or string if all of them were null. Returns `None` if there
+    /// is no such type, or if metadata cannot name it.
     pub fn column_type(&self) -> Option<ColumnType> {
         let declared = self.declared.as_ref().map(|(column_type, _)| column_type.clone());
         declared.unwrap_or_else(|| self.root.column_type())
     }
 
-    /// What the fields of that type are called in the file.
+    /// Returns the names in the file of the fields of [`Self::column_type`].
     pub fn field_names(&self) -> FieldNames {
         if let Some((_, names)) = &self.declared {
             return names.clone();
@@ -97,7 +97,7 @@ impl Inferred {
         names
     }
 
-    /// Whether a value was null, or may be by the file's own word.
+    /// Whether a value was null, or the file declares that it may be.
     pub fn saw_null(&self) -> bool {
         self.root.null
     }
@@ -107,7 +107,7 @@ impl Inferred {
         self.root.see(json, &mut self.nodes, 0);
     }
 
-    /// Takes a field of a CSV file into account: a text that may look like a value of another type.
+    /// Takes a field of a CSV file into account. Its text may look like a value of another type.
     pub(crate) fn see_field(&mut self, text: &str, quoted: bool) {
         self.root.see_field(text, quoted);
     }
@@ -153,7 +153,7 @@ impl Seen {
                     self.kind = Kind::Struct(Vec::new());
                 }
                 let Kind::Struct(fields) = &mut self.kind else { return self.kind = Kind::Mixed };
-                // the text was read as JSON before
+                // the text has been parsed as JSON before, so this does not fail
                 let _ = serde_json::Deserializer::from_str(json).deserialize_map(Fields { fields, nodes, depth });
                 if *nodes >= MAXIMUM_NODES {
                     self.kind = Kind::Mixed;
@@ -207,7 +207,7 @@ impl Seen {
         match (&mut self.kind, seen) {
             (Kind::Number(number), Kind::Number(other)) => number.widen(other),
             (kind @ Kind::Nothing, seen) => *kind = seen,
-            // every field is a text
+            // every field can be read as text
             (kind, seen) => *kind = together(kind, seen),
         }
     }
@@ -217,12 +217,12 @@ impl Seen {
     }
 }
 
-/// The names that the fields of a struct get in its type: their own, or one made of it where a type cannot have it.
+/// Returns the names of a struct's fields in its type: their own, or derived ones where the type cannot have them.
 pub(crate) fn described_fields<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut described: Vec<String> = Vec::new();
     for name in names {
         let taken = |name: &str| described.iter().any(|other| other.eq_ignore_ascii_case(name));
-        // Glue has all names in lower case, those inside of structs too
+        // Glue has all names in lower case, also inside structs
         let is_word = |c: char| c.is_alphanumeric() && !c.is_uppercase() || c == '_';
         let is_word = !name.is_empty() && name.chars().all(is_word);
         let name = if is_word && !taken(name) { name.to_owned() } else { described_name(name, taken) };
@@ -231,7 +231,7 @@ pub(crate) fn described_fields<'a>(names: impl Iterator<Item = &'a str>) -> Vec<
     described
 }
 
-/// Adds what each field is called, where its type has another name for it, and what those inside of it are.
+/// Adds the name in the file of each field whose name in the type differs, and of the fields inside it.
 pub(crate) fn name_each<T>(
     fields: &[(String, T)],
     path: &str,
@@ -248,7 +248,8 @@ pub(crate) fn name_each<T>(
     }
 }
 
-/// A day, a point in time, or any other text. A point in time is read as that of a kind that is known, or finer.
+/// Returns whether a text is a day, a point in time or any other text. A point in time is read in the unit of a `known`
+/// one, or a finer one.
 fn time_of(text: &str, known: &Kind) -> Kind {
     use TimestampUnit::{Microsecond, Millisecond, Nanosecond};
     if time::is_day(text) {
@@ -260,7 +261,7 @@ fn time_of(text: &str, known: &Kind) -> Kind {
     unit.map_or(Kind::Text, Kind::Timestamp)
 }
 
-/// What two texts have in common.
+/// Returns the kind that reads both of two texts.
 fn together(one: &Kind, other: Kind) -> Kind {
     match (one, other) {
         (Kind::Timestamp(one), Kind::Timestamp(other)) => Kind::Timestamp(other.max(*one)),

@@ -1,5 +1,5 @@
-//! What the texts of a column look like that nobody described, in any way that a dialect can say: the narrowest type
-//! that reads all of them by the reader's own code, and how they are written. Keeps no more than a few values.
+//! Profiles the texts of an undescribed column, as far as a dialect can describe them: the narrowest type that reads
+//! all of them with the reader's own code, and how they are written. Keeps only a few values.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashSet};
@@ -12,11 +12,11 @@ use crate::values::column::{ColumnBuilder, Place};
 use crate::values::datetime::DatetimeFormat;
 use crate::values::{number, scalar};
 
-/// Texts by which programs say that there is no value.
+/// Texts that programs write for null.
 const NULLS: &[&str] = &[
     "NA", "N/A", "n/a", "#N/A", "NULL", "null", "Null", "None", "none", "NaN", "nan", "nil", "-", "--", "?", ".", "\\N",
 ];
-/// Pairs for true and false, beside those that need no word.
+/// Pairs for true and false, besides `true` and `false`, which need no description.
 const BOOLEANS: &[(&str, &str)] = &[
     ("Y", "N"),
     ("y", "n"),
@@ -49,7 +49,7 @@ const DAYS: &[&str] = &[
     "%d/%m/%y",
     "%m/%d/%y",
 ];
-/// Behind a day; the first ones are tried behind `%Y-%m-%d` too.
+/// Formats that follow a day. The first five follow `%Y-%m-%d`. The others, and the first two, follow any of [`DAYS`].
 const TIMES: &[&str] = &[
     " %H:%M",
     "T%H:%M",
@@ -62,43 +62,43 @@ const TIMES: &[&str] = &[
     " %I:%M %p",
     " %I:%M:%S %p",
 ];
-/// Different values that are kept.
+/// The most distinct values that are kept.
 const MOST_DISTINCT: usize = 30;
-/// The longest text that is kept.
+/// The most bytes of a text that is kept.
 const LONGEST_KEPT: usize = 100;
-/// Hashes that are kept.
+/// The most hashes that are kept. Beyond that, a column does not count as unique.
 const MOST_HASHES: usize = 1 << 20;
-/// Parts of the longest code.
+/// The most parts in the shape of a code.
 const MOST_PARTS: usize = 12;
 
-/// The texts of a column so far.
+/// The texts of a column seen so far.
 #[derive(Debug)]
 pub struct Profile {
     numbers: Vec<(Written, Inferred)>,
-    /// Absent before the first value: there are many.
+    /// Absent before the first value, because there are many.
     times: Option<Vec<Time>>,
     booleans: Vec<Option<(&'static str, &'static str)>>,
-    /// Texts for no value that were there.
+    /// Texts for null that were seen.
     nulls: BTreeSet<&'static str>,
-    /// Rows without any text.
+    /// Rows without text.
     empty: u64,
-    /// Rows with a text that stands for a value, if it stands for anything.
+    /// Rows with a text that is not one for null.
     values: u64,
     distinct: BTreeSet<String>,
     more: bool,
     is_text: bool,
-    /// Of each value its hash, until one comes again.
+    /// The hash of each value, until one occurs twice or there are too many.
     hashes: Option<HashSet<u64>>,
-    /// The letters, digits and signs that all values have, if they have the same.
+    /// The shape that all values share: letters, digits and signs.
     shape: Shape,
     negative: bool,
-    /// What stood beside the numbers, if it was the same beside each.
+    /// The unit beside the numbers, if all have the same one.
     unit: Unit,
-    /// Values like `12e45`, which are codes as likely as numbers.
+    /// How many values are like `12e45`, which is as likely a code as a number.
     exponents: u64,
-    /// Some value has a point.
+    /// Whether some value has a point.
     points: bool,
-    /// All values are like `1.200`: a number and a bit, or thousands.
+    /// Whether all values are like `1.200`, which has either a fraction or thousands.
     thousands: bool,
 }
 
@@ -112,12 +112,12 @@ enum Unit {
 #[derive(Debug, PartialEq)]
 enum Shape {
     Unknown,
-    /// Letters of a class, and how many of them.
+    /// Classes of characters, each with the number of characters.
     Of(Vec<(char, usize)>),
     None,
 }
 
-/// A way of writing days or points in time.
+/// A way to write dates or timestamps.
 #[derive(Debug)]
 struct Time {
     format: Option<String>,
@@ -125,38 +125,38 @@ struct Time {
     builder: Box<ColumnBuilder>,
 }
 
-/// What was found.
+/// The description of a column that its texts suggest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Described {
     /// The narrowest type that reads every value.
     pub column_type: ColumnType,
-    /// How days and points in time are written.
+    /// The format of dates or timestamps, if not the default.
     pub datetime_format: Option<String>,
-    /// How values are written.
+    /// How values are written, for the dialect.
     pub written: Written,
     /// Whether some row has no value.
     pub nullable: bool,
-    /// The formats by which the texts may be read in different ways: then it is a column of texts.
+    /// The formats that read all of the texts, if there are several. The column is then a string column.
     pub ambiguous: Vec<String>,
-    /// The values, if there are few.
+    /// The distinct values, if there are few.
     pub distinct: Option<Vec<String>>,
-    /// Rows with a value.
+    /// The number of rows with a value.
     pub values: u64,
-    /// Whether no value is there twice.
+    /// Whether no value occurs twice. Also false if there are too many values to tell.
     pub unique: bool,
-    /// A regular expression for the shape that all texts have.
+    /// A regular expression for the shape that all texts share.
     pub pattern: Option<String>,
-    /// Whether it is of numbers, and none is below zero.
+    /// Whether the values are numbers, and none is negative.
     pub not_negative: bool,
-    /// What stood beside each number, and is left out.
+    /// The unit beside each number, which is left out.
     pub unit: Option<String>,
-    /// Texts for no value that it has besides others: of a column of texts they are texts.
+    /// Texts for null that were seen. In a string column they remain strings, except `\N`.
     pub nulls: Vec<String>,
 }
 
 impl Profile {
-    /// Before the first text. In text without types a number or a truth value is one by how it looks; where the file
-    /// has types of its own, a text is one.
+    /// Starts a profile. If the file has types of its own (`typed`), a text is never a number or a boolean. Otherwise
+    /// it is one if it looks like one.
     pub fn new(typed: bool) -> Self {
         let plain = Written::default();
         let separated = |decimal, group| Written { decimal, group, ..plain.clone() };
@@ -189,7 +189,7 @@ impl Profile {
         }
     }
 
-    /// Takes a row's text into account, or that there is none.
+    /// Takes a row's text into account. `None` and the empty text are rows without a value.
     pub fn see(&mut self, text: Option<&str>) {
         let Some(text) = text.filter(|text| !text.is_empty()) else {
             self.empty += 1;
@@ -225,7 +225,7 @@ impl Profile {
         self.is_text = self.numbers.is_empty() && self.booleans.is_empty() && times.is_empty();
     }
 
-    /// What does not depend on a type.
+    /// Notes what does not depend on a type.
     fn note(&mut self, text: &str) {
         self.negative |= text.contains('-');
         let unit = number::with_unit(text).map_or("", |(_, unit)| unit);
@@ -267,18 +267,18 @@ impl Profile {
         }
     }
 
-    /// Whether all values are like `1.200`, so that only other columns tell what the point is.
+    /// Whether all values are like `1.200`, so that only other columns show what the point is.
     pub fn is_of_thousands(&self) -> bool {
         self.thousands && self.values > 0
     }
 
-    /// What the texts are.
+    /// Returns the description of the texts seen so far.
     pub fn conclude(&self) -> Described {
         self.conclude_among(None)
     }
 
-    /// The same beside other columns: where these have a decimal comma, `1.200` is of thousands; where it is not known
-    /// (`Some(None)`), it may be either and is a text.
+    /// Like [`Self::conclude`], but with the decimal sign of other columns. If that is a comma, `1.200` is in
+    /// thousands. If it is unknown (`Some(None)`), the column is a string column.
     pub fn conclude_among(&self, decimal: Option<Option<char>>) -> Described {
         let usual = Written::default();
         let mut described = Described {
@@ -298,7 +298,7 @@ impl Profile {
         if let Shape::Of(parts) = &self.shape {
             described.pattern = Some(pattern(parts));
         }
-        // in a column of texts they may mean what they say, but for the mark of databases
+        // in a string column these may be values, except the `\N` of databases
         if self.nulls.contains("\\N") {
             described.written.null_values = vec!["\\N".into()];
             described.nullable = true;
@@ -350,7 +350,8 @@ impl Profile {
         described
     }
 
-    /// The plainest way in which all texts are numbers; none where two ways give other numbers, as of `1,234`.
+    /// Returns the plainest way in which all texts are numbers; `None` if two ways read different numbers, as in
+    /// `1,234`.
     fn number(&self, decimal: Option<Option<char>>) -> Option<&(Written, Inferred)> {
         let first = self.numbers.first()?;
         if self.thousands
@@ -367,7 +368,7 @@ impl Profile {
     }
 }
 
-/// Whether a text is of whole thousands, with points between them.
+/// Whether a text is a whole number with points between its thousands.
 fn is_in_thousands(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let mut groups = digits.split('.');
@@ -378,7 +379,7 @@ fn is_in_thousands(text: &str) -> bool {
     is_first && is_number(first) && rest.peek().is_some() && rest.all(|group| group.len() == 3 && is_number(group))
 }
 
-/// The classes of letters that a text has, if it looks like a code.
+/// Returns the classes of a text's characters, if it looks like a code.
 fn shape(text: &str) -> Shape {
     let mut parts: Vec<(char, usize)> = Vec::new();
     for letter in text.chars() {
@@ -396,7 +397,7 @@ fn shape(text: &str) -> Shape {
             _ => parts.push((class, 1)),
         }
     }
-    // a word is no code
+    // a word without digits is not a code
     if parts.iter().any(|(class, _)| *class == '0') { Shape::Of(parts) } else { Shape::None }
 }
 

@@ -1,4 +1,4 @@
-//! The single file of a ZIP archive, as a stream.
+//! The only file of a ZIP archive, as a stream of bytes.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,10 +10,10 @@ use crate::input::inflate::{BOMB_BYTES, BOMB_RATIO, CHUNK_BYTES};
 use crate::input::ranges::{Blocks, Ranges};
 use crate::read_error::ReadError;
 
-/// Chunks that wait for their reader at most.
+/// The most chunks that wait to be read.
 const AHEAD: usize = 2;
 
-/// The bytes of a file that can be read at any place.
+/// The bytes of a file, readable from any place.
 #[derive(Debug)]
 pub(crate) struct Seekable {
     blocks: Blocks,
@@ -48,7 +48,7 @@ impl Seek for Seekable {
     }
 }
 
-/// Opens the only file of an archive.
+/// Opens the only file of an archive. A thread of its own decompresses it.
 pub(crate) fn single(ranges: Ranges) -> Result<Box<dyn Read + Send>, ReadError> {
     let failed = |reason: String| ReadError::Compressed { format: "zip", line: 1, byte: 0, reason };
     let archive = ZipArchive::new(Seekable::new(ranges));
@@ -61,7 +61,7 @@ pub(crate) fn single(ranges: Ranges) -> Result<Box<dyn Read + Send>, ReadError> 
     let mut files = Vec::new();
     for n in 0..archive.len() {
         let name = archive.name_for_index(n).and_then(Result::ok).unwrap_or_default().into_owned();
-        // what macOS and Windows put beside
+        // files that macOS and Windows add
         let is_note = name.starts_with("__MACOSX/") || contract::key::is_no_data(&name).is_some();
         if !is_note {
             files.push((n, name));
@@ -89,7 +89,7 @@ pub(crate) fn single(ranges: Ranges) -> Result<Box<dyn Read + Send>, ReadError> 
     let (filled, pieces) = sync_channel(AHEAD);
     let inflate = move || {
         if let Err(error) = send(&mut archive, n, compressed, &filled) {
-            // who has stopped listening does not want it
+            // a receiver that has hung up does not need the error
             drop(filled.send(Err(error)));
         }
     };
@@ -98,7 +98,7 @@ pub(crate) fn single(ranges: Ranges) -> Result<Box<dyn Read + Send>, ReadError> 
     Ok(Box::new(Pieces { pieces, piece: Vec::new(), at: 0, ended: false }))
 }
 
-/// Inflates a file of the archive. The library holds it to its checksum.
+/// Decompresses a file of the archive. The library verifies its checksum.
 fn send(
     archive: &mut ZipArchive<Seekable>,
     n: usize,
@@ -122,7 +122,7 @@ fn send(
     }
 }
 
-/// What the thread has inflated. An empty piece is the end.
+/// The chunks that the thread has decompressed. An empty one marks the end.
 struct Pieces {
     pieces: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
@@ -133,7 +133,7 @@ struct Pieces {
 impl Read for Pieces {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.at == self.piece.len() && !self.ended {
-            // it is the file that made it stop: the next attempt would too
+            // the file made the thread panic, and would again at the next attempt
             let stopped = || Err(io::Error::new(io::ErrorKind::InvalidData, "it cannot be inflated to its end"));
             self.piece = self.pieces.recv().unwrap_or_else(|_| stopped())?;
             self.at = 0;

@@ -1,29 +1,29 @@
-//! Text of any encoding as UTF-8. What an encoding has no character for becomes a byte that UTF-8 has none for either
-//! ([`BROKEN`]): so it is found, line by line, where all text is held to UTF-8.
+//! Text of any encoding as UTF-8. Bytes without a character in the encoding become [`BROKEN`], which UTF-8 does not
+//! allow either. So they are found where every line is checked for valid UTF-8.
 
 use std::io::{self, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// In UTF-8 text no byte is this one.
+/// A byte that never occurs in UTF-8.
 const BROKEN: u8 = 0xff;
 /// Undecoded bytes read at once.
 const RAW_BYTES: usize = 128 << 10;
-/// The longest character in UTF-8, and one byte more for [`BROKEN`].
+/// Room for the longest character in UTF-8 and for [`BROKEN`].
 const ROOM: usize = 8;
 
 /// An encoding by its name in the metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Charset {
     encoding: &'static Encoding,
-    /// One of ISO 8859, whose bytes from 0x80 to 0x9F are control characters: browsers, and the library with them, read
-    /// these as those of Windows.
+    /// Whether it is one of ISO 8859, in which bytes 0x80 to 0x9F are control characters. Browsers read them as
+    /// Windows' characters, and so does encoding_rs.
     iso_8859: bool,
 }
 
 impl Charset {
-    /// By any of the names that the WHATWG's standard has (<https://encoding.spec.whatwg.org/#names-and-labels>), or
-    /// Python.
+    /// Finds an encoding by any of its names in the WHATWG's standard
+    /// (<https://encoding.spec.whatwg.org/#names-and-labels>) or in Python.
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         let plain = name.trim().to_ascii_lowercase().replace('_', "-");
         let label = match plain.as_str() {
@@ -43,7 +43,7 @@ impl Charset {
             )
         };
         let encoding = Encoding::for_label(label.as_bytes()).ok_or_else(unknown)?;
-        // what the standard has for the sake of web pages alone
+        // encodings that the standard has only for web pages
         if matches!(encoding.name(), "replacement" | "x-user-defined") {
             return Err(unknown());
         }
@@ -51,7 +51,7 @@ impl Charset {
         Ok(Self { encoding, iso_8859: iso.iter().any(|start| label.starts_with(start)) })
     }
 
-    /// Its name.
+    /// Returns its name, for messages.
     pub(crate) fn name(self) -> &'static str {
         match self.encoding.name() {
             "windows-1252" if self.iso_8859 => "ISO-8859-1",
@@ -63,7 +63,7 @@ impl Charset {
         self.encoding == UTF_8
     }
 
-    /// Whether a byte is a character, and the same one always.
+    /// Whether every byte is a character by itself.
     fn is_single_byte(self) -> bool {
         self.encoding.is_single_byte()
     }
@@ -72,15 +72,15 @@ impl Charset {
 /// Checks the name of an encoding.
 ///
 /// # Errors
-/// What is wrong with it, for people.
+/// The reason, for people, if the name is not known.
 pub fn check_encoding(name: &str) -> Result<(), String> {
     Charset::named(name).map(drop)
 }
 
-/// The UTF-16 that a byte order mark says, which nothing else begins with.
+/// Returns the UTF-16 encoding of a byte order mark. No other text begins with one.
 pub(crate) fn marked(bytes: &[u8]) -> Option<&'static Encoding> {
     match bytes {
-        // UTF-32 is not known
+        // UTF-32 is not supported
         [0xff, 0xfe, 0, 0, ..] => None,
         [0xff, 0xfe, ..] => Some(UTF_16LE),
         [0xfe, 0xff, ..] => Some(UTF_16BE),
@@ -88,14 +88,14 @@ pub(crate) fn marked(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// A stream of text as UTF-8.
+/// A stream of text, read as UTF-8.
 pub(crate) struct Decoding<R> {
     source: R,
     charset: Option<Charset>,
-    /// Absent before the first bytes, and for UTF-8, which goes through as it is.
+    /// Absent before the first bytes, and for UTF-8, which passes unchanged.
     decoder: Option<Box<State>>,
     begun: bool,
-    /// The first bytes, of who asked for fewer.
+    /// The first bytes of text in UTF-8, until they are returned.
     head: Vec<u8>,
 }
 
@@ -107,19 +107,19 @@ struct State {
     end: usize,
     ended: bool,
     finished: bool,
-    /// Decoded and not given out: what was asked for was less than a character.
+    /// Decoded bytes not yet returned, because the caller asked for less than a character.
     left: Vec<u8>,
 }
 
 impl<R: Read> Decoding<R> {
-    /// `charset` is what the metadata says. A byte order mark says more.
+    /// `charset` is the metadata's encoding. A byte order mark overrides it.
     pub(crate) fn new(source: R, charset: Option<Charset>) -> Self {
         Self { source, charset, decoder: None, begun: false, head: Vec::new() }
     }
 
-    /// Reads the first bytes, and finds out how they are to be read.
+    /// Reads the first bytes and determines the encoding.
     fn begin(&mut self) -> io::Result<()> {
-        // as many as a byte order mark and what tells UTF-32 from it
+        // enough for a byte order mark, and to tell UTF-16's from UTF-32's
         let mut head = [0; 4];
         let mut length = 0;
         while length < head.len() {
@@ -141,7 +141,7 @@ impl<R: Read> Decoding<R> {
         let mut raw = head.to_vec();
         raw.resize(RAW_BYTES, 0);
         self.decoder = Some(Box::new(State {
-            // a mark is no character of the text
+            // a byte order mark is not part of the text
             decoder: charset.encoding.new_decoder_with_bom_removal(),
             charset,
             raw,
@@ -193,7 +193,7 @@ impl State {
         self.decode(source, into)
     }
 
-    /// Some text, into at least [`ROOM`] bytes; none at the end alone.
+    /// Decodes some text into at least [`ROOM`] bytes. Returns 0 only at the end.
     fn decode(&mut self, source: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
         while !self.finished {
             if self.start == self.end && !self.ended {
@@ -233,7 +233,8 @@ impl State {
     }
 }
 
-/// A byte that an encoding of single bytes has no character for is decoded as a control character of the same number.
+/// Replaces control characters by [`BROKEN`]: an encoding of single bytes decodes a byte without a character as the
+/// control character of the same number.
 fn break_controls(text: &mut [u8]) {
     let mut at = 0;
     while let Some(lead) = memchr::memchr(0xc2, &text[at..]) {

@@ -1,5 +1,5 @@
-//! Decompresses, and decodes text of other encodings, on a thread of its own, unless there is little, a few chunks
-//! ahead of whoever reads the text: fetching and inflating go on beside the reading where there is more than one core.
+//! Decompresses, and decodes other encodings, a few chunks ahead of the reader. Unless the file is small, this happens
+//! on a thread of its own. With more than one core, fetching and decompressing overlap with reading.
 
 use std::fmt;
 use std::io::{self, BufReader, Cursor, Read};
@@ -14,30 +14,31 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::input::encoding::{Charset, Decoding};
 
-/// Bytes that are fetched, and inflated, at once.
+/// Bytes that are fetched, and decompressed, at once.
 pub(crate) const CHUNK_BYTES: usize = 512 << 10;
-/// The first chunk is so large, and each after it [`GROWTH`] times the one before: a small file costs little memory.
+/// The size of the first chunk. Each later one is [`GROWTH`] times as large as the previous one, up to [`CHUNK_BYTES`]:
+/// a small file costs little memory.
 pub(crate) const FIRST_CHUNK_BYTES: usize = 16 << 10;
 pub(crate) const GROWTH: usize = 4;
-/// Room at the start of a chunk, before its text: for the beginning of a line whose end is in the chunk, so that the
-/// text itself need not be moved.
+/// Room at the start of a chunk, before its text, for the beginning of a line that ends in the chunk. So the chunk's
+/// text need not be moved.
 pub(crate) const HEADROOM: usize = 16 << 10;
-/// Chunks of text that wait to be read.
+/// The most chunks of text that wait to be read.
 const AHEAD: usize = 4;
-/// A stream that has given [`BOMB_BYTES`] of text, and this many times its own size, is a decompression bomb: DEFLATE
-/// packs up to 1,032 bytes into one, JSON rows that differ at all come to 10 or 50.
+/// A stream is a decompression bomb once it has produced more than [`BOMB_BYTES`] of text and more than this many times
+/// its own size. DEFLATE packs up to 1,032 bytes into one; JSON rows that differ at all reach 10 or 50.
 pub(crate) const BOMB_RATIO: u64 = 500;
 pub(crate) const BOMB_BYTES: u64 = 1 << 30;
 
-/// A source that has come to its end before so many bytes is not worth a thread.
+/// A source that ends before this many bytes is not worth a thread.
 const SMALL_BYTES: usize = 64 << 10;
 
-/// The text of a gzip stream, of any number of members.
+/// The text of a compressed stream, which may have several members.
 #[derive(Debug)]
 pub(crate) enum Inflating {
-    /// Of a small one, as it is asked for.
+    /// A small stream, decompressed on demand.
     Here(Box<Inflater>),
-    /// By a thread of its own.
+    /// A larger stream, decompressed by a thread of its own.
     Ahead {
         pieces: Receiver<Result<Piece, Torn>>,
         /// Chunks that were read, to be filled again.
@@ -48,21 +49,21 @@ pub(crate) enum Inflating {
 #[derive(Debug)]
 pub(crate) enum Piece {
     Text(Vec<u8>),
-    /// Sent explicitly, so that a dead thread is not mistaken for end of stream.
+    /// Sent explicitly, so that a dead thread is not mistaken for the end of the stream.
     End,
 }
 
-/// Why there is no more text although the stream has not come to its end.
+/// The reason why there is no more text before the stream's end.
 #[derive(Debug)]
 pub(crate) struct Torn {
     pub(crate) error: io::Error,
-    /// The bytes could not be fetched, which says nothing about them.
+    /// Whether the bytes could not be fetched, which says nothing about the file.
     pub(crate) source_failed: bool,
 }
 
 impl Inflating {
-    /// Fetches the first bytes and, if there are more, starts the thread. It stops when this is dropped, or with the
-    /// source.
+    /// Fetches the first bytes and, if there are more, starts the thread. The thread stops when this is dropped or the
+    /// source ends.
     pub(crate) fn start(
         mut source: Box<dyn Read + Send>,
         compression: Compression,
@@ -82,7 +83,7 @@ impl Inflating {
         };
         let mut inflater = Inflater::new(source, CHUNK_BYTES, compression, charset)?;
         let (filled, pieces) = sync_channel(AHEAD);
-        // room for all chunks that there ever are: those that wait, the one being filled and the one being read
+        // room for every chunk that exists: those that wait, the one being filled and the one being read
         let (spent, empty) = sync_channel(AHEAD + 2);
         let inflate = move || {
             loop {
@@ -92,7 +93,7 @@ impl Inflating {
                     Err(torn) => Err(torn),
                 };
                 let last = !matches!(piece, Ok(Piece::Text(_)));
-                // who has stopped listening does not want it
+                // sending fails if the receiver has hung up
                 if filled.send(piece).is_err() || last {
                     return;
                 }
@@ -102,7 +103,7 @@ impl Inflating {
         Ok(Self::Ahead { pieces, spent })
     }
 
-    /// The next chunk, whose text begins at [`HEADROOM`]; `None` at the end, after which there is nothing to ask for.
+    /// Returns the next chunk, whose text begins at [`HEADROOM`], or `None` at the end. Not to be called after that.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, Torn> {
         match self {
             Self::Here(inflater) => inflater.next(Vec::new()),
@@ -118,9 +119,9 @@ impl Inflating {
         }
     }
 
-    /// Takes back a chunk that was read.
+    /// Takes back a chunk that was read, for reuse.
     pub(crate) fn give_back(&mut self, chunk: Vec<u8>) {
-        // one that has grown is not kept; and the thread may have come to its end
+        // a chunk that has grown is dropped, and so is any chunk if the thread has ended
         if let Self::Ahead { spent, .. } = self
             && (HEADROOM + CHUNK_BYTES..2 * CHUNK_BYTES).contains(&chunk.capacity())
         {
@@ -129,14 +130,14 @@ impl Inflating {
     }
 }
 
-/// Inflates chunk by chunk.
+/// Decompresses chunk by chunk.
 pub(crate) struct Inflater {
     decoder: Decoding<Box<dyn Read + Send>>,
     fetched: Arc<Fetched>,
     bytes: u64,
-    /// Of the next chunk.
+    /// The size of the next chunk's text.
     size: usize,
-    /// How the stream has ended.
+    /// How the stream has ended, if it has.
     end: Option<io::Result<()>>,
 }
 
@@ -159,7 +160,7 @@ impl Inflater {
         Ok(Self { decoder: Decoding::new(decoder, charset), fetched, bytes: 0, size: FIRST_CHUNK_BYTES, end: None })
     }
 
-    /// The next text, in a chunk that was spent or is new.
+    /// Returns the next text in `chunk`, which may be a used chunk.
     fn next(&mut self, mut chunk: Vec<u8>) -> Result<Option<Vec<u8>>, Torn> {
         if self.end.is_none() {
             chunk.resize(HEADROOM + self.size, 0);
@@ -183,18 +184,18 @@ impl Inflater {
     }
 }
 
-/// What turns compressed bytes into text. A stream may be of several members, one after the other.
+/// Returns the decoder of a compression. A stream may have several members, one after the other.
 fn decoder(compression: Compression, source: BufReader<Source>) -> io::Result<Box<dyn Read + Send>> {
     Ok(match compression {
         Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(source)?),
         Compression::Bzip2 => Box::new(MultiBzDecoder::new(source)),
-        // a member of an archive comes inflated
+        // an archive's file comes decompressed
         Compression::None | Compression::Zip => Box::new(source),
     })
 }
 
-/// Fills a chunk as far as the stream goes, and tells how it ends, if it does.
+/// Fills a chunk as far as the stream goes. Also returns how the stream has ended, if it has.
 fn fill(decoder: &mut impl Read, chunk: &mut [u8]) -> (usize, Option<io::Result<()>>) {
     let mut length = 0;
     while length < chunk.len() {
@@ -208,11 +209,11 @@ fn fill(decoder: &mut impl Read, chunk: &mut [u8]) -> (usize, Option<io::Result<
     (length, None)
 }
 
-/// Remembers how much came, and whether it was the source that failed: a decoder's errors look the same.
+/// Counts the bytes, and records whether the source failed: a decoder's own errors look the same.
 struct Source {
     reader: Box<dyn Read + Send>,
     fetched: Arc<Fetched>,
-    /// What comes was inflated before: its errors are those of the stream too.
+    /// Whether the source decompresses, so that its errors may mean that the stream is damaged.
     inflated: bool,
 }
 
@@ -242,7 +243,7 @@ fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), FileTooLarge | InvalidData | InvalidInput | UnexpectedEof)
 }
 
-/// A source that has failed, to say so where its bytes end.
+/// A source that has failed. It returns the error where the fetched bytes end.
 struct Failed(Option<io::Error>);
 
 impl Read for Failed {

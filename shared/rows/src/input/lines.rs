@@ -1,4 +1,4 @@
-//! Lines of text out of a stream of bytes, compressed or not, through one buffer that grows to the longest line.
+//! Splits a stream of bytes, compressed or not, into lines. Its one buffer grows to the longest line.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -15,28 +15,28 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(crate) struct Lines {
     input: Input,
     form: Form,
-    /// The first bytes are still to be looked at.
+    /// Whether the first bytes are still to be examined.
     unseen: bool,
-    /// Why there are no more bytes: for whoever has taken those that there are.
+    /// Why there are no more bytes. Returned once the buffered ones are used up.
     failed: Option<ReadError>,
     maximum_line_bytes: usize,
     maximum_bytes: u64,
     buffer: Vec<u8>,
-    /// The part of the buffer that holds text not yet given out.
+    /// `buffer[start..end]` is not yet returned.
     start: usize,
     end: usize,
     ended: bool,
     unended: bool,
-    /// Lines given out.
+    /// Lines returned.
     lines: u64,
-    /// Inflated bytes received.
+    /// Decompressed bytes received.
     bytes: u64,
 }
 
-/// One line without its newline.
+/// A line without its newline.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'a> {
-    /// From 1.
+    /// Counted from 1.
     pub(crate) number: u64,
     pub(crate) bytes: &'a [u8],
 }
@@ -44,13 +44,13 @@ pub(crate) struct Line<'a> {
 /// How the text is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form {
-    /// Ends a line. Before `\n` a `\r` is a part of the end.
+    /// The byte that ends a line. A `\r` before `\n` stays in the line; the caller drops it.
     pub(crate) newline: u8,
-    /// What the metadata says; `None` for UTF-8.
+    /// The metadata's encoding; `None` for UTF-8.
     pub(crate) charset: Option<Charset>,
-    /// What the text should be, as an extension.
+    /// The extension of the expected text, for messages.
     pub(crate) extension: &'static str,
-    /// Whether text in tags may be it too.
+    /// Whether HTML and XML are accepted.
     pub(crate) any_text: bool,
 }
 
@@ -97,7 +97,7 @@ impl Lines {
         })
     }
 
-    /// The next line, blank ones too.
+    /// Returns the next line, which may be blank.
     pub(crate) fn next(&mut self) -> Result<Option<Line<'_>>, ReadError> {
         if self.unseen {
             self.look()?;
@@ -135,17 +135,17 @@ impl Lines {
         Ok(Some(Line { number: self.lines, bytes }))
     }
 
-    /// Whether the line given out last was the file's last, and had no newline.
+    /// Whether the line returned last was the file's last, and had no newline.
     pub(crate) fn is_unended(&self) -> bool {
         self.unended
     }
 
-    /// Lines given out so far.
+    /// Lines returned so far.
     pub(crate) fn lines(&self) -> u64 {
         self.lines
     }
 
-    /// Inflated bytes of the lines given out so far.
+    /// Decompressed bytes of the lines returned so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes - (self.end - self.start) as u64
     }
@@ -154,11 +154,11 @@ impl Lines {
         ReadError::LineTooLong { line: self.lines + 1, byte: self.bytes(), limit: self.maximum_line_bytes }
     }
 
-    /// Puts an inflated chunk after what is pending, and tells how much text it has.
+    /// Puts a decompressed chunk after the pending text, and returns the length of the chunk's text.
     fn append(&mut self, mut chunk: Vec<u8>) -> usize {
         let (pending, length) = (self.end - self.start, chunk.len() - HEADROOM);
         if pending <= HEADROOM {
-            // the little that is pending is moved, not the chunk
+            // move the little pending text, not the chunk
             chunk[HEADROOM - pending..HEADROOM].copy_from_slice(&self.buffer[self.start..self.end]);
             std::mem::swap(&mut self.buffer, &mut chunk);
             (self.start, self.end) = (HEADROOM - pending, HEADROOM);
@@ -174,7 +174,7 @@ impl Lines {
         length
     }
 
-    /// Adds a chunk after what is pending.
+    /// Adds a chunk after the pending text.
     fn fill(&mut self) -> Result<(), ReadError> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -217,7 +217,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Looks whether what comes first is text at all.
+    /// Checks that the file begins like text.
     fn look(&mut self) -> Result<(), ReadError> {
         while self.end - self.start < MAGIC_BYTES && !self.ended && self.failed.is_none() {
             self.failed = self.fill().err();
@@ -228,7 +228,7 @@ impl Lines {
         found.map_or(Ok(()), |found| Err(ReadError::Format { reason: found.inside(self.form.extension) }))
     }
 
-    /// The text that is there and not given out, at least so much of it as is asked for, or all that there is.
+    /// Returns the text that is buffered but not consumed: at least `bytes`, unless the file ends before that.
     pub(crate) fn peek(&mut self, bytes: usize) -> Result<&[u8], ReadError> {
         if self.unseen {
             self.look()?;
@@ -239,12 +239,12 @@ impl Lines {
         Ok(&self.buffer[self.start..self.end])
     }
 
-    /// Whether nothing comes after what [`Self::peek`] gives.
+    /// Whether nothing follows the text that [`Self::peek`] returned.
     pub(crate) fn is_all(&self) -> bool {
         self.ended
     }
 
-    /// Takes what was looked at.
+    /// Consumes text that [`Self::peek`] returned.
     pub(crate) fn skip(&mut self, bytes: usize) {
         let taken = &self.buffer[self.start..self.start + bytes];
         self.lines += memchr::memchr_iter(self.form.newline, taken).count() as u64;
@@ -252,7 +252,7 @@ impl Lines {
     }
 }
 
-/// The name of a compression that is one.
+/// Returns the name of a compression, for messages.
 fn name(compression: Compression) -> &'static str {
     match compression {
         Compression::None => "plain",

@@ -1,9 +1,9 @@
-//! What a file is by its first bytes, where that is told by them.
+//! Recognises what a file is by its first bytes.
 
-/// Bytes that tell.
+/// The bytes that are examined.
 pub(crate) const MAGIC_BYTES: usize = 4096;
 
-/// What programs write that is no text.
+/// A kind of file that is not text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Magic {
     Gzip,
@@ -11,15 +11,15 @@ pub(crate) enum Magic {
     Zstd,
     Bzip2,
     Parquet,
-    /// Of Office Open XML.
+    /// In Office Open XML.
     Excel,
-    /// Of the years before 2007, or one with a password.
+    /// From before 2007, or with a password.
     OldExcel,
     Other(&'static str),
 }
 
 impl Magic {
-    /// Looks at the first [`MAGIC_BYTES`], or fewer where there are fewer.
+    /// Examines the first [`MAGIC_BYTES`], or fewer if the file is shorter.
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         let begins = |start: &[u8]| bytes.starts_with(start);
         let has = |part: &[u8]| memchr::memmem::find(bytes, part).is_some();
@@ -47,7 +47,7 @@ impl Magic {
         })
     }
 
-    /// As [`Self::of`], of text that should be data: also pages and documents in tags.
+    /// Like [`Self::of`], but also recognises HTML and XML, which are text but not data.
     pub(crate) fn of_text(bytes: &[u8]) -> Option<Self> {
         Self::of(bytes).or_else(|| {
             let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
@@ -62,7 +62,7 @@ impl Magic {
         })
     }
 
-    /// For people.
+    /// Returns its name, for messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -76,7 +76,7 @@ impl Magic {
         }
     }
 
-    /// The extension that it would have, and that can be read.
+    /// Returns the extension under which it can be read, if there is one.
     pub(crate) fn extension(self) -> Option<&'static str> {
         match self {
             Self::Gzip => Some("gz"),
@@ -89,7 +89,7 @@ impl Magic {
         }
     }
 
-    /// What is told of a file that is this where its name says text of an extension.
+    /// Returns the message for such a file whose name promises text with this extension.
     pub(crate) fn inside(self, extension: &str) -> String {
         let (found, this) = (self.name(), self.extension());
         match this {
@@ -103,7 +103,7 @@ impl Magic {
         }
     }
 
-    /// Whether it is compressed, and so may hold what its name says.
+    /// Whether it is a compression, which may contain what the name promises.
     pub(crate) fn is_compression(self) -> bool {
         matches!(self, Self::Gzip | Self::Zip | Self::Zstd | Self::Bzip2)
     }

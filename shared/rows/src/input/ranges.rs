@@ -1,4 +1,4 @@
-//! Where the bytes of a file come from: one after the other, or any piece of them.
+//! The source of a file's bytes: in sequence, or by random access.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,9 +13,9 @@ use crate::input::inflate::CHUNK_BYTES;
 
 /// The bytes of a file.
 pub enum Input {
-    /// From the first to the last. Enough for text.
+    /// From the first to the last, which is enough for text.
     Stream(Box<dyn Read + Send>),
-    /// Any piece of them: what Parquet needs, whose description comes last. Text is read from these in order.
+    /// By random access, which Parquet needs because its footer comes last. Text is read from them in sequence.
     Ranges(Ranges),
 }
 
@@ -29,15 +29,16 @@ pub struct Ranges {
 type Fetch = dyn Fn(u64, usize) -> io::Result<Bytes> + Send + Sync;
 
 impl Ranges {
-    /// `fetch` is asked for an offset and a length that lie within the file, and blocks until it has all of them.
+    /// Wraps a file of `length` bytes. `fetch` receives an offset and a length that lie within the file, and blocks
+    /// until it has all of the bytes.
     pub fn new(length: u64, fetch: impl Fn(u64, usize) -> io::Result<Bytes> + Send + Sync + 'static) -> Self {
         Self { length, fetch: Arc::new(fetch) }
     }
 
-    /// The bytes of a local file.
+    /// Opens a local file.
     ///
     /// # Errors
-    /// Where the file cannot be opened.
+    /// If the file cannot be opened.
     pub fn file(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -49,15 +50,15 @@ impl Ranges {
         }))
     }
 
-    /// The size of the file.
+    /// Returns the size of the file in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Exactly the bytes asked for, which lie within the file.
+    /// Returns exactly the bytes asked for.
     ///
     /// # Errors
-    /// Where the bytes cannot be fetched.
+    /// If the bytes cannot be fetched, or do not lie within the file.
     pub fn get(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         if length == 0 {
             return Ok(Bytes::new());
@@ -103,7 +104,7 @@ impl From<Ranges> for Input {
 }
 
 impl Input {
-    /// The bytes in order.
+    /// Returns a reader of the bytes in sequence.
     pub(crate) fn into_reader(self) -> Box<dyn Read + Send> {
         match self {
             Self::Stream(reader) => reader,
@@ -127,7 +128,7 @@ impl fmt::Debug for Ranges {
     }
 }
 
-/// Ranges read from the first byte to the last, some chunks at a time: a request has its price.
+/// Reads ranges from the first byte to the last, several chunks per request because each request has a cost.
 struct InOrder {
     ranges: Ranges,
     at: u64,
@@ -150,7 +151,7 @@ impl Read for InOrder {
     }
 }
 
-/// The pieces that were fetched last, as aligned blocks, so that neighbouring small reads are one request.
+/// The pieces of a file that were used last, as aligned blocks. Neighbouring small reads share one request.
 #[derive(Debug)]
 pub(crate) struct Blocks {
     ranges: Ranges,
@@ -165,13 +166,13 @@ struct Held {
     clock: u64,
 }
 
-/// All blocks together.
+/// The most bytes of all blocks together.
 const HELD_BYTES: usize = 64 << 20;
 const SMALLEST_BLOCK_BYTES: usize = 64 << 10;
 const LARGEST_BLOCK_BYTES: usize = 1 << 20;
 
 impl Blocks {
-    /// For so many places that are read side by side.
+    /// `places` is the number of places in the file that are read side by side.
     pub(crate) fn new(ranges: Ranges, places: usize) -> Self {
         let block_bytes = (HELD_BYTES / (places + 8)).clamp(SMALLEST_BLOCK_BYTES, LARGEST_BLOCK_BYTES);
         Self { ranges, block_bytes, most: HELD_BYTES / block_bytes, held: Mutex::default() }
@@ -181,7 +182,7 @@ impl Blocks {
         self.ranges.length()
     }
 
-    /// Exactly the bytes asked for.
+    /// Returns exactly the bytes asked for.
     pub(crate) fn get(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let size = self.block_bytes as u64;
         let end = offset.checked_add(length as u64).filter(|end| *end <= self.length());
@@ -192,7 +193,7 @@ impl Blocks {
             return Ok(self.block(first)?.slice(inside..inside + length));
         }
         if length > 2 * self.block_bytes {
-            // larger than what is worth holding twice
+            // too large to be worth a second copy
             return self.ranges.get(offset, length);
         }
         let mut bytes = BytesMut::with_capacity(length);

@@ -1,6 +1,6 @@
-//! JSON that is not one object a line: an array of objects, one object after the other with any space between them or
-//! none, over several lines or all on one, or an array somewhere in an object (a dialect's `property`). A document may
-//! be as long as it likes; a row may not.
+//! JSON that is not one object per line. It may be an array of objects, a sequence of objects with any whitespace
+//! between them or none, or an array under a key of an object (a dialect's `property`). Line breaks may be anywhere. A
+//! document may have any length; a row may not.
 
 use contract::Table;
 use serde_json::value::RawValue;
@@ -9,12 +9,12 @@ use crate::input::lines::{Line, Lines};
 use crate::read_error::ReadError;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// What is asked for at once.
+/// How many more bytes each attempt to find the end of the first line examines.
 const PEEKED_BYTES: usize = 64 << 10;
 
-/// A file of JSON.
+/// A JSON file, opened as lines or as a document.
 pub(crate) enum Opened {
-    /// One object a line.
+    /// One object per line.
     Lines(Lines),
     Documents(Documents),
 }
@@ -25,9 +25,9 @@ pub(crate) struct Documents {
     lines: Lines,
     maximum_row_bytes: usize,
     state: State,
-    /// What was given out last, and is still in the buffer.
+    /// The length of the row returned last, which is still in the buffer.
     given: usize,
-    /// Under which key of an object the array is that has the rows.
+    /// The key of the object under which the array of rows is.
     property: Option<String>,
 }
 
@@ -35,17 +35,17 @@ pub(crate) struct Documents {
 enum State {
     /// Before the first row.
     Start,
-    /// After an array's bracket, or a row of it.
+    /// In the array: before its `first` row, or after a row.
     InArray { first: bool },
-    /// One row after the other.
+    /// In a sequence of objects.
     InSequence,
-    /// After the array, and the object that it is in.
+    /// After the array, and after the object around it.
     After,
 }
 
 impl Documents {
-    /// Looks whether the file is one object a line after all, as many programs call `.json`: that is read quicker, and
-    /// a line that is broken is no harm to the next.
+    /// Opens a file as lines if it has one object per line after all, as many `.json` files do. Lines are read faster,
+    /// and a broken line does not affect the next.
     pub(crate) fn open(mut lines: Lines, table: &Table, maximum_row_bytes: usize) -> Result<Opened, ReadError> {
         if lines.peek(BYTE_ORDER_MARK.len())?.starts_with(BYTE_ORDER_MARK) {
             lines.skip(BYTE_ORDER_MARK.len());
@@ -65,7 +65,7 @@ impl Documents {
         self.lines.bytes()
     }
 
-    /// The text of the next row, with the line on which it begins.
+    /// Returns the text of the next row and the line on which it begins.
     pub(crate) fn next(&mut self) -> Result<Option<Line<'_>>, ReadError> {
         self.lines.skip(std::mem::take(&mut self.given));
         if !self.find_row()? {
@@ -77,7 +77,7 @@ impl Documents {
         Ok(Some(Line { number, bytes }))
     }
 
-    /// Goes to where the next row begins, if there is one.
+    /// Skips to the start of the next row. Returns false if there is none.
     fn find_row(&mut self) -> Result<bool, ReadError> {
         loop {
             let byte = self.next_byte()?;
@@ -115,7 +115,7 @@ impl Documents {
         }
     }
 
-    /// Finds out by the first byte where the rows are.
+    /// Determines from the first byte where the rows are.
     fn start(&mut self, byte: u8) -> Result<(), ReadError> {
         self.state = match (byte, self.property.clone()) {
             (b'{', Some(property)) => {
@@ -135,7 +135,7 @@ impl Documents {
         Ok(())
     }
 
-    /// Goes into the array under a key of the object that comes first.
+    /// Enters the array under the key `property` of the object that comes next.
     fn find_array(&mut self, property: &str) -> Result<(), ReadError> {
         self.lines.skip(1);
         let mut first = true;
@@ -153,7 +153,7 @@ impl Documents {
         Err(self.broken(&format!("an object with `{}`, as the dialect's property says", contract::visible(property))))
     }
 
-    /// What comes after the array, up to the object's end: it has no second one.
+    /// Skips the rest of the object after the array. The key must not occur again.
     fn rest_of_object(&mut self) -> Result<(), ReadError> {
         while let Some(key) = self.member(false)? {
             if self.property.as_ref() == Some(&key) {
@@ -164,7 +164,7 @@ impl Documents {
         Ok(())
     }
 
-    /// The key of the next member, whose value comes first then; `None` at the object's end.
+    /// Consumes the next key and its colon, so that its value comes next. Returns `None` at the object's end.
     fn member(&mut self, first: bool) -> Result<Option<String>, ReadError> {
         match self.next_byte()? {
             Some(b'}') => {
@@ -196,7 +196,7 @@ impl Documents {
         ReadError::Json { line: self.lines.lines() + 1, reason: format!("expected {expected}") }
     }
 
-    /// The next byte that is no space. It comes first then.
+    /// Skips whitespace, and returns the next byte without consuming it.
     fn next_byte(&mut self) -> Result<Option<u8>, ReadError> {
         loop {
             let pending = self.lines.peek(1)?;
@@ -212,7 +212,7 @@ impl Documents {
         }
     }
 
-    /// How long the value is that comes first: up to the file's end where it has none.
+    /// Returns the length of the next value, or of the rest of the file if the value does not end.
     fn value(&mut self) -> Result<usize, ReadError> {
         let mut scan = Scan::default();
         loop {
@@ -229,7 +229,7 @@ impl Documents {
         }
     }
 
-    /// Leaves out the value that comes first, however long.
+    /// Skips the next value, whatever its length.
     fn skip_value(&mut self) -> Result<(), ReadError> {
         let mut scan = Scan::default();
         loop {
@@ -247,7 +247,7 @@ impl Documents {
     }
 }
 
-/// Whether the first line is an object, and not all of the file.
+/// Whether the first line is a JSON object that ends with a newline.
 fn has_object_a_line(lines: &mut Lines, maximum_row_bytes: usize) -> Result<bool, ReadError> {
     let mut bytes = PEEKED_BYTES;
     loop {
@@ -266,20 +266,20 @@ fn has_object_a_line(lines: &mut Lines, maximum_row_bytes: usize) -> Result<bool
     }
 }
 
-/// Where a JSON value ends. Knows no more of its grammar than that: what is inside is read as JSON later.
+/// Finds the end of a JSON value. Knows no more of the grammar than that: the value is parsed later.
 #[derive(Debug, Default)]
 struct Scan {
-    /// Bytes looked at.
+    /// Bytes examined.
     at: usize,
     depth: usize,
     in_text: bool,
     escaped: bool,
-    /// A number or a word, which ends before what is no part of it.
+    /// In a number or a word, which ends before the first byte that cannot belong to it.
     in_word: bool,
 }
 
 impl Scan {
-    /// Looks at more bytes of the value, which begin where it does.
+    /// Examines `bytes` from `at` on. Returns the value's end if it is among them.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         while let Some(byte) = bytes.get(self.at) {
             if self.in_text {

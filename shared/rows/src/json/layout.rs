@@ -1,38 +1,39 @@
-//! The quick way of taking a line apart. A program writes its rows alike: the same keys in the same order with the same
-//! spaces. So what is between the values of one row is expected between those of the next, byte for byte, and only the
-//! values are looked at. A line with any surprise is left to [`split`](crate::json::split::split), which a line that is
-//! as expected would leave with the same slots: what lies between its values was JSON in the row that it was learnt
-//! from, and the values are held to JSON's grammar here.
+//! The fast way to split a line. A program writes its rows alike: the same keys in the same order with the same
+//! whitespace. So the text between the values of one row is expected in the next row, byte for byte, and only the
+//! values are parsed. A line that deviates is left to [`split`](crate::json::split::split). For any other line, both
+//! ways return the same slots: the text between its values was valid JSON in the row that it was learnt from, and the
+//! values are checked against JSON's grammar here.
 
 use serde_json::value::RawValue;
 
 use crate::json::split::Slot;
 
-/// What is expected between the values of a row.
+/// The text that is expected between the values of a row.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
-    /// The text before each value, one after the other.
+    /// The text before each value, concatenated.
     between: Vec<u8>,
     values: Vec<Expected>,
     /// The text after the last value.
     after: Vec<u8>,
-    /// Rows in a row that were not as expected.
+    /// Consecutive rows that were not as expected.
     surprises: u32,
 }
 
 #[derive(Debug)]
 struct Expected {
-    /// Where in `between` the text before the value ends; it begins where the one before ends.
+    /// The end, in `between`, of the text before the value. It begins where the previous one ends.
     end: usize,
     place: usize,
 }
 
-/// After so many surprises in a row the rows are most likely not alike, and not every one is worth learning from.
+/// After more than this many consecutive surprises, the rows are most likely not alike. Then only every [`SELDOM`]th
+/// surprise is learnt from.
 const SURPRISES: u32 = 16;
 const SELDOM: u32 = 64;
 
 impl Layout {
-    /// Finds the value of every name, if the line is as expected; the slots mean nothing else.
+    /// Finds the value of every name and returns true, if the line is as expected. Otherwise the slots are meaningless.
     pub(crate) fn follow(&mut self, text: &str, slots: &mut [Slot]) -> bool {
         let followed = self.find(text, slots).is_some();
         self.surprises = if followed { 0 } else { self.surprises.saturating_add(1) };
@@ -60,7 +61,7 @@ impl Layout {
         (bytes[at..] == *self.after).then_some(())
     }
 
-    /// Expects the next rows to be like this one, of which nothing was unexpected.
+    /// Expects the next rows to be like this one, which must not have an unexpected name.
     pub(crate) fn learn(&mut self, text: &str, slots: &[Slot]) {
         if self.surprises > SURPRISES && !self.surprises.is_multiple_of(SELDOM) {
             return;
@@ -87,20 +88,20 @@ impl Layout {
     }
 }
 
-/// What `starts_with` tells, without a call: between two values are few bytes.
+/// Does what `starts_with` does, but without a call: there are only a few bytes between two values.
 fn begins_with(bytes: &[u8], expected: &[u8]) -> bool {
     let Some(bytes) = bytes.get(..expected.len()) else { return false };
     let (words, rest) = bytes.as_chunks::<8>();
     let (expected_words, expected_rest) = expected.as_chunks::<8>();
     let same = words.iter().zip(expected_words).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b));
-    // the last eight bytes once more in place of the rest
+    // compare the last eight bytes once more in place of the remainder
     same && match (bytes.last_chunk::<8>(), expected.last_chunk::<8>()) {
         (Some(a), Some(b)) => u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b),
         _ => rest.iter().eq(expected_rest),
     }
 }
 
-/// The value that begins at a place, and where it ends. What follows it is for the caller to look at.
+/// Returns the value that begins at `at`, and where it ends. The caller checks what follows.
 fn value(text: &str, at: usize) -> Option<(Slot, usize)> {
     let bytes = text.as_bytes();
     let whole = |end: usize| Some((Slot::Value(at..end), end));
@@ -122,7 +123,7 @@ fn value(text: &str, at: usize) -> Option<(Slot, usize)> {
     }
 }
 
-/// The place of the quote that ends a text, and whether there is no escape in it.
+/// Returns the position of the quote that ends a string, and whether the string is without escapes.
 fn text_end(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
     let mut plain = true;
     loop {
@@ -130,7 +131,7 @@ fn text_end(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
         match bytes.get(at)? {
             b'"' => return Some((at, plain)),
             b'\\' => plain = false,
-            // a control character is no JSON
+            // JSON does not allow a control character in a string
             _ => return None,
         }
         at += match bytes.get(at + 1)? {
@@ -141,11 +142,11 @@ fn text_end(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// How many bytes come before a quote, a backslash or a control character: eight at a time.
+/// Returns how many bytes come before a quote, a backslash or a control character. Compares eight at a time.
 fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
-    // the lowest bit set is right; bits above it may not be, as each looks at what the one below has borrowed
+    // only the lowest set bit is reliable: a borrow from a lower byte may set the bits above it
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let (words, rest) = bytes.as_chunks::<8>();
     for (n, word) in words.iter().enumerate() {
@@ -160,7 +161,7 @@ fn plain_length(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + in_rest.unwrap_or(rest.len())
 }
 
-/// Where a number that begins at a place of the bytes ends, if it is one by JSON's grammar.
+/// Returns the end of the number that begins at `at`, if JSON's grammar allows it.
 pub(crate) fn number_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     let digits = |at: usize| at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     at += usize::from(bytes[at] == b'-');

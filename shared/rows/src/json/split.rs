@@ -1,6 +1,5 @@
-//! A line of JSON taken apart: which piece of its text is the value of which column. The values themselves are read
-//! from their pieces by `column`, so that the quicker way of finding the pieces (`layout`) cannot read them
-//! differently.
+//! Splits a line of JSON: finds the part of its text that is each column's value. The values are parsed from these
+//! parts by `column`, so the faster way to find the parts (`layout`) cannot read them differently.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,31 +10,31 @@ use serde_json::value::RawValue;
 
 use crate::json::nan::NANS;
 
-/// Where a column's value is in the text.
+/// The place of a column's value in the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Slot {
     #[default]
     Absent,
-    /// The key is there more than once.
+    /// The key occurs more than once.
     Twice,
     /// A value as JSON.
     Value(Range<usize>),
-    /// What is between the quotes of a text that has no escapes.
+    /// The text between the quotes of a string without escapes.
     Text(Range<usize>),
 }
 
-/// The names that an object may have, and the order in which the last one had them: the next one most likely has the
-/// same.
+/// The names that an object may have, and the order in which the previous object had them. The next object most likely
+/// has the same order.
 #[derive(Debug)]
 pub(crate) struct Names {
     names: Vec<Box<str>>,
     places: HashMap<Box<str>, usize>,
     order: Vec<usize>,
-    /// The places are of the names in lower case.
+    /// Whether `places` has the names in lower case.
     any_case: bool,
 }
 
-/// Longer names are not looked for in any letter case. Glue's are up to 255 bytes.
+/// A longer name is not looked up if letter case is ignored. Glue's names have up to 255 bytes.
 const LONGEST_NAME_BYTES: usize = 1 << 10;
 
 impl Names {
@@ -45,7 +44,7 @@ impl Names {
         Self { order: (0..names.len()).collect(), names, places, any_case: false }
     }
 
-    /// Finds names that differ in upper and lower case alone.
+    /// Matches names regardless of letter case.
     pub(crate) fn in_any_case(mut self) -> Self {
         self.any_case = true;
         self.places = self.names.iter().enumerate().map(|(n, name)| (name.to_lowercase().into(), n)).collect();
@@ -56,18 +55,17 @@ impl Names {
         self.names.len()
     }
 
-    /// Whether a name is known.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.places.contains_key(name) || self.any_case && self.places.contains_key(&*name.to_lowercase())
     }
 
-    /// Whether a name is that of a place.
+    /// Whether `name` is the name at `place`.
     pub(crate) fn is(&self, place: usize, name: &str) -> bool {
         let known = &self.names[place];
         **known == *name || self.any_case && known.to_lowercase() == name.to_lowercase()
     }
 
-    /// The place of a name, given as how many-th key of its object it comes.
+    /// Returns the place of a name, which belongs to the `nth` key of its object.
     pub(crate) fn find(&mut self, nth: usize, name: &str) -> Option<usize> {
         if let Some(expected) = self.order.get(nth)
             && *self.names[*expected] == *name
@@ -86,16 +84,16 @@ impl Names {
     }
 }
 
-/// What an object has that is not known.
+/// A member of an object whose name is not known.
 pub(crate) enum Unexpected<'a> {
     /// A name.
     Name(&'a str),
-    /// The value of the last one, a part of the object's text.
+    /// The value that belongs to the preceding name, a part of the object's text.
     Value(&'a str),
 }
 
-/// Finds the value of every name in an object's text. The text is checked whole; names that are not known are told.
-/// Never recurses: the depth of what is inside a value is bounded by its length alone.
+/// Finds the value of every name in an object's text. Checks all of the text, and reports unknown names. Does not
+/// recurse, so only a value's length limits how deeply it is nested.
 pub(crate) fn split(
     text: &str,
     names: &mut Names,
@@ -108,9 +106,8 @@ pub(crate) fn split(
     json.end()
 }
 
-/// A line whose only fault may be numbers that JSON has not (`NaN`, `Infinity`, `-Infinity`), as Python and others
-/// write them: each as a number that no type holds ([`scalar::NANS`](crate::json::nan::NANS)), so that only a column
-/// that takes them takes it. `None` where there is none.
+/// Replaces numbers that JSON lacks (`NaN`, `Infinity`, `-Infinity`), as Python and others write them, by numbers that
+/// no type holds ([`NANS`]). So only a column that accepts them reads them. Returns `None` if there are none.
 pub(crate) fn with_nan_as_number(text: &str) -> Option<String> {
     let mut quoted = String::new();
     let (mut rest, mut found) = (text, false);

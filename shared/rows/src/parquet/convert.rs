@@ -1,4 +1,4 @@
-//! Arrow values of other types than a column's, read as their JSON text would be.
+//! Converts Arrow values to a column's type, if the types differ, as if from their JSON text.
 
 use std::sync::Arc;
 
@@ -19,19 +19,19 @@ use crate::values::shown::{clock, decimal, items, point, shown_value, units};
 use crate::values::why::{Why, noted};
 use crate::values::{number, scalar};
 
-/// How the values of a file's column become those of a described one: found out once for all of them.
+/// How the values of a file's column become those of a described one, determined once for all of them.
 #[derive(Debug)]
 pub(crate) enum Plan {
-    /// Values without parts.
+    /// Values without parts, with their origin.
     Scalar(Origin),
-    /// By field of the column, and the fields that it does not have.
+    /// The place of each of the column's fields, and the names of the other fields in the file.
     Struct(Vec<Child>, Vec<Box<str>>),
     List(Box<Plan>),
     /// No value ever fits.
     Unfit(Why),
 }
 
-/// Where a field of a column is.
+/// The place of a column's field in the file.
 #[derive(Debug)]
 pub(crate) enum Child {
     Absent,
@@ -44,7 +44,7 @@ impl Plan {
         Self::at(column_type, names, "", found)
     }
 
-    /// Of what is at a path of a column.
+    /// Plans for the part of a column at `path`.
     fn at(column_type: &ColumnType, names: &FieldNames, path: &str, found: &Found) -> Self {
         match (column_type, found) {
             (ColumnType::Struct(fields), Found::Struct(there)) => {
@@ -62,7 +62,7 @@ impl Plan {
                 let children = fields.iter().map(child).collect();
                 let known = |name: &str| fields.iter().any(|(field, _)| names.in_files(path, field) == name);
                 let others = there.iter().filter(|(name, _)| !known(name)).map(|(name, _)| name.as_str().into());
-                // more are not told apart
+                // names beyond the limit are counted together
                 Self::Struct(children, others.take(MAXIMUM_UNEXPECTED_NAMES + 1).collect())
             }
             (ColumnType::List(inner), Found::List(item)) => Self::List(Box::new(Self::at(inner, names, path, item))),
@@ -78,8 +78,8 @@ impl Plan {
     }
 }
 
-/// An array as a column has it, if all of its values are the column's own and only names of fields differ, or what may
-/// be null, or the unit of points in time.
+/// Returns an array in the column's type if every value fits as it is. Only the names of fields, nullability and the
+/// unit of timestamps may differ.
 pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType, plan: &Plan) -> Option<ArrayRef> {
     let target = arrow_type(column_type);
     match (plan, column_type, &target) {
@@ -128,7 +128,7 @@ pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType, plan: &Plan) 
     }
 }
 
-/// Points in time in a column's unit, if each is one of the column's.
+/// Returns points in time in a column's unit, if the column may hold every one of them.
 fn points_as_they_are(array: &ArrayRef, unit: TimestampUnit, origin: Origin) -> Option<ArrayRef> {
     let wanted = unit.per_second();
     let values = match (units(array), origin) {
@@ -144,7 +144,7 @@ fn points_as_they_are(array: &ArrayRef, unit: TimestampUnit, origin: Origin) -> 
         }
         (Some((values, found)), _) => {
             let ratio = wanted / found;
-            // where the finer unit ends, the coarser one goes on
+            // the coarser unit reaches further than the finer one
             let (least, greatest) = points::range(wanted);
             let (least, greatest) = (least / ratio, greatest / ratio);
             let fits = |value: i64| value >= least && value <= greatest;
@@ -171,14 +171,14 @@ fn all<T: ArrowPrimitiveType>(array: &ArrayRef, fits: impl Fn(T::Native) -> bool
 }
 
 fn fits_all<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, fits: impl Fn(T::Native) -> bool) -> bool {
-    // without a branch, so that several are compared at once; what lies under a null is mostly zero
+    // without a branch, so that several values are compared at once; the value under a null is mostly zero
     array.values().iter().fold(true, |all, value| all & fits(*value))
         || array.null_count() > 0 && array.iter().flatten().all(fits)
 }
 
 impl ColumnBuilder {
-    /// Adds a value of an array. Where it is none of the type, adds a null, tells, and gives false; its text is only
-    /// made where it is `shown`.
+    /// Appends a value of an array. If it is not a value of the type, appends null, reports it and returns false. Its
+    /// text is built only if it is `shown`.
     pub(crate) fn append_arrow(
         &mut self,
         plan: &Plan,
@@ -297,7 +297,7 @@ impl ColumnBuilder {
                 noted(day, &mut why).map(|value| values.append_value(value))
             }
             _ => match json(array, row) {
-                // as its JSON text, with the same verdict
+                // treated as its JSON text would be
                 Some(json) => return self.append(&json, place, tell),
                 None => double(array, row).and_then(|number| self.append_nan(number)),
             },
@@ -309,8 +309,8 @@ impl ColumnBuilder {
     }
 }
 
-/// The text of what is a text in JSON too: days and times, and bytes that are one. Older writers leave it to the reader
-/// to know which bytes are.
+/// Returns the text of a value that is a string in JSON: dates, times, and bytes that are UTF-8. Older writers do not
+/// declare which bytes are text.
 fn text(array: &dyn Array, row: usize, origin: Origin, time: Option<Point>) -> Result<String, Why> {
     let utf8 = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Why::Other);
     match (array.data_type(), origin) {
@@ -341,7 +341,7 @@ fn uuid(bytes: &[u8]) -> String {
     text
 }
 
-/// The JSON text of a number or a truth value; None where JSON has none.
+/// Returns the JSON text of a number or a boolean, or `None` if JSON cannot express it.
 fn json(array: &dyn Array, row: usize) -> Option<String> {
     fn number<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> T::Native {
         array.as_primitive::<T>().value(row)
@@ -368,7 +368,7 @@ fn json(array: &dyn Array, row: usize) -> Option<String> {
     })
 }
 
-/// A number of a floating-point type.
+/// Returns the number of a floating-point type.
 fn double(array: &dyn Array, row: usize) -> Option<f64> {
     Some(match array.data_type() {
         DataType::Float16 => array.as_primitive::<Float16Type>().value(row).to_f64(),
@@ -382,7 +382,7 @@ fn finite(number: f32) -> Option<String> {
     number.is_finite().then(|| format!("{number:?}"))
 }
 
-/// What a person sees of a value that does not fit.
+/// Returns what people see of a value that does not fit.
 fn text_of(array: &dyn Array, row: usize, origin: Origin, shown: bool) -> String {
     if !shown {
         return String::new();
@@ -397,7 +397,7 @@ fn text_of(array: &dyn Array, row: usize, origin: Origin, shown: bool) -> String
     .unwrap_or_else(|| shown_value(array, row))
 }
 
-/// Three numbers of 32 bits.
+/// Formats an INTERVAL, which is three numbers of 32 bits.
 fn interval(bytes: &[u8]) -> Option<String> {
     let ([months, days, milliseconds], []) = bytes.as_chunks::<4>() else { return None };
     let number = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);

@@ -1,5 +1,5 @@
-//! What a column of a Parquet file holds, as the reader tells types apart: by Arrow's types, and where those do not say
-//! enough by Parquet's own.
+//! The type of a column of a Parquet file, as far as the reader distinguishes types: by Arrow's types and, where these
+//! are not specific enough, by Parquet's own.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescPtr, SchemaDescriptor, 
 use crate::describe::inferred::{described_fields, name_each};
 use crate::values::schema::column_type;
 
-/// A column or a part of one.
+/// The type of a column or of a part of one.
 #[derive(Debug)]
 pub(crate) enum Found {
     Leaf(DataType, Origin),
@@ -23,12 +23,12 @@ pub(crate) enum Found {
     Map(Box<Found>),
 }
 
-/// What bytes of a fixed length are.
+/// The origin of bytes of a fixed length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Just what Arrow's type says.
+    /// Exactly what Arrow's type says.
     Plain,
-    /// A point in time, to the nanosecond and of any year.
+    /// A point in time, to the nanosecond and in any year.
     Int96,
     Uuid,
     /// Months, days and milliseconds.
@@ -36,7 +36,7 @@ pub(crate) enum Origin {
 }
 
 impl Found {
-    /// Of an Arrow type; `leaves` gives those of its leaves in order.
+    /// Converts an Arrow type. `leaves` yields the origins of its leaves in order.
     pub(crate) fn new(data_type: &DataType, leaves: &mut dyn Iterator<Item = Origin>) -> Self {
         let mut fields = |fields: &arrow::datatypes::Fields, names: Option<[&str; 2]>| {
             let name = |n: usize, name: &str| names.and_then(|names| names.get(n).copied()).unwrap_or(name).to_owned();
@@ -54,10 +54,10 @@ impl Found {
         }
     }
 
-    /// The type that metadata would give it; `None` where there is none.
+    /// Returns the metadata's type for it, or `None` if there is none.
     pub(crate) fn column_type(&self) -> Option<ColumnType> {
         Some(match self {
-            // nobody who writes INT96 has finer points in time than Spark
+            // Spark is the usual writer of INT96, and its timestamps are in microseconds
             Self::Leaf(_, Origin::Int96) => ColumnType::Timestamp(TimestampUnit::Microsecond),
             Self::Leaf(_, Origin::Uuid) => ColumnType::String,
             Self::Leaf(_, Origin::Interval) => return None,
@@ -71,7 +71,7 @@ impl Found {
         })
     }
 
-    /// What the fields of that type are called in the file.
+    /// Returns the names in the file of the fields of [`Self::column_type`].
     pub(crate) fn field_names(&self) -> FieldNames {
         let mut names = FieldNames::default();
         self.name_fields("", &mut names);
@@ -98,8 +98,8 @@ impl Origin {
     }
 }
 
-/// A file's schema with INT96 and INTERVAL as the 12 bytes that they are, which the crate hands on as they are: it
-/// would cut the one to 64 bits and the months off the other.
+/// Returns a file's schema with INT96 and INTERVAL as plain bytes, which the parquet crate passes on unchanged. It
+/// would cut an INT96 to 64 bits, and drop the months of an INTERVAL.
 pub(crate) fn as_bytes(schema: &SchemaDescPtr) -> Result<SchemaDescPtr, ParquetError> {
     let is_plain = |leaf: usize| matches!(Origin::of(&schema.column(leaf)), Origin::Plain | Origin::Uuid);
     if (0..schema.num_columns()).all(is_plain) {

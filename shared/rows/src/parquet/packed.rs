@@ -1,22 +1,22 @@
-//! Parquet's packed whole numbers, looked at before anybody decodes them: levels and dictionary indices (runs of equal
-//! or bit-packed values), and those of the delta encodings.
+//! Parquet's packed integers, checked before the parquet crate decodes them: levels and dictionary indices (runs of
+//! equal or bit-packed values), and the delta encodings.
 
 /// What is wrong with a page.
 pub(crate) type Fault = &'static str;
 
 const CUT_OFF: Fault = "a page ends before its values";
 
-/// A stretch of values.
+/// A sequence of values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Run<'a> {
-    /// The same one, so many times.
+    /// A value, and how often it repeats.
     Same(u32, usize),
-    /// So many, in so many bits each.
+    /// The packed bytes, the bits of each value, and the number of values.
     Packed(&'a [u8], u8, usize),
 }
 
 impl Run<'_> {
-    /// Returns every value, equal ones together.
+    /// Calls `value` with every value and its count. Equal values come together.
     pub(crate) fn each(self, mut value: impl FnMut(u32, usize)) {
         match self {
             Run::Same(same, count) => value(same, count),
@@ -38,7 +38,7 @@ impl Run<'_> {
     }
 }
 
-/// Goes through the runs that make so many values of a width up to 32. Returns the bytes that they take.
+/// Goes through the runs that hold `count` values of `width` bits, at most 32. Returns the bytes that they take.
 pub(crate) fn runs(bytes: &[u8], width: u8, count: usize, mut each: impl FnMut(Run<'_>)) -> Result<usize, Fault> {
     if width > 32 {
         return Err("a page with values of more than 32 bits");
@@ -60,7 +60,7 @@ pub(crate) fn runs(bytes: &[u8], width: u8, count: usize, mut each: impl FnMut(R
             each(Run::Same(value, here));
             left -= here;
         } else {
-            // groups of eight; writers may leave out the end of the last one
+            // groups of eight; writers may omit the end of the last one
             let packed = length.checked_mul(usize::from(width)).ok_or("a run that is too long")?;
             let packed = &bytes[at..bytes.len().min(at.saturating_add(packed))];
             let there = match width {
@@ -92,7 +92,7 @@ fn varint(bytes: &[u8], at: &mut usize) -> Result<u64, Fault> {
     Err("a number of more than 64 bits")
 }
 
-/// The numbers of DELTA_BINARY_PACKED, which must be so many, and the bytes that they take.
+/// Decodes DELTA_BINARY_PACKED, which must hold exactly `count` numbers. Also returns the bytes that they take.
 pub(crate) fn deltas(bytes: &[u8], count: usize) -> Result<(Vec<i64>, usize), Fault> {
     const WRONG: Fault = "a page of deltas with blocks that cannot be";
     let mut at = 0;
@@ -117,7 +117,7 @@ pub(crate) fn deltas(bytes: &[u8], count: usize) -> Result<(Vec<i64>, usize), Fa
         let widths = bytes.get(at..at + miniblocks).ok_or(CUT_OFF)?;
         at += miniblocks;
         for width in widths {
-            // those after the last value are not there
+            // miniblocks after the last value are not stored
             let here = in_miniblock.min(count - values.len());
             if here == 0 {
                 break;
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn runs_are_counted_and_end_where_they_end() {
         let mut seen = Vec::new();
-        // three times 5, then eight of 3 bits: 0 to 7
+        // three times 5, then eight values of 3 bits: 0 to 7
         let bytes = [6, 5, 3, 0b1000_1000, 0b1100_0110, 0b1111_1010, 0xff];
         let used = runs(&bytes, 3, 10, |run| run.each(|value, count| seen.extend(vec![value; count])));
         assert_eq!((used, seen), (Ok(6), vec![5, 5, 5, 0, 1, 2, 3, 4, 5, 6]));

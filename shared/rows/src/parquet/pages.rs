@@ -1,9 +1,9 @@
-//! The pages of a Parquet file as the parquet crate gets them: looked through first, inflated, and written anew.
+//! The pages of a Parquet file as the parquet crate gets them: checked, decompressed and rewritten.
 //!
-//! The crate trusts what pages say of themselves: it slices by their lengths, reserves what they claim, and gives up
-//! (panics) on some of what cannot be. A landed file may say anything. So every page that it sees is one of ours: not
-//! compressed, of version 1, its values PLAIN or indices of a dictionary that has them, its levels in range, and
-//! nothing after them. What a page takes in memory is known, and counted, before anybody decodes it.
+//! The crate trusts what pages say about themselves. It slices by their lengths, reserves what they claim, and panics
+//! on some impossible values. A landed file may say anything. So every page that the crate sees is written here: not
+//! compressed, of version 1, with PLAIN values or with indices within the dictionary, with levels in range, and with
+//! nothing after them. The memory that a page takes is known, and counted, before anything decodes it.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,25 +20,25 @@ use crate::input::ranges::Blocks;
 use crate::parquet::packed::{self, Run};
 use crate::parquet::thrift::{HeaderWriter, PageHeader, PageKind, Torn};
 
-/// Larger pages are refused: writers close theirs at one megabyte.
+/// Larger pages are refused. Writers close a page at about one megabyte.
 const LARGEST_PAGE_BYTES: usize = 64 << 20;
 const LARGEST_HEADER_BYTES: u64 = 1 << 20;
 const FIRST_HEADER_BYTES: u64 = 256;
 const BROTLI_BUFFER_BYTES: usize = 4096;
-/// The pages that one batch is made of take this much at most.
+/// The most bytes of the pages that one batch is made from.
 const LARGEST_BATCH_BYTES: u64 = 512 << 20;
-/// The items of arrays that one batch is made of.
+/// The most items of arrays that one batch is made from.
 const MOST_BATCH_ITEMS: u64 = 32 << 20;
-/// Values of a page in a delta encoding.
+/// The most values of a page in a delta encoding.
 const MOST_DELTAS: usize = 16 << 20;
-/// A file that has given this much, and this many times its own size, is a decompression bomb.
+/// A file is a decompression bomb once it has produced more than [`BOMB_BYTES`] and this many times its own size.
 const BOMB_RATIO: u64 = 1000;
 const BOMB_BYTES: u64 = 1 << 30;
 
-/// Where the pages of a column chunk are for the crate: each chunk has a space of its own, far from the others.
+/// The distance between column chunks in the crate's view of the file, as a power of two.
 const SPACE_BITS: u32 = 40;
-/// The size of a chunk for the crate. Pages that are not the last say that they take nothing besides their header, the
-/// last one that it takes what is left.
+/// The size of a chunk in the crate's view. A page claims to take no bytes after its header, except the last, which
+/// claims what is left.
 const SPACE_BYTES: u64 = 1 << 30;
 
 const PLAIN: i32 = 0;
@@ -50,19 +50,19 @@ const DELTA_BYTE_ARRAY: i32 = 7;
 const RLE_DICTIONARY: i32 = 8;
 const BYTE_STREAM_SPLIT: i32 = 9;
 
-/// Why a file cannot be read on.
+/// The reason why a file cannot be read further.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The bytes could not be fetched.
     Io(io::Error),
-    /// More than the reader's limit of bytes.
+    /// The file exceeds the reader's limit of bytes.
     TooLarge,
-    /// The file is not as it should be.
+    /// The file is damaged or not supported.
     File(String),
 }
 
 impl Failure {
-    /// Of a column of the file.
+    /// Adds the name of the file's column.
     pub(crate) fn in_column(self, column: &ColumnDescriptor) -> Self {
         match self {
             Self::File(reason) => Self::File(in_column(&column.path().string()) + &reason),
@@ -71,13 +71,13 @@ impl Failure {
     }
 }
 
-/// What comes before what is wrong with a column.
+/// Returns what precedes the reason in a message about a column.
 pub(crate) fn in_column(name: &str) -> String {
     let shown: String = name.chars().take(SHOWN_CHARACTERS).collect();
     format!("column `{}`: ", contract::visible(&shown))
 }
 
-/// Of the name of a column.
+/// The most characters shown of a column's name.
 const SHOWN_CHARACTERS: usize = 80;
 
 impl From<io::Error> for Failure {
@@ -107,12 +107,12 @@ impl From<Torn> for Failure {
     }
 }
 
-/// What a file has cost so far, and why its reading failed: an error that passes through the crate becomes a text.
+/// The cost of a file so far, and why reading it failed: an error that passes through the crate loses its type.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     file_bytes: u64,
     maximum_bytes: u64,
-    /// Some of its columns are encrypted; which ones is seen when they cannot be read.
+    /// Whether some columns are encrypted. Which ones is known only when they cannot be read.
     encrypted: bool,
     spent: Mutex<Spent>,
 }
@@ -130,7 +130,7 @@ impl Ledger {
         Self { file_bytes, maximum_bytes, encrypted, spent: Mutex::default() }
     }
 
-    /// A failure of a column, in its name.
+    /// Adds the name of the column to a failure and, if columns are encrypted, the likely cause.
     pub(crate) fn failure_of(&self, failure: Failure, column: &ColumnDescriptor) -> Failure {
         let failure = match failure {
             Failure::File(reason) if self.encrypted => {
@@ -145,18 +145,18 @@ impl Ledger {
         self.spent.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Inflated bytes so far; a value counts as one at least.
+    /// Decompressed bytes so far. A value counts as at least one.
     pub(crate) fn bytes(&self) -> u64 {
         self.spent().bytes
     }
 
-    /// What was given for the batch before is no longer held.
+    /// Resets the counts of a batch: the pages of the previous one are no longer held.
     pub(crate) fn start_batch(&self) {
         let mut spent = self.spent();
         (spent.batch_bytes, spent.batch_items) = (0, 0);
     }
 
-    /// What went wrong first, if it was not the crate that found it.
+    /// Takes the first failure, unless the crate itself found it.
     pub(crate) fn failure(&self) -> Option<Failure> {
         self.spent().failure.take()
     }
@@ -184,22 +184,22 @@ impl Ledger {
     }
 }
 
-/// One column of one row group.
+/// A column chunk: one column of one row group.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     column: ColumnDescPtr,
     blocks: Arc<Blocks>,
     ledger: Arc<Ledger>,
-    /// The bytes not yet read.
+    /// `at..end` are the bytes not yet read.
     at: u64,
     end: u64,
-    /// Values not yet given, with nulls.
+    /// Values not yet passed on, including nulls.
     left: u64,
     compression: Compression,
     physical: Type,
-    /// Bytes of a value, where all have the same.
+    /// Bytes of a value; 0 for booleans and for byte arrays of any length.
     width: usize,
-    /// Texts outside of this the crate cannot take.
+    /// The least and the greatest length of a byte array that the crate can take.
     text_bytes: (usize, usize),
     definition_levels: Levels,
     repetition_levels: Levels,
@@ -207,7 +207,7 @@ pub(crate) struct Chunk {
     started: bool,
     ready: Option<Page>,
     given: Option<Given>,
-    /// Bytes of the space that are taken.
+    /// Bytes of the chunk's space that are in use.
     taken: u64,
 }
 
@@ -220,20 +220,20 @@ struct Levels {
 #[derive(Debug)]
 struct Dictionary {
     values: usize,
-    /// Of texts of different lengths.
+    /// The length of each value, if they are byte arrays of any length.
     lengths: Vec<u32>,
 }
 
-/// A page of ours.
+/// A rewritten page.
 #[derive(Debug)]
 struct Page {
     data: Bytes,
     values: usize,
-    /// Of a data page; a dictionary's is PLAIN.
+    /// The encoding of a data page; `None` for a dictionary, which is PLAIN.
     encoding: Option<i32>,
 }
 
-/// A page that the crate is about to take.
+/// A page whose data the crate is about to request.
 #[derive(Debug)]
 struct Given {
     start: u64,
@@ -247,7 +247,7 @@ impl Levels {
         Self { greatest, bits: (u32::BITS - greatest.leading_zeros()) as u8 }
     }
 
-    /// Returns the bytes that the levels of so many values take, and how many are the greatest.
+    /// Returns the bytes that so many levels take, and how many of them are the greatest.
     fn check(self, bytes: &[u8], values: usize, first: bool) -> Result<(usize, usize), packed::Fault> {
         let (mut full, mut beyond, mut first_level) = (0, false, None);
         let used = packed::runs(bytes, self.bits, values, |run| {
@@ -275,7 +275,7 @@ impl Chunk {
     ) -> Result<Self, Failure> {
         let negative = |_| Failure::from("a column chunk with a negative place or size");
         let data = metadata.data_page_offset();
-        // some writers put a 0 where there is no dictionary
+        // some writers store 0 if there is no dictionary
         let start = metadata.dictionary_page_offset().filter(|place| *place > 0 && *place < data).unwrap_or(data);
         let start = u64::try_from(start).map_err(negative)?;
         let bytes = u64::try_from(metadata.compressed_size()).map_err(negative)?;
@@ -320,12 +320,12 @@ impl Chunk {
         })
     }
 
-    /// The size and place of the chunk for the crate.
+    /// Returns the place and the size of the chunk in the crate's view.
     pub(crate) fn space(&self, leaf: usize) -> (u64, u64) {
         ((leaf as u64) << SPACE_BITS, if self.left == 0 { 0 } else { SPACE_BYTES })
     }
 
-    /// The length of the longest text in the dictionary, of which every row may have one.
+    /// Returns the length of the longest text in the dictionary, which every row may have.
     pub(crate) fn longest_text(&mut self) -> Result<usize, Failure> {
         if self.ready.is_none() && self.left > 0 {
             self.ready = Some(self.read_page()?);
@@ -334,7 +334,7 @@ impl Chunk {
         Ok(lengths.max().map_or(0, |longest| *longest as usize))
     }
 
-    /// The header of the page at a place in the chunk's space, or nothing if it is the place of the page itself.
+    /// Returns the header of the page at `start` in the chunk's space, or nothing if the page's data is there.
     fn header_at(&mut self, start: u64) -> Result<Bytes, Failure> {
         if let Some(given) = &self.given {
             return Ok(if start == given.start { given.header.clone() } else { Bytes::new() });
@@ -362,7 +362,7 @@ impl Chunk {
         Ok(header)
     }
 
-    /// Reads the next page that is one.
+    /// Reads the next page that has a dictionary or values.
     fn read_page(&mut self) -> Result<Page, Failure> {
         loop {
             let header = self.read_header()?;
@@ -482,7 +482,7 @@ impl Chunk {
         Ok(Page { data, values, encoding: Some(encoding) })
     }
 
-    /// The values of a data page, PLAIN or as indices of the dictionary.
+    /// Returns the values of a data page, as PLAIN or as indices of the dictionary.
     fn values(&self, encoding: i32, data: &Bytes, count: usize) -> Result<(i32, Bytes), Failure> {
         if count == 0 {
             return Ok((PLAIN, Bytes::new()));
@@ -539,7 +539,8 @@ impl Chunk {
         Ok((PLAIN, plain))
     }
 
-    /// PLAIN from a prefix of the value before, if there are prefixes, and what follows it.
+    /// Converts delta encodings to PLAIN. Each value is a prefix of the previous one, if there are prefixes, and the
+    /// bytes that follow it.
     fn undo_deltas(&self, prefixes: &[i64], lengths: &[i64], data: &[u8]) -> Result<Bytes, Failure> {
         const WRONG: &str = "a page of texts with lengths that cannot be";
         let size = |number: i64| usize::try_from(number).ok().filter(|size| *size <= LARGEST_PAGE_BYTES);
@@ -569,7 +570,7 @@ impl Chunk {
         Ok(plain.into())
     }
 
-    /// Returns the bytes that so many PLAIN values take, and tells the lengths of texts.
+    /// Returns the bytes that `count` PLAIN values take, and passes the length of each byte array to `length`.
     fn check_plain(&self, data: &[u8], count: usize, mut length: impl FnMut(u32)) -> Result<usize, Failure> {
         const CUT_OFF: &str = "a page ends before its values";
         let used = match self.physical {
@@ -596,7 +597,7 @@ impl Chunk {
         if used <= data.len() { Ok(used) } else { Err(CUT_OFF.into()) }
     }
 
-    /// Returns the bytes that so many indices take.
+    /// Returns the bytes that `count` indices take.
     fn check_indices(&self, data: &[u8], count: usize) -> Result<usize, Failure> {
         let dictionary = self.dictionary.as_ref().ok_or("a page of indices without a dictionary")?;
         let (width, indices) = data.split_first().ok_or("a page ends before its values")?;
@@ -605,7 +606,7 @@ impl Chunk {
         let used = packed::runs(indices, *width, count, |run| {
             run.each(|index, count| {
                 greatest = greatest.max(index);
-                // how many a batch takes of a page is known only where every row has one
+                // in a repeated column, a batch may take all of the page's values
                 if repeated && let Some(length) = dictionary.lengths.get(index as usize) {
                     text_bytes = text_bytes.saturating_add(u64::from(*length).saturating_mul(count as u64));
                 }
@@ -662,7 +663,7 @@ impl Chunk {
 }
 
 impl Page {
-    /// As the crate reads it, with a size that it is to pass over.
+    /// Returns its header for the crate, with the size that the crate is to skip.
     fn header(&self, compressed: u32) -> Vec<u8> {
         let mut header = HeaderWriter::new();
         let kind = if self.encoding.is_some() { 0 } else { 2 };
@@ -686,14 +687,14 @@ fn too_large() -> Failure {
     format!("a page of more than {LARGEST_PAGE_BYTES} bytes; {way}").into()
 }
 
-/// As gzip has it.
+/// Returns the CRC-32 that gzip uses.
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(bytes);
     crc.sum()
 }
 
-/// Bytes that come after their length.
+/// Returns the bytes that follow their length, and where they end.
 fn prefixed(data: &Bytes, at: usize) -> Result<(Bytes, usize), packed::Fault> {
     const CUT_OFF: packed::Fault = "a page ends before its values";
     let length = *data.get(at..).and_then(<[u8]>::first_chunk::<4>).ok_or(CUT_OFF)?;
@@ -712,7 +713,7 @@ fn lz4_block(packed: &[u8], size: usize) -> Option<Vec<u8>> {
     (lz4_flex::block::decompress_into(packed, &mut bytes).ok()? == size).then_some(bytes)
 }
 
-/// As Hadoop writes it: blocks, each after its two sizes.
+/// Decompresses Hadoop's format: blocks, each after its two sizes.
 fn lz4_frames(mut packed: &[u8], size: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     while !packed.is_empty() {
@@ -729,11 +730,11 @@ fn lz4_frames(mut packed: &[u8], size: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The column chunks of a row group, as a file of the crate.
+/// The column chunks of a row group, which the crate reads as a file.
 #[derive(Debug)]
 pub(crate) struct Pages {
     ledger: Arc<Ledger>,
-    /// By leaf; None where a column is not read.
+    /// By leaf; `None` if a column is not read.
     chunks: Vec<Option<Mutex<Chunk>>>,
 }
 
@@ -772,8 +773,8 @@ impl ChunkReader for Pages {
         header.map(io::Cursor::new).map_err(|failure| self.failed(failure))
     }
 
-    /// The page whose header was read last. Its length is not the one asked for, which is the one that the header gives
-    /// for the crate to pass over.
+    /// Returns the page whose header was read last. Its length is not the one asked for, which the header states only
+    /// to make the crate skip the right number of bytes.
     fn get_bytes(&self, start: u64, _: usize) -> Result<Bytes, ParquetError> {
         let page = self.chunk(start).and_then(|mut chunk| {
             let given = chunk.given.take();

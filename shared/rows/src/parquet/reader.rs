@@ -1,4 +1,4 @@
-//! The rows of a Parquet file, one row group after the other.
+//! Reads the rows of a Parquet file, one row group after the other.
 
 use std::sync::Arc;
 
@@ -29,18 +29,18 @@ use crate::values::column::{Fault, Place};
 
 /// Larger footers are refused.
 const LARGEST_FOOTER_BYTES: u64 = 32 << 20;
-/// Length and magic.
+/// The footer's length, and the magic bytes.
 const TAIL_BYTES: u64 = 8;
-/// The texts of dictionaries that the rows of one batch may have at most.
+/// The most bytes of text in a batch, if every row has the longest text of each dictionary.
 const DICTIONARY_TEXT_BYTES: usize = 128 << 20;
 
-/// A Parquet file under way.
+/// A Parquet file being read.
 #[derive(Debug)]
 pub(crate) struct Parquet {
     blocks: Arc<Blocks>,
     ledger: Arc<Ledger>,
     metadata: ParquetMetaData,
-    /// The file's schema for the crate.
+    /// The file's schema, as the crate gets it.
     schema: SchemaDescPtr,
     mask: ProjectionMask,
     columns: Vec<Source>,
@@ -51,16 +51,16 @@ pub(crate) struct Parquet {
     rows: u64,
 }
 
-/// Where the values of a column come from.
+/// The source of a column's values.
 #[derive(Debug)]
 enum Source {
     Missing,
     Twice,
-    /// The column of the crate's batches.
+    /// The column's index in the crate's batches, and its conversion.
     At(usize, Plan),
 }
 
-/// The row group under way.
+/// The current row group.
 struct Group {
     reader: ParquetRecordBatchReader,
     rows_left: u64,
@@ -73,7 +73,7 @@ impl std::fmt::Debug for Group {
 }
 
 impl Parquet {
-    /// Reads the file's own description, and finds the columns of the table in it.
+    /// Reads the footer and finds the table's columns in it.
     pub(crate) fn open(
         ranges: Ranges,
         table: &Table,
@@ -97,7 +97,7 @@ impl Parquet {
                 None => {
                     let place = rows.tallies.unexpected_everywhere(root.name());
                     rows.tallies.unexpected_type(place, || {
-                        // a column that the crate has no type for needs none: nobody reads it
+                        // a column whose type the crate does not know needs none: it is not read
                         let field = field(&schema, nth).ok()?;
                         let found = Found::new(field.data_type(), &mut origins_of(&schema, &origins, nth));
                         Some(Inferred::declared(found.column_type(), found.field_names(), field.is_nullable()))
@@ -117,7 +117,7 @@ impl Parquet {
         }
         let mask = match (read.is_empty(), schema.num_columns()) {
             (true, 0) => ProjectionMask::leaves(&schema, []),
-            // of a file without any column of the table the rows are counted all the same
+            // if the file has none of the table's columns, any one is read to count the rows
             (true, _) => {
                 let simple_first = roots.iter().enumerate().map(|(n, root)| (root.is_group(), n));
                 let mut candidates: Vec<(bool, usize)> = simple_first.collect();
@@ -153,7 +153,7 @@ impl Parquet {
         })
     }
 
-    /// A file without rows: which columns are wrong.
+    /// Reports the columns that are wrong in a file without rows.
     pub(crate) fn without_rows(&self, rows: &mut Rows) {
         for (n, source) in self.columns.iter().enumerate() {
             match source {
@@ -170,12 +170,12 @@ impl Parquet {
         self.rows
     }
 
-    /// Inflated bytes of the pages read.
+    /// Decompressed bytes of the pages read.
     pub(crate) fn bytes(&self) -> u64 {
         self.ledger.bytes()
     }
 
-    /// Adds the next rows, all that are decoded at once. Returns false when there are none.
+    /// Appends the next rows, as many as are decoded at once. Returns false at the end.
     pub(crate) fn take(&mut self, rows: &mut Rows, options: &Options) -> Result<bool, ReadError> {
         match self.next() {
             Ok(None) => Ok(false),
@@ -222,7 +222,7 @@ impl Parquet {
         }
     }
 
-    /// A row group as a file of its own for the crate, with the pages that `pages` makes.
+    /// Opens a row group as a file of its own for the crate, with the pages that `pages` writes.
     fn open_group(&self, n: usize) -> Result<Group, Failure> {
         let group = self.metadata.row_group(n);
         let rows = u64::try_from(group.num_rows()).map_err(|_| "a row group with a negative number of rows")?;
@@ -233,7 +233,7 @@ impl Parquet {
         self.ledger.start_batch();
         let mut chunks = Vec::with_capacity(group.columns().len());
         let mut columns = Vec::with_capacity(group.columns().len());
-        // a dictionary's longest text may be in every row
+        // every row may have a dictionary's longest text
         let mut text_bytes = 0_usize;
         for (leaf, column) in group.columns().iter().enumerate() {
             let read = self.mask.leaf_included(leaf);
@@ -260,7 +260,7 @@ impl Parquet {
                     .map_err(|error| reason(&error))?,
             );
         }
-        // as many rows as are in the file's own words the bytes of a batch
+        // as many rows as fill a batch, by the sizes that the file states
         let bytes = u64::try_from(group.total_byte_size()).unwrap_or_default() / rows.max(1);
         let by_bytes = usize::try_from(self.batch_bytes as u64 / bytes.max(1)).unwrap_or(usize::MAX);
         let by_text = DICTIONARY_TEXT_BYTES / text_bytes.max(1);
@@ -274,7 +274,7 @@ impl Parquet {
             .map_err(|error| reason(&error))?;
         let file = FileMetaData::new(1, group.num_rows(), None, None, schema, None);
         let metadata = Arc::new(ParquetMetaData::new(file, vec![group]));
-        // what else a file says of its Arrow types is not looked at: other readers do not either
+        // ignore the Arrow schema that a file may have, as other readers do
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = ArrowReaderMetadata::try_new(metadata, options).map_err(|error| reason(&error))?;
         let pages = Pages::new(&self.ledger, chunks);
@@ -362,14 +362,14 @@ fn read_metadata(ranges: &Ranges) -> Result<(ParquetMetaData, bool), Failure> {
     Ok((metadata.map_err(|error| damaged(&reason(&error)))?, encrypted))
 }
 
-/// A column of the file as the crate reads it.
+/// Returns a column of the file as the crate reads it.
 fn field(schema: &SchemaDescriptor, root: usize) -> Result<FieldRef, String> {
     let arrow = parquet_to_arrow_schema_by_columns(schema, ProjectionMask::roots(schema, [root]), None);
     let arrow = arrow.map_err(|error| reason(&error))?;
     arrow.fields().first().cloned().ok_or_else(|| "a group without fields".into())
 }
 
-/// Those of the leaves of a column.
+/// Returns the origins of a column's leaves.
 fn origins_of<'a>(
     schema: &'a SchemaDescriptor,
     origins: &'a [Origin],
@@ -379,7 +379,7 @@ fn origins_of<'a>(
     leaves.map(|leaf| origins[leaf])
 }
 
-/// What the crate says, without its own name before it.
+/// Returns the crate's message without its prefix.
 fn reason(error: &dyn std::fmt::Display) -> String {
     let mut text = error.to_string();
     for prefix in ["Parquet argument error: ", "Parquet error: ", "External: "] {

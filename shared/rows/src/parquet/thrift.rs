@@ -1,19 +1,20 @@
 //! Thrift's compact protocol, as far as Parquet's footer and page headers use it. The parquet crate has a reader of its
-//! own, which believes what it reads: this one looks first. Lists are no longer than their bytes, and nothing is deep.
+//! own, which trusts its input. This one checks the bytes before that: lists are no longer than their bytes, and
+//! nothing is nested deeply.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Why something cannot be read.
+/// The reason why something cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Torn {
-    /// It goes on after the end of the bytes.
+    /// It continues beyond the end of the bytes.
     End,
-    /// It is not as it should be.
+    /// It is not valid.
     Bad(&'static str),
 }
 
-/// The types that a field or element can have.
+/// The codes of the types that a field or element can have.
 pub(crate) const TRUE: u8 = 1;
 pub(crate) const FALSE: u8 = 2;
 const I16: u8 = 4;
@@ -25,14 +26,14 @@ pub(crate) const STRUCT: u8 = 12;
 
 const DEEPEST: usize = 24;
 
-/// Bytes being read.
+/// A reader of bytes.
 #[derive(Debug)]
 pub(crate) struct Thrift<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-/// The fields of a struct being read.
+/// The state of a struct whose fields are being read.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     last: i16,
@@ -43,7 +44,7 @@ impl<'a> Thrift<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// How many bytes were read.
+    /// Returns how many bytes were read.
     pub(crate) fn position(&self) -> usize {
         self.at
     }
@@ -83,7 +84,7 @@ impl<'a> Thrift<'a> {
         Ok(bytes)
     }
 
-    /// The id and type of the next field, or None at the end of the struct.
+    /// Returns the id and type of the next field, or `None` at the end of the struct.
     pub(crate) fn field(&mut self, fields: &mut Fields) -> Result<Option<(i16, u8)>, Torn> {
         let byte = self.byte()?;
         let kind = byte & 0x0f;
@@ -98,7 +99,7 @@ impl<'a> Thrift<'a> {
         Ok(Some((fields.last, kind)))
     }
 
-    /// The type and number of a list's elements.
+    /// Returns the type and number of a list's elements.
     pub(crate) fn list(&mut self) -> Result<(u8, usize), Torn> {
         let byte = self.byte()?;
         let count = match byte >> 4 {
@@ -111,7 +112,7 @@ impl<'a> Thrift<'a> {
         Ok((byte & 0x0f, count))
     }
 
-    /// Passes over a value.
+    /// Skips a value.
     pub(crate) fn skip(&mut self, kind: u8) -> Result<(), Torn> {
         self.skip_at(kind, 0)
     }
@@ -149,17 +150,17 @@ impl<'a> Thrift<'a> {
     }
 }
 
-/// What a footer may describe at most: far beyond what anybody writes, and what still fits in memory.
+/// The limits of a footer: far beyond any real one, and small enough to fit in memory.
 const DEEPEST_COLUMN: usize = 64;
 const MOST_COLUMNS: usize = 100_000;
 const MOST_CHUNKS: usize = 1 << 18;
 const MOST_PATH_BYTES: usize = 64 << 20;
 const LONGEST_FIXED_BYTES: i32 = 1 << 20;
-/// Parquet's number for columns of texts that are all as long.
+/// Parquet's code for byte arrays of a fixed length.
 const FIXED_LEN_BYTE_ARRAY: i32 = 7;
 
-/// Looks through a file's footer for what would make the parquet crate take memory without bound, recurse without end
-/// or give up. Tells whether columns may be encrypted.
+/// Checks a footer for anything that would make the parquet crate take unbounded memory, recurse without end, or panic.
+/// Returns whether columns may be encrypted.
 pub(crate) fn check_footer(bytes: &[u8]) -> Result<bool, Torn> {
     let mut thrift = Thrift::new(bytes);
     let mut fields = Fields::default();
@@ -185,7 +186,7 @@ pub(crate) fn check_footer(bytes: &[u8]) -> Result<bool, Torn> {
                     thrift.skip(STRUCT)?;
                 }
             }
-            // the algorithm
+            // the encryption algorithm
             (8, STRUCT) => {
                 encrypted = true;
                 thrift.skip(kind)?;
@@ -197,10 +198,10 @@ pub(crate) fn check_footer(bytes: &[u8]) -> Result<bool, Torn> {
     Ok(encrypted)
 }
 
-/// The fields of a struct with their types: those that are lists of structs, or structs, of another shape.
+/// The fields of a struct, with their types. A struct, or a list of structs, can have its own shape.
 struct Shape(&'static [(i16, u8, Option<&'static Shape>)]);
 
-/// As Parquet's definition has them:
+/// As in Parquet's definition:
 /// <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>.
 static FILE: Shape = Shape(&[
     (1, I32, None),
@@ -253,12 +254,12 @@ static COLUMN: Shape = Shape(&[
     (17, STRUCT, None),
 ]);
 
-/// A number that no field of these structs has, nor will have soon.
+/// A field id that none of these structs has, or will have soon.
 const NO_FIELD: i16 = 1000;
 
-/// A checked footer for the parquet crate, which reads a field by its number alone. What has the number of a field and
-/// not its type is another one (Dremio had a list as 15), and every other reader passes over it: it gets a number that
-/// the crate passes over too.
+/// Rewrites a checked footer for the parquet crate, which identifies a field by its id alone. One with a known id but
+/// another type is a different field (Dremio wrote a list as 15), which every other reader skips. It gets an id that
+/// the crate skips too.
 pub(crate) fn renumbered(footer: &[u8]) -> Result<Cow<'_, [u8]>, Torn> {
     let mut changes = Vec::new();
     renumber(&mut Thrift::new(footer), &FILE, &mut changes)?;
@@ -276,7 +277,8 @@ pub(crate) fn renumbered(footer: &[u8]) -> Result<Cow<'_, [u8]>, Torn> {
     Ok(bytes.into())
 }
 
-/// Collects the headers of fields that are to be written in full, with their numbers.
+/// Collects the headers of fields that must be rewritten, with their new ids. The field after a changed one is among
+/// them, because a header holds the difference from the previous id.
 fn renumber(thrift: &mut Thrift<'_>, shape: &Shape, changes: &mut Vec<(Range<usize>, i16, u8)>) -> Result<(), Torn> {
     let mut fields = Fields::default();
     let mut after_changed = false;
@@ -311,13 +313,13 @@ fn push_varint(into: &mut Vec<u8>, mut rest: u64) {
     into.push(rest as u8);
 }
 
-/// Returns the number of leaves.
+/// Checks the schema and returns the number of its leaves.
 fn check_schema(thrift: &mut Thrift<'_>) -> Result<usize, Torn> {
     let (kind, elements) = thrift.list()?;
     if kind != STRUCT || elements == 0 {
         return Err(Torn::Bad("a schema that is not a list of structs"));
     }
-    // of each group under way: the children still to come, and the bytes of its path
+    // for each open group: the children still to come, and the length of its path in bytes
     let mut groups: Vec<(usize, usize)> = Vec::new();
     let (mut leaves, mut path_bytes) = (0, 0_usize);
     for n in 0..elements {
@@ -408,7 +410,7 @@ pub(crate) struct PageHeader {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PageKind {
-    /// Of indexes, which nobody ever wrote into a file.
+    /// Any other page, such as an index page, which no known writer produces.
     Other,
     Dictionary {
         values: usize,
@@ -430,7 +432,7 @@ pub(crate) enum PageKind {
 }
 
 impl PageHeader {
-    /// [`Torn::End`] where more bytes may help.
+    /// Returns [`Torn::End`] if more bytes may help.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Torn> {
         let mut thrift = Thrift::new(bytes);
         let mut fields = Fields::default();
@@ -479,11 +481,11 @@ fn size(number: i32) -> Result<usize, Torn> {
     usize::try_from(number).map_err(|_| Torn::Bad("a page header with a negative size"))
 }
 
-/// The whole numbers of a struct, by field.
+/// The integers of a struct, by field id.
 #[derive(Default)]
 struct Numbers {
     found: [Option<i32>; 7],
-    /// Field 7 is there and false.
+    /// Whether field 7 is present and false.
     not_compressed: bool,
 }
 
@@ -510,7 +512,7 @@ impl Numbers {
     }
 }
 
-/// Writes the header of a page that [`PageHeader::read`] and the parquet crate read.
+/// Writes a page header that [`PageHeader::read`] and the parquet crate can read.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderWriter {
     bytes: Vec<u8>,
@@ -529,7 +531,7 @@ impl HeaderWriter {
 
     pub(crate) fn number(&mut self, id: u8, number: u32) {
         self.field(id, I32);
-        // not negative: twice itself
+        // the zigzag encoding of a number that is not negative is twice the number
         push_varint(&mut self.bytes, u64::from(number) << 1);
     }
 
@@ -543,7 +545,7 @@ impl HeaderWriter {
         self.last.pop();
     }
 
-    /// Ends the header.
+    /// Ends the header and returns it.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.bytes.push(0);
         self.bytes

@@ -1,4 +1,4 @@
-//! The reader over CSV, by example and by property.
+//! Tests of the reader over CSV, by example and by property.
 
 use std::io::{self, Cursor};
 
@@ -132,10 +132,10 @@ fn what_is_not_csv_makes_no_row() {
         reading.shown(),
         ["line 2: expected CSV: closing quotes before the end of the file, found `x,\"y\\nz,\"\"w`"]
     );
-    // a line that is no UTF-8 is a record all the same, and the next one begins where it ends
+    // a record with bytes that are not UTF-8 is still a record, and the next one begins where it ends
     let reading = read(b"a,b\n\"\xff\n\",2\n3,4\n", &table);
     assert_eq!((reading.rows(), reading.counts()), (1, vec![(MisfitKind::NotUtf8, None, 1)]));
-    // two halves of a character, in two fields, are no character
+    // two halves of a character in two fields are not a character
     let reading = read(b"a,b\n\xc3,\xa9\n", &table);
     assert_eq!((reading.rows(), reading.counts()), (0, vec![(MisfitKind::NotUtf8, None, 1)]));
 }
@@ -172,7 +172,7 @@ fn columns_are_found_missing_unexpected_or_twice() {
     assert_eq!(batch.batch.column(1).as_primitive::<Int32Type>().iter().collect::<Vec<_>>(), [Some(2), None]);
     let gaps = |column| batch.gaps(column).iter().map(|gap| (gap.row, gap.missing)).collect::<Vec<_>>();
     assert_eq!((gaps(0), gaps(1), gaps(2)), (vec![(0, true), (1, true)], vec![], vec![(0, false), (1, false)]));
-    // the batch after has them too, and tells them no more
+    // later batches have them too, but do not report them again
     let options = Options { batch_rows: 1, ..Options::default() };
     let reading = read_with(b"z,b,c\n1,2,3\n1,2,3\n1,2,3\n1,2,3\n1,2,3\n1,2,3\n", &table, options);
     assert_eq!(reading.counts(), [(MissingColumn, Some("a"), 6), (UnexpectedColumn, Some("z"), 6)]);
@@ -259,7 +259,7 @@ fn limits_hold() {
     ] {
         assert_eq!(read_with(text.as_bytes(), &table, options()).error, error, "{text}");
     }
-    // a quoted field without end is given up without being held, whatever is in it
+    // an endless field in quotes is given up before it fills the memory, whatever it contains
     for endless in [&b"\n"[..], b"\"\"", b"x", b"x\n", b",\r\n"] {
         let text = [b"c\n\"", endless.repeat((9 << 20) / endless.len()).as_slice()].concat();
         let error = read(&text, &table).error;
@@ -300,7 +300,7 @@ proptest! {
         let options = || Options { maximum_line_bytes: 64, batch_rows: 3, ..Options::default() };
         let whole = read_with(&bytes, &table, options());
         prop_assert_eq!(whole.rows() as u64, whole.summary.rows);
-        // and what it is read as does not depend on how it comes
+        // the result does not depend on how the bytes arrive
         let pieces = Pieces { bytes: Cursor::new(gzip(&bytes)), sizes: sizes.into_iter().cycle() };
         let reader = RowReader::new(pieces, FileFormat::Csv, Compression::Gzip, &table, options());
         let again = drain(reader.unwrap());
@@ -381,7 +381,7 @@ fn carriage_returns_alone_make_no_file_of_no_rows() {
     }
     table.checks.header = false;
     assert_eq!(read(b"x,2\ry,4\r", &table).error, Some(ReadError::LineEnds { line: 1 }));
-    // in quotes it is a character like any other
+    // inside quotes, it is a character like any other
     assert_eq!(values(&read(b"\"x\ry\",2", &table).batches)[0][0], Value::Text("x\ry".into()));
     assert_eq!(read(b"x,2\r\ny,4\r\n", &table).rows(), 2);
 }

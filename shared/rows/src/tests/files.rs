@@ -1,4 +1,4 @@
-//! Files as other programs compress and write them.
+//! Tests of files as other programs compress and write them.
 
 use std::io::{Cursor, Read, Write};
 
@@ -22,7 +22,7 @@ fn read(bytes: &[u8], format: FileFormat, compression: Compression, table: &Tabl
     open(bytes, format, compression, table).unwrap()
 }
 
-/// The values of all rows, as text.
+/// Returns the values of all rows as text.
 fn values(reading: &Reading) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for batch in &reading.batches {
@@ -74,7 +74,7 @@ fn every_compression_gives_the_same_rows() {
             let error = cut.map_or_else(Some, |reading| reading.error);
             assert!(matches!(error, Some(ReadError::Compressed { .. })), "{compression:?} {part}: {error:?}");
         }
-        // the magic bytes of a file whose name does not say it
+        // if a file's name does not tell its format, its magic bytes do
         let found = read(&bytes, FileFormat::Described, Compression::None, &csv(&table));
         assert_eq!(found.rows(), 200_000, "{compression:?}");
     }
@@ -126,7 +126,7 @@ fn what_has_another_name_is_told_by_what_it_is() {
     }
 }
 
-/// A title, a header in the third row, values of every kind, an empty row; and a second sheet.
+/// A title, a header in the third row, values of every kind, an empty row, and a second sheet.
 fn workbook() -> Vec<u8> {
     let mut workbook = Workbook::new();
     let (day, time) = (Format::new().set_num_format("yyyy-mm-dd"), Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"));
@@ -172,13 +172,13 @@ fn a_workbook_is_read_as_its_cells_are() {
         ["3", "null", "null", "null", "null", "null", "null"],
     ];
     assert_eq!(values(&reading), expected, "{:?} {:?}", reading.error, reading.shown());
-    // a cell whose formula has failed is no text
+    // a cell whose formula failed is not a text
     let [tally] = &reading.summary.tallies[..] else { panic!("{:?}", reading.shown()) };
     assert_eq!((tally.column.as_deref(), tally.examples[0].line), (Some("name"), 7));
     assert_eq!(tally.examples[0].text.as_deref(), Some("#N/A"));
     described.columns[1].written.null_values = vec!["#N/A".into()];
     assert!(read(&bytes, FileFormat::Excel, Compression::None, &described).summary.tallies.is_empty());
-    // as the magic bytes have it
+    // recognised by its magic bytes
     assert_eq!(read(&bytes, FileFormat::Described, Compression::None, &described).rows(), 3);
 
     let mut other = one("a", ColumnType::Int32);
@@ -195,7 +195,7 @@ fn a_workbook_is_read_as_its_cells_are() {
     }
 }
 
-/// A dialect says how texts are written; a number, a truth value or a day of a cell is what it is.
+/// A dialect describes how text is written. A number, a boolean or a date in a cell needs no dialect.
 #[test]
 fn a_dialect_says_nothing_of_a_cell_that_is_no_text() {
     let mut workbook = Workbook::new();
@@ -266,7 +266,7 @@ fn a_document_may_be_as_long_as_it_likes() {
 }
 
 proptest! {
-    /// However a document is laid out, its rows are those of JSON Lines, or it is refused.
+    /// However a document is laid out, its rows are those of JSON Lines.
     #[test]
     fn documents_have_the_rows_of_json_lines(
         rows in prop::collection::vec((any::<i32>(), "[a-z\\[\\]{}\"\\\\, ]{0,9}"), 0..9),
@@ -299,7 +299,7 @@ proptest! {
         let _ = open(&[start, &bytes[..]].concat(), format, compression, &table);
     }
 
-    /// What a dialect quotes and escapes comes back.
+    /// Values that a dialect quotes and escapes are read back unchanged.
     #[test]
     fn records_of_a_dialect_come_back(
         rows in prop::collection::vec(prop::collection::vec("[ab;,'\"\\\\ \t|\n]{0,6}", 2), 0..6),

@@ -1,4 +1,4 @@
-//! The reader over Parquet, by example and by property, and against the other formats.
+//! Tests of the reader over Parquet, by example and by property, and against the other formats.
 
 use std::io::{self, Cursor};
 use std::sync::{Arc, Mutex};
@@ -57,7 +57,7 @@ fn read(bytes: Bytes, table: &Table) -> Reading {
     read_with(bytes, table, Options::default())
 }
 
-/// One column, as the reader reads it, with what is shown of its misfits.
+/// Reads one column. Returns its values and the misfits as text.
 fn column(array: ArrayRef, column_type: ColumnType) -> (Vec<Value>, Vec<String>) {
     let reading = read(write(&batch(vec![("c", array)])), &one("c", column_type));
     assert_eq!(reading.error, None);
@@ -238,7 +238,7 @@ fn columns_are_found_missing_or_unexpected_in_every_row() {
     table.checks.ignore_header_case = true;
     let reading = read(write(&batch(vec![("B", numbers()), ("A", numbers())])), &table);
     assert_eq!((reading.rows(), reading.summary.tallies), (3000, vec![]));
-    // none of the columns: the rows are there all the same
+    // the file has none of the columns, but its rows are still there
     let reading = read(write(&batch(vec![("x", numbers()), ("y", numbers())])), &table);
     assert_eq!((reading.rows(), reading.counts().len()), (3000, 4));
 }
@@ -253,7 +253,7 @@ fn spark_s_int96_is_read_to_the_millisecond() {
         point.set_data(nanoseconds as u32, (nanoseconds >> 32) as u32, day);
         point
     };
-    // 1970-01-01 is Julian day 2440588; 1500-01-01 is out of reach of nanoseconds
+    // 1970-01-01 is Julian day 2440588; nanoseconds do not reach 1500-01-01
     let points = [point(2_440_588, 1_000_000), point(2_268_933, 0), point(2_440_588, 1_000)];
     let mut column = group.next_column().unwrap().unwrap();
     column.typed::<Int96Type>().write_batch(&points, Some(&[1, 1, 1]), None).unwrap();
@@ -272,7 +272,7 @@ fn spark_s_int96_is_read_to_the_millisecond() {
     assert_eq!(reading.counts(), [(MisfitKind::WrongType, Some("t"), 1)]);
 }
 
-/// Rows enough for several pages and row groups, of every way of writing values.
+/// Enough rows for several pages and row groups, in every way to write values.
 fn many_rows() -> (RecordBatch, Table) {
     let n = 5_000_i32;
     let texts: StringArray =
@@ -356,7 +356,7 @@ fn every_encoding_and_compression_is_read() {
                 .set_column_encoding("b".into(), Encoding::RLE)
                 .set_column_encoding("m".into(), Encoding::DELTA_BYTE_ARRAY),
         );
-        // dictionaries that are given up half way
+        // dictionaries that the writer abandons halfway
         files.push(small().set_dictionary_page_size_limit(300).set_writer_version(version));
     }
     for properties in files {
@@ -376,7 +376,7 @@ fn batches_are_bounded_in_rows() {
     let reading = read_with(write(&batch), &table, options);
     assert!(reading.batches.iter().all(|batch| batch.batch.num_rows() <= 333));
     assert_eq!(values(&reading.batches), rows_of(&batch));
-    // long texts of a dictionary may be in every row
+    // every row may have a long text of the dictionary
     let long: StringArray = vec![Some("x".repeat(1 << 20)); 600].into_iter().collect();
     let reading = read(write(&self::batch(vec![("c", Arc::new(long))])), &one("c", ColumnType::String));
     assert_eq!((reading.rows(), reading.error), (600, None));
@@ -461,7 +461,7 @@ fn limits_hold() {
     assert_eq!((reading.rows(), reading.summary.tallies.len(), reading.error), (1, 101, None));
 }
 
-/// The same row in the three formats, which must read as the same.
+/// Formats a value as a field of a CSV file.
 fn csv_field(column_type: &ColumnType, value: &Value) -> String {
     let text = match (column_type, value) {
         (_, Value::Null) => return String::new(),
@@ -472,7 +472,7 @@ fn csv_field(column_type: &ColumnType, value: &Value) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// With values that do not fit in any format: numbers that are too large for the column.
+/// Narrows the types of numbers, so that some values fit in no format.
 fn narrowed(column_type: &ColumnType) -> ColumnType {
     match column_type {
         ColumnType::Int64 => ColumnType::Int16,
@@ -547,7 +547,7 @@ proptest! {
         for batch in &from_parquet.batches {
             prop_assert_eq!(batch.batch.schema(), crate::schema(&described));
         }
-        // row by row, the reader's own nulls
+        // the reader's own nulls, by row and column
         let gaps = |reading: &Reading| -> Vec<(usize, usize)> {
             let mut before = 0;
             let mut gaps = Vec::new();
@@ -565,7 +565,7 @@ proptest! {
     }
 }
 
-/// Files to damage: each small, and together of every encoding.
+/// Files to damage: each is small, and together they have every encoding.
 fn small_files() -> Vec<(Bytes, Table)> {
     let (batch, table) = many_rows();
     let batch = batch.slice(0, 200);
@@ -666,13 +666,13 @@ fn brotli_is_read_and_is_no_bomb() {
     }
 }
 
-/// Dremio wrote one. <https://issues.apache.org/jira/browse/ARROW-5322>
+/// Dremio wrote such a field. <https://issues.apache.org/jira/browse/ARROW-5322>
 #[test]
 fn a_field_of_the_footer_that_another_program_uses_otherwise_is_passed_over() {
     let mut bytes = bytes_of(WITH_CHECKSUM);
     let statistics = [0x49, 0x1c, 0x15, 0, 0x15, 0, 0x15, 2, 0];
     let end = bytes.windows(9).position(|found| found == statistics).unwrap() + 9;
-    bytes.splice(end..end, [0x29, 0x13, 7]); // a list of a byte as field 15
+    bytes.splice(end..end, [0x29, 0x13, 7]); // field 15 as a list of one byte
     let length = bytes.len() - 8;
     bytes[length] += 3;
     assert_eq!(numbers_of(bytes), one_two_three());

@@ -1,4 +1,4 @@
-//! Every type's boundary values in every format: the same verdict and the same value, whatever holds it.
+//! Tests of every type's boundary values in every format: the verdict and the value are the same in each.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -40,13 +40,13 @@ fn text(text: String, format: FileFormat, column_type: &ColumnType) -> Reading {
     drain(RowReader::new(Cursor::new(text), format, Compression::None, &table, Options::default()).unwrap())
 }
 
-/// The one value, and what is shown of it where it does not fit.
+/// Returns the only value, and its misfit if it does not fit.
 fn verdict(reading: &Reading) -> (Value, Option<String>) {
     assert_eq!(reading.error, None);
     (values(&reading.batches)[0][0].clone(), reading.shown().first().cloned())
 }
 
-/// A file of one value of 12 bytes of another type.
+/// Returns a file of one INT96.
 fn int96(point: Point) -> Bytes {
     let schema = Arc::new(parse_message_type("message m { optional int96 c; }").unwrap());
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
@@ -115,7 +115,7 @@ fn a_point_in_time_has_one_verdict_in_every_format_and_physical_type() {
                     assert!(shown.is_none_or(|shown| shown.ends_with(&format!("found `{point}`"))));
                 }
             }
-            // as a text it is what JSON has
+            // as a string, it is the text that JSON has
             let within = (least..=greatest).contains(&seconds);
             for bytes in files {
                 let found = verdict(&parquet(bytes, &ColumnType::String)).0;
@@ -147,7 +147,7 @@ fn days_beyond_the_calendar_are_misfits_and_shown_as_days() {
 
 #[test]
 fn a_decimal_with_more_digits_than_the_file_declares_is_never_cut() {
-    // 12345.67 in a column of DECIMAL(5,2), as pyarrow writes it without a word
+    // 12345.67 in a column of DECIMAL(5,2), which pyarrow writes without complaint
     let array =
         || -> ArrayRef { Arc::new(Decimal128Array::from(vec![1_234_567]).with_data_type(DataType::Decimal128(5, 2))) };
     let decimal = |precision, scale| ColumnType::Decimal { precision, scale };
@@ -216,7 +216,7 @@ fn an_interval_and_a_map_say_the_way() {
     assert_eq!(verdict(&parquet(map.clone(), &turned)).1, None);
     let (_, shown) = verdict(&parquet(map.clone(), &ColumnType::String));
     assert!(shown.unwrap().contains("a MAP is described as a list of its entries"));
-    // a file without any column of the table, whose only one is a map
+    // the file has none of the table's columns, and its only one is a map
     let table = one("d", ColumnType::Int32);
     let options = Options::default();
     let reader = RowReader::new(Ranges::from(map), FileFormat::Parquet, Compression::None, &table, options);
@@ -257,7 +257,7 @@ fn a_number_that_is_none_is_what_the_dialect_takes_it_for() {
         (ColumnType::Float64, Nan::Null, 0, 2),
         (ColumnType::Float64, Nan::Keep, 0, 0),
         (ColumnType::Float32, Nan::Keep, 0, 0),
-        // of a text, a whole number or a list there is none
+        // strings, whole numbers and lists have no NaN
         (ColumnType::String, Nan::Keep, 3, 3),
         (ColumnType::Int32, Nan::Null, 3, 3),
         (ColumnType::Decimal { precision: 4, scale: 1 }, Nan::Keep, 2, 2),

@@ -1,4 +1,4 @@
-//! A column under construction: values go in as their JSON text and come out as an Arrow array.
+//! A column under construction: takes values as text and builds an Arrow array.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,12 +28,12 @@ use crate::values::{number, scalar};
 #[derive(Debug)]
 pub(crate) struct ColumnBuilder {
     pub(crate) column_type: ColumnType,
-    /// How dates and timestamps are written, if not as always.
+    /// The format of dates and timestamps, if not the default.
     pub(crate) format: Option<DatetimeFormat>,
-    /// How values are written in text, if not as always.
+    /// How values are written in text, if not in the default way.
     pub(crate) written: Option<Box<Written>>,
     pub(crate) nan: Nan,
-    /// Values are cells of a workbook: dates that are no texts come without their format.
+    /// Whether values are cells of a workbook: a date that is not a text cell comes as ISO 8601, not in `format`.
     pub(crate) of_cells: bool,
     pub(crate) values: Values,
 }
@@ -49,7 +49,7 @@ pub(crate) enum Values {
     Float64(Float64Builder),
     Decimal(Decimal128Builder),
     Date(Date32Builder),
-    /// In units of a second.
+    /// Counts of the unit since 1970-01-01 00:00:00.
     Timestamp(Int64Builder, TimestampUnit),
     Boolean(BooleanBuilder),
     Binary(BinaryBuilder),
@@ -74,25 +74,25 @@ pub(crate) struct ListValues {
     pub(crate) valid: NullBufferBuilder,
 }
 
-/// A text of a dialect.
+/// A text of a dialect, translated.
 enum AsWritten<'a> {
-    /// Stands for no value.
+    /// Stands for null.
     Null,
-    /// In words that every text may be in.
+    /// The same value, as the default dialect writes it.
     Text(Cow<'a, str>),
 }
 
-/// Something inside a value that is not as described.
+/// A part of a value that is not as described.
 pub(crate) enum Fault<'a> {
-    /// The text is no value of the type that is expected at the place.
+    /// The text is not a value of the type that is expected at the place.
     WrongType { place: Place<'a>, text: &'a str, expected: &'a dyn fmt::Display },
     /// An object has a field twice.
     Duplicate { place: Place<'a> },
-    /// An object has a field that the type does not.
+    /// An object has a field that its type lacks.
     Unexpected { place: Place<'a> },
 }
 
-/// Where inside a column's value: shown as `.field[3]`, and as nothing for the value itself.
+/// A place inside a column's value. It is displayed as `.field[3]`, and as nothing for the value itself.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'a> {
     Value,
@@ -150,17 +150,17 @@ impl ColumnBuilder {
         }
     }
 
-    /// Reads dates and timestamps by a format of their own.
+    /// Reads dates and timestamps in a format other than the default.
     pub(crate) fn with_format(self, format: Option<DatetimeFormat>) -> Self {
         Self { format, ..self }
     }
 
-    /// Reads values as they are written in a dialect of its own.
+    /// Reads values as a dialect writes them.
     pub(crate) fn with_written(self, written: &Written) -> Self {
         Self { written: (*written != Written::default()).then(|| Box::new(written.clone())), ..self }
     }
 
-    /// Finds the fields of structs, at every depth, by what they are called in the files.
+    /// Finds the fields of structs, at every depth, by their names in the files.
     pub(crate) fn with_field_names(self, names: &FieldNames) -> Self {
         if names.is_empty() { self } else { self.with_field_names_at(names, "") }
     }
@@ -184,7 +184,7 @@ impl ColumnBuilder {
         self
     }
 
-    /// Takes numbers that are none for what is said, at every depth.
+    /// Sets how NaN and the infinities are treated, at every depth.
     pub(crate) fn with_nan(mut self, nan: Nan) -> Self {
         self.nan = nan;
         self.values = match self.values {
@@ -201,7 +201,7 @@ impl ColumnBuilder {
         self
     }
 
-    /// Adds a number that is none, where they are taken for something.
+    /// Appends NaN or an infinity as `nan` says. Returns `None` if the column does not accept it.
     pub(crate) fn append_nan(&mut self, number: f64) -> Option<()> {
         match (&mut self.values, self.nan) {
             (Values::Float32(_) | Values::Float64(_), Nan::Null) => self.append_null(),
@@ -212,8 +212,8 @@ impl ColumnBuilder {
         Some(())
     }
 
-    /// Adds the value that a JSON text stands for. If the text is not a value of the type, appends null, reports it and
-    /// returns false. The text must be JSON.
+    /// Appends the value of a JSON text, which must be valid JSON. If it is not a value of the type, appends null,
+    /// reports it and returns false.
     pub(crate) fn append(&mut self, json: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
         if json == "null" {
             self.append_null();
@@ -254,7 +254,8 @@ impl ColumnBuilder {
         fits.is_some()
     }
 
-    /// Adds what a JSON text stands for in a dialect where a text may be a number, a truth value, or none.
+    /// Appends the value of a JSON text that fits only by the dialect: NaN, or a string that stands for a number, a
+    /// boolean or null.
     fn append_text(&mut self, json: &str) -> Option<()> {
         let is_float = matches!(self.values, Values::Float32(_) | Values::Float64(_));
         if is_float && let Some(number) = number::nan(as_in_line(json)) {
@@ -275,16 +276,16 @@ impl ColumnBuilder {
         }
     }
 
-    /// Adds a null in place of something that is no value of the type, and tells.
+    /// Appends null in place of a text that is not a value of the type, and reports it.
     pub(crate) fn append_unfit(&mut self, why: Why, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) {
         self.append_null();
         let expected = Expected { column_type: &self.column_type, format: self.format.as_ref(), why };
         tell(Fault::WrongType { place, text, expected: &expected });
     }
 
-    /// As [`Self::append`], from a text that is not JSON: the field of a CSV record. Values are written as in JSON, but
-    /// texts without quotes and escapes, numbers as in [`number::number`], and `true` and `false` in any letter case. A
-    /// struct or an array is JSON.
+    /// Like [`Self::append`], but takes the field of a CSV record. Values are written as in JSON, except that strings
+    /// have no quotes and escapes, numbers are read by [`number::number`], and `true` and `false` may have any letter
+    /// case. A struct or an array is JSON.
     pub(crate) fn append_field(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
         let mut why = Why::Other;
         let fits = match &mut self.values {
@@ -302,7 +303,7 @@ impl ColumnBuilder {
         fits.is_some()
     }
 
-    /// Adds the scalar that a field's text stands for, if it does.
+    /// Appends the scalar that a field's text stands for. Returns `None` if it is not a value of the type.
     #[inline(always)]
     fn take_field(&mut self, text: &str, why: &mut Why) -> Option<()> {
         let number = || number::number(text);
@@ -356,8 +357,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// Adds a large number of a workbook: it may not be the one that was meant, which only a column of floating point
-    /// takes.
+    /// Appends a large number of a workbook, which Excel may have rounded. Only a floating-point column accepts it.
     pub(crate) fn append_rounded(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
         if matches!(self.values, Values::Float32(_) | Values::Float64(_)) {
             return self.append_field(text, place, tell);
@@ -366,7 +366,7 @@ impl ColumnBuilder {
         false
     }
 
-    /// Adds a cell of a workbook that holds an error: a null where the dialect takes it for one.
+    /// Appends a workbook cell that holds an error. It is a misfit, unless the dialect lists it as a null value.
     pub(crate) fn append_error(&mut self, text: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> bool {
         if matches!(self.as_written(text, false), Some(AsWritten::Null)) {
             self.append_null();
@@ -376,7 +376,7 @@ impl ColumnBuilder {
         false
     }
 
-    /// As [`Self::append_field`], of values that are written in a dialect of their own.
+    /// Like [`Self::append_field`], but for values as a dialect writes them.
     pub(crate) fn append_written(
         &mut self,
         text: &str,
@@ -387,7 +387,7 @@ impl ColumnBuilder {
         match self.as_written(text, quoted) {
             Some(AsWritten::Null) => self.append_null(),
             Some(AsWritten::Text(plain)) => {
-                // what does not fit is told as it is in the file
+                // report the text as it is in the file
                 let mut tell = |fault: Fault<'_>| match fault {
                     Fault::WrongType { place: Place::Value, expected, .. } => {
                         tell(Fault::WrongType { place, text, expected });
@@ -404,7 +404,7 @@ impl ColumnBuilder {
         true
     }
 
-    /// What a text of a dialect is in words that every text may be in; `None` where it is no value.
+    /// Translates a text of the dialect into the default one. Returns `None` if it is not a value.
     fn as_written<'a>(&self, text: &'a str, quoted: bool) -> Option<AsWritten<'a>> {
         let Some(written) = &self.written else { return Some(AsWritten::Text(text.into())) };
         let is_text = matches!(self.values, Values::String(_));
@@ -441,12 +441,12 @@ impl ColumnBuilder {
         }))
     }
 
-    /// Whether the empty text is a value, and not the lack of one.
+    /// Whether the empty text is a value, and not null.
     pub(crate) fn has_empty_value(&self) -> bool {
         matches!(self.values, Values::String(_) | Values::Binary(_))
     }
 
-    /// Adds a text that is not as JSON, without quotes and escapes, if this is a column of texts.
+    /// Appends a string without quotes and escapes, if this is a string column. Returns whether it is.
     pub(crate) fn append_plain(&mut self, text: &str) -> bool {
         match &mut self.values {
             Values::String(values) => {
@@ -457,7 +457,6 @@ impl ColumnBuilder {
         }
     }
 
-    /// Adds a null.
     pub(crate) fn append_null(&mut self) {
         match &mut self.values {
             Values::String(values) => values.append_null(),
@@ -483,12 +482,13 @@ impl ColumnBuilder {
         }
     }
 
-    /// The values so far; the next ones begin a new array.
+    /// Returns the values so far. The next ones begin a new array.
     pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         Ok(match &mut self.values {
             Values::String(values) => {
                 let array = StringBuilder::finish(values);
-                // the next batch is most likely as large: grown step by step, its values would be moved again and again
+                // the next batch is most likely as large, and a buffer that grows step by step copies its values again
+                // and again
                 let bytes = array.value_data().len();
                 *values = StringBuilder::with_capacity(Array::len(&array), bytes + bytes / 8);
                 Arc::new(array)
@@ -525,7 +525,7 @@ impl ColumnBuilder {
 }
 
 impl StructValues {
-    /// `None` where the text is no object.
+    /// Returns `None` if the text is not an object.
     fn append(&mut self, json: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> Option<()> {
         let mut unexpected = |unexpected: Unexpected<'_>| match unexpected {
             Unexpected::Name(name) => tell(Fault::Unexpected { place: Place::Field(&place, name) }),
@@ -553,7 +553,7 @@ impl StructValues {
 }
 
 impl ListValues {
-    /// `None` where the text is no array.
+    /// Returns `None` if the text is not an array.
     fn append(&mut self, json: &str, place: Place<'_>, tell: &mut dyn FnMut(Fault<'_>)) -> Option<()> {
         if !json.starts_with('[') {
             return None;

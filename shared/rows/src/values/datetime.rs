@@ -1,6 +1,6 @@
-//! Dates and timestamps as `datetime_format` describes them: in the words of strptime, read as Python reads them, or by
-//! one word of our own. Unlike Python, what stands between digits with nothing in between has all of its own:
-//! `%d%m%Y` reads no `1022024`, which may be two days. One with a zone is turned into UTC.
+//! Dates and timestamps in a `datetime_format`: strptime's directives, read as Python reads them, or a single word of
+//! our own. Unlike in Python, a number directly beside another must have all of its digits: `%d%m%Y` does not read
+//! `1022024`, which may be two different days. A value with a zone is converted to UTC.
 
 use std::fmt;
 
@@ -18,16 +18,16 @@ pub(crate) struct DatetimeFormat {
 
 #[derive(Clone, Debug)]
 enum Form {
-    /// Each with whether it has all of its digits: what stands between digits is told apart by nothing else.
+    /// Each part, and whether it must have all of its digits because another number is directly beside it.
     Parts(Vec<(Part, bool)>),
-    /// `iso8601`: RFC 3339's profile, with seconds and the fraction left out where a program does.
+    /// `iso8601`: RFC 3339's profile, in which seconds and the fraction are optional.
     Iso8601,
-    /// `epoch_seconds` and finer ones: a number of units since 1970-01-01 00:00:00 UTC, by how many decimals of a
-    /// second a unit is.
+    /// `epoch_seconds` and finer ones: the number of units since 1970-01-01 00:00:00 UTC. Holds the unit's decimals of
+    /// a second.
     Epoch(u8),
 }
 
-/// Those of [`Form::Epoch`].
+/// The words of [`Form::Epoch`].
 const EPOCHS: [(&str, u8); 4] =
     [("epoch_seconds", 0), ("epoch_milliseconds", 3), ("epoch_microseconds", 6), ("epoch_nanoseconds", 9)];
 const ISO_8601: &str = "iso8601";
@@ -35,7 +35,7 @@ const NANOSECONDS: i128 = 1_000_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// Any white space, at least one character.
+    /// One or more whitespace characters.
     Space,
     Letter(char),
     Year,
@@ -53,7 +53,7 @@ enum Part {
     Minute,
     Second,
     Fraction,
-    /// A point and a fraction, or neither: Python's `isoformat` leaves out a fraction of zero.
+    /// A point and a fraction, or neither: Python's `isoformat` omits a fraction of zero.
     PointFraction,
     /// `Z`, or the hours and minutes that local time is ahead of UTC.
     Zone,
@@ -92,10 +92,10 @@ const WEEKDAYS: [(&str, Weekday); 7] = [
 const KNOWN: &str = "%Y %y %m %b %B %d %j %a %A %H %I %p %M %S %f %z %F %T %R %%, and the words \
                      iso8601, epoch_seconds, epoch_milliseconds, epoch_microseconds and epoch_nanoseconds";
 
-/// Whether a column's `datetime_format` is one that the reader can read by; if not, why.
+/// Checks that the reader supports a column's `datetime_format`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The reason, if it does not.
 pub fn check_datetime_format(format: &str) -> Result<(), String> {
     DatetimeFormat::new(format).map(drop)
 }
@@ -173,12 +173,12 @@ impl DatetimeFormat {
         Ok(Self { text: format.into(), form: Form::Parts(parts) })
     }
 
-    /// Whether values are numbers.
+    /// Whether values are numbers rather than strings.
     pub(crate) fn is_number(&self) -> bool {
         matches!(self.form, Form::Epoch(_))
     }
 
-    /// The point in time that a text stands for.
+    /// Returns the point in time that a text stands for.
     pub(crate) fn read(&self, text: &str) -> Option<Point> {
         let parts = match &self.form {
             Form::Parts(parts) => parts,
@@ -194,7 +194,7 @@ impl DatetimeFormat {
     }
 }
 
-/// `YYYY-MM-DDTHH:MM[:SS[.f]]` and a zone.
+/// Parses `YYYY-MM-DDTHH:MM[:SS[.f]]` and a zone.
 fn iso_8601(text: &str) -> Option<Point> {
     let (day, rest) = text.split_at_checked(10)?;
     let rest = rest.strip_prefix(['T', 't', ' '])?;
@@ -206,14 +206,14 @@ fn iso_8601(text: &str) -> Option<Point> {
     (!finer).then_some(Point { seconds: point.seconds - offset, ..point })
 }
 
-/// A number of units since 1970 began in UTC.
+/// Parses a number of units since 1970-01-01 00:00:00 UTC.
 fn epoch(text: &str, decimals: u8) -> Option<Point> {
     let nanoseconds = number::decimal_of(number::number(text)?, 38, 9 - decimals)?;
     let seconds = i64::try_from(nanoseconds.div_euclid(NANOSECONDS)).ok()?;
     Some(Point { seconds, nanoseconds: nanoseconds.rem_euclid(NANOSECONDS) as u32 })
 }
 
-/// The seconds that local time is ahead of UTC: of `Z`, `+HH:MM`, `+HHMM` or `+HH`.
+/// Returns the seconds that local time is ahead of UTC, from `Z`, `+HH:MM`, `+HHMM` or `+HH`.
 fn offset_of(zone: &str) -> Option<i64> {
     if zone.eq_ignore_ascii_case("z") {
         return Some(0);
@@ -235,7 +235,7 @@ fn offset_of(zone: &str) -> Option<i64> {
     Some(sign * (number(hours, 24)? * 3600 + number(minutes, 60)? * 60))
 }
 
-/// Every part at most once, and together a day.
+/// Checks that no part occurs twice, and that the parts determine a day.
 fn complete(parts: &[Part]) -> Result<(), String> {
     use Part::{
         Day, DayOfYear, Fraction, HalfDay, Hour, Hour12, Minute, Month, MonthName, MonthShort, PointFraction, Second,
@@ -306,7 +306,7 @@ impl Default for Found {
 }
 
 impl Found {
-    /// Takes one part off a text and gives the rest.
+    /// Takes one part off the front of a text and returns the rest.
     fn take<'a>(&mut self, part: Part, whole: bool, text: &'a str) -> Option<&'a str> {
         let number = |least: u32, greatest: u32| {
             digits(text, 2, least, greatest).filter(|(_, rest)| !whole || text.len() - rest.len() == 2)
@@ -318,14 +318,14 @@ impl Found {
             }
             Part::Letter(letter) => return letter_off(text, letter),
             Part::Year => {
-                // four digits, as Python has it; there was no year 0
+                // four digits, as in Python; there was no year 0
                 let (year, rest) = digits(text, 4, 1, 9999).filter(|(_, rest)| text.len() - rest.len() == 4)?;
                 self.year = year as i32;
                 return Some(rest);
             }
             Part::ShortYear => {
                 let (year, rest) = digits(text, 2, 0, 99).filter(|(_, rest)| text.len() - rest.len() == 2)?;
-                // POSIX's century
+                // as in POSIX: 69 to 99 are in the 1900s, 00 to 68 in the 2000s
                 self.year = year as i32 + if year < 69 { 2000 } else { 1900 };
                 return Some(rest);
             }
@@ -381,7 +381,7 @@ impl Found {
             Some(day) => NaiveDate::from_yo_opt(self.year, day)?,
             None => NaiveDate::from_ymd_opt(self.year, self.month, self.day)?,
         };
-        // what contradicts itself cannot be trusted
+        // a value that contradicts itself cannot be trusted
         if self.weekday.is_some_and(|weekday| weekday != day.weekday()) {
             return None;
         }
@@ -391,7 +391,7 @@ impl Found {
     }
 }
 
-/// A number of up to so many digits: as many as there are, one less where that is too large.
+/// Takes the longest number of at most `most` digits that is in range. Returns it and the rest.
 fn digits(text: &str, most: usize, least: u32, greatest: u32) -> Option<(u32, &str)> {
     let there = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
     (1..=there).rev().find_map(|length| {
@@ -400,7 +400,7 @@ fn digits(text: &str, most: usize, least: u32, greatest: u32) -> Option<(u32, &s
     })
 }
 
-/// Which of some names a text begins with, in any letter case.
+/// Returns the index of the name that a text begins with, in any letter case, and the rest.
 fn name<'a, 'n>(text: &'a str, mut names: impl Iterator<Item = &'n str>) -> Option<(usize, &'a str)> {
     let begins = |name: &str| text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     let mut length = 0;

@@ -1,4 +1,4 @@
-//! What a value of a type looks like, and why another is none: for the person who must repair the file.
+//! The expected form of a value, and why another value does not have it, for the person who repairs the file.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use contract::{ColumnType, TimestampUnit};
 use crate::values::datetime::DatetimeFormat;
 use crate::values::why::Why;
 
-/// What was expected of a value, and why that was not it.
+/// The expected form of a value, and why the value found does not have it.
 pub(crate) struct Expected<'a> {
     pub(crate) column_type: &'a ColumnType,
     pub(crate) format: Option<&'a DatetimeFormat>,
@@ -83,7 +83,7 @@ impl Expected<'_> {
     }
 }
 
-/// The types that take more decimals.
+/// Returns a hint at the types that hold more decimals.
 fn finer(unit: TimestampUnit) -> &'static str {
     match unit {
         TimestampUnit::Millisecond => "`timestamp(us)` takes 6 decimals, `timestamp(ns)` 9",

@@ -1,4 +1,4 @@
-//! Numbers from their text. `None` where the text is not a value of the type.
+//! Numbers from their text. Functions return `None` if the text is not a value of the type.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -7,18 +7,17 @@ use contract::Written;
 
 use crate::json::layout::number_end;
 
-/// A text that is a number: by JSON's grammar, and without the zero before or the digits after the point as programs
-/// leave them out (`.5`, `-.25`, `5.`).
+/// Returns the text if it is a number: by JSON's grammar, or without the zero before or the digits after the point, as
+/// some programs write it (`.5`, `-.25`, `5.`).
 pub(crate) fn number(text: &str) -> Option<&str> {
     json_number(text).or_else(|| parts(text).map(|_| text))
 }
 
-/// A text that is a number by JSON's grammar.
+/// Returns the text if it is a number by JSON's grammar.
 pub(crate) fn json_number(text: &str) -> Option<&str> {
     (!text.is_empty() && number_end(text.as_bytes(), 0)? == text.len()).then_some(text)
 }
 
-/// The parts of a number.
 struct Parts<'a> {
     negative: bool,
     whole: &'a str,
@@ -47,8 +46,8 @@ fn parts(text: &str) -> Option<Parts<'_>> {
     fits.then_some(Parts { negative, whole, fraction, exponent })
 }
 
-/// A number as another dialect writes it, as JSON and the like do: with a point, and without what parts its thousands
-/// or stands around it.
+/// Rewrites a number of a dialect in the default one: with a decimal point, and without group separators or a unit
+/// around it.
 pub(crate) fn plain_number<'a>(text: &'a str, written: &Written) -> Option<Cow<'a, str>> {
     let text = if written.bare_number { Cow::Borrowed(text) } else { bare(text)? };
     if written.decimal == '.' && written.group.is_none() {
@@ -64,7 +63,7 @@ pub(crate) fn plain_number<'a>(text: &'a str, written: &Written) -> Option<Cow<'
     let whole: Cow<'_, str> = match written.group.filter(|group| whole.contains(*group)) {
         None => whole.into(),
         Some(group) => {
-            // the last group has three digits; those before have two in India
+            // the last group has three digits; in India, those before it have two
             let groups: Vec<&str> = whole.split(group).collect();
             let (first, rest) = groups.split_first()?;
             let (last, middle) = rest.split_last()?;
@@ -75,7 +74,7 @@ pub(crate) fn plain_number<'a>(text: &'a str, written: &Written) -> Option<Cow<'
             groups.concat().into()
         }
     };
-    // a point that is not the decimal sign is nothing that a number has
+    // a point that is not the decimal sign does not belong in a number
     if whole.contains('.') || fraction.is_some_and(|fraction| fraction.contains('.')) {
         return None;
     }
@@ -85,13 +84,13 @@ pub(crate) fn plain_number<'a>(text: &'a str, written: &Written) -> Option<Cow<'
     })
 }
 
-/// A number without the currency, or the percent sign, that stands before or after it. A sign comes before both, or
-/// right before the number: `-£5`, `£-5`, `5 %`, `EUR 5`.
+/// Removes the currency or percent sign before or after a number. A minus sign comes before both, or right before the
+/// number: `-£5`, `£-5`, `5 %`, `EUR 5`.
 fn bare(text: &str) -> Option<Cow<'_, str>> {
     with_unit(text).map(|(number, _)| number)
 }
 
-/// A number as [`bare`] gives it, and what stood beside it.
+/// Returns the number as [`bare`] does, and the unit beside it.
 pub(crate) fn with_unit(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let is_unit = |unit: &str| {
         let mut letters = unit.chars();
@@ -114,7 +113,7 @@ pub(crate) fn with_unit(text: &str) -> Option<(Cow<'_, str>, &str)> {
     Some((if sign.is_empty() { number.into() } else { format!("{sign}{number}").into() }, unit))
 }
 
-/// The codes of ISO 4217 for what people pay with, in order.
+/// The ISO 4217 codes of currencies that people pay with, sorted.
 const CURRENCIES: &[&str] = &[
     "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BHD", "BIF",
     "BMD", "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP", "CNY", "COP", "CRC",
@@ -128,26 +127,26 @@ const CURRENCIES: &[&str] = &[
     "VND", "VUV", "WST", "XAF", "XCD", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWL",
 ];
 
-/// A whole number, however it is written: `10`, `10.0` and `1e1` are the same one.
+/// Parses a whole number in any spelling: `10`, `10.0` and `1e1` are the same.
 pub(crate) fn integer<T: FromStr + TryFrom<i128>>(json: &str) -> Option<T> {
     match json.as_bytes() {
-        // Rust takes a plus sign and zeros before the number, which may mean something: the number is a code then
+        // Rust's parser accepts a plus sign and leading zeros, but a text with them may be a code rather than a number
         [b'+', ..] | [b'0', _, ..] | [b'-', b'0', _, ..] => T::try_from(decimal_of(json, 38, 0)?).ok(),
         _ => json.parse().ok().or_else(|| T::try_from(decimal_of(json, 38, 0)?).ok()),
     }
 }
 
-/// A number, rounded to the nearest that the type has.
+/// Parses a number, rounded to the nearest `f64`.
 pub(crate) fn double(json: &str) -> Option<f64> {
     json.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// As [`double`], rounded once.
+/// Parses a number, rounded once to the nearest `f32`, not by way of `f64`.
 pub(crate) fn float(json: &str) -> Option<f32> {
     json.parse().ok().filter(|number: &f32| number.is_finite())
 }
 
-/// A number that is none, as programs write it: Python, JavaScript, R, databases and spreadsheets.
+/// Parses NaN or an infinity, as Python, JavaScript, R, databases and spreadsheets write it.
 pub(crate) fn nan(text: &str) -> Option<f64> {
     let (negative, name) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -164,10 +163,10 @@ pub(crate) fn nan(text: &str) -> Option<f64> {
     }
 }
 
-/// A number as units of the last digit. Never rounds.
+/// Parses a number as an integer, scaled by 10^`scale`. Never rounds.
 pub(crate) fn decimal_of(text: &str, precision: u8, scale: u8) -> Option<i128> {
     let Parts { negative, whole, fraction, exponent } = parts(text)?;
-    // the digits that count, as one text: without zeros before, and with those after as part of the exponent
+    // the significant digits as one text: leading zeros are dropped, trailing zeros become part of the exponent
     let significant: Cow<'_, str> = match fraction.trim_end_matches('0') {
         "" => Cow::Borrowed(whole),
         fraction => Cow::Owned(format!("{whole}{fraction}")),

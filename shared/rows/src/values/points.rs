@@ -1,7 +1,7 @@
-//! Days and points in time: what a column may hold of them, how they change their unit without loss, and their texts.
+//! Days and points in time: the range that a column may hold, lossless conversion between units, and their text.
 //!
-//! Both lie in the years 1 to 9999, whatever the format and the type that they come in: so far reach the texts, SQL's
-//! dates, and every reader of the tables. Nanoseconds in 64 bits reach from 1677 to 2262 alone.
+//! Both lie in the years 1 to 9999, whatever their format and type. That is the range of their text, of SQL's dates,
+//! and of every reader of the tables. Nanoseconds in 64 bits reach only from 1677 to 2262.
 
 use std::fmt;
 
@@ -11,42 +11,42 @@ use crate::values::why::Why;
 
 /// 0001-01-01, in days since 1970-01-01.
 pub(crate) const FIRST_DAY: i32 = -719_162;
-/// 9999-12-31.
+/// 9999-12-31, in days since 1970-01-01.
 pub(crate) const LAST_DAY: i32 = 2_932_896;
 const SECONDS_OF_A_DAY: i64 = 86_400;
 const NANOSECONDS_OF_A_SECOND: i64 = 1_000_000_000;
-/// 1970-01-01 as INT96 counts days.
+/// 1970-01-01 as a Julian day, which INT96 counts.
 const JULIAN_EPOCH: i64 = 2_440_588;
 
-/// A day, if a column may hold it.
+/// Returns the day, if a column may hold it.
 pub(crate) fn day(days: i32) -> Result<i32, Why> {
     if (FIRST_DAY..=LAST_DAY).contains(&days) { Ok(days) } else { Err(Why::OutOfRange) }
 }
 
-/// The least and the greatest point in time, by how many of its units make a second.
+/// Returns the least and the greatest point in time, in units of which `per_second` make a second.
 pub(crate) fn range(per_second: i64) -> (i64, i64) {
     let units = |day: i32| i128::from(day) * i128::from(SECONDS_OF_A_DAY) * i128::from(per_second);
     let within = |units: i128| units.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
     (within(units(FIRST_DAY)), within(units(LAST_DAY + 1) - 1))
 }
 
-/// A point in time to the nanosecond, as far as any file can name one.
+/// A point in time, to the nanosecond, in the range of any file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
-    /// Since 1970-01-01 00:00:00.
+    /// Seconds since 1970-01-01 00:00:00.
     pub(crate) seconds: i64,
     /// Less than a second.
     pub(crate) nanoseconds: u32,
 }
 
 impl Point {
-    /// Of a number of units.
+    /// Converts a count of units since 1970-01-01 00:00:00.
     pub(crate) fn of(value: i64, per_second: i64) -> Self {
         let nanoseconds = value.rem_euclid(per_second) * (NANOSECONDS_OF_A_SECOND / per_second);
         Self { seconds: value.div_euclid(per_second), nanoseconds: nanoseconds as u32 }
     }
 
-    /// Of Parquet's INT96: nanoseconds of a day, and a Julian day. `None` where it says more than a day's.
+    /// Converts Parquet's INT96: nanoseconds of a day, and a Julian day. Returns `None` if they exceed a day.
     pub(crate) fn of_int96(bytes: &[u8]) -> Option<Self> {
         let (nanoseconds, rest) = bytes.split_first_chunk::<8>()?;
         let nanoseconds = i64::from_le_bytes(*nanoseconds);
@@ -58,7 +58,7 @@ impl Point {
         })
     }
 
-    /// As a column of the unit has it, if nothing is lost.
+    /// Converts to a column's unit, if nothing is lost.
     pub(crate) fn in_unit(self, unit: TimestampUnit) -> Result<i64, Why> {
         day(self.days()?)?;
         let per_second = unit.per_second();
@@ -67,19 +67,19 @@ impl Point {
         if fraction % nanoseconds_of_one != 0 {
             return Err(Why::TooFine);
         }
-        // nanoseconds may lie outside of 64 bits on the way, and be in them in the end
+        // the seconds alone may exceed 64 bits of nanoseconds, although the sum does not
         let value = i128::from(self.seconds) * i128::from(per_second) + i128::from(fraction / nanoseconds_of_one);
         i64::try_from(value).map_err(|_| Why::OutOfRange)
     }
 
-    /// The day that begins then.
+    /// Returns the day that begins at this point.
     pub(crate) fn midnight(self) -> Result<i32, Why> {
         let days = day(self.days()?)?;
         let begins = self.nanoseconds == 0 && self.seconds % SECONDS_OF_A_DAY == 0;
         if begins { Ok(days) } else { Err(Why::TimeOfDay) }
     }
 
-    /// Whether a column of some unit could hold it.
+    /// Returns the point, if a column of some unit could hold it.
     pub(crate) fn in_range(self) -> Result<Self, Why> {
         day(self.days()?).map(|_| self)
     }
@@ -89,7 +89,7 @@ impl Point {
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SS`, with as many decimals as it takes: 0, 3, 6 or 9.
+/// `YYYY-MM-DDTHH:MM:SS`, with as many decimals as needed: 0, 3, 6 or 9.
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let second = self.seconds.rem_euclid(SECONDS_OF_A_DAY);
@@ -98,14 +98,14 @@ impl fmt::Display for Point {
     }
 }
 
-/// `HH:MM:SS`, with as many decimals as it takes.
+/// A time of day, displayed as `HH:MM:SS` with as many decimals as needed.
 pub(crate) struct Clock {
     second: i64,
     nanoseconds: u32,
 }
 
 impl Clock {
-    /// Of a number of units; `None` beyond the end of a day.
+    /// Converts a count of units. Returns `None` outside of a day.
     pub(crate) fn of(value: i64, per_second: i64) -> Option<Self> {
         let Point { seconds: second, nanoseconds } = Point::of(value, per_second);
         (0..SECONDS_OF_A_DAY).contains(&second).then_some(Self { second, nanoseconds })
@@ -124,12 +124,12 @@ impl fmt::Display for Clock {
     }
 }
 
-/// Days since 1970-01-01 as `YYYY-MM-DD`. Other years than 0 to 9999 have a sign and more digits if need be, as ISO
-/// 8601 writes them.
+/// Days since 1970-01-01, displayed as `YYYY-MM-DD`. Years outside of 0 to 9999 have a sign and, if needed, more
+/// digits, as in ISO 8601.
 pub(crate) struct Day(pub(crate) i64);
 
 impl fmt::Display for Day {
-    /// By eras of 400 years that begin with March:
+    /// Counts in eras of 400 years that begin in March:
     /// <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = self.0 + 719_468;

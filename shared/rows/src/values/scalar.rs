@@ -1,4 +1,4 @@
-//! Single values from their JSON text. `None` where the text is not a value of the type.
+//! Scalar values from their JSON text. Functions return `None` or an error if the text is not a value of the type.
 
 use std::borrow::Cow;
 
@@ -12,17 +12,17 @@ use crate::values::number::decimal_of;
 use crate::values::time;
 use crate::values::why::Why;
 
-/// A JSON text without its quotes and escapes.
+/// Returns a JSON string without its quotes and escapes.
 pub(crate) fn text(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     match memchr::memchr(b'\\', inner.as_bytes()) {
         None => Some(Cow::Borrowed(inner)),
-        // half a surrogate pair is JSON, but no text
+        // half of a surrogate pair is valid JSON, but not valid text
         Some(_) => serde_json::from_str(json).ok().map(Cow::Owned),
     }
 }
 
-/// A text that is an object or an array as JSON, with nothing around it.
+/// Returns the text if it is a JSON object or array with nothing around it.
 pub(crate) fn nested(text: &str) -> Option<&str> {
     let json: &RawValue = text.starts_with(['{', '[']).then(|| serde_json::from_str(text).ok())??;
     (json.get().len() == text.len()).then_some(text)
@@ -36,7 +36,7 @@ pub(crate) fn boolean(json: &str) -> Option<bool> {
     }
 }
 
-/// As [`boolean`], in any letter case.
+/// Like [`boolean`], but in any letter case.
 pub(crate) fn boolean_of(text: &str) -> Option<bool> {
     match text {
         _ if text.eq_ignore_ascii_case("true") => Some(true),
@@ -49,28 +49,28 @@ pub(crate) fn binary(json: &str) -> Option<Vec<u8>> {
     binary_of(&text(json)?)
 }
 
-/// From base64.
+/// Decodes base64.
 pub(crate) fn binary_of(text: &str) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(text.as_bytes()).ok()
 }
 
-/// A number, or a text that holds one, as units of the last digit. Never rounds.
+/// Parses a number, or a string that holds one, as an integer scaled by 10^`scale`. Never rounds.
 pub(crate) fn decimal(json: &str, precision: u8, scale: u8) -> Option<i128> {
     decimal_of(&if json.starts_with('"') { text(json)? } else { Cow::Borrowed(json) }, precision, scale)
 }
 
-/// Days since 1970-01-01.
+/// Parses a date as days since 1970-01-01.
 pub(crate) fn date(json: &str, format: Option<&DatetimeFormat>) -> Result<i32, Why> {
     date_of(&time_text(json, format).ok_or(Why::Other)?, format)
 }
 
-/// The text of a date or timestamp; by some formats it is a number.
+/// Returns the text of a date or timestamp. In some formats it is a number rather than a string.
 fn time_text<'a>(json: &'a str, format: Option<&DatetimeFormat>) -> Option<Cow<'a, str>> {
     let is_number = format.is_some_and(DatetimeFormat::is_number) && !json.starts_with('"');
     if is_number { Some(Cow::Borrowed(json)) } else { text(json) }
 }
 
-/// As [`date`], from a text that is not JSON. A time of day must be midnight.
+/// Like [`date`], but from a text that is not JSON. A time of day must be midnight.
 pub(crate) fn date_of(text: &str, format: Option<&DatetimeFormat>) -> Result<i32, Why> {
     match format {
         None => time::day(text),
@@ -78,12 +78,12 @@ pub(crate) fn date_of(text: &str, format: Option<&DatetimeFormat>) -> Result<i32
     }
 }
 
-/// Units of a second since 1970-01-01 00:00:00.
+/// Parses a timestamp as a count of units since 1970-01-01 00:00:00.
 pub(crate) fn timestamp(json: &str, format: Option<&DatetimeFormat>, unit: TimestampUnit) -> Result<i64, Why> {
     timestamp_of(&time_text(json, format).ok_or(Why::Other)?, format, unit)
 }
 
-/// As [`timestamp`], from a text that is not JSON. Zeros beyond the unit's last digit are no loss.
+/// Like [`timestamp`], but from a text that is not JSON. Zeros below the unit are no loss.
 pub(crate) fn timestamp_of(text: &str, format: Option<&DatetimeFormat>, unit: TimestampUnit) -> Result<i64, Why> {
     if let Some(format) = format {
         return format.read(text).ok_or(Why::Other)?.in_unit(unit);

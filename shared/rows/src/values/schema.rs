@@ -5,14 +5,14 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use contract::{ColumnType, Table, TimestampUnit};
 
-/// The columns that are in the files, in the metadata's order. All may be null: whether null is right is for the
-/// checks.
+/// Returns the schema of the columns in a table's files, in the metadata's order. All are nullable: the checks decide
+/// whether null is allowed.
 pub fn schema(table: &Table) -> SchemaRef {
     let fields = table.data_columns().iter().map(|c| Field::new(&c.name, arrow_type(&c.column_type), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// The Arrow type that holds a column's values in memory, and in Parquet without losing its logical type.
+/// Returns the Arrow type that holds a column's values. Written to Parquet, it keeps its logical type.
 pub fn arrow_type(column_type: &ColumnType) -> DataType {
     match column_type {
         ColumnType::String => DataType::Utf8,
@@ -22,7 +22,7 @@ pub fn arrow_type(column_type: &ColumnType) -> DataType {
         ColumnType::Int64 => DataType::Int64,
         ColumnType::Float32 => DataType::Float32,
         ColumnType::Float64 => DataType::Float64,
-        // contract reads precision and scale as 1 to 38
+        // contract limits precision and scale to 38
         ColumnType::Decimal { precision, scale } => DataType::Decimal128(*precision, *scale as i8),
         ColumnType::Date => DataType::Date32,
         ColumnType::Timestamp(TimestampUnit::Millisecond) => DataType::Timestamp(TimeUnit::Millisecond, None),
@@ -37,7 +37,7 @@ pub fn arrow_type(column_type: &ColumnType) -> DataType {
     }
 }
 
-/// The type that metadata would give a column without parts of an Arrow type; `None` where there is none.
+/// Returns the metadata's type for a scalar Arrow type, or `None` if there is none.
 pub(crate) fn column_type(data_type: &DataType) -> Option<ColumnType> {
     Some(match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnType::String,
@@ -62,7 +62,7 @@ pub(crate) fn column_type(data_type: &DataType) -> Option<ColumnType> {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             ColumnType::Binary
         }
-        // as its text
+        // read as its text
         DataType::Time32(_) | DataType::Time64(_) => ColumnType::String,
         _ => return None,
     })

@@ -1,6 +1,5 @@
-//! The text of a value of an Arrow array: for people, and where a value becomes a text. Arrow's own formatter cuts the
-//! digits of a decimal beyond the precision that its type declares, and writes an error in place of a day that it has
-//! no name for.
+//! The text of a value of an Arrow array, for people and for columns of strings. Arrow's own formatter cuts a decimal
+//! to its declared precision, and writes an error in place of a day that it cannot name.
 
 use std::fmt::{self, Write};
 
@@ -16,18 +15,18 @@ use contract::visible;
 
 use crate::values::points::{Clock, Day, Point, day, range};
 
-/// More than a person is shown of a value.
+/// The most characters shown of a string. A whole value may have at most four times as many.
 const SHOWN_CHARACTERS: usize = 100;
 
-/// What a person sees of a value, cut where it is long; a text in quotes, as in JSON, with nothing unseen in it.
+/// Returns a value's text for people: long values cut, strings quoted as in JSON, invisible characters escaped.
 pub fn shown_value(array: &dyn Array, row: usize) -> String {
     let mut text = Cut(String::new());
-    // what is cut off is an error to who writes
+    // an error only means that the text was cut
     let _ = write_value(&mut text, array, row);
     visible(&text.0).into_owned()
 }
 
-/// Whether all days and points in time of an array, at any depth, lie in the years 1 to 9999.
+/// Whether all dates and timestamps of an array, at any depth, lie in the years 1 to 9999.
 pub fn is_in_range(array: &dyn Array) -> bool {
     let within = |values: arrow::array::Int64Array, (least, greatest): (i64, i64)| {
         values.iter().flatten().all(|value| (least..=greatest).contains(&value))
@@ -41,7 +40,7 @@ pub fn is_in_range(array: &dyn Array) -> bool {
     }
 }
 
-/// A text that ends when it is long enough.
+/// A text that refuses more once it is long enough.
 struct Cut(String);
 
 impl Write for Cut {
@@ -102,7 +101,7 @@ fn write_text(to: &mut dyn Write, value: &str) -> fmt::Result {
     to.write_str(&serde_json::to_string(start).unwrap_or_default())
 }
 
-/// The items of a list, or the entries of a map.
+/// Returns the items of a list or the entries of a map, with the range of a row's own.
 pub(crate) fn items(array: &dyn Array, row: usize) -> Option<(&dyn Array, std::ops::Range<usize>)> {
     let (items, offsets): (&dyn Array, &[i32]) = match (array.as_list_opt::<i32>(), array.as_map_opt()) {
         (Some(list), _) => (list.values(), list.value_offsets()),
@@ -112,7 +111,7 @@ pub(crate) fn items(array: &dyn Array, row: usize) -> Option<(&dyn Array, std::o
     Some((items, offsets[row] as usize..offsets[row + 1] as usize))
 }
 
-/// How many of a unit make a second.
+/// Returns how many of a unit make a second.
 pub(crate) fn per_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
@@ -122,7 +121,7 @@ pub(crate) fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// The units of timestamps, and how many of them make a second.
+/// Returns the values of a timestamp array, and how many of their unit make a second.
 pub(crate) fn units(array: &dyn Array) -> Option<(arrow::array::Int64Array, i64)> {
     fn cast<T: ArrowPrimitiveType<Native = i64>>(array: &dyn Array) -> Option<arrow::array::Int64Array> {
         Some(array.as_primitive_opt::<T>()?.reinterpret_cast::<Int64Type>())
@@ -137,7 +136,7 @@ pub(crate) fn units(array: &dyn Array) -> Option<(arrow::array::Int64Array, i64)
     Some((values?, per_second(*unit)))
 }
 
-/// A timestamp. One in UTC is taken as a time of day without a zone: so Spark writes those.
+/// Returns a timestamp. One in UTC is read as one without a zone, because Spark writes those as UTC.
 pub(crate) fn point(array: &dyn Array, row: usize) -> Option<Point> {
     let DataType::Timestamp(unit, _) = array.data_type() else { return None };
     let value = match unit {
@@ -149,7 +148,7 @@ pub(crate) fn point(array: &dyn Array, row: usize) -> Option<Point> {
     Some(Point::of(value, per_second(*unit)))
 }
 
-/// A time of day, or the number of units of one that is none.
+/// Returns a time of day, or the count of units if it is outside of a day.
 pub(crate) fn clock(array: &dyn Array, row: usize) -> Result<Clock, i64> {
     let (value, unit) = match array.data_type() {
         DataType::Time32(TimeUnit::Second) => {
@@ -164,7 +163,7 @@ pub(crate) fn clock(array: &dyn Array, row: usize) -> Result<Clock, i64> {
     Clock::of(value, per_second(unit)).ok_or(value)
 }
 
-/// A decimal with all of its digits, more than its type declares too.
+/// Returns a decimal with all of its digits, even those beyond its declared precision.
 pub(crate) fn decimal(array: &dyn Array, row: usize) -> Option<String> {
     Some(match array.data_type() {
         DataType::Decimal128(_, scale) => {
@@ -177,7 +176,7 @@ pub(crate) fn decimal(array: &dyn Array, row: usize) -> Option<String> {
     })
 }
 
-/// A whole number with a point before its last digits.
+/// Inserts a decimal point before the last `scale` digits of a whole number.
 fn with_point(number: &str, scale: i8) -> String {
     let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
     match usize::try_from(scale) {

@@ -1,5 +1,6 @@
-//! Values from their texts alone, in the spellings of JSON, and of dates and times in files. `None` where a text is no
-//! value of the type: nothing is trimmed, cut or rounded but what a floating-point number can't hold.
+//! Values from their text alone, as JSON spells them, and dates and times as files do. Functions return `None` if a
+//! text is not a value of the type. Nothing is trimmed, cut or rounded, except a number that a floating-point type
+//! cannot hold.
 
 use std::str::FromStr;
 
@@ -7,37 +8,37 @@ use contract::TimestampUnit;
 
 use crate::values::{number, scalar};
 
-/// A whole number: `7`, not `007`, `+7`, `7.0` or `7e0`.
+/// Parses a whole number: `7`, but not `007`, `+7`, `7.0` or `7e0`.
 pub fn integer<T: FromStr>(text: &str) -> Option<T> {
     number::json_number(text)?.parse().ok()
 }
 
-/// A number that is finite in 64 bits.
+/// Parses a number that is finite in 64 bits.
 pub fn double(text: &str) -> Option<f64> {
     number::double(number::json_number(text)?)
 }
 
-/// A number that is finite in 32 bits.
+/// Parses a number that is finite in 32 bits.
 pub fn float(text: &str) -> Option<f32> {
     number::float(number::json_number(text)?)
 }
 
-/// A number as units of the last digit, if it needs no rounding.
+/// Parses a number as an integer scaled by 10^`scale`, if it needs no rounding.
 pub fn decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
     number::decimal_of(number::json_number(text)?, precision, scale)
 }
 
-/// `true` or `false`, in any letter case.
+/// Parses `true` or `false`, in any letter case.
 pub fn boolean(text: &str) -> Option<bool> {
     scalar::boolean_of(text)
 }
 
-/// `YYYY-MM-DD`, alone or with midnight after it, as days since 1970-01-01.
+/// Parses `YYYY-MM-DD`, alone or with midnight after it, as days since 1970-01-01.
 pub fn date(text: &str) -> Option<i32> {
     scalar::date_of(text, None).ok()
 }
 
-/// `YYYY-MM-DD HH:MM:SS` or with `T`, and up to nine digits of a fraction, as nanoseconds since 1970-01-01 00:00:00.
+/// Parses `YYYY-MM-DD HH:MM:SS`, or with `T`, and up to nine decimals, as nanoseconds since 1970-01-01 00:00:00.
 pub fn timestamp(text: &str) -> Option<i128> {
     let (whole, fraction) = text.split_at_checked(19)?;
     let seconds = scalar::timestamp_of(whole, None, TimestampUnit::Millisecond).ok()? / 1_000;

@@ -1,27 +1,26 @@
-//! Why something is no value of a type.
+//! The reason why something is not a value of a type.
 
-/// Why something is no value of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     /// It does not look like one.
     Other,
-    /// A second has more decimals than the column.
+    /// Its seconds have more decimals than the column.
     TooFine,
-    /// A day or point in time is beyond what the column holds.
+    /// The day or point in time is outside of the column's range.
     OutOfRange,
-    /// A day is expected, and this is a time of it.
+    /// It has a time of day, but a day is expected.
     TimeOfDay,
-    /// Months, days and milliseconds, which no described type is.
+    /// It is an INTERVAL (months, days and milliseconds), for which there is no described type.
     Interval,
-    /// A map where no list of its entries is described.
+    /// It is a map, but the column is not described as a list of the map's entries.
     Map,
-    /// A cell of a workbook that has an error for a value.
+    /// It is a workbook cell that holds an error.
     CellError,
-    /// A cell of a workbook whose whole number has more digits than Excel keeps.
+    /// It is a workbook cell whose whole number has more digits than Excel keeps.
     CellRounded,
 }
 
-/// Returns the value, or notes why there is none.
+/// Returns the value, or stores the reason why there is none.
 pub(crate) fn noted<T>(read: Result<T, Why>, why: &mut Why) -> Option<T> {
     read.map_err(|told| *why = told).ok()
 }

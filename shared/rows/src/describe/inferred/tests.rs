@@ -25,7 +25,7 @@ fn the_narrowest_type_that_reads_every_value() {
         (&["\"2024-02-29 10:00:00.123000\""], "datetime"),
         (&["\"2024-02-29 10:00:00.123456\"", "\"2024-02-29T10:00:00\""], "timestamp(us)"),
         (&["\"2024-02-29T10:00:00\"", "\"2024-02-29 10:00:00.1234567\""], "timestamp(ns)"),
-        // the one is too fine for microseconds, the other too long ago for nanoseconds
+        // one is too fine for microseconds, the other too early for nanoseconds
         (&["\"2024-02-29 10:00:00.1234567\"", "\"1600-01-01 00:00:00\""], "character"),
         (&["\"1600-01-01 00:00:00.123456\"", "\"1600-01-01 00:00:00\""], "timestamp(us)"),
         (&["\"2024-02-29\"", "\"2024-02-30\""], "character"),

@@ -20,7 +20,7 @@ fn texts_are_what_all_of_them_are() {
         (&["1.5", "2"], "double"),
         (&["1.234,50", "0,5"], "double , ."),
         (&["1,5", "2,25"], "double ,"),
-        // a thousand, or one and a bit
+        // either in thousands, or with a fraction
         (&["1,234"], "character"),
         (&["1,234", "1,234,567"], "int . ,"),
         (&["1,234.5", "12"], "double . ,"),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Returns out a few bytes at a time.
+/// Limits every read to a number of bytes.
 struct Bits(Cursor<Vec<u8>>, usize);
 
 impl Read for Bits {
@@ -43,7 +43,7 @@ fn texts_of_other_encodings() {
         (Some("utf-8"), "é".as_bytes(), "é"),
         (None, b"\xff\xfea\0\xac\x20", "a€"),
         (None, b"\xfe\xff\0a\x20\xac", "a€"),
-        // the mark says more than the metadata
+        // the mark overrides the metadata
         (Some("windows-1252"), b"\xff\xfea\0", "a"),
         (Some("windows-1252"), b"\xef\xbb\xbf\xc3\xa9", "\u{feff}é"),
         (Some("utf-16le"), b"a\0\xac\x20", "a€"),
@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn every_text_comes_back(text in "\\PC{0,200}", little in any::<bool>(), at_once in 1_usize..9, buffer in 1_usize..40) {
         let name = if little { "utf-16le" } else { "utf-16be" };
-        // a mark is taken for one
+        // the decoder would take it for a byte order mark
         prop_assume!(!text.starts_with(['\u{feff}', '\u{fffe}']));
         prop_assert_eq!(decoded(&utf16(&text, little), Some(name), at_once, buffer), text.as_bytes());
         let encoding = encoding_rs::WINDOWS_1252;

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::json::split::{Names, split};
 
-/// The pieces of a line for `names`, as the general way finds them.
+/// Returns the slots of a line for [`names`], as [`split`] finds them, and whether it has an unexpected name.
 fn general(text: &str, names: &mut Names) -> Option<(Vec<Slot>, bool)> {
     let mut slots = vec![Slot::Absent; names.len()];
     let mut surprise = false;
@@ -11,7 +11,7 @@ fn general(text: &str, names: &mut Names) -> Option<(Vec<Slot>, bool)> {
     Some((slots, surprise))
 }
 
-/// A plain text is the same piece without its quotes.
+/// Turns the slot of a plain string into the same slot with its quotes.
 fn quoted(slots: &[Slot]) -> Vec<Slot> {
     let quoted = |slot: &Slot| match slot {
         Slot::Text(range) => Slot::Value(range.start - 1..range.end + 1),
@@ -24,7 +24,7 @@ fn names() -> Names {
     Names::new(["a", "b", "c\"d"].into_iter())
 }
 
-/// Follows a line after learning another; None where that cannot be learnt from.
+/// Follows `line` after learning `learnt`. Returns the outer `None` if `learnt` cannot be learnt from.
 fn follow(learnt: &str, line: &str) -> Option<Option<Vec<Slot>>> {
     let (slots, surprise) = general(learnt, &mut names())?;
     if surprise {
@@ -133,7 +133,7 @@ proptest! {
             format!("{}{{{}{}}}{}", spaces[5], pairs.join(&format!("{},", spaces[6])), spaces[7], spaces[0])
         };
         let (one, other) = (line(false), line(true));
-        // a row like itself is always followed, unless it cannot be learnt from
+        // a row always follows itself, unless it cannot be learnt from
         if let Some(itself) = follow(&one, &one) {
             prop_assert!(itself.is_some(), "{}", one);
         }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A footer of a schema alone: of each element its name, its number of children, and whether it is a leaf.
+/// Returns a footer with only a schema. An element is its name, its number of children, and whether it is a leaf.
 fn footer(elements: &[(&str, u32, bool)]) -> Vec<u8> {
     let mut bytes = vec![0x29, 0xfc];
     let mut count = elements.len();
@@ -41,7 +41,7 @@ fn a_footer_is_refused_before_it_costs_anything() {
     assert_eq!(check_footer(&footer(&[("m", 2, false), ("a", 0, true), ("g", 1, false), ("b", 0, true)])), Ok(false));
     assert_eq!(check_footer(&footer(&[("m", 0, false)])), Ok(false));
     let mut encrypted = footer(&[("m", 0, false)]);
-    // before the footer's end a field 8, six after the schema's: a struct without fields
+    // field 8, six after the schema's, before the end of the footer: a struct without fields
     encrypted.splice(encrypted.len() - 1.., [0x6c, 0, 0]);
     assert_eq!(check_footer(&encrypted), Ok(true));
     assert_eq!(refused(&[("m", 1, false)]), "a group with more fields than the schema has");
@@ -63,7 +63,7 @@ fn a_footer_is_refused_before_it_costs_anything() {
     long.resize(50_061, (&name, 0, true));
     assert_eq!(refused(&long), "names of columns that are too long");
 
-    // two billion row groups, key-value pairs, or anything
+    // two billion row groups, key-value pairs, or elements of an unknown field
     for list in [[0x49, 0xfc], [0x59, 0xfc], [0xb9, 0xfc]] {
         let mut bytes = footer(&[("m", 1, false), ("a", 0, true)]);
         bytes.pop();
@@ -77,7 +77,7 @@ fn a_footer_is_refused_before_it_costs_anything() {
 
 #[test]
 fn what_has_a_field_s_number_and_another_type_is_passed_over() {
-    // of a column chunk: a number of values, a list in place of a filter's length, and a field after it
+    // metadata of a column chunk: the number of values, a list in place of a filter's length, and a field after it
     let column = [0x56, 0x06, 0xa9, 0x23, 1, 2, 0x1c, 0, 0];
     let file = |column: &[u8]| [&[0x49, 0x1c, 0x19, 0x1c, 0x3c], column, &[0, 0, 0]].concat();
     let expected = [0x56, 0x06, 0x09, 0xd0, 0x0f, 0x23, 1, 2, 0x0c, 0x20, 0, 0];
@@ -106,7 +106,7 @@ fn a_page_header_reads_as_it_was_written() {
     for end in 0..bytes.len() {
         assert_eq!(PageHeader::read(&bytes[..end]), Err(Torn::End));
     }
-    // compressed to -1 bytes
+    // a compressed size of -1 bytes
     assert_eq!(PageHeader::read(&[0x15, 0, 0x15, 2, 0x15, 1, 0]), Err(Torn::Bad("a page header with a negative size")));
 }
 

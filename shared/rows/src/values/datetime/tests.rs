@@ -16,7 +16,7 @@ fn texts_are_read_as_python_reads_them() {
         ("%Y-%m-%dT%H:%M:%S.%f", "2024-02-29T01:02:03.120000", "2024-02-29 01:02:03.120"),
         ("%Y-%m-%dT%H:%M:%S.%f", "2024-02-29T01:02:03.123456789", "2024-02-29 01:02:03.123456789"),
         ("%F %T.%f", "2024-02-29 01:02:03.5", "2024-02-29 01:02:03.500"),
-        // as Python's isoformat leaves it out
+        // Python's isoformat omits a fraction of zero
         ("%F %T.%f", "2024-02-29 01:02:03", "2024-02-29 01:02:03.000"),
         ("%F %T.%f UTC", "2024-02-29 01:02:03 UTC", "2024-02-29 01:02:03.000"),
         ("%F %T,%f", "2024-02-29 01:02:03,123", "2024-02-29 01:02:03.123"),
@@ -48,7 +48,7 @@ fn texts_are_read_as_python_reads_them() {
     }
     for (format, text) in [
         ("%d/%m/%Y", "30/02/2024"),
-        // 1 February or 10 February, 1 November or 11 January
+        // either 1 or 10 February; either 1 November or 11 January
         ("%d%m%Y", "1022024"),
         ("%Y%m%d", "2024111"),
         ("%F %H%M", "2024-02-29 930"),

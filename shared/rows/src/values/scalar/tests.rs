@@ -37,7 +37,7 @@ fn a_decimal_is_exact_or_refused() {
     }
     let largest = "9".repeat(38);
     assert_eq!(decimal(&largest, 38, 0), Some(10_i128.pow(38) - 1));
-    // one that a double cannot hold
+    // a number that a double cannot hold
     assert_eq!(decimal("9007199254740993", 38, 0), Some(9_007_199_254_740_993));
 }
 
