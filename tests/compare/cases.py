@@ -145,7 +145,7 @@ def write(file_format: str, columns: list[dict], rows: list[dict]) -> bytes:
     return {"csv": to_csv, "jsonl": to_jsonl, "parquet": to_parquet}[file_format](columns, rows)
 
 
-# ---------------------------------------------------------------------------------------- one value that is in question
+# -------------------------------------------------------------------------------------------------------- single values
 
 # kind; formats; column; valid values (ANY: by its type); the value under test, in one row
 VALUES: list[tuple[str, tuple[str, ...], dict, object, object]] = []
@@ -527,7 +527,7 @@ def _(rng: random.Random, _: str) -> Made:
     return columns, b"\xef\xbb\xbf" + to_csv(columns, rows, header=False), {"expect-header": False}, {"header": False}
 
 
-# ------------------------------------------------------------------------------------------ how the supplier writes it
+# ------------------------------------------------------------------------------------------------------------ dialects
 
 
 def delimited(columns: list[dict], rows: list[dict], delimiter: str = ",", quote: str = '"') -> str:

@@ -304,7 +304,7 @@ def names(columns: list[dict] | None) -> list[str]:
     return [column.get("Name", "") for column in columns or []]
 
 
-# -- what may differ ---------------------------------------------------------------------------------------------------
+# -- known differences -------------------------------------------------------------------------------------------------
 
 
 GLUE_NAMES = {"character": "string", "long": "bigint", "datetime": "timestamp"}

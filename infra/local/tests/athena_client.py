@@ -1,4 +1,4 @@
-"""A client of the local Athena that waits, and the table that most of its tests read."""
+"""A client of the local Athena that waits for results, and the table that most of its tests read."""
 
 import datetime as dt
 import decimal
@@ -11,7 +11,7 @@ import pytest
 
 DATABASE = "athena_test"
 WORK_GROUP = "athena-test"
-FREE = "athena-free"  # a workgroup whose clients say where results go
+FREE = "athena-free"  # a workgroup whose clients choose the location of results
 OPENX = "org.openx.data.jsonserde.JsonSerDe"
 HIVE_JSON = "org.apache.hive.hcatalog.data.JsonSerDe"
 LAZY_CSV = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
@@ -61,7 +61,7 @@ def rows(count: int) -> pa.Table:
 
 
 class Athena:
-    """A client that waits."""
+    """A client that waits for queries to end."""
 
     def __init__(self, cloud):
         self.cloud = cloud
@@ -105,7 +105,7 @@ class Athena:
         folder: str | None = None,
         suffix: str = ".txt",
     ) -> None:
-        """A table over one file of text."""
+        """Defines a table over one text file."""
         self.cloud.s3.put_object(Bucket=self.bucket, Key=f"{folder or name}/part-0{suffix}", Body=body)
         descriptor = {
             "Columns": [{"Name": column, "Type": kind} for column, kind in columns.items()],
@@ -135,7 +135,7 @@ class Athena:
             time.sleep(0.01)
 
     def query(self, sql: str, **arguments) -> list[list[str | None]]:
-        """The rows, without the header of a SELECT."""
+        """Returns the rows, without the header of a SELECT."""
         execution = self.execute(sql, **arguments)
         status = execution["Status"]
         assert status["State"] == "SUCCEEDED", status.get("StateChangeReason")
@@ -147,7 +147,7 @@ class Athena:
         return values[1:] if execution.get("SubstatementType") in ("SELECT", "EXPLAIN") else values
 
     def columns(self, execution: dict) -> list[tuple[str, str]]:
-        """Name and type of each column of a result."""
+        """Returns name and type of each column of a result."""
         answer = self.cloud.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])
         return [(c["Name"], c["Type"]) for c in answer["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
 
@@ -156,7 +156,7 @@ class Athena:
         return self.cloud.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
 
     def refusal(self, sql: str, **arguments) -> str:
-        """Why it is not even started."""
+        """Returns the reason why a query is not even started."""
         with pytest.raises(self.cloud.athena.exceptions.InvalidRequestException) as refused:
             self.execute(sql, **arguments)
         return refused.value.response["Error"]["Message"]

@@ -1,4 +1,4 @@
-"""What all tests share: one local cloud, as a process of its own, on a free port, for the whole session."""
+"""Shared by all tests: one local cloud for the whole session, in a process of its own, on a free port."""
 
 import json
 import os
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 30
 
 
 def wait_for(condition, what: str, seconds: float = PATIENCE_SECONDS):
-    """The first true value of the condition; fails when there is none in time."""
+    """Returns the first true value of the condition. Fails if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -50,7 +50,7 @@ class LocalCloud:
         self.clients = Clients(self.endpoint)
 
     def __getattr__(self, service: str):
-        """cloud.s3, cloud.stepfunctions, ..."""
+        """Returns the client of a service: cloud.s3, cloud.stepfunctions, ..."""
         return self.clients.get("lambda" if service == "functions" else service)
 
     def control(self, method: str, path: str, body: dict | None = None):
@@ -89,7 +89,7 @@ def cloud(tmp_path_factory):
 
 
 def install_function(folder: Path, script: str = "fake_bootstrap.py") -> Path:
-    """A function's folder, as Lambda finds it, whose bootstrap is a script beside these tests."""
+    """Makes a function's folder as Lambda finds it. Its bootstrap is a script beside these tests."""
     folder.mkdir(parents=True)
     source = (TESTS / script).read_text().split("\n", 1)[1]
     bootstrap = folder / "bootstrap"
@@ -101,7 +101,7 @@ def install_function(folder: Path, script: str = "fake_bootstrap.py") -> Path:
 
 
 def postcodes(folder: Path) -> Path:
-    """The metadata of the postcodes, and none of the datasets that a user may have added."""
+    """Copies only the metadata of the postcodes dataset, not the datasets that a user may have added."""
     for name in (
         "raw/database.json",
         "raw/random_postcodes.json",
@@ -118,7 +118,7 @@ def postcodes(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def functions(tmp_path_factory) -> Path:
-    """All functions of the template, each a fake that does what its event tells it to."""
+    """All functions of the template, each a fake that follows its event's instructions."""
     folder = tmp_path_factory.mktemp("functions")
     for name in ("extract", "validate", "curate", "catalog"):
         install_function(folder / name)
@@ -127,7 +127,7 @@ def functions(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(cloud, functions) -> dict:
-    """The real template, deployed with fake functions: its outputs."""
+    """The outputs of the real template, deployed with fake functions."""
     body = {"stack": "fake", "functions": str(functions), "parameters": {"RebuildWindowSeconds": "1"}}
     return cloud.control("POST", "stacks", body)["outputs"]
 
@@ -146,7 +146,7 @@ def invoke(cloud, stack):
 
 @pytest.fixture(scope="module")
 def everything_is_allowed(cloud, stack):
-    """For functions that make calls which those of the template may not make."""
+    """Allows functions everything, for tests with calls that the template's roles may not make."""
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     names = []
     for function in ("fake-validate", "fake-curate"):
@@ -165,7 +165,7 @@ def everything_is_allowed(cloud, stack):
 
 @pytest.fixture
 def control(cloud, everything_is_allowed):
-    """control("POST", "crash", {...}): of the function that tests of its calls use, left as it was found."""
+    """control("POST", "crash", {...}) for the function whose calls tests use. Resets it afterwards."""
 
     def call(method: str, what: str, body: dict | None = None):
         return cloud.control(method, f"functions/fake-validate/{what}", body)
@@ -178,7 +178,7 @@ def control(cloud, everything_is_allowed):
 
 @pytest.fixture
 def made(invoke):
-    """made(call, ...): how the calls of one invocation ended, or the error that it ended with."""
+    """made(call, ...) returns the results of the calls of one invocation, or the error that ended it."""
 
     def make(*calls: list, attempts: int = 1) -> list[str] | str:
         error, answer = invoke("validate", {"aws": list(calls), "attempts": attempts})
@@ -218,7 +218,7 @@ def document(*statements: dict) -> str:
 
 @pytest.fixture
 def acting(cloud):
-    """acting(statement, ...)("s3"): a client of a role with these statements."""
+    """acting(statement, ...)("s3") is a client of a role with these statements."""
 
     def act(*statements: dict, trust: dict = TRUST):
         name = f"r-{uuid.uuid4().hex[:8]}"

@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""A function for tests: speaks the Lambda Runtime API and does what its event tells it to.
+"""A function for tests: speaks the Lambda Runtime API and follows its event's instructions.
 
 Understood keys of the event, in this order:
-    turn_of        whether it is an execution's turn: what `turn` of its request says, or "take"
+    turn_of        answers whether it is an execution's turn: with `turn` of the request, or "take"
     print          a line for the log
     memory         MB to allocate and keep until the end
     child_memory   MB for a child process to allocate and keep
     scratch        MB to write to a file in TMPDIR
-    sleep          seconds
+    sleep          seconds to sleep
     aws            calls to make, each [service, method of its boto3 client, arguments]; see `attempts`
     attempts       of each of them, at most (1)
     read_timeout   of each attempt, in seconds (60)
-    exit           the exit status to leave with, in the middle of the invocation
+    exit           the status with which the process exits in the middle of the invocation
     kill           true: ends itself with SIGKILL
     error          the errorType to fail with
     fail_times     with a file: fails ("Unavailable") that many times, then succeeds
-    file           where fail_times counts, and where every event is written, one line each
-    bytes          so many bytes of answer
-Anything else is ignored. The answer is {"event", "pid", "invocations", "cwd", "environment", "aws"}. `aws` is how each
-call ended: "ok", the error's code, or the type of the exception if there was no answer.
+    file           a file to which every event is appended as a line, and by which fail_times counts
+    bytes          size of the answer
+Anything else is ignored. The answer is {"event", "pid", "invocations", "cwd", "environment", "aws"}. `aws` has the
+result of each call: "ok", the error's code, or the type of the exception if there was no answer.
 """
 
 import json
@@ -38,12 +38,12 @@ BASE = f"{API if API.startswith('http') else 'http://' + API}/2018-06-01/runtime
 def post(path: str, body: bytes) -> None:
     try:
         urllib.request.urlopen(urllib.request.Request(f"{BASE}/{path}", body)).read()
-    except urllib.error.HTTPError as error:  # Lambda does not take it
+    except urllib.error.HTTPError as error:  # Lambda refuses it
         print(f"{error.code} {error.read().decode()}", flush=True)
 
 
 def call_aws(service: str, method: str, arguments: dict, event: dict) -> str:
-    import boto3  # only here: it takes its time
+    import boto3  # only here, because it is slow
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The pipeline's functions in miniature, for tests of the driver without a Rust build: right shapes, no rigour.
+"""The pipeline's functions in miniature, for tests of the driver without a Rust build: correct shapes, but no checks.
 
-One file is the bootstrap of all four; its function's name says which it is.
+One file is the bootstrap of all four. It recognises the function by its name.
 """
 
 import contextlib

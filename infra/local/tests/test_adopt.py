@@ -1,4 +1,4 @@
-"""What remains of a deleted stack can be taken back: all that is retained is in the import, under the names it has."""
+"""The remains of a deleted stack can be imported: the import has every retained resource, under its present name."""
 
 import importlib.util
 import json
@@ -36,7 +36,7 @@ def template():
 
 @pytest.fixture
 def run(tmp_path):
-    """The command, in a folder of the test's own: what it writes, and how it ends."""
+    """Runs the command in a folder of the test's own. Returns the files that it writes, or its error."""
 
     def call(*more: str, stack: str = "landfall", region: str = REGION, account: str = ACCOUNT):
         command = [sys.executable, INFRA / "adopt.py", "--stack", stack, "--region", region, "--account", account]
@@ -64,7 +64,7 @@ def test_all_that_a_stack_leaves_behind_is_taken_back(run, template):
     assert {body["Type"] for body in imported["Resources"].values()} == {
         *("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::Logs::LogGroup", "AWS::SQS::Queue")
     }
-    # CloudFormation takes nothing in that it might delete again
+    # CloudFormation does not import resources that it might delete again
     assert {body["DeletionPolicy"] for body in imported["Resources"].values()} == {"Retain"}
 
 
@@ -92,7 +92,7 @@ def test_the_import_template_stands_alone(run, adopt):
 
 
 def test_identifiers_are_those_of_the_types(adopt, template):
-    """As the schemas of CloudFormation have it."""
+    """Compares them with CloudFormation's schemas."""
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
     kinds = {body["Type"] for body in adopt.retained(template).values()}
@@ -103,7 +103,7 @@ def test_identifiers_are_those_of_the_types(adopt, template):
 
 
 def test_names_are_those_that_a_stack_has(run, cloud, stack):
-    """The template, deployed: each resource is found under its identifier."""
+    """Every resource of the deployed template is found under its identifier."""
     _, request = run(stack="fake")
     found = identifiers(request)
     buckets = {bucket["Name"] for bucket in cloud.s3.list_buckets()["Buckets"]}
@@ -130,7 +130,7 @@ def test_what_refers_to_what_is_gone_is_left_to_the_next_deployment(run, templat
                 assert kept is None
             elif name == "RawHistBucketPolicy" and key == "PolicyDocument":
                 missing = [statement["Sid"] for statement in value["Statement"] if statement not in kept["Statement"]]
-                assert missing == ["OnlyValidateWrites"]  # whose role is a new one then
+                assert missing == ["OnlyValidateWrites"]  # its role is gone
             else:
                 assert kept == value, (name, key)
 

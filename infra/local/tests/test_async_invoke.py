@@ -1,4 +1,4 @@
-"""Events are tried three times, and then handed over; schedules and notifications arrive as events."""
+"""Events are tried three times, and then go to their destination. Schedules and notifications arrive as events."""
 
 import json
 
@@ -14,7 +14,7 @@ def send(cloud, function: str, event: dict) -> None:
 
 
 def attempts(cloud, function: str, marker: str) -> list[dict]:
-    """The invocations whose event carried this marker, by way of its file's name."""
+    """Returns the invocations whose event contains this marker, in its file's name."""
     return [i for i in cloud.invocations(f"fake-{function}") if marker in json.dumps(i)]
 
 

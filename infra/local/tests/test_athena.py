@@ -1,4 +1,4 @@
-"""Athena: queries over what Glue defines, results as Athena gives them, and the errors that Athena would give."""
+"""Athena: queries over the tables in Glue, with Athena's results and Athena's errors."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -61,7 +61,7 @@ def test_projected_partitions_need_no_registration(athena):
     count = "SELECT day, COUNT(*) FROM projected GROUP BY 1 ORDER BY 1"
     assert athena.query(count) == [["2024-01-01", "3"]]
 
-    # from one call on, all is that of the other run; what is registered is not asked for
+    # from this call on, all rows are the other run's, and registered partitions are ignored
     glue = athena.cloud.glue
     table = glue.get_table(DatabaseName=DATABASE, Name="projected")["Table"]
     table["StorageDescriptor"]["Location"] = f"s3://{athena.bucket}/projected/run-2"
@@ -142,7 +142,7 @@ def test_parameters(athena):
     sql = "SELECT COUNT(*) FROM t WHERE id = ? AND name <> ?"
     assert athena.query(sql, ExecutionParameters=["1", "'?'"]) == [["2"]]
     assert "INVALID_PARAMETER_USAGE" in athena.error(sql, ExecutionParameters=["1"])
-    # one after the other, as they stand in the text; what is no expression without columns is text
+    # in the order of the text; a parameter that is not an expression without columns is a text
     sql = "WITH a AS (SELECT ? AS x) SELECT ?, (SELECT x FROM a), '?', ? WHERE 1 = ?"
     assert athena.query(sql, ExecutionParameters=["'first'", "second one", "third", "1"]) == [
         ["second one", "first", "?", "third"]
@@ -334,13 +334,13 @@ def test_queries_that_fail(athena, sql, error, kind):
         ("SELECT 1\nFROM t WHERE", "line 2:8: mismatched input 'WHERE'"),
         ("SELECT (", "mismatched input"),
         ("SELECT 1; SELECT 2", "Only one sql statement is allowed"),
-        # of other dialects
+        # syntax of other dialects
         ("SELECT * FROM `t`", "line 1:15: backquoted identifiers are not supported"),
         ("SELECT '1'::int", "line 1:11: mismatched input ':'"),
         ("SELECT id FROM t WHERE name ILIKE 'N%'", "mismatched input 'ILIKE'"),
         ("SELECT DISTINCT ON (id) id FROM t", "mismatched input 'ON'"),
         ("SELECT * EXCEPT (id) FROM t", "mismatched input 'EXCEPT'"),
-        # Hive knows backticks only
+        # Hive accepts backticks only
         ('DESCRIBE "t"', "line 1:10: no viable alternative at input 'DESCRIBE \"t\"'"),
         ('DESCRIBE athena_test."t"', "line 1:22: no viable alternative at input 'athena_test.\"t\"'"),
         ('DROP TABLE IF EXISTS "t"', "line 1:22: mismatched input '\"t\"'"),

@@ -1,6 +1,6 @@
-"""The statements that Hive runs for Athena: what they change, and the lines that they answer.
+"""The statements that Hive runs for Athena: their effects, and the lines of their answers.
 
-The answers are those that others saw on AWS (landfall_local.athena.results says who).
+The answers match those observed on AWS by others (for the source, see landfall_local.athena.results).
 """
 
 import pytest
@@ -33,7 +33,7 @@ def test_show_databases(athena):
     assert athena.columns(execution) == [("database_name", "string")]
     assert file_of(athena, execution) == DATABASE
     assert [DATABASE] in athena.query("SHOW DATABASES")
-    # a regular expression of Java's, where SHOW TABLES has Hive's
+    # a Java regular expression, while SHOW TABLES has Hive's patterns
     assert athena.query("SHOW DATABASES LIKE 'athena*'") == []
 
 

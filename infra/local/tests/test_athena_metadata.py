@@ -1,4 +1,4 @@
-"""Athena's API of what there is: catalogs, databases and tables."""
+"""Athena's API for catalogs, databases and tables."""
 
 import pytest
 from athena_client import DATABASE

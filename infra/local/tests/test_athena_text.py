@@ -1,4 +1,4 @@
-"""Athena over files of text, as its SerDes read them."""
+"""Athena over text files, as its SerDes read them."""
 
 import gzip
 

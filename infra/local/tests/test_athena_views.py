@@ -1,4 +1,4 @@
-"""Views: made and read by Athena, kept by Glue."""
+"""Views: created and read by Athena, stored in Glue."""
 
 import json
 from base64 import b64decode
@@ -17,7 +17,7 @@ def test_a_view_is_read_as_a_table(athena):
     assert athena.query(f'SELECT f.id FROM "awsdatacatalog"."{DATABASE}"."few" AS f WHERE f.id = 1') == [["1"], ["1"]]
     athena.query("CREATE VIEW fewer AS SELECT few.id, t.lat FROM few JOIN t ON few.id = t.id AND few.day = t.day")
     assert athena.query("SELECT COUNT(*) FROM fewer") == [["4"]]
-    # unqualified names are of the view's database, not of the query's
+    # unqualified names belong to the view's database, not the query's
     context = {"Database": "default"}
     assert athena.query(f"SELECT COUNT(*) FROM {DATABASE}.few", QueryExecutionContext=context) == [["4"]]
 

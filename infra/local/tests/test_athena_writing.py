@@ -1,4 +1,4 @@
-"""What Athena writes: CREATE TABLE AS, INSERT, UNLOAD."""
+"""Athena's writes: CREATE TABLE AS, INSERT, UNLOAD."""
 
 import io
 

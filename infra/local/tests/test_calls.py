@@ -1,4 +1,4 @@
-"""The AWS calls of functions: told apart, named, counted, and made to fail."""
+"""The AWS calls of functions: attributed, named, counted, and made to fail."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -76,8 +76,8 @@ def test_calls_are_counted_by_function_and_operation(cloud, stack, control, made
     calls = [put(bucket, "a"), GET_DATABASES, GET_DATABASES, GET_WORK_GROUP]
     calls += [["stepfunctions", "list_executions", machine], ["sns", "publish", {"TopicArn": topic, "Message": "m"}]]
     assert made(*calls) == ["ok"] * 6
-    cloud.glue.get_databases()  # nobody's
-    invoke("curate", {"aws": [GET_DATABASES]})  # another's
+    cloud.glue.get_databases()  # not a function's
+    invoke("curate", {"aws": [GET_DATABASES]})  # another function's
     counts = {"GetDatabases": 2, "GetWorkGroup": 1, "ListExecutions": 1, "Publish": 1, "PutObject": 1}
     assert control("GET", "calls") == counts
     control("DELETE", "calls")
@@ -152,7 +152,7 @@ def test_an_event_that_crashed_is_tried_again(cloud, control, bucket):
     assert attempts[0]["attempt"] == 2
 
 
-# -- queries that wait -------------------------------------------------------------------------------------------------
+# -- held queries ------------------------------------------------------------------------------------------------------
 
 
 def test_queries_of_a_held_workgroup_stay_queued(cloud):

@@ -1,4 +1,4 @@
-"""The check of what is deployed must be able to fail."""
+"""The check of packages can fail."""
 
 import importlib.util
 import struct
@@ -13,7 +13,7 @@ check_bootstrap = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(check_bootstrap)
 
 
-# By ELF's number of the machine, what asks Linux to end the process with the status put in.
+# By ELF machine number: code that asks Linux to end the process with the given status.
 EXIT = {
     62: lambda status: struct.pack("<BIBIH", 0xB8, 60, 0xBF, status, 0x050F),
     183: lambda status: struct.pack("<3I", 0xD2800BA8, 0xD2800000 | status << 5, 0xD4000001),
@@ -21,7 +21,7 @@ EXIT = {
 
 
 def elf(*versions: str, machine: int = 62, status: int = 0) -> bytes:
-    """The least ELF file that asks for the given symbol versions, and ends with a status when it is run."""
+    """Returns a minimal ELF file that needs the given symbol versions, and exits with a status."""
     strings = b"\0" + b"".join(version.encode() + b"\0" for version in versions)
     names, position = b"", 1
     for number, version in enumerate(versions):

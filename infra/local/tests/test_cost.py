@@ -1,4 +1,4 @@
-"""The sums of docs/cost.md are sums, and it counts what the template has."""
+"""The sums in docs/cost.md are right, and it counts the template's resources."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_columns_add_up(title):
 
 
 def test_arithmetic_is_right():
-    """Where all of a row is numbers, but for R."""
+    """Checks every row whose term has only numbers and R."""
     checked = 0
     for row in section("10,000 files a day, 100 tables").splitlines():
         cells = [cell.strip() for cell in row.strip("|").split(" | ")]

@@ -1,4 +1,4 @@
-"""A template is deployed as it is, or refused with everything that the local cloud does not honour."""
+"""A template is deployed unchanged, or refused with everything that the local cloud does not honour."""
 
 import json
 import uuid

@@ -1,6 +1,6 @@
-"""The deployer's policy: what CloudFormation does to the template's resources in its name, and no more than that.
+"""The deployer's policy allows the actions that CloudFormation takes on the template's resources, and nothing else.
 
-Which actions that are is said by CloudFormation's own schemas (`handlers`), which cfn-lint has.
+CloudFormation's own schemas (`handlers`), which cfn-lint includes, list these actions.
 """
 
 import json
@@ -16,10 +16,10 @@ from test_template import INFRA, TEXT, to_cloudformation, yaml_parse
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = ROOT / "docs/deploy"
 ACCOUNT, REGION, STACK = "123456789012", "eu-west-2", "landfall-prod"
-POLICY_CHARACTERS = 6144  # of a managed policy, blanks not counted
+POLICY_CHARACTERS = 6144  # the limit of a managed policy, without white space
 ACTIONS = json.loads((Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text())
 
-# What the schemas name for features that the template does not use.
+# Actions in the schemas for features that the template does not use.
 FEATURES_UNUSED = {
     "customer keys": r"kms:.*|logs:(Dis)?[Aa]ssociateKmsKey",
     "networks and file systems": r"ec2:.*|elasticfilesystem:.*|s3files:.*",
@@ -38,7 +38,7 @@ FEATURES_UNUSED = {
     "data protection of topics": r"sns:PutDataProtectionPolicy",
 }
 
-# Of the resources of a stack, by type: {name} is the property that names it.
+# The ARNs of a stack's resources, by type. {name} is the property with the name.
 ARNS = {
     "AWS::Athena::WorkGroup": "arn:aws:athena:{region}:{account}:workgroup/{Name}",
     "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmName}",
@@ -66,7 +66,7 @@ def policy():
 @pytest.fixture(scope="module")
 def resources():
     found = to_cloudformation(yaml_parse(TEXT), json.loads((INFRA / "pipeline.asl.json").read_text()))["Resources"]
-    # with LakeFormation=true it is an administrator of the data lake that deploys (docs/lake-formation.md)
+    # with LakeFormation=true, an administrator of the data lake deploys (docs/lake-formation.md)
     return {name: resource for name, resource in found.items() if resource.get("Condition") != "IsGoverned"}
 
 
@@ -75,7 +75,7 @@ def as_list(value):
 
 
 def handled(kind: str) -> set[str]:
-    """The actions with which CloudFormation creates, reads, updates and deletes a resource of a type."""
+    """Returns the actions with which CloudFormation creates, reads, updates and deletes a resource of a type."""
     handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema["handlers"]
     return {action for name in handlers if name != "list" for action in handlers[name]["permissions"]}
 
@@ -86,7 +86,7 @@ def needed(kind: str) -> set[str]:
 
 
 def text(value) -> str:
-    """A name of the template, in a stack."""
+    """Returns a name in the template as it is in a stack."""
     value = value if isinstance(value, str) else value.get("Fn::Sub", "${" + value.get("Ref", "") + "}")
     known = {"AWS::StackName": STACK, "AWS::AccountId": ACCOUNT, "AWS::Region": REGION}
     return re.sub(r"\$\{([^}]+)\}", lambda name: known[name[1]], value)
@@ -100,9 +100,9 @@ def arn(logical: str, resource: dict) -> str:
 
 
 def struck(action: str, logical: str, resource: dict) -> str:
-    """What an action is on: mostly the resource itself."""
+    """Returns the ARN on which an action is taken: mostly that of the resource itself."""
     if action.startswith("s3:") and "S3" not in resource["Type"]:
-        return f"arn:aws:s3:::{STACK}-athena-{ACCOUNT}-{REGION}"  # of a workgroup: its results
+        return f"arn:aws:s3:::{STACK}-athena-{ACCOUNT}-{REGION}"  # the results of a workgroup
     if action.startswith("iam:") and "IAM" not in resource["Type"]:
         return f"arn:aws:iam::{ACCOUNT}:role/{STACK}-{logical}Role-1ABCDEF"
     return arn(logical, resource)
@@ -139,9 +139,9 @@ def test_roles_are_passed_to_the_services_that_take_them_on(policy, resources):
 
 
 def test_nothing_is_allowed_that_nothing_needs(policy, resources):
-    """Besides the stack itself and sam's bucket, each action is one that CloudFormation names."""
+    """Except for the stack itself and sam's bucket, CloudFormation names every allowed action."""
     named = set().union(*(handled(kind) for kind in {resource["Type"] for resource in resources.values()}))
-    # what the services ask for besides, of the same requests
+    # additional actions that the services require for the same requests
     besides = {
         "lambda:GetFunctionConcurrency",
         "lambda:GetFunctionConfiguration",

@@ -1,4 +1,4 @@
-"""What the documents tell people to type is what works."""
+"""Commands, files and names in the documents exist and work."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *DECISIONS]
-# Documents for people who change the code: they name its files and tests.
+# Documents for people who change the code, which name its files and tests.
 OF_THE_CODE = [ROOT / "CONTRIBUTING.md", ROOT / "docs/architecture.md", ROOT / "docs/style.md", *DECISIONS]
 ARCHITECTURE = ROOT / "docs/architecture.md"
 FOLDERS = ["functions", "shared", "tests", "infra", "docs", "meta_data", "examples"]
@@ -20,13 +20,13 @@ def name(document: Path) -> str:
 
 
 def commands(document: Path, command: str) -> list[str]:
-    """With lines that go on made one."""
+    """Returns the commands in a document, with continued lines joined."""
     text = document.read_text().replace("\\\n", " ")
     return re.findall(rf"^ *{command}\b.*|`{command}[^`]*`", text, re.MULTILINE)
 
 
 def test_invocations_are_read_as_json_and_made_once():
-    """Version 2 of the CLI takes a payload for base64, and invokes again after a minute."""
+    """Version 2 of the CLI reads a payload as base64, and invokes again after a minute."""
     found = [line for document in DOCUMENTS for line in commands(document, "aws lambda invoke")]
     assert len(found) >= 4
     for line in found:
@@ -64,7 +64,7 @@ def test_headings_that_are_linked_exist(document):
 
 @pytest.mark.parametrize("document", OF_THE_CODE, ids=name)
 def test_files_and_tests_that_are_named_exist(document):
-    """`functions/x/src/y.rs` is a file or a folder, and `tests/y.rs::z` has a function z."""
+    """`functions/x/src/y.rs` is a file or a folder, and `tests/y.rs::z` contains a function z."""
     for span in re.findall(r"`([^`\s]+)`", document.read_text()):
         if span.partition("/")[0] in FOLDERS and "/" in span and "<" not in span:
             path, _, function = span.partition("::")
@@ -81,7 +81,7 @@ def test_lines_are_short(document):
 
 @pytest.mark.parametrize("crate", CRATES, ids=name)
 def test_the_architecture_has_every_file_of_a_crate(crate):
-    """Of the tests beside modules and of files below them, only those that it wants to show."""
+    """Checks all modules. Test modules, and files below modules, may be omitted from the document."""
     _, _, section = ARCHITECTURE.read_text().partition(f"\n### {crate.name}\n")
     shown = set(re.findall(r"[`\s]([a-z_/]+\.rs)\b", re.split(r"\n##+ ", section)[0]))
     files = {str(path.relative_to(crate / "src")) for path in (crate / "src").rglob("*.rs")}

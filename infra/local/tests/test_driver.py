@@ -1,4 +1,4 @@
-"""What `make run`, `make up` and `make invoke` call, with a small pipeline in the functions' place."""
+"""`make run`, `make up` and `make invoke`, with a small pipeline in place of the functions."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def functions(tmp_path_factory) -> Path:
 
 
 def processes_with(text: str) -> list[str]:
-    """Command lines of processes that name this text (Linux; elsewhere: none is seen)."""
+    """Returns command lines of processes that contain this text (on Linux; elsewhere none are found)."""
     lines = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -91,7 +91,7 @@ def test_a_run_that_fails_says_where_and_why(functions, tmp_path, stage):
     assert result.returncode == 1
     assert f"FAILED in {stage}: Internal: ValueError: as told" in result.stderr
     assert f"logs/landfall-{stage}.log" in result.stderr
-    assert "raise ValueError" in result.stderr  # the end of its log
+    assert "raise ValueError" in result.stderr  # the end of the function's log
     assert processes_with(str(functions)) == []
 
 

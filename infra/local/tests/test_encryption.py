@@ -1,4 +1,4 @@
-"""A stack with a key: everything is encrypted with it, and the pipeline runs with what its roles may do with it."""
+"""A stack with a key: everything is encrypted with it, and the roles' permissions for it are sufficient."""
 
 import json
 import uuid
@@ -24,7 +24,7 @@ MINUTES = 120
 
 
 def key_for(cloud, stack: str, policy: str = POLICY) -> str:
-    """A key with the policy that the documentation gives."""
+    """Creates a key with the policy in the documentation."""
     for name, value in {"ACCOUNT": "123456789012", "REGION": "eu-west-2", "STACK": stack}.items():
         policy = policy.replace(name, value)
     return cloud.kms.create_key(Policy=policy)["KeyMetadata"]["Arn"]
@@ -37,7 +37,7 @@ class Stack:
         self.cloud = cloud
         self.key = key_for(cloud, "keyed")
         parameters = {"KmsKeyArn": self.key, "RebuildWindowSeconds": "1", "SourceOrigin": source.rstrip("/")}
-        parameters["LakeFormation"] = "true"  # the functions find databases that are there already
+        parameters["LakeFormation"] = "true"  # the functions expect existing databases
         body = {"stack": "keyed", "functions": str(FUNCTIONS), "parameters": parameters}
         self.outputs = cloud.control("POST", "stacks", body)["outputs"]
 
@@ -45,7 +45,7 @@ class Stack:
         return [value for name, value in self.outputs.items() if name.endswith("BucketName")]
 
     def execution(self, **given) -> dict:
-        """One that was asked for, at its end."""
+        """Starts an execution and returns it when it has ended."""
         machine = self.outputs["StateMachineArn"]
         arn = self.cloud.stepfunctions.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
         return self.ended(arn)
@@ -92,7 +92,7 @@ def stack(tmp_path_factory, usage):
 
 @pytest.fixture(scope="module")
 def published(stack) -> Stack:
-    """After one extract has gone all the way."""
+    """The stack after one extract has been published."""
     stack.cloud.control("POST", "schedules/keyed-extract/fire", {"input": {"requests": ROWS}})
     stack.cloud.settled()
     failed = [found for found in stack.cloud.control("GET", "invocations")["invocations"] if not found["ok"]]
@@ -203,14 +203,15 @@ def test_alarms_may_use_the_key_and_no_other_service():
     assert not keys.lets_logs(key, f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:/aws/lambda/other")
 
 
-# -- what suppliers encrypt --------------------------------------------------------------------------------------------
+# -- encryption by suppliers -------------------------------------------------------------------------------------------
 
 FOLDER_OF_FILES = "open_data/postcodes_example/random_postcodes"
 CUSTOMER = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
 
 
 def supplied(cloud, bucket: str, **encryption) -> str:
-    """What land makes of an upload: "ok", or why not. In parts, too."""
+    """Returns land's answer to an upload: "ok", or the reason for the refusal. Multipart uploads must get the same
+    answer."""
     place = {"Bucket": bucket, "Key": f"{FOLDER_OF_FILES}/supplied-{uuid.uuid4()}", **encryption}
     answers = set()
     for call in (cloud.s3.put_object, cloud.s3.create_multipart_upload):
@@ -225,7 +226,7 @@ def supplied(cloud, bucket: str, **encryption) -> str:
 
 @pytest.fixture
 def land_of(cloud, functions):
-    """land_of("name", KmsKeyArn=...): land of another stack."""
+    """land_of("name", KmsKeyArn=...) is the land bucket of another stack."""
 
     def deploy(name: str, **parameters: str) -> str:
         body = {"stack": name, "functions": str(functions), "parameters": parameters}
@@ -261,6 +262,6 @@ def test_land_takes_the_key_of_the_stack_and_no_other(cloud, land_of, other_key)
     for called in (key, key.rpartition("/")[2]):
         assert supplied(cloud, land, ServerSideEncryption="aws:kms", SSEKMSKeyId=called) == "ok"
     assert supplied(cloud, land, ServerSideEncryption="aws:kms", SSEKMSKeyId=other_key) == DENIED
-    assert supplied(cloud, land, ServerSideEncryption="aws:kms") == DENIED  # aws/s3
+    assert supplied(cloud, land, ServerSideEncryption="aws:kms") == DENIED  # the key aws/s3
     assert supplied(cloud, land, ServerSideEncryption="aws:kms:dsse", SSEKMSKeyId=key) == DENIED
     assert supplied(cloud, land, **CUSTOMER) == DENIED

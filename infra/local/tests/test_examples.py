@@ -1,4 +1,4 @@
-"""The examples: each goes through the whole pipeline, and its tables have the rows that Python finds in its files."""
+"""Each example passes through the whole pipeline, and its tables have the rows that Python finds in its files."""
 
 import csv
 import datetime
@@ -21,7 +21,7 @@ SHOP = ROOT / "examples" / "shop"
 
 @pytest.fixture
 def functions(tmp_path):
-    """What is built, beside the example's metadata."""
+    """The built functions, with the example's metadata."""
     for name in ("extract", "validate", "curate", "catalog"):
         folder = tmp_path / "functions" / name
         folder.mkdir(parents=True)
@@ -71,7 +71,7 @@ def test_the_tables_of_the_shop_are_what_its_files_say(tmp_path):
     assert len(bad) == 3
 
     known = {row["customer"]: row for row in rows("customers")}
-    assert known["C002"]["full_name"] == "Ada Smith"  # has another name since
+    assert known["C002"]["full_name"] == "Ada Smith"  # her name has changed since
     assert known["C008"]["town"] is None  # n/a
     spent: dict[str, Decimal] = {}
     total = {}
@@ -89,7 +89,7 @@ def test_the_tables_of_the_shop_are_what_its_files_say(tmp_path):
 
 
 def exported() -> tuple[list[tuple], list[str]]:
-    """The orders of the exports, and the lines that are none, as Python reads them."""
+    """Returns the orders of the exports, and the lines that are not orders, as Python reads them."""
     good, bad = [], []
     for file in sorted((SHOP / "files" / "order_export").iterdir()):
         for line in file.read_text(encoding="windows-1252").splitlines()[1:]:

@@ -1,4 +1,4 @@
-"""Calls of functions that fail: with an error, late, never, or in the middle of the answer."""
+"""Failing calls of functions: with an error, late, never, or in the middle of the answer."""
 
 import http.client
 import time
@@ -17,7 +17,7 @@ def bucket(cloud) -> str:
 
 @pytest.fixture
 def calls(cloud, bucket) -> dict[str, tuple[str, list]]:
-    """For each service, an operation and a call of it that has an answer with a body."""
+    """For each service, an operation, and a call of it whose answer has a body."""
     topic = cloud.sns.create_topic(Name="slow")["TopicArn"]
     cloud.s3.put_object(Bucket=bucket, Key="read", Body=b"x" * 1000)
     return {
@@ -63,7 +63,7 @@ def test_each_service_has_its_own_format(cloud, control, made, bucket):
     for name, error, status in calls:
         control("POST", "faults", {"operation": name, "error": error, "status": status})
     codes = [error for _, error, _ in calls]
-    codes[-1] = "503"  # no body, no code
+    codes[-1] = "503"  # without a body there is no code
     assert made(*calls.values()) == codes
     assert keys(cloud, bucket) == []
 
@@ -92,7 +92,7 @@ def test_an_answer_comes_late(control, made, calls, service):
     started = time.monotonic()
     assert made(call) == ["ok"]
     assert 1.5 <= time.monotonic() - started < 10
-    assert made(call) == ["ok"]  # once
+    assert made(call) == ["ok"]  # the fault strikes once
     assert control("GET", "calls") == {operation: 2}
 
 
@@ -102,7 +102,7 @@ def test_an_answer_that_is_too_late_is_not_waited_for(control, invoke, calls, se
     control("POST", "faults", {"operation": operation, "delay_seconds": 30})
     started = time.monotonic()
     _, answer = invoke("validate", {"aws": [call], "read_timeout": 1, "attempts": 2})
-    assert answer["aws"] == ["ok"]  # the second attempt
+    assert answer["aws"] == ["ok"]  # the second attempt succeeds
     assert time.monotonic() - started < 20
     assert control("GET", "calls") == {operation: 2}
 
@@ -118,14 +118,14 @@ def test_an_answer_never_comes(control, invoke, calls, service):
         wait_for(lambda: control("GET", "calls") == {operation: 2}, "the call")
         time.sleep(1)
         assert not waiting.done()
-        control("DELETE", "faults")  # the connection closes
+        control("DELETE", "faults")  # this closes the connection
         assert waiting.result()[1]["aws"] == ["ConnectionClosedError"]
 
 
 @SERVICES
 @pytest.mark.parametrize("after", [0, 10])
 def test_an_answer_breaks_off(cloud, control, invoke, bucket, service, after):
-    """On the wire: botocore takes an answer that breaks off for a whole one."""
+    """Checks raw bytes, because botocore accepts an answer that breaks off."""
     cloud.s3.put_object(Bucket=bucket, Key="read", Body=b"x" * 1000)
     topic = cloud.sns.create_topic(Name="broken")["TopicArn"]
     signed_for, operation, *request = {
@@ -143,12 +143,12 @@ def test_an_answer_breaks_off(cloud, control, invoke, bucket, service, after):
         sent(cloud, key, signed_for, *request)
     assert len(broken.value.partial) == after
     announced = after + broken.value.expected
-    assert abs(announced - len(whole)) < 9  # there are times in it
-    assert sent(cloud, key, signed_for, *request)  # once
+    assert abs(announced - len(whole)) < 9  # it contains times
+    assert sent(cloud, key, signed_for, *request)  # the fault strikes once
 
 
 def sent(cloud, key: str, service: str, method: str, path: str, target: str | None = None, form: str = "") -> bytes:
-    """The answer to a request that the process with this access key could have made."""
+    """Returns the answer to a request signed with this process's access key."""
     connection = http.client.HTTPConnection(urlparse(cloud.endpoint).netloc, timeout=10)
     signature = f"AWS4-HMAC-SHA256 Credential={key}/20260101/eu-west-2/{service}/aws4_request, Signature=x"
     headers = {"Authorization": signature, "Content-Type": "application/x-www-form-urlencoded"}
@@ -183,7 +183,7 @@ def test_an_error_may_be_late_and_does_not_take_effect(cloud, control, made, buc
     assert keys(cloud, bucket) == []
 
 
-# -- what was asked for ------------------------------------------------------------------------------------------------
+# -- invalid requests --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

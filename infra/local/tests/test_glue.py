@@ -1,4 +1,4 @@
-"""Glue where publishing a table relies on it: optimistic locking, versions, limits."""
+"""Glue, as far as publishing a table relies on it: optimistic locking, versions, limits."""
 
 from concurrent.futures import ThreadPoolExecutor
 

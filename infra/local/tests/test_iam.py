@@ -1,4 +1,4 @@
-"""IAM is enforced: functions may do what their roles say, and no more."""
+"""IAM is enforced: functions may do what their roles allow, and no more."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -21,7 +21,7 @@ def bucket(cloud) -> str:
 
 
 def refused(call, **arguments) -> dict:
-    """What a call was refused with: code, status and message."""
+    """Returns code, status and message of a call's refusal."""
     with pytest.raises(ClientError) as error:
         call(**arguments)
     answer = error.value.response
@@ -33,7 +33,7 @@ def arn(bucket: str, key: str | None = None) -> str:
     return f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "")
 
 
-# -- who is refused, and how -------------------------------------------------------------------------------------------
+# -- refusals ----------------------------------------------------------------------------------------------------------
 
 
 def test_s3_refuses_as_s3_does(acting, bucket):
@@ -148,7 +148,7 @@ def test_a_role_is_assumed_only_by_whom_it_trusts(cloud, stack, acting):
         cloud.sts.assume_role(RoleArn=role, RoleSessionName="session")
 
 
-# -- what policies say -------------------------------------------------------------------------------------------------
+# -- policies ----------------------------------------------------------------------------------------------------------
 
 
 def test_an_explicit_deny_counts_before_every_allow(acting, bucket):
@@ -170,7 +170,7 @@ def test_a_bucket_may_allow_what_the_role_does_not(acting, cloud, bucket):
 @pytest.mark.parametrize(
     ("condition", "allowed"),
     [
-        ({"Bool": {"aws:SecureTransport": "true"}}, True),  # the endpoint stands for AWS's
+        ({"Bool": {"aws:SecureTransport": "true"}}, True),  # the endpoint represents AWS's
         ({"Bool": {"aws:SecureTransport": "false"}}, False),
         ({"StringEquals": {"aws:PrincipalAccount": "123456789012"}}, True),
         ({"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}}, False),
@@ -185,7 +185,7 @@ def test_a_bucket_may_allow_what_the_role_does_not(acting, cloud, bucket):
         ({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, True),
         ({"StringEquals": {"s3:ExistingObjectTag/kind": ["a", "b"]}}, True),
         ({"StringEqualsIgnoreCase": {"s3:ExistingObjectTag/kind": "A"}, "Bool": {"aws:ViaAWSService": "true"}}, False),
-        ({"ForAllValues:StringEquals": {"aws:CalledVia": "athena.amazonaws.com"}}, True),  # there are none
+        ({"ForAllValues:StringEquals": {"aws:CalledVia": "athena.amazonaws.com"}}, True),  # there are no values
         ({"ForAnyValue:StringEquals": {"aws:CalledVia": "athena.amazonaws.com"}}, False),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is encrypted with a key needs the key: judged by the caller's policies and the key's."""
+"""Access to encrypted data needs the key, by the caller's policies and by the key's."""
 
 import pytest
 from conftest import document, wait_for
@@ -29,7 +29,7 @@ def encrypt(cloud, bucket: str, key: str) -> None:
 
 @pytest.fixture
 def may(acting, key):
-    """may("kms:Decrypt"): S3 of a role that may do everything in it, and that with the key."""
+    """may("kms:Decrypt") is an S3 client of a role that may do everything in S3, and this with the key."""
 
     def make(*actions: str):
         return acting(EVERYTHING, *([allow(*actions, on=key)] if actions else []))("s3")
@@ -115,7 +115,7 @@ def test_the_keys_policy_must_let_the_account(may, acting, cloud, bucket, key):
     client("s3").get_object(**place)
     answer = refused(may("kms:Decrypt").get_object, **place)
     assert answer["message"].endswith("because no resource-based policy allows the kms:Decrypt action")
-    assert refused(cloud.s3.get_object, **place)["code"] == "AccessDenied"  # an administrator is not above it
+    assert refused(cloud.s3.get_object, **place)["code"] == "AccessDenied"  # this applies to administrators too
 
 
 def test_a_deny_counts_before_all(acting, bucket, key):
@@ -129,7 +129,7 @@ def test_a_condition_may_ask_for_the_service_and_the_bucket(acting, bucket, key)
         condition = {
             "StringEquals": {
                 "kms:ViaService": f"{service}.eu-west-2.amazonaws.com",
-                "kms:EncryptionContext:aws:s3:arn": arn(of),  # the bucket's: it has a bucket key
+                "kms:EncryptionContext:aws:s3:arn": arn(of),  # the bucket's ARN, because it has a bucket key
             }
         }
         s3 = acting(EVERYTHING, allow("kms:Decrypt", on=key, Condition=condition))("s3")
@@ -141,7 +141,7 @@ def test_a_condition_may_ask_for_the_service_and_the_bucket(acting, bucket, key)
 
 def test_a_key_that_nobody_can_use(cloud, bucket, key):
     place = {"Bucket": bucket, "Key": "a/x"}
-    key_id = key.rpartition("/")[2]  # all that moto knows here
+    key_id = key.rpartition("/")[2]  # moto accepts only the id here
     cloud.kms.disable_key(KeyId=key_id)
     assert refused(cloud.s3.get_object, **place)["code"] == "KMS.DisabledException"
     cloud.kms.schedule_key_deletion(KeyId=key_id)

@@ -1,4 +1,4 @@
-"""The report names the permissions that no test has used, and accepts only those that the template explains."""
+"""The report lists the permissions that no test has used, and accepts only those that the template explains."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def run(folder: Path, capsys, *used: list) -> tuple[int, str]:
 
 
 GLUE = [["Role", "p", "Describe", "glue:GetTable", number] for number in range(3)]
-GLUE += [["Role", "p", "Describe", "glue:GetDatabase", number] for number in range(2)]  # and never of a table
+GLUE += [["Role", "p", "Describe", "glue:GetDatabase", number] for number in range(2)]  # never on a table
 READ = [["Role", "p", "Objects", "s3:GetObject", number] for number in range(2)]
 
 

@@ -1,4 +1,4 @@
-"""What services do in somebody's name is judged by the role that they were given, or by the caller's."""
+"""A service's actions for others are judged by the role that it was given, or by the caller's role."""
 
 import json
 import uuid
@@ -162,7 +162,7 @@ TABLE = "open_data/table"
 
 @pytest.fixture
 def table(cloud) -> dict:
-    """A table of one row of text, a workgroup and a bucket of results."""
+    """A table with one row of text, a workgroup, and a bucket for results."""
     name, data, results = f"d{uuid.uuid4().hex[:8]}", cloud.bucket(), cloud.bucket()
     cloud.s3.put_object(Bucket=data, Key=f"{TABLE}/x.csv", Body=b"1\n")
     cloud.glue.create_database(DatabaseInput={"Name": name})

@@ -1,4 +1,4 @@
-"""No circle of files: each reads only what is below it (docs/architecture.md)."""
+"""No circular imports: each file uses only files below it (docs/architecture.md)."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ CLOUD = ROOT / "infra" / "local" / "landfall_local"
 
 
 def rust_modules(source: Path) -> dict[str, Path]:
-    """Modules by their path in the crate; those of tests aside, which stand above all else."""
+    """Returns modules by their path in the crate, without test modules, which are above everything else."""
     found = {}
     for file in source.rglob("*.rs"):
         parts = file.relative_to(source).with_suffix("").parts
@@ -24,7 +24,7 @@ def rust_modules(source: Path) -> dict[str, Path]:
 
 
 def used(code: str) -> set[str]:
-    """What the code names as `crate::…`, with the names in braces one by one."""
+    """Returns the paths that the code names as `crate::…`, with names in braces separated."""
     paths = set()
     for stem, braces in re.findall(r"\bcrate::((?:\w+::)*)(\{[^}]*\}|\w+)", code):
         names = braces.strip("{}").split(",") if braces.startswith("{") else [braces]
@@ -42,7 +42,7 @@ def rust_imports(source: Path) -> dict[str, set[str]]:
                 path = path.rpartition("::")[0]
             if path and path != name:
                 imports[name].add(path)
-        # a module with a folder names what is in it
+        # a module with a folder also uses the modules that it names there
         for child in re.findall(r"^(?:pub(?:\([a-z]+\))? )?mod (\w+);", code, re.MULTILINE):
             if re.search(rf"\b{child}::", code):
                 imports[name].add(f"{name}::{child}")
@@ -50,7 +50,7 @@ def rust_imports(source: Path) -> dict[str, set[str]]:
 
 
 def python_imports(package: Path) -> dict[str, set[str]]:
-    """Of each module of a package those that it imports, for type hints alone aside."""
+    """Returns, for each module of a package, the modules that it imports, except for type hints."""
     modules = {".".join(file.relative_to(package).with_suffix("").parts) for file in package.rglob("*.py")}
     imports = defaultdict(set)
     for module in modules:

@@ -30,7 +30,7 @@ def test_nothing_of_the_callers_account_reaches_a_function(invoke):
     _, answer = invoke("curate", {})
     foreign = [name for name in answer["environment"] if name in ("AWS_PROFILE", "AWS_SESSION_TOKEN")]
     assert not foreign
-    assert answer["environment"]["AWS_ACCESS_KEY_ID"].startswith("ASIA")  # its own (calls.py)
+    assert answer["environment"]["AWS_ACCESS_KEY_ID"].startswith("ASIA")  # the process's own key (calls.py)
 
 
 def test_a_process_is_used_again(invoke):

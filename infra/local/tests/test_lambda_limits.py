@@ -1,4 +1,4 @@
-"""What Lambda does not give a function: more memory, more /tmp, larger payloads, more invocations at once."""
+"""Lambda's limits for a function: memory, /tmp, payloads, concurrent invocations."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is only looke
 
 @pytest.fixture
 def reserved(cloud, stack):
-    """reserved(n): what the function may run at once, until the end of the test."""
+    """reserved(n) sets the function's reserved concurrency until the end of the test."""
 
     def reserve(number: int) -> None:
         cloud.functions.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=number)
@@ -122,7 +122,7 @@ def test_a_response_that_is_too_large(invoke, cloud):
     error, body = invoke("extract", {"bytes": limit - 1})
     assert error == "Function.ResponseSizeTooLarge"
     assert body["errorMessage"] == "Response payload size exceeded maximum allowed payload size (6291556 bytes)."
-    assert invoke("extract", {})[0] is None  # the process goes on
+    assert invoke("extract", {})[0] is None  # the process continues
     assert "413 " in log(cloud)
 
 

@@ -1,4 +1,4 @@
-"""`make land` and `make replay`, over the pipeline itself: a supplier's file becomes a table."""
+"""`make land` and `make replay` with the real pipeline: a supplier's file becomes a table."""
 
 import json
 import os
@@ -20,7 +20,7 @@ GERMAN = "Bestell-Nr.;Kunde;Datum;Betrag (€)\r\nA-1;Müller;29.02.2024;1.234,5
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
-    """A cloud with functions whose metadata is a copy of the repository's, which a user then changes."""
+    """A cloud whose functions read a copy of the repository's metadata, which a user then changes."""
     folder = tmp_path_factory.mktemp("desk")
     postcodes(folder / "meta_data")
     for name in NAMES:
@@ -74,7 +74,7 @@ def test_a_csv_of_german_excel_becomes_a_table_and_a_bad_one_comes_back(desk, tm
     found = cloud.s3.list_objects_v2(Bucket=outputs["QuarantineBucketName"])["Contents"]
     [key] = [entry["Key"] for entry in found if not entry["Key"].endswith(".report.json")]
 
-    # still wrong: nothing is lost, and it stays where it was
+    # still wrong: nothing is lost, and the file stays in quarantine
     again = command(desk, "replay", key)
     assert again.returncode == 1, again.stdout + again.stderr
     raw = folder / "meta_data" / "raw" / "bestellungen.json"
@@ -171,7 +171,7 @@ def test_a_file_keeps_its_name_where_the_table_says_how_files_are_called(tmp_pat
 
 
 def test_a_folder_of_files_goes_through_the_whole_pipeline(tmp_path):
-    """As a user's CI runs it: 0 if every file passes, 1 if one does not."""
+    """As in a user's CI: the status is 0 if every file passes, and 1 if one does not."""
     files = tmp_path / "files"
     (files / "random_postcodes").mkdir(parents=True)
     metadata = tmp_path / "functions" / "validate" / "meta_data"

@@ -1,4 +1,5 @@
-"""`make package` and `make deploy`, with stand-ins of cargo and sam: what sam is told, and what is refused before."""
+"""`make package` and `make deploy`, with stand-ins for cargo and sam: the arguments for sam, and refusals before it
+runs."""
 
 import json
 import os
@@ -42,7 +43,7 @@ sys.exit({status})
 
 
 class Checkout:
-    """A copy of what a deployment reads, in which nothing is fetched or compiled."""
+    """A copy of the files that a deployment reads, in which nothing is fetched or compiled."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -194,7 +195,7 @@ def test_a_package_is_deployed_again_and_again_without_a_build(packaged):
         *("template.yaml", "pipeline.asl.json", "package.json"),
         *("extract.zip", "validate.zip", "curate.zip", "catalog.zip"),
     }
-    # what the checkout says by now is not what was packaged
+    # later changes of the checkout do not affect the package
     (packaged.folder / "meta_data/curated/database.json").write_text('{"name": "other", "base_folder": "f"}')
     for stack in ("dev", "prod"):
         assert packaged.make("deploy", "CONFIRM=0", "PACKAGE=build/package", f"STACK={stack}").returncode == 0

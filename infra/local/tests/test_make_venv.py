@@ -1,4 +1,4 @@
-"""The virtual environments of the Makefile: made once, however many makes run at the same time."""
+"""The virtual environments of the Makefile are made once, however many makes run at the same time."""
 
 import subprocess
 import sys

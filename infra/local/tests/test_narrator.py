@@ -1,4 +1,4 @@
-"""What is printed: sizes, tables, the ends of logs."""
+"""The printed output: sizes, tables, the ends of logs."""
 
 import json
 

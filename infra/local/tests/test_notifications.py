@@ -1,4 +1,4 @@
-"""An object that lands invokes a function, with the event that S3 would send."""
+"""A landing object invokes a function with the event that S3 would send."""
 
 from conftest import wait_for
 

@@ -1,4 +1,4 @@
-"""What Step Functions and Lambda refuse because it is too large."""
+"""Step Functions and Lambda refuse payloads that are too large."""
 
 import json
 
@@ -14,7 +14,7 @@ CAUGHT = {"Type": "Pass", "Result": "caught", "End": True}
 
 
 def text(json_bytes: int) -> str:
-    """A text that is so many bytes of JSON."""
+    """Returns a text with this many bytes of JSON."""
     return "x" * (json_bytes - 2)
 
 
@@ -56,7 +56,7 @@ def test_a_connectors_answer_and_input(cloud, stack, resource):
     def state(event: object) -> dict:
         arguments = {"FunctionName": FUNCTION, "Payload": event} if resource != FUNCTION else event
         call = {"Type": "Task", "Resource": resource, "Parameters": arguments, "ResultPath": None, "End": True}
-        # neither its Retry nor its Catch is asked, and ResultPath does not help
+        # neither its Retry nor its Catch applies, and ResultPath does not help
         return one({**call, "Retry": RETRY_ALL, "Catch": CATCH_ALL}, H=CAUGHT)
 
     assert output(cloud, state({"bytes": LIMIT - 2000}), {}) == {}

@@ -1,4 +1,4 @@
-"""The stand-in of the postcodes API: today's shape, the same answers every time, and faults on demand."""
+"""The stand-in for the postcodes API: the present shape, the same answers every time, and faults on demand."""
 
 import json
 import re
@@ -17,12 +17,12 @@ from landfall_local.postcodes import Server, Source, answer, main, read_response
 
 COLUMNS = json.loads((Path(__file__).parents[3] / "meta_data/raw/random_postcodes.json").read_text())["columns"]
 
-# The form in common use. https://www.gov.uk, "What a postcode looks like", for places of the stand-in.
+# The usual form: https://www.gov.uk, "What a postcode looks like", for the places of the stand-in.
 POSTCODE = re.compile(r"^([A-Z]{1,2}[0-9][A-Z0-9]?) [0-9][ABD-HJLNP-UW-Z]{2}$")
 
 
 def flat(record: dict) -> dict:
-    """As the extract flattens it: nested names joined by an underscore."""
+    """Flattens a record as extract does: nested names are joined by an underscore."""
     columns = {}
     for name, value in record.items():
         if isinstance(value, dict):
@@ -63,7 +63,7 @@ def error(server: Server) -> urllib.error.HTTPError:
     return caught.value
 
 
-# -- what it answers ---------------------------------------------------------------------------------------------------
+# -- answers -----------------------------------------------------------------------------------------------------------
 
 
 def test_every_answer_has_the_columns_of_the_metadata_in_order(records):
@@ -107,7 +107,7 @@ def test_the_awkward_values_are_there(records):
 def test_the_same_number_has_the_same_answer():
     assert answer(3) == answer(3)
     assert answer(3) != answer(4)
-    # Of another machine, or another version of Python, too.
+    # also on another machine, or in another version of Python
     assert answer(0)["result"]["postcode"] == "HR1 2RX"
 
 
@@ -116,7 +116,7 @@ def test_an_outcode_is_kept_to():
     assert answer(1, "ZZ9") == {"status": 200, "result": None}
 
 
-# -- how it answers ----------------------------------------------------------------------------------------------------
+# -- HTTP --------------------------------------------------------------------------------------------------------------
 
 
 def test_requests_are_answered_in_order(serve):
@@ -156,7 +156,7 @@ def test_bad_responses_are_refused(tmp_path, capsys):
     assert "line 1: no result" in capsys.readouterr().err
 
 
-# -- how it misbehaves -------------------------------------------------------------------------------------------------
+# -- faults ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -165,7 +165,7 @@ def test_every_third_answer_asks_to_come_back(serve, status):
     good = [get(server), get(server)]
     refused = error(server)
     assert (refused.code, refused.headers["Retry-After"]) == (status, "7")
-    assert [*good, get(server)] == [answer(0), answer(1), answer(2)]  # the fault used up none
+    assert [*good, get(server)] == [answer(0), answer(1), answer(2)]  # the fault did not use up an answer
 
 
 def test_an_error_of_the_server(serve):

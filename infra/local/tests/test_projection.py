@@ -1,4 +1,4 @@
-"""Partition projection: which partitions a table has by its parameters."""
+"""Partition projection: the partitions that a table has by its parameters."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def table(parameters: dict[str, str], *columns: str) -> dict:
 
 
 def values(column: dict[str, str]) -> list[str]:
-    """Of a table with one partition column, c."""
+    """Returns the projected values of a table with one partition column, c."""
     parameters = ENABLED | {f"projection.c.{name}": value for name, value in column.items()}
     return [row[0] for row in projected(table(parameters, "c")).values()]
 
@@ -36,7 +36,7 @@ def test_partitions_are_registered_unless_projection_is_enabled():
     column = {"projection.c.type": "enum", "projection.c.values": "a"}
     assert projected(table(column, "c")) is None
     assert projected(table(column | {"projection.enabled": "false"}, "c")) is None
-    assert projected(table(ENABLED)) is None  # nothing to project
+    assert projected(table(ENABLED)) is None  # there is no column to project
     assert projected(table(column | {"projection.enabled": "TRUE"}, "c")) == {"s3://b/t/run/c=a/": ["a"]}
 
 

@@ -1,4 +1,4 @@
-"""S3 as a pipeline relies on it: conditions, checksums, versions, locks, multipart uploads, odd keys."""
+"""S3, as far as a pipeline relies on it: conditions, checksums, versions, locks, multipart uploads, unusual keys."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ CRC32 = base64.b64encode(zlib.crc32(BODY).to_bytes(4, "big")).decode()
 
 
 def refused(code: str):
-    """The block must be refused by S3 with this error code."""
+    """Expects S3 to refuse the block with this error code."""
     return pytest.raises(ClientError, match=rf"\({code}\)")
 
 
@@ -295,7 +295,7 @@ def test_a_locked_version_stays(s3, locked, source, how):
 
 def test_the_immutable_history_cannot_be_deleted_from(s3, stack, cloud):
     role = cloud.control("POST", "functions/fake-validate/credentials")["access_key_id"]
-    validate = cloud.clients.get("s3", role)  # nobody else may write
+    validate = cloud.clients.get("s3", role)  # no other role may write
     place = {"Bucket": stack["RawHistBucketName"], "Key": "open_data/postcodes_example/kept"}
     validate.put_object(**place, Body=BODY)
     for client in (validate, s3):

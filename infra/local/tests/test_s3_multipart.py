@@ -1,4 +1,4 @@
-"""Multipart uploads are refused as S3 refuses them, and what is completed has the checksum that S3 gives it."""
+"""Multipart uploads are refused as in S3, and completed objects have the checksum that S3 gives them."""
 
 import base64
 import hashlib
@@ -73,7 +73,7 @@ def test_checksums_of_parts_of_an_upload_without_an_algorithm_are_not_kept(begin
         upload.complete(with_checksum)
     assert LOST in str(error.value)
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-    done = upload.complete(*upload.parts)  # it is still there
+    done = upload.complete(*upload.parts)  # the upload still exists
     assert (done["ChecksumCRC64NVME"], done["ChecksumType"]) == (crc64(PART), "FULL_OBJECT")
 
 
@@ -87,7 +87,7 @@ def test_an_upload_without_an_algorithm_gets_the_default_one(begin):
     assert (head["ChecksumCRC64NVME"], head["ChecksumType"]) == (crc64(PART + END), "FULL_OBJECT")
 
 
-# -- with one ----------------------------------------------------------------------------------------------------------
+# -- with an algorithm -------------------------------------------------------------------------------------------------
 
 
 def test_a_full_object_checksum_is_that_of_the_whole(begin, s3, cloud):
@@ -103,7 +103,7 @@ def test_a_full_object_checksum_is_that_of_the_whole(begin, s3, cloud):
     copied = s3.copy_object(Bucket=cloud.bucket(), Key="k", CopySource=upload.place)["CopyObjectResult"]
     for answer in (done, upload.head(), read, copied):
         assert {name: answer.get(name) for name in expected} == expected
-    assert "ChecksumCRC64NVME" not in s3.head_object(**upload.place)  # nobody asked
+    assert "ChecksumCRC64NVME" not in s3.head_object(**upload.place)  # not requested
 
 
 def test_parts_of_a_full_object_need_no_checksum_when_it_is_completed(begin):

@@ -1,4 +1,4 @@
-"""What buckets and databases held comes back, and nothing else does."""
+"""A restore brings back the content of buckets and databases, and nothing else."""
 
 import pytest
 

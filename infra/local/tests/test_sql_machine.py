@@ -1,4 +1,4 @@
-"""A bounded part of `make compare-sql`: generated SQL over generated tables, by the real curate."""
+"""A bounded part of `make compare-sql`: generated SQL over generated tables, with the real curate."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""State machines are executed: both query languages, retries, waits, and many at once."""
+"""State machines run: both query languages, retries, waits, and many at once."""
 
 import contextlib
 import datetime as dt

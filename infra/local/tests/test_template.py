@@ -1,4 +1,4 @@
-"""The template says what the design asks for, and can be deployed: checks that cfn-lint does not make."""
+"""The template follows the design and can be deployed. These are checks that cfn-lint does not make."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ RETRIED = {"Throttled", "Unavailable", "Timeout"}
 
 
 class NoManagedPolicies:
-    """The transform would ask AWS for the ARNs of managed policies; the template uses none."""
+    """The transform would request the ARNs of managed policies from AWS, but the template uses none."""
 
     def load(self):
         return {}
@@ -42,7 +42,7 @@ def machine():
 
 @pytest.fixture(scope="session")
 def cloudformation(template, machine):
-    """What CloudFormation gets to see: the SAM transform, as `sam deploy` has it made."""
+    """The template as CloudFormation receives it: after the SAM transform of `sam deploy`."""
     return to_cloudformation(template, machine)
 
 
@@ -56,7 +56,7 @@ def to_cloudformation(template, machine):
             del properties["DefinitionUri"]
             properties["Definition"] = machine
     parameters = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()} | NAMES
-    with pytest.MonkeyPatch.context() as environment:  # the transform asks boto3 for the region
+    with pytest.MonkeyPatch.context() as environment:  # the transform gets the region from boto3
         environment.setenv("AWS_DEFAULT_REGION", "eu-west-2")
         return transform(packaged, parameters, NoManagedPolicies())
 
@@ -70,7 +70,7 @@ def as_list(value):
 
 
 def statements(cloudformation):
-    """(resource, statement) for every statement of every policy in the stack."""
+    """Yields (resource, statement) for every statement of every policy in the stack."""
     for name, resource in cloudformation["Resources"].items():
         properties = resource.get("Properties", {})
         documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
@@ -86,7 +86,7 @@ def statements(cloudformation):
 
 
 def references(value):
-    """Logical names that a value refers to, through Ref, Fn::GetAtt and Fn::Sub."""
+    """Yields the logical names to which a value refers through Ref, Fn::GetAtt and Fn::Sub."""
     if isinstance(value, list):
         for item in value:
             yield from references(item)
@@ -106,7 +106,7 @@ def references(value):
 
 
 def cycle(cloudformation):
-    """A circle of resources that wait for each other; empty when there is none."""
+    """Returns a cycle of resources that wait for each other, or an empty result."""
     resources = cloudformation["Resources"]
     edges = {
         name: {*as_list(body.get("DependsOn", [])), *references(body.get("Properties", {}))} & resources.keys()
@@ -156,7 +156,7 @@ def test_wildcards_are_justified(cloudformation):
         for name, statement in statements(cloudformation)
         if statement["Effect"] == "Allow" and "*" in as_list(statement.get("Resource", []))
     ]
-    # The comment stands on the line, or nobody reads it there.
+    # The comment must be on the same line, so that it is read there.
     commented = re.findall(r'^ *Resource: "\*" # \w.*', TEXT, re.MULTILINE)
     assert len(commented) == len(wild), wild
 
@@ -198,14 +198,14 @@ def test_what_protects_or_tells_outlives_the_stack(template):
 
 
 def test_who_asks_for_what_may_be_missing_may_list_without_a_prefix(cloudformation):
-    """A HEAD or GET names no prefix: with a condition on it, what is missing is 403 and not 404."""
+    """A HEAD or GET has no prefix. With a condition on it, a missing object is 403 and not 404."""
     lists = {}
     for name, statement in statements(cloudformation):
         if statement["Effect"] == "Allow" and "s3:ListBucket" in as_list(statement["Action"]):
             for resource in as_list(statement["Resource"]):
                 free = "Condition" not in statement
                 lists[name, json.dumps(resource)] = lists.get((name, json.dumps(resource)), False) or free
-    # nothing that was there goes from raw-hist: there only listings are asked for
+    # nothing disappears from raw-hist, so only listings need this there
     asked = {pair for pair, free in lists.items() if not free}
     assert {(name, "RawHist" in resource) for name, resource in asked} <= {
         ("ExtractRole", True),
@@ -215,19 +215,20 @@ def test_who_asks_for_what_may_be_missing_may_list_without_a_prefix(cloudformati
 
 
 def test_who_asks_for_a_version_that_may_be_missing_may_list_versions(cloudformation):
-    """A version that is gone is 404 for whoever may list the versions, and 403 for others."""
+    """A missing version is 404 for callers that may list versions, and 403 for others."""
     asking = {name for name, s in statements(cloudformation) if "s3:GetObjectVersion" in as_list(s["Action"])}
     listing = {name for name, s in statements(cloudformation) if "s3:ListBucketVersions" in as_list(s["Action"])}
-    # curate reads versions of raw-hist, where none goes, and of curated, by their entity tags
+    # curate reads versions in raw-hist, where none disappears, and objects in curated by their entity tags
     assert asking - listing == {"CurateRole"}
 
 
-# Of the SDK's crates whose operations are IAM actions of the same name: crate, service in botocore, prefix in IAM
+# The SDK's crates whose operations are IAM actions of the same name: crate, service in botocore, prefix in IAM
 SERVICES = [("athena", "athena", "athena"), ("glue", "glue", "glue"), ("sfn", "stepfunctions", "states")]
 
 
 def actions_called(function):
-    """For every call of these services in a function's source, the IAM action; several if services share the name."""
+    """Returns, for every call of these services in a function's source, the IAM actions: several if services share the
+    name."""
     crate = ROOT / "functions" / function
     source = "".join(path.read_text() for path in sorted((crate / "src").rglob("*.rs")))
     called = {call: set() for call in re.findall(r"\.([a-z_]+)\(\)", source)}
@@ -270,7 +271,7 @@ def test_the_areas_are_buckets(template):
 
 
 def test_what_regions_share_has_the_region_in_its_name(cloudformation):
-    """A stack may have the same name in two regions. Roles have names of CloudFormation's making, and no others'."""
+    """A stack may have the same name in two regions. CloudFormation must generate the names of roles."""
     shared = {"AWS::S3::Bucket": "BucketName", "AWS::CloudWatch::Dashboard": "DashboardName"}
     named = {"AWS::IAM::Role": "RoleName", "AWS::IAM::ManagedPolicy": "ManagedPolicyName"}
     for name, body in cloudformation["Resources"].items():
@@ -321,7 +322,7 @@ def test_every_bucket_is_tls_only(template):
 
 
 def settings_of_functions():
-    """The settings that each function reads, from the one file that knows them."""
+    """Returns the settings that each function reads, from the only file that lists them."""
     source = (ROOT / "shared/boot/src/env.rs").read_text()
     constants = dict(re.findall(r'pub const (\w+): &str = "(\w+)";', source))
     table = re.search(r"pub const BY_FUNCTION.*?= &\[(.*?)\n\];", source, re.DOTALL).group(1)
@@ -371,7 +372,7 @@ def test_logs_are_json_and_do_not_stay_for_ever(template):
 
 
 def test_everything_that_can_be_tagged_is(cloudformation):
-    # CloudFormation takes no tags for these
+    # CloudFormation does not accept tags for these
     untaggable = {
         "AWS::CloudWatch::Dashboard",
         "AWS::Glue::Database",
@@ -408,7 +409,7 @@ def test_the_dashboard_is_json_and_draws_every_metric(template):
 
 
 def metrics_of(alarm):
-    """(namespace, metric, dimension, function's logical name) of all that an alarm looks at."""
+    """Yields (namespace, metric, dimension, function's logical name) of all metrics of an alarm."""
     found = [alarm] if "MetricName" in alarm else [part["MetricStat"]["Metric"] for part in alarm["Metrics"][1:]]
     for metric in found:
         (dimension,) = metric["Dimensions"]
@@ -458,7 +459,7 @@ def test_the_outputs_name_what_a_user_needs(template):
 
 
 def test_the_names_of_the_metadata_have_no_default(template):
-    """One that must agree with the metadata would be forgotten there."""
+    """A parameter that must agree with the metadata would be forgotten if it had a default."""
     without = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
     assert without == PATTERNS.keys()
     assert {name: template["Parameters"][name]["AllowedPattern"] for name in without} == PATTERNS
@@ -485,10 +486,10 @@ def test_every_state_is_reached_and_exists(machine):
 def test_only_what_may_pass_is_retried(machine, name):
     state = machine["States"][name]
     throttled, retry, *once = state["Retry"]
-    # nothing is lost by waiting: it may take others a while
+    # waiting loses nothing, and other invocations may take a while
     assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
     assert throttled["MaxAttempts"] * throttled["MaxDelaySeconds"] >= 1800
-    # what has run out of time or memory does so again
+    # an invocation that ran out of time or memory is likely to do so again
     crashes = {"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"}
     if name == "Catalog":
         assert (once, crashes - set(retry["ErrorEquals"])) == ([], set())
@@ -501,7 +502,7 @@ def test_only_what_may_pass_is_retried(machine, name):
     assert retry["JitterStrategy"] == "FULL"
     *others, catch = state["Catch"]
     assert catch == {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Notify"}
-    # what was built on something that is published no longer is built again
+    # a run whose base is no longer published is built again
     again = {"ErrorEquals": ["Stale"], "ResultPath": "$.failure", "Next": "Built again?"}
     assert others == ([again] if name == "Catalog" else [])
 

@@ -1,4 +1,4 @@
-"""The workflow of docs/deploy.md: it can be read, and what it calls is there."""
+"""The workflow of docs/deploy.md is valid, and everything that it calls exists."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 @pytest.fixture(scope="module")
 def jobs():
     workflow = yaml.safe_load((ROOT / "docs/deploy/github-actions.yml").read_text())
-    assert workflow[True].keys() == {"push", "workflow_dispatch"}  # `on` is a boolean of YAML 1.1
+    assert workflow[True].keys() == {"push", "workflow_dispatch"}  # `on` is a boolean in YAML 1.1
     assert workflow["permissions"] == {"contents": "read"}
     assert workflow["concurrency"]["cancel-in-progress"] is False
     return workflow["jobs"]

@@ -86,7 +86,7 @@ class Queries:
         self.aliases += 1
         return f"a{self.aliases}"
 
-    # ------------------------------------------------------------------------------------------------------ whole ones
+    # ---------------------------------------------------------------------------------------------------- whole queries
 
     def query(self, depth: int = 2) -> Query:
         shape = self.rng.random()
@@ -154,7 +154,7 @@ class Queries:
             return self.rng.choice(scope.columns).kind
         return self.rng.choice(WANTED)
 
-    # ---------------------------------------------------------------------------------------------------- what to read
+    # ---------------------------------------------------------------------------------------------------------- sources
 
     def source(self, depth: int) -> tuple[Node, Scope]:
         node, scope = self.relation(depth)
