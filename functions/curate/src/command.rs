@@ -1,5 +1,5 @@
-//! The function's own work on files of this machine, for the person who writes the SQL: what `landfall tables`,
-//! `process`, `verify` and `check` do.
+//! Runs the function's code on local files, for the person who writes the SQL: `landfall tables`, `process`, `verify`
+//! and `check`.
 
 use std::error::Error;
 use std::fs;
@@ -25,51 +25,51 @@ use crate::stack;
 use crate::transform::Variables;
 use crate::verify;
 
-/// The folders of this machine that stand for the buckets; one that is not named has nothing in it.
+/// Local folders in place of the buckets. A folder that is `None` counts as empty.
 #[derive(Clone, Debug, Default)]
 pub struct Folders {
     /// Holds `<table>/file_land_timestamp=<unix seconds>/<file>`.
     pub raw_hist: Option<PathBuf>,
-    /// For tables that are read from the raw area.
+    /// Holds the files of tables that are read from the raw area.
     pub raw: Option<PathBuf>,
-    /// For tables that are read from the processed area.
+    /// Holds the files of tables that are read from the processed area.
     pub processed: Option<PathBuf>,
-    /// Where the tables go, each run into folders of its own.
+    /// Receives the tables. Each run writes to folders of its own.
     pub curated: Option<PathBuf>,
 }
 
-/// What is worked on, and with what.
+/// The folders, metadata and limits that a command works with.
 #[derive(Clone, Debug)]
 pub struct Work {
-    /// Where files are.
+    /// The folders that files are read from and written to.
     pub folders: Folders,
-    /// The metadata and the SQL.
+    /// The folder of the metadata and the SQL.
     pub meta_data: PathBuf,
-    /// For the version column.
+    /// The value of `${dea_version}` in the SQL.
     pub dea_version: String,
-    /// What may be used, as the function's memory setting.
+    /// The memory to use, in MiB, like the function's memory setting.
     pub memory_megabytes: usize,
-    /// As many as there are cores where it is not said.
+    /// The number of threads. `None` means one per core.
     pub threads: Option<usize>,
 }
 
-/// What has become of it.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Answer {
-    /// As the function would answer.
+    /// The function's answer.
     pub json: Value,
-    /// Whether all is well.
+    /// Whether every table was built, or the run was reproduced.
     pub well: bool,
-    /// What is wrong with which table.
+    /// One line for each table that was not built.
     pub told: Vec<String>,
-    /// Of the metadata.
+    /// Warnings about the metadata.
     pub warnings: Vec<String>,
 }
 
 /// Builds the curated tables.
 ///
 /// # Errors
-/// Where none can be built, or the metadata is wrong.
+/// Fails if no table can be built, or if the metadata is wrong.
 pub fn build(work: &Work, request: &RebuildRequest) -> Result<Answer, Failure> {
     stack::with_room(|| {
         let (metadata, settings, runtime) = work.begin()?;
@@ -84,10 +84,10 @@ pub fn build(work: &Work, request: &RebuildRequest) -> Result<Answer, Failure> {
     })?
 }
 
-/// Makes processed files of raw ones.
+/// Makes processed files from raw ones.
 ///
 /// # Errors
-/// Where a raw file cannot be processed.
+/// Fails if a raw file cannot be processed, or if the metadata is wrong.
 pub fn process(work: &Work) -> Result<Answer, Failure> {
     stack::with_room(|| {
         let (metadata, settings, runtime) = work.begin()?;
@@ -100,10 +100,10 @@ pub fn process(work: &Work) -> Result<Answer, Failure> {
     })?
 }
 
-/// Builds a run again, and compares.
+/// Builds a run again and compares the files with those of the run.
 ///
 /// # Errors
-/// Where it cannot be built again.
+/// Fails if the run cannot be built again.
 pub fn verify(work: &Work, run: &str) -> Result<Answer, Failure> {
     stack::with_room(|| {
         let (metadata, settings, runtime) = work.begin()?;
@@ -113,10 +113,10 @@ pub fn verify(work: &Work, run: &str) -> Result<Answer, Failure> {
     })?
 }
 
-/// Plans all SQL of a folder of metadata, or that of some curated tables.
+/// Checks all SQL in a folder of metadata, or only that of the named curated tables, by running it without rows.
 ///
 /// # Errors
-/// Where the metadata is wrong.
+/// Fails if the metadata is wrong, or if no SQL can be planned. Other problems with the SQL are in the answer.
 pub fn check(meta_data: &Path, tables: &[String]) -> Result<Checked, Failure> {
     let work = Work {
         folders: Folders::default(),
@@ -165,28 +165,28 @@ fn json(answer: impl Serialize) -> Result<Value, Failure> {
     serde_json::to_value(answer).map_err(Failure::internal)
 }
 
-/// What [`check`] says.
+/// The outcome of [`check`].
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Tables whose SQL gives what their metadata describes.
+    /// Tables whose SQL returns what their metadata describes.
     pub tables: Vec<String>,
-    /// The others.
+    /// Tables whose SQL does not.
     pub failed: Vec<FailedTable>,
 }
 
 impl Checked {
-    /// How many tables are right.
+    /// Returns a summary with the number of correct tables.
     pub fn said(&self) -> String {
         format!("{} tables: the SQL gives what the metadata describes", self.tables.len())
     }
 
-    /// What is wrong with each of the others.
+    /// Returns one line for each failed table.
     pub fn problems(&self) -> Vec<String> {
         self.failed.iter().map(|failed| format!("table `{}`: {}", failed.table, failed.message)).collect()
     }
 }
 
-/// Plans and runs all SQL over raw tables that have no rows: what is wrong with it whatever the rows is wrong then.
+/// Plans and runs all SQL over raw tables without rows. This reveals every error that does not depend on the rows.
 fn without_files(
     mut metadata: MetaData,
     settings: &Settings,
@@ -194,7 +194,7 @@ fn without_files(
     runtime: &Runtime,
     now: DateTime<Utc>,
 ) -> Result<Checked, Failure> {
-    // that no file is there is no fault here
+    // missing files are expected here
     metadata.raw.values_mut().for_each(|table| table.checks.required = false);
     let folder = tempfile::tempdir().map_err(|error| Failure::unavailable(format!("a folder for a while: {error}")))?;
     let area = |name: &str| Some(folder.path().join(name));
@@ -205,7 +205,7 @@ fn without_files(
         curated: area("curated"),
     };
     let areas = folders.areas();
-    // a file without rows in each: SQL that makes files clean runs once for each, and something must have landed
+    // each raw table gets a file without rows: the process stage runs its SQL once per file, and a rebuild needs a file
     for table in metadata.raw.values() {
         let area = if table.read_from == ReadFrom::RawHist { "raw-hist" } else { "raw" };
         let written = without_rows(table, &folder.path().join(area));
@@ -236,9 +236,9 @@ fn failed(table: &str, failure: &Failure) -> FailedTable {
     FailedTable { table: table.into(), error: failure.kind.name().into(), message: failure.message.clone() }
 }
 
-/// Lands a file of a table that has its columns and no rows.
+/// Writes a file with the table's columns and no rows.
 fn without_rows(table: &Table, area: &Path) -> Result<(), Box<dyn Error>> {
-    // two columns of one name are told apart by their place in a record
+    // columns with the same name can only be told apart by position, so the file must consist of records
     let in_records = table.columns.iter().any(|column| column.source_position.is_some());
     let file = area.join(DataKey::new(&table.name, 1, None, if in_records { "csv" } else { "parquet" }).format(""));
     fs::create_dir_all(file.parent().unwrap_or(area))?;

@@ -1,8 +1,8 @@
-//! raw-hist → curated. Data goes through the modules in this order: [`source`] reads the files of the raw tables,
-//! [`transform`] says what the tables' SQL makes of them, [`tables`] runs it, [`align`] makes the rows fit the
-//! metadata, [`write`] makes Parquet of them under the run's own prefix. [`run`] does so for every table and ends with
-//! the manifest. Where a row does not fit, [`locate`] finds its file and line; what is told of it is decided by the raw
-//! columns that it is made of ([`query_failure`], [`secrets`], [`lineage`]).
+//! Builds the curated tables from raw-hist. Data passes through the modules in this order: [`source`] reads the files
+//! of the raw tables, [`transform`] parses and orders the tables' SQL, [`tables`] runs it, [`align`] converts the rows
+//! to the types of the metadata, and [`write`] writes them as Parquet under the run's own prefix. [`run`] does this for
+//! every table and ends with the manifest. If a row does not fit, [`locate`] finds its file and line. The raw columns
+//! that a value is made from decide whether a message may show it ([`query_failure`], [`secrets`], [`lineage`]).
 
 pub mod settings;
 
@@ -74,12 +74,13 @@ use crate::quarantine::Quarantine;
 use crate::settings::{Settings, cores};
 use crate::transform::Variables;
 
-/// What is left of the invocation's time for the answer.
+/// The time that is reserved at the end of an invocation for the answer.
 const RESERVE: Duration = Duration::from_secs(5);
-/// What is left before that when the search for the line of a failure ends: the failure itself must still be told.
+/// The search for the line of a failure ends this long before [`RESERVE`] begins, so that the failure can still be
+/// reported.
 const TO_TELL: Duration = Duration::from_secs(1);
 
-/// The function, set up.
+/// The function with its settings and metadata, ready for invocations.
 pub struct App {
     metadata: MetaData,
     areas: Areas,
@@ -90,7 +91,7 @@ impl App {
     /// Reads settings and metadata.
     ///
     /// # Errors
-    /// All that is wrong with settings and metadata.
+    /// Fails with all problems of the settings or, if there are none, of the metadata.
     pub fn new(boot: &mut Boot) -> Result<Self, Failure> {
         let store = Store::new(&boot.aws);
         let megabytes: usize = boot.env.number(env::AWS_LAMBDA_FUNCTION_MEMORY_SIZE);
@@ -117,10 +118,10 @@ impl App {
         Ok(Self { metadata: boot.metadata()?, areas, settings })
     }
 
-    /// Whatever an event asks for.
+    /// Carries out the event's request and returns the answer as JSON.
     ///
     /// # Errors
-    /// Why nothing was built.
+    /// Fails if the request as a whole cannot be carried out. Failures of single tables are in the answer.
     pub async fn answer(&self, request: CurateRequest, invocation: Invocation) -> Result<Value, Failure> {
         let answer = match request {
             CurateRequest::Rebuild(request) => serde_json::to_value(self.handle(request, invocation).await?),
@@ -130,10 +131,10 @@ impl App {
         answer.map_err(Failure::internal)
     }
 
-    /// Makes processed files of the raw ones that wait for it.
+    /// Makes processed files from the raw ones that are waiting.
     ///
     /// # Errors
-    /// Where S3 does not answer in time, or all tables fail.
+    /// Fails if S3 does not answer, or if the time runs out. Failures of single tables are in the answer.
     pub async fn process(&self, invocation: Invocation) -> Result<ProcessResponse, Failure> {
         let now = chrono::Utc::now();
         let today = now.format("%Y-%m-%d").to_string();
@@ -143,20 +144,21 @@ impl App {
         in_time(invocation, processing.boxed()).await
     }
 
-    /// Builds a run again and compares.
+    /// Builds a run again and compares the files with those of the run.
     ///
     /// # Errors
-    /// Where the run cannot be built again.
+    /// Fails if the run cannot be built again, or if the time runs out.
     pub async fn verify(&self, request: VerifyRequest, invocation: Invocation) -> Result<VerifyResponse, Failure> {
         let settings = self.settings(&invocation);
         let verifying = verify::verify(&self.metadata, &settings, &self.areas, &request.verify);
         in_time(invocation, verifying.boxed()).await
     }
 
-    /// One rebuild. What it wrote before a failure stays unseen: nothing points at a run without a manifest.
+    /// Carries out one rebuild. Files that it wrote before a failure stay invisible, because nothing points at a run
+    /// without a manifest.
     ///
     /// # Errors
-    /// Where no table could be built, in the end or in time.
+    /// Fails if no table could be built, or if the time runs out.
     pub async fn handle(&self, request: RebuildRequest, invocation: Invocation) -> Result<CurateResponse, Failure> {
         let settings = self.settings(&invocation);
         let run = run::Run::plan(&self.metadata, &settings, &request, &invocation.request_id, chrono::Utc::now())?;
@@ -172,13 +174,14 @@ impl App {
     }
 }
 
-/// Waits for the work as long as there is time to answer. Boxed: the future nests too deeply for rustc to compute its
-/// layout.
+/// Awaits the work, but keeps enough time to answer. The future is boxed because it nests too deeply for rustc to
+/// compute its layout.
 async fn in_time<T>(invocation: Invocation, work: BoxFuture<'_, Result<T, Failure>>) -> Result<T, Failure> {
     invocation.in_time(RESERVE, work, ": raise the template's CurateTimeout or CurateMemory").await
 }
 
-/// A rebuild begins anew each time: one that has taken all of its time would take it again.
+/// Turns a timeout into `TooLarge`, which is not retried. A rebuild starts over each time, so a retry would time out
+/// too.
 fn too_large(failure: Failure) -> Failure {
     match failure.kind {
         FailureKind::Timeout => Failure { kind: FailureKind::TooLarge, ..failure },

@@ -1,6 +1,6 @@
-//! The process stage: raw → processed. Each raw file of a table that has a description (and SQL) in `processed/` is
-//! made into one clean file under the same key, with the extension of its new format after it where that is another. A
-//! file that was processed is not processed again; to do so, delete what was made of it.
+//! The process stage: raw → processed. If a table has metadata (and SQL) in `processed/`, each of its raw files becomes
+//! one clean file under the same key. If the format changes, the key gets the new extension as well. A raw file is
+//! processed only once. To process it again, delete its processed file.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -25,11 +25,11 @@ use crate::source::{self, RawFile, RawTable};
 use crate::tables::Stopped;
 use crate::transform::{self, Plan, Variables};
 
-/// Processes every raw file that waits for it. One that cannot be processed goes to quarantine; a table with which
-/// something is wrong keeps no other waiting.
+/// Processes every waiting raw file. A file that cannot be processed goes to quarantine. A table that fails does not
+/// hold up the others.
 ///
 /// # Errors
-/// Where S3 does not answer; on this machine also where a file cannot be processed.
+/// Fails if S3 does not answer. Without a quarantine, as on local folders, it also fails if a file cannot be processed.
 pub async fn process(
     metadata: &MetaData,
     settings: &Settings,
@@ -79,7 +79,7 @@ async fn process_table(
                 response.files.extend(processed);
                 continue;
             }
-            // what is wrong with the service or the metadata is wrong with every file
+            // a fault of the service or the metadata affects every file
             Err(failure) if failure.kind != FailureKind::BadData => return Err(failure),
             Err(failure) => failure,
         };
@@ -99,7 +99,7 @@ async fn process_table(
     }
 }
 
-/// What is told of files that went to quarantine.
+/// Composes the message about quarantined files, if there are any.
 fn message(quarantined: &[QuarantinedFile]) -> Option<String> {
     let described =
         quarantined.iter().map(|file| Rejected { key: &file.raw_key, summary: &file.summary, report: &file.report });
@@ -114,8 +114,8 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Processes a file, unless that was done; then deletes the raw one where the table says so. Dying anywhere in
-    /// between, it goes on where it stopped.
+    /// Processes a file unless that is done, then deletes the raw one if the table has `delete_raw`. After a crash at
+    /// any point, the next call continues from there.
     async fn file(
         &self,
         raw_table: &Table,
@@ -142,7 +142,7 @@ impl Stage<'_> {
         let raw = BTreeMap::from([(raw_table.name.clone(), raw)]);
         size::check(raw.values(), self.settings)?;
         match self.in_time(self.run(&raw, key), file).await {
-            // another execution was quicker: it has written the processed file, and may have deleted the raw one
+            // another execution was faster: it has written the processed file, and may have deleted the raw one
             Err(Stopped::Elsewhere(failure))
                 if matches!(failure.kind, FailureKind::Conflict | FailureKind::NotFound)
                     && self.exists(key).await? =>
@@ -164,8 +164,8 @@ impl Stage<'_> {
         }
     }
 
-    /// A file that has had nearly all of the function's time has it again, to no other end, at every retry; one that
-    /// was begun later is done by the next attempt.
+    /// Limits the work to the time that is left. A file that had nearly all of the function's time would time out at
+    /// every retry, so it is `TooLarge`. A file that was started later times out, and the next attempt processes it.
     async fn in_time(&self, work: impl Future<Output = Result<u64, Stopped>>, file: &RawFile) -> Result<u64, Stopped> {
         let (Some(time), Some(until)) = (self.settings.time, self.settings.until) else { return work.await };
         let left = until.saturating_duration_since(Instant::now());
@@ -202,7 +202,7 @@ impl Stage<'_> {
     }
 }
 
-/// The key of what is made of a raw file. Two raw files never share one.
+/// Returns the key of the processed file. Two raw files never share one.
 fn processed_key(table: &Table, file: &RawFile) -> String {
     let key = &file.object.key;
     match (table.data_format, file.key.format, file.key.compression) {
@@ -213,10 +213,10 @@ fn processed_key(table: &Table, file: &RawFile) -> String {
     }
 }
 
-/// A processed file under way.
+/// A processed file that is being written.
 enum Output<'a> {
     Json(Box<JsonFile>),
-    /// The first rows wait until there are enough of them to tell how the file is best written.
+    /// The first rows are held back until there are enough to choose the encodings.
     Parquet {
         area: &'a Area,
         table: &'a Table,

@@ -1,4 +1,4 @@
-//! One run: every table that was asked for, built from one listing of the raw tables, and the manifest at the end.
+//! Builds one run: every requested table, from one listing of the raw tables, and the manifest at the end.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -22,29 +22,29 @@ use crate::source::{self, RawTable};
 use crate::tables::Tables;
 use crate::transform::{self, Plan, Variables};
 
-/// A run that is about to begin.
+/// A run that is planned but has not started.
 pub struct Run<'a> {
     metadata: &'a MetaData,
     settings: &'a Settings,
     id: RunId,
     snapshot_date: String,
     as_of: Option<u64>,
-    /// The only files to read, with their entity tags, by key.
+    /// If set, the only files to read: their entity tags by key.
     pinned: Option<BTreeMap<String, String>>,
-    /// The only files to read for tables to which runs append, by table.
+    /// If set, the only files to read for tables of mode `append`: their keys by table.
     added: Option<BTreeMap<String, HashSet<String>>>,
     from_scratch: bool,
-    /// Whether the tables were asked for by their names.
+    /// Whether the request names its tables.
     named: bool,
     variables: Variables,
     plan: Plan,
 }
 
 impl<'a> Run<'a> {
-    /// Decides all that can be decided without reading data: wrong SQL or a wrong request fail here.
+    /// Plans the run without reading data. Wrong SQL and wrong requests fail here.
     ///
     /// # Errors
-    /// Where the request is wrong, or no SQL that was asked for can be planned.
+    /// Fails if the request is wrong, or if the SQL of no requested table can be planned.
     pub fn plan(
         metadata: &'a MetaData,
         settings: &'a Settings,
@@ -83,10 +83,10 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// A run that was built before, to be built of the same files.
+    /// Plans an earlier run again, with the same files.
     ///
     /// # Errors
-    /// Where the SQL is not what it was.
+    /// Fails like [`Run::plan`].
     pub fn again(
         metadata: &'a MetaData,
         settings: &'a Settings,
@@ -102,11 +102,11 @@ impl<'a> Run<'a> {
         Ok(Self { pinned: Some(pinned), added: Some(added.collect()), ..run })
     }
 
-    /// Builds the tables in a folder of their own, without a manifest: nothing can be published of it.
-    /// Returns them, and the names of those of which no message may name a partition.
+    /// Builds the tables under `folder`, without a manifest, so that they cannot be published. Returns them, and the
+    /// names of the tables whose partitions no message may name.
     ///
     /// # Errors
-    /// Where a table cannot be built.
+    /// Fails if a table cannot be built.
     pub async fn build_again(
         self,
         areas: &Areas,
@@ -124,11 +124,10 @@ impl<'a> Run<'a> {
         Ok((tables, hidden.collect()))
     }
 
-    /// Reads, transforms, writes. Tables with which something is wrong are left out, and those that read them; where
-    /// nothing is left, it fails.
+    /// Builds the tables and writes the manifest. A table that fails is left out, and so are the tables that read it.
     ///
     /// # Errors
-    /// Where none of the tables can be built. What is wrong with some is in the answer.
+    /// Fails if no table can be built, or if a service does not answer. Failures of single tables are in the answer.
     pub async fn build(self, areas: &Areas) -> Result<Built, Failure> {
         let Listed { raw, plan, without_files, strays } = self.list(areas).await?;
         let base = self.metadata.database.base();
@@ -147,7 +146,7 @@ impl<'a> Run<'a> {
         Ok(Built { manifest, key, hidden, failed, without_files, strays })
     }
 
-    /// The tables of the plan that were asked for.
+    /// Builds the requested tables of the plan.
     async fn tables(
         &self,
         areas: &Areas,
@@ -193,14 +192,14 @@ impl<'a> Run<'a> {
                 Err(failure) => failed.add(&append.query.table.name, failure)?,
             }
         }
-        // others read the query of a table that is added to
+        // a table that reads one of mode `append` runs its query, so it fails with it
         failed.spread(plan.order.iter());
         let built = plan.order.iter().map(|query| &query.table.name).filter(|table| !failed.has(table));
         let tables = built.filter_map(|table| outputs.remove(table)).collect();
         Ok(Outputs { tables, read, failed })
     }
 
-    /// A table with the rows that it does not have yet, and the raw table as far as it was read for them.
+    /// Adds the missing rows to a table. Returns the table, and the raw table reduced to the files that were read.
     async fn add_to(&self, areas: &Areas, append: &Append<'_>) -> Result<(TableOutput, Arc<RawTable>), Failure> {
         let table = &append.query.table;
         match self.added.as_ref().map(|added| added.get(&table.name)) {
@@ -209,9 +208,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A raw table without files may be a new one, whose tables are empty until its first; or its name was changed, or
-    /// its files are gone. So no table that has rows gives way to one that has none because of that, unless it is
-    /// wanted.
+    /// Keeps a published table with rows from being replaced by an empty one because a raw table has no files. That raw
+    /// table may be new, but it may also have been renamed or have lost its files. The empty table is wanted only if
+    /// the request names it and is `from_scratch`.
     async fn check_emptied(
         &self,
         areas: &Areas,
@@ -249,8 +248,8 @@ impl<'a> Run<'a> {
         self.as_of.map(|as_of| format!(" that had come by {as_of} (Unix seconds)")).unwrap_or_default()
     }
 
-    /// A table of which the run replaces some partitions: with the others, where each run is to be whole. Built from
-    /// scratch it has no others.
+    /// Completes a table of mode `partition`: if it is `self_contained`, the partitions that the run did not write are
+    /// copied. A named table that is built from scratch has no other partitions.
     async fn whole(
         &self,
         areas: &Areas,
@@ -258,11 +257,11 @@ impl<'a> Run<'a> {
         output: TableOutput,
     ) -> Result<TableOutput, Failure> {
         let table = self.metadata.curated_table(&output.table).map_err(Failure::bad_metadata)?;
-        // who names it means it: there may be partitions that nothing can make again
+        // only a request that names the table drops its other partitions, because some may be impossible to rebuild
         if self.from_scratch && self.named {
             return Ok(TableOutput { replaces: Replaces::Table, ..output });
         }
-        // what is built again is compared as it was written
+        // a verified run is compared as it was written, without copied partitions
         if table.mode != Mode::Partition || self.pinned.is_some() {
             return Ok(output);
         }
@@ -276,7 +275,7 @@ impl<'a> Run<'a> {
         complete::complete(&areas.curated, self.metadata, table, &folder(table), published, output).await
     }
 
-    /// The partition columns whose values are told to nobody, by table.
+    /// Returns, by table, whether the values of each partition column are hidden from messages.
     async fn hidden_partitions(
         &self,
         plan: &Plan,
@@ -292,7 +291,7 @@ impl<'a> Run<'a> {
         hidden
     }
 
-    /// What the run may add to.
+    /// Returns the published run that a run may add rows to, if there is one.
     async fn published(&self, areas: &Areas, table: &Table) -> Result<Option<Base>, Failure> {
         if self.from_scratch || self.as_of.is_some() {
             return Ok(None);
@@ -301,8 +300,8 @@ impl<'a> Run<'a> {
         Ok(manifest.and_then(|manifest| Base::of(manifest, table)))
     }
 
-    /// Every raw table that some query reads, listed once. Queries that read one that must have files and has none are
-    /// left out.
+    /// Lists every raw table that a query reads, once. A query is left out if one of its raw tables cannot be listed,
+    /// for example a `required` one without files.
     async fn list(&self, areas: &Areas) -> Result<Listed, Failure> {
         let mut listed = Listed::of(self.plan.clone());
         let mut missing: BTreeMap<&String, Failure> = BTreeMap::new();
@@ -323,7 +322,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        // nobody builds on his machine what is empty: the folder is a wrong one
+        // on local folders, no file at all means that the folder is wrong
         let nothing = listed.without_files.len() == listed.raw.len() && !self.from_scratch;
         if let (true, Area::Folder(_), Some((name, place))) =
             (nothing, &areas.raw_hist, listed.without_files.first_key_value())
@@ -348,7 +347,7 @@ impl<'a> Run<'a> {
             ReadFrom::Processed => &areas.processed,
         };
         let base_folder = &self.settings.base_folder;
-        // no key is written twice there, so that when a file was written tells whether it was there
+        // keys are never overwritten there, so the time of a file's last change is the time of its arrival
         let wanted = |object: &store::Object| match &self.pinned {
             Some(pinned) => pinned.contains_key(&object.key),
             None => self.as_of.is_none_or(|as_of| object.last_modified <= as_of),
@@ -371,7 +370,7 @@ impl<'a> Run<'a> {
         if let Some(key) = gone {
             return Err(Failure::not_found(format!("{}: the run read it, and it is gone", area.url(key))));
         }
-        // a run that is built again may have read none of its files, where nothing of them was asked for
+        // a verified run may have read none of this table's files
         if files.is_empty() && self.pinned.is_none() {
             let place = area.url(&prefix);
             if raw_table.checks.required {
@@ -388,8 +387,8 @@ impl<'a> Run<'a> {
         Ok(RawTable::new(area, &table, files, self.settings.cores))
     }
 
-    /// The table with the marks of the raw columns that its own are made of, where it is one that the process stage
-    /// makes.
+    /// Returns the table. If the process stage makes it, its columns are marked sensitive wherever they are made from
+    /// sensitive raw columns.
     async fn marked(&self, area: &Area, table: &Table) -> Table {
         let made_of = self.metadata.raw.get(&table.name);
         let Some(made_of) = made_of.filter(|raw| !std::ptr::eq(*raw, table) && secrecy::has_secrets(raw)) else {
@@ -397,7 +396,7 @@ impl<'a> Run<'a> {
         };
         match transform::plan_processing(self.metadata, table, &self.variables) {
             Ok(plan) => secrecy::marked(&plan, &RawTable::new(area, made_of, Vec::new(), 1), table).await,
-            // its SQL is the business of the process stage; here nothing is known of its columns
+            // the process stage reports wrong SQL; until then every column counts as sensitive
             Err(_) => {
                 let columns = table.columns.iter().map(|column| Column { sensitive: true, ..column.clone() });
                 Table { columns: columns.collect(), ..table.clone() }
@@ -438,13 +437,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What there is to build from.
+/// The listed raw tables, and the queries that can run over them.
 struct Listed {
     raw: BTreeMap<String, Arc<RawTable>>,
     plan: Plan,
-    /// Raw tables without files, and where these would be.
+    /// Raw tables without files, with the location where the files are expected.
     without_files: BTreeMap<String, String>,
-    /// Objects that were passed over.
+    /// Objects that the pipeline did not write, and that were skipped.
     strays: Vec<String>,
 }
 
@@ -454,7 +453,7 @@ impl Listed {
     }
 }
 
-/// What was built.
+/// The tables that were built, and those that failed.
 struct Outputs {
     /// In the order of the plan.
     tables: Vec<TableOutput>,
@@ -463,7 +462,7 @@ struct Outputs {
     failed: Failed,
 }
 
-/// The rows that a table had in a run.
+/// Counts the rows that a table had in a run, with those of the files that it kept.
 fn rows_of(manifest: &Manifest, table: &str) -> u64 {
     let outputs = manifest.tables.iter().filter(|output| output.table == table);
     let rows = outputs.map(|output| {
@@ -473,25 +472,25 @@ fn rows_of(manifest: &Manifest, table: &str) -> u64 {
     rows.sum()
 }
 
-/// A run that is whole, with its manifest.
+/// A finished run.
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// What was read and written.
+    /// The run's inputs and outputs.
     pub manifest: Manifest,
     /// The manifest's key.
     pub key: String,
-    /// Of tables with partitions, for each partition column whether its values are told to nobody.
+    /// For each table with partitions, whether the values of each partition column are hidden from messages.
     hidden: BTreeMap<String, Vec<bool>>,
-    /// Tables that were asked for and are not in it.
+    /// Requested tables that were not built.
     pub failed: Vec<FailedTable>,
     /// Raw tables without files.
     without_files: Vec<String>,
-    /// Objects that were passed over.
+    /// Objects that the pipeline did not write, and that were skipped.
     strays: Vec<String>,
 }
 
 impl Built {
-    /// In short, for catalog and for people.
+    /// Returns a summary for catalog and for people.
     pub fn answer(&self) -> CurateResponse {
         let tables = self.manifest.tables.iter().map(|table| BuiltTable {
             table: table.table.clone(),
@@ -515,7 +514,7 @@ impl Built {
         }
     }
 
-    /// `column=value/…`
+    /// Returns the partition's folder within the table, `column=value/…`, without hidden values.
     fn in_table(&self, partition: &PartitionOutput, table: &TableOutput) -> String {
         let folder = partition.location.strip_prefix(&table.location).unwrap_or(&partition.location);
         let hidden = self.hidden.get(&table.table).into_iter().flatten().chain(std::iter::repeat(&false));

@@ -1,4 +1,4 @@
-//! Which columns of a query may not be told: those that are made of what is marked sensitive.
+//! Finds the columns of a query whose values must be hidden: those made from columns that are marked sensitive.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::secrets::{Secret, Secrets};
 use crate::source::RawTable;
 use crate::transform::Plan;
 
-/// The queries are only looked at.
+/// Small, because the queries are planned but not run.
 const MEMORY_BYTES: usize = 1 << 20;
 
-/// Those of a table's query.
+/// Returns the secrets of a table's query.
 pub(crate) fn of_query(
     plan: &Plan,
     raw: &BTreeMap<String, Arc<RawTable>>,
@@ -45,7 +45,8 @@ pub(crate) fn of_query(
     secrets
 }
 
-/// Those of a table of which no more is known than the tables that there are.
+/// Returns the secrets of a table whose query cannot be planned. If any table has a sensitive column, all columns are
+/// hidden.
 pub(crate) fn of_all(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
     if !(Tables { plan, raw }).any_secret() {
         return Secrets::default();
@@ -54,7 +55,7 @@ pub(crate) fn of_all(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: 
     Secrets { columns: names().map(|name| (name, Secret::MadeOf)).collect(), marked: names().collect(), in_words: true }
 }
 
-/// Those of a table of a plan.
+/// Plans a table's query and returns its secrets.
 pub(crate) async fn of_table(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
     if !(Tables { plan, raw }).any_secret() {
         return Secrets::default();
@@ -66,7 +67,7 @@ pub(crate) async fn of_table(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>,
     }
 }
 
-/// A table that was made of another by a query, marked as what its columns are made of.
+/// Returns the table with those columns marked sensitive that are made from sensitive columns of `made_of`.
 pub(crate) async fn marked(plan: &Plan, made_of: &Arc<RawTable>, table: &Table) -> Table {
     let raw = BTreeMap::from([(made_of.table().name.clone(), Arc::clone(made_of))]);
     let secrets = of_table(plan, &raw, table).await;
@@ -97,12 +98,12 @@ impl<'a> Tables<'a> {
     fn is_secret(&self, (table, column): &(String, String)) -> bool {
         match self.raw.get(table) {
             Some(raw) => raw.table().column(column).is_some_and(|column| column.sensitive),
-            // no raw table: nothing is known of it
+            // not a raw table: nothing is known about it, so it counts as secret
             None => true,
         }
     }
 
-    /// Whether a column is sensitive that the query reads, for whatever it does with it.
+    /// Whether the query reads a sensitive column for any purpose, or its own table has one.
     fn in_words(&self, table: &Table, frame: &DataFrame) -> bool {
         let curated = &|name: &str| self.curated(name);
         let Ok(plan) = frame.clone().into_optimized_plan() else { return true };
@@ -114,7 +115,7 @@ impl<'a> Tables<'a> {
             }
             Ok(TreeNodeRecursion::Continue)
         });
-        // other curated tables are seen in the plan as it was written
+        // other curated tables appear only in the plan before it is optimised
         let by_name = frame.logical_plan().apply_with_subqueries(|node| {
             if let LogicalPlan::SubqueryAlias(alias) = node {
                 read |= self.curated(alias.alias.table()).is_some_and(has_secrets);
@@ -125,12 +126,12 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Whether a table has a column that is marked.
+/// Whether a table has a column that is marked sensitive.
 pub(crate) fn has_secrets(table: &Table) -> bool {
     table.columns.iter().any(|column| column.sensitive)
 }
 
-/// The raw columns that are read for a query.
+/// Returns the names of the raw columns that the query reads, or none if they cannot be determined.
 pub(crate) fn read_columns(frame: &DataFrame) -> Vec<String> {
     let mut columns = Vec::new();
     let Ok(plan) = frame.clone().into_optimized_plan() else { return columns };

@@ -1,18 +1,19 @@
-//! What may not be told of a table's rows: values of columns that are marked sensitive, and of what is made of them.
+//! The values of a table's rows that must stay hidden: those of columns that are marked sensitive, and those made from
+//! such columns.
 
 use std::collections::BTreeMap;
 
-/// Why a value is not told.
+/// Why a value is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secret {
-    /// Its column is marked.
+    /// Its column is marked sensitive.
     Marked,
-    /// It is made of a column that is.
+    /// It is made from a column that is marked sensitive.
     MadeOf,
 }
 
 impl Secret {
-    /// In place of the value.
+    /// Returns the text that a message shows instead of the value.
     pub fn told(self) -> &'static str {
         match self {
             Self::Marked => "a value (hidden: the column is sensitive)",
@@ -24,31 +25,31 @@ impl Secret {
 /// See the [module](self).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secrets {
-    /// By column.
+    /// The hidden columns, by name.
     pub(crate) columns: BTreeMap<String, Secret>,
-    /// Columns whose raw values would tell that of a curated column that is marked.
+    /// Columns whose raw values are hidden too, because they would reveal the value of a marked curated column.
     pub(crate) marked: Vec<String>,
-    /// What the engine says of a failure may have values of a sensitive column in it.
+    /// Whether the engine's error messages may contain values of a sensitive column.
     pub(crate) in_words: bool,
 }
 
 impl Secrets {
-    /// Why a column's values are not told, if they are not.
+    /// Returns why a column's values are hidden, or `None` if they may be shown.
     pub fn column(&self, name: &str) -> Option<Secret> {
         self.columns.get(name).copied()
     }
 
-    /// Whether not even the raw values are told that a column's value is made of.
+    /// Whether even the raw values that a column is made from are hidden.
     pub fn hides_what_makes(&self, column: &str) -> bool {
         self.marked.iter().any(|name| name == column)
     }
 
-    /// Whether the words of the engine may have a value in them that is not told.
+    /// Whether the engine's error messages may contain a hidden value.
     pub fn in_words(&self) -> bool {
         self.in_words
     }
 
-    /// Whether any of the columns is not told.
+    /// Whether any of the columns is hidden.
     pub fn any_of<'a>(&self, mut columns: impl Iterator<Item = &'a String>) -> bool {
         columns.any(|name| self.columns.contains_key(name))
     }

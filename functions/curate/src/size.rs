@@ -1,5 +1,5 @@
-//! Whether a run can be done in its time: what cannot is refused before anything is read, instead of being stopped by
-//! Lambda when the time is up, again and again.
+//! Checks whether a run can finish in its time. A run that cannot is refused before anything is read. Otherwise Lambda
+//! would stop it at the deadline, at every retry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,20 +9,21 @@ use contract::Failure;
 use crate::settings::Settings;
 use crate::source::RawTable;
 
-/// Bytes of compressed files that a processor reads in a second, at best: 48 MB of `jsonl.gz` were measured, with the
-/// tables built of them (docs/cost.md). What is below is let through, and may still take too long.
+/// Compressed bytes that one CPU reads in a second, at best. Measured were 48 MB of `jsonl.gz`, with the tables built
+/// from them (docs/cost.md). A run below this limit is allowed, and may still take too long.
 const BYTES_A_CPU_SECOND: u64 = 64_000_000;
-/// Files that are fetched in a second at best: 16 at once, 20 ms each.
+/// Files that are fetched in a second, at best: 16 at once, 20 ms each.
 const FILES_A_SECOND: u64 = 800;
-/// Bytes that a file takes in memory while it is listed, with its key, version and checksum.
+/// Memory that a listed file takes, with its key, version and checksum.
 const BYTES_A_FILE: u64 = 1024;
-/// Lambda gives processors by memory: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
+/// The bytes of memory for which Lambda allots one CPU:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
 const MEMORY_OF_A_CPU: u64 = 1769 << 20;
-/// Raw tables that a message names.
+/// The most raw tables that a message names.
 const NAMED: usize = 5;
 
-/// Fails with [`contract::FailureKind::TooLarge`] where so many files cannot be read in the time that there is. Where
-/// time has no end there is none.
+/// Fails with [`contract::FailureKind::TooLarge`] if the files cannot be read in the available time. Without a time
+/// limit it always succeeds.
 pub(crate) fn check<'a>(raw: impl Iterator<Item = &'a Arc<RawTable>>, settings: &Settings) -> Result<(), Failure> {
     let Some(time) = settings.time else { return Ok(()) };
     let mut tables: Vec<_> = raw.map(|raw| (raw.bytes(), raw.table().name.as_str(), raw.keys().len())).collect();
@@ -54,7 +55,7 @@ fn readable(time: Duration, memory_bytes: u64) -> u64 {
     (cpu_seconds * BYTES_A_CPU_SECOND as f64) as u64
 }
 
-/// As many as there is time for, and memory: half of it, the other half is for their rows.
+/// Returns the number of files that fit into the time and into half of the memory. The other half is for their rows.
 fn fetchable(time: Duration, memory_bytes: u64) -> u64 {
     (time.as_secs() * FILES_A_SECOND).min(memory_bytes / 2 / BYTES_A_FILE)
 }

@@ -1,5 +1,5 @@
-//! A raw table as DataFusion reads it: every file of it, in the order of the keys, streamed through the reader that
-//! validate used too. Its columns are those of the metadata and `file_land_timestamp`.
+//! A raw table as DataFusion reads it: all of its files in the order of their keys, streamed through the reader that
+//! validate also uses. Its columns are those of the metadata and `file_land_timestamp`.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -28,21 +28,21 @@ use crate::align;
 use crate::area::Area;
 use crate::query_failure::of_task;
 
-/// Batches of a file that wait for whoever takes them: files are taken one after another, and those that come later go
-/// on meanwhile.
+/// Batches of a decoding task that may wait for their consumer. Files are consumed in order, and later ones are decoded
+/// meanwhile.
 const BATCHES_AHEAD: usize = 16;
-/// Batches that wait for each of the queries that share a reading.
+/// Batches that may wait for each query that shares a reading.
 const FEED_AHEAD: usize = 4;
-/// Files under way at most: small ones cost a round trip to S3 each, and hardly any memory.
+/// The most files that are opened or decoded at once. A small file costs a round trip to S3, and hardly any memory.
 const FILES_AHEAD: usize = 16;
 /// Beyond one per core, files are opened ahead only while their total size stays below this.
 const BYTES_AHEAD: u64 = 4 << 20;
-/// Small files are decoded one after another by the same task, so many at most: to start one costs more than ten rows.
+/// The most small files that one task decodes in sequence. Starting a task costs more than decoding ten rows.
 const FILES_TOGETHER: usize = FILES_AHEAD / 2;
-/// Bytes of files that are decoded by the same task.
+/// The most bytes of files that one task decodes in sequence. A larger file has a task of its own.
 const BYTES_TOGETHER: u64 = 256 << 10;
-/// Queries get batches of at least so many rows, or bytes of text, as far as there are any: a batch of ten rows costs
-/// them hardly less than one of a thousand. Decided by the rows alone, so that the output is the same every time.
+/// Small batches are merged until they have this many rows or bytes. A batch of ten rows costs a query hardly less than
+/// one of a thousand. Only the rows decide where batches end, so that the output is the same every time.
 const LEAST_ROWS: usize = 512;
 const LEAST_BYTES: u64 = 1 << 20;
 
@@ -55,16 +55,15 @@ pub(crate) struct RawTable {
     schema: SchemaRef,
     cores: usize,
     read: Mutex<Vec<Option<InputFile>>>,
-    /// Rows of a reading that is shared, for the next queries that read the table.
+    /// The receivers of a shared reading, one for each of the next queries that read the table.
     feeds: Mutex<Vec<Receiver<Result<RecordBatch, Failure>>>>,
 }
 
-/// A file of a raw table.
 #[derive(Clone, Debug)]
 pub(crate) struct RawFile {
-    /// As it was listed.
+    /// The object as it was listed.
     pub object: Object,
-    /// Its key, understood.
+    /// The key, parsed.
     pub key: LandKey,
     /// Unix seconds.
     pub file_land_timestamp: u64,
@@ -75,30 +74,29 @@ pub(crate) struct RawFile {
 pub(crate) struct Rows {
     /// The values, with `file_land_timestamp`.
     pub batch: RecordBatch,
-    /// Which file of the table.
+    /// The index of the file within the table.
     pub file: usize,
     decoded: rows::Batch,
 }
 
 impl Rows {
-    /// The line of a row, from 1.
+    /// Returns the line of a row, counted from 1.
     pub(crate) fn line(&self, row: usize) -> u64 {
         self.decoded.line(row)
     }
 }
 
-/// What lies in a table's folder.
+/// The objects in a table's folder.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// The table's files, by key.
+    /// The table's files, sorted by key.
     pub files: Vec<RawFile>,
-    /// Where objects are that the pipeline has not written, each with what is odd about it.
+    /// The locations of objects that the pipeline did not write, each with the reason.
     pub strays: Vec<String>,
 }
 
-/// The files of a table in an area: those that `wanted` takes. What somebody else has put there is passed over and
-/// reported: nobody may take it out of raw-hist again, so that it would stop the table for good. In a folder of one's
-/// own it is refused.
+/// Lists the files of a table in an area that `wanted` accepts. Strays are skipped and reported. Nobody may remove them
+/// from raw-hist, so a failure would block the table for good. In a local folder a stray is a failure.
 pub(crate) async fn list(
     area: &Area,
     base_folder: &str,
@@ -107,7 +105,7 @@ pub(crate) async fn list(
 ) -> Result<Listing, Failure> {
     let Listing { mut files, mut strays } = Listing::default();
     for object in area.list(&key::table_prefix(base_folder, &table.name)).await? {
-        // Hive's and Athena's rule: such names are not data
+        // by the rule of Hive and Athena, such names are not data
         let name = object.key.rsplit('/').next().unwrap_or_default();
         if !name.is_empty() && !name.starts_with(['_', '.']) && wanted(&object) {
             match RawFile::of(area, base_folder, object) {
@@ -130,7 +128,7 @@ pub(crate) async fn list(
 }
 
 impl RawTable {
-    /// A table of these files, of which as many are decoded at once as there are cores.
+    /// Returns a table of these files. Up to `cores` tasks decode them at once.
     pub(crate) fn new(area: &Area, table: &Table, files: Vec<RawFile>, cores: usize) -> Arc<Self> {
         let mut fields = rows::schema(table).fields().to_vec();
         fields.push(Arc::new(Field::new(key::FILE_LAND_TIMESTAMP, DataType::Int64, false)));
@@ -145,41 +143,40 @@ impl RawTable {
         })
     }
 
-    /// A table of some of the files.
+    /// Returns the table reduced to the files whose keys are wanted.
     pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Arc<Self> {
         let files = self.files.iter().filter(|file| wanted(&file.object.key)).cloned().collect();
         Self::new(&self.area, &self.table, files, self.cores)
     }
 
-    /// The keys of the files.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.files.iter().map(|file| file.object.key.clone()).collect()
     }
 
-    /// The size of the files, as they lie there.
+    /// Returns the total size of the files as stored.
     pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.object.bytes).sum()
     }
 
-    /// The table's description.
+    /// Returns the table's metadata.
     pub(crate) fn table(&self) -> &Table {
         &self.table
     }
 
-    /// The columns, `file_land_timestamp` last.
+    /// Returns the columns, `file_land_timestamp` last.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// As a table for SQL. One partition: the rows keep the order of the files, and so the output is the same every
-    /// time.
+    /// Returns the table for DataFusion. It has a single partition, so that the rows keep the order of the files and
+    /// the output is the same every time.
     pub(crate) fn provider(self: &Arc<Self>) -> Result<StreamingTable, Failure> {
         let partition: Arc<dyn PartitionStream> = Arc::new(RawPartition(Arc::clone(self)));
         StreamingTable::try_new(Arc::clone(&self.schema), vec![partition]).map_err(Failure::internal)
     }
 
-    /// The next `readers` queries that read the table, once each, get the rows of a single reading, which goes on while
-    /// the future that this gives is awaited. They must be read side by side: the slowest holds up the others.
+    /// Shares one reading among the next `readers` queries that scan the table, once each. The reading goes on while
+    /// the returned future is awaited. The queries must run concurrently, because the slowest holds up the others.
     pub(crate) fn share(
         self: &Arc<Self>,
         readers: usize,
@@ -194,7 +191,7 @@ impl RawTable {
             while let Some(batch) = batches.next().await {
                 let mut wanted = false;
                 for sender in &senders {
-                    // who has read enough is gone
+                    // a receiver that has enough has hung up
                     wanted |= sender.send(batch.clone()).await.is_ok();
                 }
                 batch?;
@@ -206,15 +203,15 @@ impl RawTable {
         }
     }
 
-    /// Of the queries that share a reading, only so many have not ended: what waits for others is given up. One that
-    /// ends without having asked for its rows would hold up the rest for ever.
+    /// Drops the feeds that no query will take, as at most `readers` queries are still running. A query that ended
+    /// without taking its feed would otherwise hold up the others forever.
     pub(crate) fn shared_by_at_most(&self, readers: usize) {
         if let Ok(mut feeds) = self.feeds.lock() {
             feeds.truncate(readers);
         }
     }
 
-    /// Every row, in the order of the files and of their lines.
+    /// Streams every row, in the order of the files and of their lines.
     pub(crate) fn rows(self: &Arc<Self>) -> impl Stream<Item = Result<Rows, Failure>> + Send + 'static + use<> {
         let reading =
             Reading { table: Arc::clone(self), begun: 0, opening: VecDeque::new(), decoding: VecDeque::new() };
@@ -224,7 +221,7 @@ impl RawTable {
         })
     }
 
-    /// As [`RawTable::rows`], those of small batches together.
+    /// Like [`RawTable::rows`], with small batches merged.
     fn batches(self: &Arc<Self>) -> impl Stream<Item = Result<RecordBatch, Failure>> + Send + 'static + use<> {
         let gathering = Gathering { schema: Arc::clone(&self.schema), rows: self.rows().boxed().fuse(), failure: None };
         stream::try_unfold(gathering, |mut gathering| async move {
@@ -233,27 +230,28 @@ impl RawTable {
         })
     }
 
-    /// The files that were read to their end.
+    /// Returns the files that were read to their end.
     pub(crate) fn inputs(&self) -> Vec<InputFile> {
         self.read.lock().map(|read| read.iter().flatten().cloned().collect()).unwrap_or_default()
     }
 
-    /// The newest `file_land_timestamp` of all files.
+    /// Returns the newest `file_land_timestamp` of all files.
     pub(crate) fn newest(&self) -> Option<u64> {
         self.files.iter().map(|file| file.file_land_timestamp).max()
     }
 
-    /// When the newest of all files came to where it is read, in Unix seconds.
+    /// Returns when the newest file arrived in the area that it is read from, in Unix seconds.
     pub(crate) fn newest_arrival(&self) -> Option<u64> {
         self.files.iter().map(|file| file.object.last_modified).max()
     }
 
-    /// The name of a file, for people.
+    /// Returns the location of a file, for messages.
     pub(crate) fn url(&self, file: usize) -> String {
         self.files.get(file).map(|file| self.area.url(&file.object.key)).unwrap_or_default()
     }
 
-    /// The object with its version and checksum, and its bytes: of Parquet, whose description comes last, any piece.
+    /// Opens a file. Returns the object with its version and checksum, and its bytes. A format that is not read from
+    /// its start, such as Parquet, is opened for random access.
     async fn open(&self, file: &RawFile) -> Result<(Object, Input), Failure> {
         if rows::needs_ranges(file.key.format, file.key.compression) {
             self.area.open_ranges(&file.object).await
@@ -268,7 +266,7 @@ impl RawTable {
         let url = self.url(n);
         let place = |what: String| Failure::bad_data(format!("table `{}`, {url}: {what}", self.table.name));
         let broken = |error: ReadError| match error {
-            // says nothing about the file
+            // a failed read says nothing about the file
             ReadError::Io { .. } => Failure::unavailable(format!("reading {url}: {error}")),
             error => place(error.to_string()),
         };
@@ -297,15 +295,15 @@ impl RawTable {
         Ok(count)
     }
 
-    /// Metadata moves on and raw-hist does not: a column that is new since a file landed reads as null in it, where it
-    /// may, and one that is no longer described is not read.
+    /// Whether a misfit only shows that the metadata has changed since the file landed. A nullable column that the file
+    /// does not have reads as null. A column that is no longer described is not read.
     fn is_history(&self, misfit: &Misfit) -> bool {
         misfit.is_unexpected_column()
             || misfit.is_missing_column()
                 && misfit.column().and_then(|name| self.table.column(name)).is_some_and(|column| column.nullable)
     }
 
-    /// The values of columns that had other types as their types of now have them.
+    /// Converts columns whose type was different when the file landed to their present type.
     fn of_now(&self, then: &Table, decoded: &rows::Batch) -> Result<Vec<ArrayRef>, String> {
         let columns = decoded.batch.columns().iter().zip(self.schema.fields()).zip(self.table.data_columns());
         let columns = columns.map(|((values, field), column)| {
@@ -338,7 +336,7 @@ impl RawTable {
 }
 
 impl RawFile {
-    /// Fails with what is odd about the object's key.
+    /// Parses the object's key. The error says why it is not the key of a landed file.
     fn of(area: &Area, base_folder: &str, object: Object) -> Result<Self, String> {
         let unfit = |reason: &str| format!("{}: {reason}", area.url(&object.key));
         let key = LandKey::parse(base_folder, &object.key).map_err(|error| unfit(&error.reason))?;
@@ -347,11 +345,11 @@ impl RawFile {
     }
 }
 
-/// Rows of a table whose small batches are put together.
+/// Merges the small batches of a table's rows.
 struct Gathering {
     schema: SchemaRef,
     rows: Fuse<BoxStream<'static, Result<Rows, Failure>>>,
-    /// What ended the reading: it comes after the rows before it.
+    /// The failure that ended the reading. It is returned after the rows that precede it.
     failure: Option<Failure>,
 }
 
@@ -383,26 +381,26 @@ impl Gathering {
     }
 }
 
-/// A reading of a table: files are asked for and decoded ahead, side by side, and give their rows one after another.
+/// One pass over a table's files. Files are opened and decoded ahead, several at once, and return their rows in order.
 struct Reading {
     table: Arc<RawTable>,
-    /// Files asked for so far.
+    /// The number of files that were requested so far.
     begun: usize,
     opening: VecDeque<Opening>,
     decoding: VecDeque<Decoding>,
 }
 
-/// A file that was asked for.
+/// A file that is being opened.
 struct Opening {
     number: usize,
     opened: BoxFuture<'static, Result<(Object, Input), Failure>>,
 }
 
-/// Files under way, that are decoded one after another.
+/// Files that one task decodes in sequence.
 struct Decoding {
     files: Vec<(usize, Object)>,
     rows: Receiver<Rows>,
-    /// Returns the number of rows of each.
+    /// Returns the number of rows of each file.
     task: SpawnedTask<Result<Vec<u64>, Failure>>,
 }
 
@@ -434,7 +432,7 @@ impl Reading {
         }
     }
 
-    /// Asks for as many files as may be under way.
+    /// Opens further files, within the limits on files and bytes ahead.
     fn open(&mut self) {
         let mut under_way = self.opening.len() + self.decoding.iter().map(|task| task.files.len()).sum::<usize>();
         let files = &self.table.files[self.begun - under_way..self.begun];
@@ -446,7 +444,7 @@ impl Reading {
             }
             let (table, number) = (Arc::clone(&self.table), self.begun);
             let mut opened = async move { table.open(&table.files[number]).await }.boxed();
-            // of a folder it is there at once
+            // a local file is ready at once
             let opened = if let Some(opened) = (&mut opened).now_or_never() {
                 ready(opened).boxed()
             } else {
@@ -459,8 +457,8 @@ impl Reading {
         }
     }
 
-    /// Decodes the next files, on each core one or a few small ones, as far as they have come. There is one afterwards,
-    /// unless all have ended.
+    /// Starts tasks that decode the open files, up to one per core. A task gets one file or a few small ones. If no
+    /// task is running, this waits for the next file. Afterwards a task is running, unless all files were read.
     async fn decode(&mut self) -> Result<(), Failure> {
         while self.decoding.len() < self.table.cores {
             let (mut files, mut inputs, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -474,7 +472,7 @@ impl Reading {
                 } else {
                     match (&mut first.opened).now_or_never() {
                         Some(Ok(opened)) => Ok(opened),
-                        // comes to light after the rows of the files before it
+                        // is reported after the rows of the files before it
                         Some(Err(failure)) => {
                             first.opened = ready(Err(failure)).boxed();
                             break;

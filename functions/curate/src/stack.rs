@@ -1,6 +1,6 @@
-//! The stack of the threads that queries are planned and run on. An expression of thousands of terms is a tree of as
-//! many levels, and whoever walks it, plans it, runs it or drops it goes down all of them: on a thread's usual 2 MiB
-//! that ends the process, without a word. Memory is taken only as far down as a thread has gone.
+//! The stack of the threads that plan and run queries. An expression of thousands of terms is a tree of as many levels.
+//! Walking, planning, running and dropping it recurse through all of them. With the usual 2 MiB of a thread that aborts
+//! the process. Memory is only committed as far down as a thread has gone.
 
 use std::panic::resume_unwind;
 use std::thread;
@@ -8,13 +8,13 @@ use std::thread;
 use contract::Failure;
 use tokio::runtime::{Builder, Runtime};
 
-/// Unoptimised, what [`crate::depth`] lets through takes no more than 400 MB of stack and all else.
+/// In an unoptimised build, a query that [`crate::depth`] accepts takes at most 400 MB of memory, stack included.
 const STACK_BYTES: usize = 512 << 20;
 
-/// Does the work on a thread with such a stack.
+/// Runs the work on a thread with a large stack.
 ///
 /// # Errors
-/// Where there is no room for the stack.
+/// Fails if the thread cannot be started, for example for lack of memory.
 pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
     thread::scope(|scope| {
         let begun = thread::Builder::new().name("main".into()).stack_size(STACK_BYTES).spawn_scoped(scope, work);
@@ -25,10 +25,10 @@ pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure>
     })
 }
 
-/// A runtime of such threads: so many, or as many as there are cores.
+/// Builds a runtime whose threads have a large stack. `None` means one thread per core.
 ///
 /// # Errors
-/// Where there is no room for the stacks.
+/// Fails if the runtime cannot be started.
 pub fn runtime(threads: Option<usize>) -> Result<Runtime, Failure> {
     let mut builder = Builder::new_multi_thread();
     if let Some(threads) = threads {
