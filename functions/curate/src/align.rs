@@ -1,5 +1,5 @@
-//! Makes the rows of a query fit the metadata: every described column, in order, of its type. It is a store assignment
-//! and no cast: a value arrives as it is, or is an error that names table, column, row and value.
+//! Aligns the rows of a query with the metadata: every described column, in order, with its type. This is store
+//! assignment, not a cast. A value is stored unchanged, or it is an error that names table, column, row and value.
 
 pub mod assignment;
 mod kernel;
@@ -23,13 +23,13 @@ use crate::query_failure::{Place, QueryFailure, Reason};
 #[derive(Debug)]
 pub struct Align {
     table: Table,
-    /// For each column of the metadata, where the query has it.
+    /// For each column of the metadata, its source in the query.
     from: Vec<From>,
     schema: SchemaRef,
     rows: u64,
 }
 
-/// Where the query has a column, of which type, and how that becomes the described one.
+/// A column's index and type in the query, and its conversion to the described type.
 #[derive(Debug)]
 struct From {
     index: usize,
@@ -38,10 +38,11 @@ struct From {
 }
 
 impl Align {
-    /// Checks that the query has every described column, of a type that can become the described one.
+    /// Checks that the query has every described column once, with a type that can become the described one.
     ///
     /// # Errors
-    /// Columns that the query does not give, or whose values can never become what is described.
+    /// Fails with every column that the query lacks, has twice or has with a type that can never become the described
+    /// one.
     pub fn new(table: &Table, query: &Schema) -> Result<Self, Failure> {
         let mut problems = Vec::new();
         let mut from = Vec::with_capacity(table.columns.len());
@@ -75,15 +76,15 @@ impl Align {
         Ok(Self { table: table.clone(), from, schema: Arc::new(Schema::new(fields)), rows: 0 })
     }
 
-    /// The described columns, partition columns last.
+    /// Returns the described columns, partition columns last.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// The batch as the metadata has it.
+    /// Converts a batch to the described columns.
     ///
     /// # Errors
-    /// The first value that does not fit, and its row.
+    /// Fails at the first value that does not fit, with its row.
     pub fn batch(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Box<QueryFailure>> {
         self.follow(batch).map_err(|failure| self.known(failure))?;
         let mut columns = Vec::with_capacity(self.from.len());
@@ -94,12 +95,12 @@ impl Align {
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|error| self.known(Failure::internal(error)))
     }
 
-    /// A failure that has no value in it.
+    /// Wraps a failure whose message contains no value.
     fn known(&self, failure: Failure) -> Box<QueryFailure> {
         Box::new(QueryFailure::new(&self.table.name, Reason::Known(failure)))
     }
 
-    /// Rules that change a plan may change the types of its columns: the values count, not what was planned.
+    /// Adapts to the types that the batch has. Optimiser rules may change the types that were planned.
     fn follow(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
         for (n, (column, from)) in self.table.columns.iter().zip(&mut self.from).enumerate() {
             let found = batch.column(from.index).data_type();
@@ -143,7 +144,7 @@ fn way(column: &Column, found: &DataType, wanted: &DataType) -> Result<Way, Stri
     Way::new(found, wanted).map_err(|refused| format!("column `{}{}` {}", column.name, refused.path, refused.reason))
 }
 
-/// Values as another type has them, if they all fit.
+/// Converts values to another type, or returns `None` if one of them does not fit.
 pub fn stored(values: &ArrayRef, wanted: &DataType) -> Option<ArrayRef> {
     Way::new(values.data_type(), wanted).ok()?.convert(values, None).ok()
 }

@@ -1,7 +1,7 @@
-//! Tables to which a run only adds the rows of files that they do not have yet. The result is what building from
-//! scratch would give, as each row is made of one row; the files of the published run are copied into the new run's own
-//! prefix, inside of S3, so that a run is as whole and as immutable as any other. Of a table with partitions only those
-//! to which rows are added are copied; the others stay where they are.
+//! Builds tables of mode `append`, to which a run adds only the rows of new files. Each row is made from one raw row,
+//! so the result equals that of building from scratch. The published run's files are copied within S3 to the new run's
+//! prefix, so that the run is as complete and as immutable as any other. If the table has partitions, only those that
+//! get rows are copied, unless it is `self_contained`. The others stay where they are.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -26,22 +26,22 @@ use crate::tables::{Built, Tables};
 use crate::transform::Plan;
 use crate::write;
 
-/// The queries are only looked at.
+/// Small, because the queries are planned but not run.
 const MEMORY_BYTES: usize = 1 << 20;
 
-/// What there is of a table before rows are added to it.
+/// The published state of a table, to which rows are added.
 #[derive(Debug)]
 pub(crate) struct Base {
     run: RunId,
     holds: Vec<String>,
     raw_types: BTreeMap<String, String>,
-    /// Every file of the table, by its folder within the table: `day=2026-11-24/`, or empty.
+    /// The files of the table by their folder within it: `day=2026-11-24/`, or empty.
     files: BTreeMap<String, Vec<OutputFile>>,
 }
 
 impl Base {
-    /// From the manifest of the published run; `None` where the table must be built from scratch: it was not there, or
-    /// it was described otherwise.
+    /// Takes the state from the manifest of the published run. Returns `None` if the table must be built from scratch,
+    /// because it is not in that run or its definition has changed.
     pub(crate) fn of(manifest: Manifest, table: &Table) -> Option<Self> {
         let output = manifest.tables.into_iter().find(|output| output.table == table.name)?;
         let appended = output.appended.filter(|appended| appended.definition_sha256 == definition(table))?;
@@ -52,7 +52,7 @@ impl Base {
         Some(Self { run: manifest.run, holds: appended.holds, raw_types: appended.raw_types, files })
     }
 
-    /// Whether the rows were read by these types: others may read other rows of the same files.
+    /// Whether the rows were read with these raw types. With other types, the same files may give other rows.
     fn was_read_by(&self, raw_types: &BTreeMap<String, String>, table: &str) -> bool {
         let changed = self.raw_types.iter().find(|(column, from)| raw_types.get(*column).is_some_and(|to| to != *from));
         if let Some((column, from)) = changed {
@@ -68,7 +68,7 @@ impl Base {
     }
 }
 
-/// How a raw table's columns are read, by name.
+/// Returns how each column of a raw table is read: its type and format, with the earlier ones.
 fn raw_types(table: &Table) -> BTreeMap<String, String> {
     let told = |column_type: &ColumnType, format: &Option<String>| match format {
         Some(format) => format!("{column_type} {format}"),
@@ -84,25 +84,24 @@ fn raw_types(table: &Table) -> BTreeMap<String, String> {
     columns.collect()
 }
 
-/// A table to be added to.
+/// A table to which rows are added.
 pub(crate) struct Append<'a> {
     /// The run's queries.
     pub plan: &'a Plan,
-    /// The table's.
+    /// The table's query.
     pub query: &'a Query,
-    /// Every raw table that is read.
+    /// Every raw table that the queries read.
     pub raw: &'a BTreeMap<String, Arc<RawTable>>,
-    /// Where the table is.
+    /// The area that the table is written to.
     pub area: &'a Area,
     /// The key of the table's folder in this run, ending with `/`.
     pub folder: String,
-    /// How the function works.
     pub settings: &'a Settings,
 }
 
 impl Append<'_> {
-    /// The raw table of which the rows are made. SQL that makes a row of several is refused: what it gives for new
-    /// files is not what is missing.
+    /// Returns the raw table that the rows are made from. SQL that makes a row from several is refused, because its
+    /// result for the new files is not the missing rows.
     pub(crate) async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
         let planned = queries::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
         let frame = planned.take(&self.query.table.name)?;
@@ -117,8 +116,8 @@ impl Append<'_> {
         })
     }
 
-    /// Adds the rows of the files that the table does not have. Returns the table, and the raw table as far as it was
-    /// read.
+    /// Adds the rows of the files that the table does not have yet. Returns the table, and the raw table reduced to
+    /// these files.
     pub(crate) async fn build(&self, base: Option<Base>) -> Result<(TableOutput, Arc<RawTable>), Failure> {
         let table = &self.query.table;
         let all = self.raw_table().await?;
@@ -134,7 +133,7 @@ impl Append<'_> {
             self.added(&new).await?
         };
         if base.is_none() {
-            // what was there before is not added to: none of its partitions stays
+            // built from scratch: no published partition stays
             output.replaces = Replaces::Table;
         }
         let mut appended = Appended {
@@ -188,7 +187,7 @@ impl Append<'_> {
         Ok((output, new))
     }
 
-    /// The rows of some files alone, as a run added them.
+    /// Builds only the rows of the wanted files, as an earlier run added them.
     pub(crate) async fn build_only(
         &self,
         wanted: impl Fn(&str) -> bool,
@@ -197,7 +196,7 @@ impl Append<'_> {
         Ok((self.added(&some).await?, some))
     }
 
-    /// The new rows alone.
+    /// Builds the rows of the new files.
     async fn added(&self, new: &Arc<RawTable>) -> Result<TableOutput, Failure> {
         let table = &self.query.table;
         let plan = Plan { asked: [table.name.clone()].into(), ..self.plan.clone() };
@@ -210,7 +209,8 @@ impl Append<'_> {
     }
 }
 
-/// A copy is called after the run that wrote the file first: names of two runs never meet.
+/// Returns the name of a copy. It names the run that wrote the file first, so that the files of two runs never have the
+/// same name.
 fn name_of_copy(key: &str) -> String {
     let (rest, name) = key.rsplit_once('/').unwrap_or(("", key));
     let run = rest.split('/').rev().find_map(RunId::parse);
@@ -220,12 +220,12 @@ fn name_of_copy(key: &str) -> String {
     }
 }
 
-/// `data-part-0-<run>`
+/// Whether a name is that of a copy, `data-part-0-<run>`.
 fn is_copy(stem: &str) -> bool {
     stem.match_indices('-').any(|(at, _)| RunId::parse(&stem[at + 1..]).is_some())
 }
 
-/// Where in its table a file is: the folders after the run's.
+/// Returns a file's folder within its table: the folders after the run's.
 fn folder(table: &Table, key: &str) -> String {
     let mut segments: Vec<&str> = key.split('/').collect();
     segments.pop();
@@ -233,7 +233,7 @@ fn folder(table: &Table, key: &str) -> String {
     partitions.iter().map(|segment| format!("{segment}/")).collect()
 }
 
-/// The digest of what rows of a table are made by, the version aside.
+/// Returns the digest of a table's definition: columns, partitions and SQL, without the version.
 fn definition(table: &Table) -> String {
     let mut digest = Sha256::new();
     let columns = table.columns.iter().map(|column| format!("{}:{}", column.name, column.column_type));

@@ -1,4 +1,4 @@
-//! An area as a stage reads or writes it: a bucket, or a folder of this machine that is laid out the same.
+//! An area that a stage reads or writes: a bucket, or a local folder with the same layout.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -10,27 +10,27 @@ use rows::{Input, Ranges};
 use store::{Copied, Object, Store, Upload, Write};
 use tempfile::NamedTempFile;
 
-/// Where files are read and written.
+/// The place where files are read and written.
 #[derive(Clone, Debug)]
 pub enum Area {
-    /// A bucket of S3.
+    /// An S3 bucket.
     Bucket {
-        /// S3.
+        /// The S3 client.
         store: Store,
-        /// Its name.
+        /// The bucket's name.
         bucket: String,
     },
-    /// A folder of this machine.
+    /// A local folder.
     Folder(PathBuf),
 }
 
 impl Area {
-    /// A bucket.
+    /// Returns the area in a bucket.
     pub fn bucket(store: &Store, bucket: &str) -> Self {
         Self::Bucket { store: store.clone(), bucket: bucket.into() }
     }
 
-    /// The bucket's name, or the folder's path.
+    /// Returns the bucket's name or the folder's path.
     pub fn name(&self) -> String {
         match self {
             Self::Bucket { bucket, .. } => bucket.clone(),
@@ -38,7 +38,7 @@ impl Area {
         }
     }
 
-    /// A key, or a prefix that ends with `/`, as people and Glue name it.
+    /// Returns the location of a key, or of a prefix that ends with `/`: `s3://…`, or a path.
     pub fn url(&self, key: &str) -> String {
         match self {
             Self::Bucket { bucket, .. } => store::url(bucket, key),
@@ -46,10 +46,10 @@ impl Area {
         }
     }
 
-    /// Every file under a prefix that ends with `/`, by key.
+    /// Lists every file under a prefix that ends with `/`, sorted by key.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Object>, Failure> {
         match self {
             Self::Bucket { store, bucket } => store.list(bucket, prefix).await,
@@ -63,11 +63,11 @@ impl Area {
         }
     }
 
-    /// The bytes of a file that was listed, from its beginning on; and the file again with what only its opening tells.
-    /// Fails with [`contract::FailureKind::Conflict`] when it has changed since.
+    /// Opens a listed file from its beginning. Returns its bytes, and the object with the details that only opening
+    /// reveals. Fails with [`contract::FailureKind::Conflict`] if the file has changed since.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn open(&self, listed: &Object) -> Result<(Object, Input), Failure> {
         match self {
             Self::Bucket { store, .. } => {
@@ -78,10 +78,10 @@ impl Area {
         }
     }
 
-    /// As [`Area::open`], any piece of the bytes.
+    /// Like [`Area::open`], but for random access.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn open_ranges(&self, listed: &Object) -> Result<(Object, Input), Failure> {
         match self {
             Self::Bucket { store, .. } => {
@@ -99,10 +99,10 @@ impl Area {
         }
     }
 
-    /// A small file whole; `None` when there is none.
+    /// Reads a small file whole. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn read_whole(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         match self {
             Self::Bucket { store, bucket } => store.read_whole(bucket, key).await,
@@ -117,7 +117,7 @@ impl Area {
     /// Writes a small file, which must be new.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn put(&self, key: &str, body: Vec<u8>, content_type: &str) -> Result<(), Failure> {
         match self {
             Self::Bucket { store, bucket } => store.put(bucket, key, body, content_type, Write::IfAbsent).await,
@@ -129,10 +129,10 @@ impl Area {
         }
     }
 
-    /// A new file, written piece by piece. Nothing is visible under the key until [`NewFile::finish`].
+    /// Starts a file that is written piece by piece. Nothing is visible under the key until [`NewFile::finish`].
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn create(&self, key: &str, content_type: &str) -> Result<NewFile, Failure> {
         match self {
             Self::Bucket { store, bucket } => Ok(NewFile::Object(store.upload(bucket, key, content_type))),
@@ -149,10 +149,10 @@ impl Area {
         }
     }
 
-    /// Copies a file, whose size is known, to a key that must be new; in S3 the bytes stay there.
+    /// Copies a file of known size to a key that must be new. In a bucket, the bytes stay within S3.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn copy(&self, from: &str, bytes: u64, to: &str) -> Result<(), Failure> {
         let missing = || Failure::not_found(format!("{}: the file of an earlier run is gone", self.url(from)));
         match self {
@@ -168,17 +168,17 @@ impl Area {
                 let about = fs::metadata(&from).ok().filter(|about| about.len() == bytes);
                 about.ok_or_else(missing)?;
                 let parent = path.parent().unwrap_or(folder);
-                // the file is never written again: a second name is as good as a copy
+                // the file never changes, so a hard link is as good as a copy
                 let linked = fs::create_dir_all(parent).and_then(|()| fs::hard_link(&from, &path));
                 linked.map_err(|error| unwritten(&path, &error))
             }
         }
     }
 
-    /// Deletes a file that was listed, unless it has changed since; success when it is gone already.
+    /// Deletes a listed file. A file in a bucket is kept if it has changed since. Succeeds if the file is already gone.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn delete(&self, object: &Object) -> Result<(), Failure> {
         match self {
             Self::Bucket { store, bucket } => match store.head(bucket, &object.key, None).await? {
@@ -214,24 +214,24 @@ impl Area {
     }
 }
 
-/// A file under way.
+/// A file that is being written.
 pub enum NewFile {
-    /// To S3.
+    /// An upload to S3.
     Object(Upload),
-    /// To this machine's disk.
+    /// A file on the local disk.
     File {
-        /// Beside its place.
+        /// The temporary file, in the same folder.
         file: NamedTempFile,
-        /// Its place.
+        /// The path that the file gets when it is finished.
         path: PathBuf,
     },
 }
 
 impl NewFile {
-    /// Adds bytes.
+    /// Appends bytes.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Object(upload) => upload.write(bytes).await,
@@ -239,10 +239,10 @@ impl NewFile {
         }
     }
 
-    /// Makes the file visible, whole. It must be new.
+    /// Makes the complete file visible. Its key must be new.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer; the failure names the object.
+    /// Fails if S3 or the disk refuses or does not answer. The failure names the object.
     pub async fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Object(upload) => upload.finish(Write::IfAbsent).await.map(drop),
@@ -252,7 +252,7 @@ impl NewFile {
         }
     }
 
-    /// Returns the file up: nothing becomes visible.
+    /// Gives up the file, so that nothing becomes visible.
     pub async fn abandon(self) {
         if let Self::Object(upload) = self {
             upload.abandon().await;
@@ -266,7 +266,7 @@ fn unwritten(path: &Path, error: &io::Error) -> Failure {
 
 fn list(root: &Path, folder: &Path, into: &mut Vec<Object>) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
-        // as in S3, a prefix without files is no error
+        // as in S3, a prefix without files is not an error
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
@@ -282,7 +282,7 @@ fn list(root: &Path, folder: &Path, into: &mut Vec<Object>) -> io::Result<()> {
     Ok(())
 }
 
-/// A file in the words of S3: its entity tag changes when the file does.
+/// Describes a local file like an object of S3. Its entity tag changes when the file does.
 fn object(root: &Path, path: &Path, about: &fs::Metadata) -> Object {
     let inside = path.strip_prefix(root).unwrap_or(path);
     let segments: Vec<_> = inside.iter().map(|segment| segment.to_string_lossy()).collect();

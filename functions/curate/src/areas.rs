@@ -1,22 +1,22 @@
-//! The areas of a pipeline.
+//! The areas of a pipeline that curate uses.
 
 use crate::area::Area;
 use crate::published::Published;
 use crate::quarantine::Quarantine;
 
-/// The areas of a pipeline, as far as tables are built in them.
+/// The areas that a stage reads and writes.
 #[derive(Clone, Debug)]
 pub struct Areas {
     /// The immutable history.
     pub raw_hist: Area,
-    /// Copies of what landed, for as long as somebody needs them.
+    /// Transient copies of landed files.
     pub raw: Area,
-    /// What was made clean of raw files.
+    /// Clean files made from raw ones.
     pub processed: Area,
-    /// What catalog points at.
+    /// The tables that catalog publishes.
     pub curated: Area,
-    /// Where raw files go that cannot be processed; on this machine they stay where they are.
+    /// Receives raw files that cannot be processed. `None` on local folders, where such files stay in place.
     pub quarantine: Option<Quarantine>,
-    /// Where it is known what catalog points at.
+    /// The source that tells which run of a table is published.
     pub published: Published,
 }

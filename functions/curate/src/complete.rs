@@ -1,5 +1,5 @@
-//! Tables of which each run is whole, though it writes only some of their partitions: those that stay are copied into
-//! the run's folder, inside of S3. Then whoever goes by the table's location alone reads all of it, and no more.
+//! Completes the runs of `self_contained` tables, which write only some of the partitions. The others are copied within
+//! S3 to the run's folder. A reader that only knows the table's location then reads the whole table and nothing else.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,28 +13,28 @@ use crate::area::Area;
 use crate::published::{self, PublishedPartition, PublishedTable};
 use crate::write;
 
-/// Copies, or manifests that are read, under way at once.
+/// The number of files to copy, or of manifests to read, at once.
 const AT_ONCE: usize = 8;
-/// Files that a run copies of a table: at 8 at once, and some 100 ms for each, two minutes.
+/// The most files of a table that a run copies: at 8 at once, and some 100 ms each, two minutes.
 const MAXIMUM_FILES: usize = 10_000;
-/// Bytes of them: S3 copies some 100 MB a second for each.
+/// The most bytes of these files. S3 copies some 100 MB a second of each.
 const MAXIMUM_BYTES: u64 = 100 << 30;
 
-/// A file that is to be copied.
+/// A file to copy.
 pub(crate) struct Copy {
-    /// Where it is.
+    /// The file as it exists.
     pub file: OutputFile,
     /// The key of the copy.
     pub key: String,
 }
 
-/// Copies files, in their order; none where they are too many.
+/// Copies files and returns the copies in the same order. If a `self_contained` table has too many, nothing is copied.
 pub(crate) async fn copy(area: &Area, table: &Table, copies: Vec<Copy>) -> Result<Vec<OutputFile>, Failure> {
     let (files, bytes) = (copies.len(), copies.iter().map(|copy| copy.file.bytes).sum::<u64>());
     if table.self_contained && (files > MAXIMUM_FILES || bytes > MAXIMUM_BYTES) {
         return Err(too_large(table, files, bytes));
     }
-    // boxed: the compiler does not see otherwise that these may be sent to other threads
+    // boxed, because the compiler cannot see otherwise that the futures are `Send`
     let copies: Vec<_> = copies.into_iter().map(|copy| copy.make(area).boxed()).collect();
     futures::stream::iter(copies).buffered(AT_ONCE).try_collect().await
 }
@@ -59,7 +59,7 @@ fn too_large(table: &Table, files: usize, bytes: u64) -> Failure {
     ))
 }
 
-/// Copies every partition of the published table that the run has not written.
+/// Copies every partition of the published table that the run did not write.
 pub(crate) async fn complete(
     area: &Area,
     metadata: &MetaData,
@@ -81,7 +81,7 @@ async fn copied(
     published: Option<PublishedTable>,
     mut output: TableOutput,
 ) -> Result<TableOutput, Failure> {
-    // one that no run has made goes as a whole
+    // a table that no run made is replaced as a whole
     let published = published.filter(|published| published.run().is_some());
     let base = published.as_ref().and_then(PublishedTable::run);
     let written: HashSet<&Vec<String>> = output.partitions.iter().map(|partition| &partition.values).collect();
@@ -113,7 +113,7 @@ async fn copied(
     Ok(output)
 }
 
-/// The files of each partition, by the manifests of the runs in whose folders they are.
+/// Returns the files of each partition, from the manifests of the runs whose folders they are in.
 async fn files(
     area: &Area,
     metadata: &MetaData,
@@ -135,10 +135,10 @@ async fn files(
     files.collect()
 }
 
-/// Files by the folder that they are in, as `s3://…` without a slash at its end.
+/// Files by the location of their folder, without a slash at its end.
 type ByFolder = BTreeMap<String, Vec<OutputFile>>;
 
-/// The files of a table that a run's manifest has.
+/// Returns the files of a table in a run's manifest, by folder.
 async fn files_of_run(
     area: &Area,
     metadata: &MetaData,
@@ -196,7 +196,7 @@ mod tests {
             assert_eq!(failure.kind, FailureKind::TooLarge);
             assert!(failure.message.contains(told) && failure.message.contains("calculated.json"), "{failure}");
         }
-        // of the others nobody asks
+        // other tables have no limit
         let failure = copy(&area, &metadata.curated["calculated"], copies(2, MAXIMUM_BYTES)).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::NotFound);
     }

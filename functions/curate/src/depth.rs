@@ -1,26 +1,25 @@
-//! How deep SQL goes: the levels of the tree that it is parsed to, counted in its words, without a parser. What goes
-//! deeper than has been seen to run is refused before anything goes down it.
+//! The depth of SQL: the levels of its syntax tree, counted from its tokens without a parser. SQL that is deeper than
+//! what has been seen to run is refused before anything recurses through it.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
-/// Operators one after another, and one inside of the other: `a + b * c` has two. The time to plan integers that are
-/// added grows with the third power: 400 take 25 s unoptimised, and all else less than a tenth of it.
+/// Operators in a row or nested: `a + b * c` has two. The time to plan a sum of integers grows with the cube of its
+/// length. 400 terms take 25 s in an unoptimised build, and everything else takes less than a tenth of that.
 pub(crate) const MOST_OPERATORS: usize = 1_000;
-/// Brackets, CASEs and subqueries inside of each other.
+/// Nested brackets, CASEs and subqueries.
 pub(crate) const MOST_NESTED: usize = 200;
-/// Subqueries inside of each other that are no relation (EXISTS, IN, a value): each doubles the time that planning
-/// takes.
+/// Nested subqueries in expressions (EXISTS, IN, a value). Each doubles the time that planning takes.
 pub(crate) const MOST_SUBQUERIES: usize = 12;
-/// SELECTs, each of which is a part of the plan.
+/// SELECTs of a query, each of which is a part of the plan.
 pub(crate) const MOST_SELECTS: usize = 1_000;
-/// The time to plan them grows with the third power.
+/// JOINs of a query. The time to plan them grows with the cube of their number.
 pub(crate) const MOST_JOINS: usize = 200;
-/// What the parser may go down: it counts several levels for a bracket.
+/// The parser's limit of recursion. The parser counts several levels for a bracket.
 pub(crate) const PARSED_LEVELS: usize = 40 * MOST_NESTED;
 
-/// Says what is too deep. SQL that is wrong otherwise is the parser's.
+/// Fails if the SQL is too deep. Other errors are left to the parser.
 pub(crate) fn check(sql: &str) -> Result<(), String> {
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return Ok(()) };
     let mut depth = Depth { open: vec![Level::default()], ..Depth::default() };
@@ -48,30 +47,30 @@ pub(crate) fn check(sql: &str) -> Result<(), String> {
 
 #[derive(Default)]
 struct Depth {
-    /// The brackets and CASEs that are open.
+    /// The open brackets and CASEs, outermost first.
     open: Vec<Level>,
     nested: usize,
     subqueries: usize,
     selects: usize,
     joins: usize,
-    /// The last word was one that a relation comes after.
+    /// Whether the last token was a word that a relation follows.
     relation_next: bool,
 }
 
-/// What is between two brackets.
+/// The content of a pair of brackets or of a CASE.
 #[derive(Default)]
 struct Level {
     /// Operators since the last comma or clause.
     operators: usize,
-    /// The deepest of what was in brackets since then.
+    /// The depth of the deepest brackets since then.
     inside: usize,
-    /// The deepest of all commas and clauses.
+    /// The depth of the deepest part so far. Commas and clauses separate parts.
     deepest: usize,
-    /// UNIONs and JOINs, each of which goes around all before it.
+    /// UNIONs and JOINs, each of which encloses everything before it.
     around: usize,
-    /// The bracket stands where a relation does.
+    /// Whether the bracket stands in the place of a relation.
     is_relation: bool,
-    /// A SELECT is in it that isn't one.
+    /// Whether it contains a SELECT that is not a relation.
     is_subquery: bool,
 }
 
@@ -100,7 +99,7 @@ impl Depth {
             Token::RParen | Token::RBracket | Token::RBrace => self.close(),
             Token::Comma | Token::SemiColon => self.top(Level::end_part),
             Token::Word(word) => self.word(word.keyword, word.quote_style.is_some()),
-            // an operator, or something as rare
+            // an operator, or something else that is rare enough to count as one
             _ => self.top(|level| level.operators += 1),
         }
     }
@@ -166,7 +165,7 @@ impl Depth {
     }
 
     fn close(&mut self) {
-        // one too many is the parser's to tell
+        // the parser reports a closing bracket too many
         if self.open.len() > 1 {
             let levels = self.open.pop().unwrap_or_default().levels();
             self.top(|level| level.inside = level.inside.max(levels + 1));

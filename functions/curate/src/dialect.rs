@@ -1,5 +1,5 @@
-//! SQL that the parser knows and DataFusion does not plan, or not as it is meant, in words that DataFusion has:
-//! TIMESTAMP is to the microsecond, BINARY is BYTEA, LATERAL VIEW and `explode` are UNNEST.
+//! Rewrites SQL that the parser accepts but that DataFusion does not plan, or plans with another meaning. TIMESTAMP
+//! gets microseconds, BINARY becomes BYTEA, and LATERAL VIEW and `explode` become UNNEST.
 
 use std::mem::take;
 
@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
     JoinOperator, LateralView, ObjectName, Select, TableAlias, TableAliasColumnDef, TableFactor, TimezoneInfo, Value,
 };
 
-/// An expression in DataFusion's words.
+/// Rewrites an expression for DataFusion.
 pub(crate) fn expression(expression: &mut Expr) {
     match expression {
         Expr::TypedString(text) => {
@@ -30,7 +30,7 @@ pub(crate) fn expression(expression: &mut Expr) {
     }
 }
 
-/// TIMESTAMP without a precision, and BINARY, are Spark's.
+/// Gives TIMESTAMP without a precision, and BINARY, the meaning that they have in Spark.
 fn spark_type(data_type: &mut DataType, finer: bool) {
     match data_type {
         DataType::Timestamp(precision @ None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
@@ -41,7 +41,7 @@ fn spark_type(data_type: &mut DataType, finer: bool) {
     }
 }
 
-/// Whether the text of a timestamp has more than six decimals that are no zeros.
+/// Whether the text of a timestamp has a digit other than 0 after the sixth decimal place.
 fn has_nanoseconds(text: &str) -> bool {
     let decimals = text.rsplit_once('.').map_or("", |(_, decimals)| decimals);
     decimals.bytes().take_while(u8::is_ascii_digit).skip(6).any(|digit| digit != b'0')
@@ -51,7 +51,7 @@ fn is_named(name: &ObjectName, wanted: &str) -> bool {
     matches!(name.0.as_slice(), [part] if part.as_ident().is_some_and(|name| name.value.eq_ignore_ascii_case(wanted)))
 }
 
-/// The FROM of a select in DataFusion's words. The error says what cannot be meant.
+/// Rewrites the FROM of a select for DataFusion. The error names a LATERAL VIEW that cannot be rewritten.
 pub(crate) fn select(select: &mut Select) -> Result<(), String> {
     let views = take(&mut select.lateral_views);
     if let Some(from) = select.from.last_mut() {
@@ -62,7 +62,7 @@ pub(crate) fn select(select: &mut Select) -> Result<(), String> {
     Ok(())
 }
 
-/// `LATERAL VIEW explode(tags) u AS v` as a join.
+/// Rewrites `LATERAL VIEW explode(tags) u AS v` to a join.
 fn unnested(view: LateralView) -> Result<Join, String> {
     let LateralView { lateral_view, lateral_view_name, lateral_col_alias, outer } = view;
     let (array, inner) = match lateral_view {
@@ -93,7 +93,7 @@ fn unnested(view: LateralView) -> Result<Join, String> {
     Ok(Join { relation, global: false, join_operator })
 }
 
-/// `LATERAL explode(tags) AS u (v)` as UNNEST.
+/// Rewrites `LATERAL explode(tags) AS u (v)` to UNNEST.
 pub(crate) fn factor(factor: &mut TableFactor) {
     if let TableFactor::Function { lateral: true, name, args, with_ordinality: false, alias } = factor
         && is_named(name, "explode")

@@ -1,5 +1,4 @@
-//! Store assignment as a function of SQL: a curated table's query as the other tables of the run see it, where it is
-//! not written.
+//! Store assignment as a SQL function, for tables that read another curated table's query instead of its written rows.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use datafusion::logical_expr::{
 use crate::align::unfit::inside;
 use crate::align::way::{Halt, Way};
 
-/// An expression of the type `found` as a column of the metadata has it.
+/// Wraps an expression of the type `found` so that it has the column's described type.
 pub fn stored(expression: Expr, found: &DataType, column: &Column) -> Expr {
     let to = rows::arrow_type(&column.column_type);
     if *found == to {

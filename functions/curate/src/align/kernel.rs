@@ -1,5 +1,5 @@
-//! What the conversions of single values have in common: a value of one type that is, or isn't, one of another. Values
-//! under a null are not looked at.
+//! The common parts of the conversions of scalar arrays. Each value either is a value of the other type or does not
+//! fit. Values under a null are ignored.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use arrow::error::ArrowError;
 
 use crate::align::unfit::Why;
 
-/// Why an array isn't converted.
+/// Why an array is not converted.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The value of a row isn't one of the type.
+    /// The value of this row does not fit the type.
     Unfit(usize, Why),
-    /// Arrow gave up, which no value should make it do.
+    /// Arrow failed, which no value should cause.
     Engine(ArrowError),
 }
 
@@ -24,10 +24,10 @@ impl From<ArrowError> for Stop {
     }
 }
 
-/// Makes an array of another type of a plain one.
+/// Converts an array of scalars to another type.
 pub(super) type Kernel = fn(&ArrayRef, &DataType) -> Result<ArrayRef, Stop>;
 
-/// Every value by itself. The result has the type `to`.
+/// Converts each value by itself. The result has the type `to`.
 pub(super) fn each<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
     from: &PrimitiveArray<S>,
     to: &DataType,
@@ -54,14 +54,14 @@ pub(super) fn each<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
     Ok(Arc::new(array.with_data_type(to.clone())))
 }
 
-/// The array itself, if all of its values fit.
+/// Returns the array unchanged if all of its values fit.
 pub(super) fn checked<T: ArrowPrimitiveType>(
     array: &PrimitiveArray<T>,
     why: Why,
     fits: impl Fn(T::Native) -> bool,
 ) -> Result<ArrayRef, Stop> {
     let values = array.values();
-    // without a branch, so that several are compared at once; what lies under a null is sorted out below
+    // without a branch, so that several values are compared at once; values under a null are excluded below
     if !values.iter().fold(true, |all, value| all & fits(*value)) {
         let unfit = (0..values.len()).find(|row| array.is_valid(*row) && !fits(values[*row]));
         if let Some(row) = unfit {

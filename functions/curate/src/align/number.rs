@@ -1,5 +1,6 @@
-//! Numbers as other numbers: the same number, or none. A whole number or a decimal is the same as a floating-point one
-//! where both are equal, or where the floating-point number is written so (`0.1`, which no double is to the last bit).
+//! Conversions between numeric types. The number stays the same, or it does not fit. A whole number or a decimal is the
+//! same as a floating-point number if both are equal, or if the floating-point number's shortest text spells it. So
+//! `0.1` fits, although no double is exactly 0.1.
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use arrow::datatypes::{
@@ -10,21 +11,21 @@ use rows::spelling;
 use crate::align::kernel::{Stop, checked, each};
 use crate::align::unfit::Why;
 
-/// Up to here a double has every whole number.
+/// A double represents every whole number up to this one.
 const WHOLE_IN_DOUBLE: u64 = 1 << 53;
-/// Up to here a float has every whole number.
+/// A float represents every whole number up to this one.
 const WHOLE_IN_FLOAT: u64 = 1 << 24;
-/// Decimals of fewer digits are told apart by their doubles.
+/// Decimals of at most this many digits have distinct doubles.
 const DIGITS_IN_DOUBLE: u32 = 15;
-/// The largest power of ten that a double has, and all below.
+/// A double represents the powers of ten up to this exponent exactly.
 const POWERS_IN_DOUBLE: i8 = 22;
 
-/// Whole numbers as whole numbers.
+/// Converts whole numbers to whole numbers.
 pub(super) fn whole_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     narrowed(from.as_primitive::<Int64Type>(), to, Ok)
 }
 
-/// Decimals as whole numbers.
+/// Converts decimals to whole numbers.
 pub(super) fn decimal_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let scale = scale(from.data_type());
     let unit = power(scale.max(0))?;
@@ -41,7 +42,7 @@ pub(super) fn decimal_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRe
     })
 }
 
-/// Doubles and floats as whole numbers.
+/// Converts doubles and floats to whole numbers.
 pub(super) fn double_as_whole(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     match from.data_type() {
         DataType::Float32 => narrowed(from.as_primitive::<Float32Type>(), to, |value| whole(value.into())),
@@ -77,7 +78,7 @@ fn fit<T: TryFrom<i64>>(value: i64) -> Result<T, Why> {
     T::try_from(value).map_err(|_| Why::Range)
 }
 
-/// Whole numbers as doubles or floats.
+/// Converts whole numbers to doubles or floats.
 pub(super) fn whole_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let from = from.as_primitive::<Int64Type>();
     match to {
@@ -94,7 +95,7 @@ pub(super) fn whole_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef
     }
 }
 
-/// Decimals as doubles or floats.
+/// Converts decimals to doubles or floats.
 pub(super) fn decimal_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let scale = scale(from.data_type());
     let from = from.as_primitive::<Decimal128Type>();
@@ -109,7 +110,7 @@ pub(super) fn decimal_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayR
         let (quick, unit) = ((0..=POWERS_IN_DOUBLE).contains(&scale), 10_f64.powi(scale.into()));
         each::<Decimal128Type, Float64Type>(from, to, |units| {
             if quick && units.unsigned_abs() < most {
-                // both are doubles to the last bit, so that the quotient is rounded once
+                // both are exact doubles, so only the quotient is rounded
                 return Ok(units as i64 as f64 / unit);
             }
             let double: f64 = format!("{units}e{}", -i32::from(scale)).parse().map_err(|_| Why::Digits)?;
@@ -119,18 +120,19 @@ pub(super) fn decimal_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayR
     }
 }
 
-/// Whether a text of a number is that of a decimal.
+/// Whether the text of a number spells this decimal.
 fn is_written(text: &str, units: i128, scale: i8) -> bool {
     u8::try_from(scale).is_ok_and(|scale| spelling::decimal(text, 38, scale) == Some(units))
 }
 
-/// Whether a decimal is a whole number, and a double the same to the last bit.
+/// Whether a decimal is a whole number that the double equals exactly.
 fn is_whole(double: f64, units: i128, scale: i8) -> bool {
     let unit = 10_i128.pow(scale.max(0).unsigned_abs().into());
     scale >= 0 && units % unit == 0 && double.fract() == 0.0 && double as i128 == units / unit
 }
 
-/// Doubles and floats as doubles or floats: a double is a float that is written the same.
+/// Converts doubles and floats to doubles or floats. A double fits a float if both are equal or have the same shortest
+/// text.
 pub(super) fn double_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     match (from.data_type(), to) {
         (DataType::Float32, DataType::Float64) => {
@@ -150,13 +152,13 @@ pub(super) fn double_as_double(from: &ArrayRef, to: &DataType) -> Result<ArrayRe
     }
 }
 
-/// Whole numbers as decimals.
+/// Converts whole numbers to decimals.
 pub(super) fn whole_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let rescale = Rescale::new(0, to)?;
     each::<Int64Type, Decimal128Type>(from.as_primitive(), to, |value| rescale.of(value.into()))
 }
 
-/// Doubles and floats as decimals, by the shortest text that stands for them.
+/// Converts doubles and floats to decimals, by their shortest text.
 pub(super) fn double_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let (precision, scale) = decimal(to);
     let read = |text: String| {
@@ -178,7 +180,7 @@ pub(super) fn double_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayR
             return Err(Why::NotFinite);
         }
         let units = (value * unit).round();
-        // no other decimal of so few digits has this double
+        // no other decimal of so few digits rounds to this double
         if quick && units.abs() < most && units / unit == value {
             return Ok((units as i64).into());
         }
@@ -186,7 +188,7 @@ pub(super) fn double_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayR
     })
 }
 
-/// Decimals as decimals.
+/// Converts decimals to decimals of another precision and scale.
 pub(super) fn decimal_as_decimal(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     let rescale = Rescale::new(scale(from.data_type()), to)?;
     if from.data_type() == to {
@@ -195,11 +197,11 @@ pub(super) fn decimal_as_decimal(from: &ArrayRef, to: &DataType) -> Result<Array
     each::<Decimal128Type, Decimal128Type>(from.as_primitive(), to, |units| rescale.of(units))
 }
 
-/// Decimals of more than 38 digits as those of 38, of the same scale.
+/// Converts 256-bit decimals to 128-bit ones of 38 digits. The scale stays, up to 38.
 pub(super) fn wide_decimal(from: &ArrayRef) -> Result<ArrayRef, Stop> {
     let DataType::Decimal256(_, scale) = *from.data_type() else { return Ok(ArrayRef::clone(from)) };
     let to = DataType::Decimal128(38, scale.min(38));
-    // beyond 38 digits after the point, those must be zeros
+    // digits after the 38th decimal place must be zeros
     let beyond = i256::from_i128(10).wrapping_pow(u32::from(scale.saturating_sub(38).max(0).unsigned_abs()));
     let limit = 10_i128.pow(38);
     each::<Decimal256Type, Decimal128Type>(from.as_primitive(), &to, |units| {
@@ -210,12 +212,12 @@ pub(super) fn wide_decimal(from: &ArrayRef) -> Result<ArrayRef, Stop> {
     })
 }
 
-/// From units of one scale to those of another.
+/// Converts unscaled values of one scale to those of another.
 #[derive(Clone, Copy, Debug)]
 struct Rescale {
     times: i128,
     divided: i128,
-    /// The first number that has too many digits.
+    /// The smallest unscaled value that has too many digits.
     limit: u128,
 }
 
@@ -223,7 +225,7 @@ impl Rescale {
     fn new(from: i8, to: &DataType) -> Result<Self, Stop> {
         let (precision, scale) = decimal(to);
         let by = i16::from(scale) - i16::from(from);
-        // more digits than any number has: nothing but 0 fits
+        // beyond 38 digits only 0 fits
         let power = |digits: i16| power(i8::try_from(digits.clamp(0, 38)).unwrap_or(38));
         Ok(Self { times: power(by)?, divided: power(-by)?, limit: 10_u128.pow(precision.min(38).into()) })
     }

@@ -1,4 +1,4 @@
-//! Texts as values in the spellings that the reader takes, and values as the texts that CAST makes of them.
+//! Converts texts to values, in the spellings that the file reader accepts, and values to the texts that CAST produces.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use crate::align::kernel::{Kernel, Stop};
 use crate::align::time;
 use crate::align::unfit::Why;
 
-/// What reads texts as values of a type; none for bytes, which a text may spell in more than one way.
+/// Returns the kernel that reads texts as values of a type. There is none for bytes, which a text may spell in several
+/// ways.
 pub(super) fn reader(to: &DataType) -> Option<Kernel> {
     let kernel: Kernel = match to {
         DataType::Int8 => |from, to| read::<Int8Type>(from, to, |text| spelling::integer(text).ok_or(Why::Spelling)),
@@ -57,15 +58,16 @@ fn read<T: ArrowPrimitiveType>(
     Ok(Arc::new(array.with_data_type(to.clone())))
 }
 
-/// Whether a number is written with the digits of the text. So many digits any number of its type has.
+/// Whether a number keeps all digits of its text. Up to `any_has` digits are always kept.
 fn holds_all(text: &str, any_has: u32, written: impl FnOnce() -> String) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    // those of an exponent may be of a number too small for the type
+    // with an exponent, the number may be too small for the type
     let plain = digits <= any_has as usize && !text.contains(['e', 'E']);
     plain || significant(text) == significant(&written())
 }
 
-/// The digits of a number but for zeros around them, and the power of ten of the last; none of zero.
+/// Returns whether a number is negative, its digits without the zeros around them, and the power of ten of the last
+/// digit. Returns `None` for zero.
 fn significant(text: &str) -> Option<(bool, String, i64)> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, fraction) =
@@ -112,13 +114,13 @@ fn timestamps(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     }
 }
 
-/// Values as CAST writes them.
+/// Converts values to text as CAST does.
 pub(super) fn written(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     time::check_years(from)?;
     Ok(cast_with_options(from, to, &CastOptions { safe: false, ..CastOptions::default() })?)
 }
 
-/// Bytes that are UTF-8.
+/// Converts bytes to text if they are UTF-8.
 pub(super) fn of_bytes(from: &ArrayRef, _: &DataType) -> Result<ArrayRef, Stop> {
     let bytes = from.as_binary::<i32>();
     let text = |(row, bytes): (usize, Option<&'_ [u8]>)| {

@@ -1,4 +1,5 @@
-//! Days and points in time, of the years 1 to 9999, as each other: the same point, or none.
+//! Conversions between dates and timestamps of the years 1 to 9999. The point in time stays the same, or it does not
+//! fit.
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use arrow::datatypes::{
@@ -11,11 +12,11 @@ use crate::align::unfit::Why;
 
 /// 0001-01-01 to 9999-12-31, in days since 1970-01-01.
 const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
-/// The first second of the year 1, and that of the year 10000.
+/// From the first second of the year 1 to that of the year 10000, in seconds since 1970-01-01.
 const SECONDS: std::ops::Range<i64> = -62_135_596_800..253_402_300_800;
 const SECONDS_IN_DAY: i64 = 86_400;
 
-/// Units in a second.
+/// Returns the number of units in a second.
 pub(super) fn in_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
@@ -25,12 +26,12 @@ pub(super) fn in_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// Days as they are.
+/// Returns dates unchanged if all are within the years 1 to 9999.
 pub(super) fn days(from: &ArrayRef, _: &DataType) -> Result<ArrayRef, Stop> {
     checked(from.as_primitive::<Date32Type>(), Why::Years, |day| DAYS.contains(&day))
 }
 
-/// Days as the midnights that they begin with.
+/// Converts dates to timestamps at midnight.
 pub(super) fn day_as_point(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     days(from, to)?;
     let from = from.as_primitive::<Date32Type>();
@@ -50,7 +51,7 @@ fn midnights<T: ArrowTimestampType>(
     each::<Date32Type, T>(from, to, |day| i64::from(day).checked_mul(in_day).ok_or(Why::Range))
 }
 
-/// Midnights as days.
+/// Converts timestamps at midnight to dates.
 pub(super) fn point_as_day(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     match from.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => as_day::<TimestampSecondType>(from, to),
@@ -69,7 +70,7 @@ fn as_day<T: ArrowTimestampType>(from: &ArrayRef, to: &DataType) -> Result<Array
     })
 }
 
-/// Points in time as those of another unit, or as they are.
+/// Converts timestamps to another unit, or returns them unchanged.
 pub(super) fn point_as_point(from: &ArrayRef, to: &DataType) -> Result<ArrayRef, Stop> {
     match from.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => as_point::<TimestampSecondType>(from, to),
@@ -100,13 +101,13 @@ fn in_unit<S: ArrowTimestampType, T: ArrowTimestampType>(from: &ArrayRef, to: &D
 }
 
 fn within_years<T: ArrowTimestampType + ArrowPrimitiveType<Native = i64>>(from: &ArrayRef) -> Result<ArrayRef, Stop> {
-    // nanoseconds begin after the year 1 and end long before the year 10000
+    // 64-bit nanoseconds only cover the years 1677 to 2262, so their bounds saturate
     let unit = in_second(T::UNIT);
     let (first, end) = (SECONDS.start.saturating_mul(unit), SECONDS.end.saturating_mul(unit));
     checked(from.as_primitive::<T>(), Why::Years, |point| point >= first && (point < end || end == i64::MAX))
 }
 
-/// That days and points in time, if an array has such, are of the years 1 to 9999.
+/// Checks that dates and timestamps are within the years 1 to 9999. Arrays of other types pass.
 pub(super) fn check_years(from: &ArrayRef) -> Result<(), Stop> {
     match from.data_type() {
         DataType::Date32 => days(from, &DataType::Date32)?,

@@ -1,23 +1,23 @@
-//! Why values are not stored as another type: the type can't be had at all, or a value is none of it.
+//! Why values cannot be stored as another type: either no value of their type can, or a single value does not fit.
 
 use arrow::array::Array;
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use contract::ColumnType;
 
-/// The longest piece of a value that is shown, in characters.
+/// The most characters of a value that are shown.
 const SHOWN_CHARACTERS: usize = 80;
 
-/// A type whose values never become those of another.
+/// The refusal to convert one type to another, whatever the values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Where inside of the column, such as `[].price`.
+    /// The place inside the column, such as `[].price`.
     pub path: String,
-    /// What is the matter.
+    /// The reason and, if there is one, the alternative.
     pub reason: String,
 }
 
-/// What keeps a value from being one of another type.
+/// Why a value does not fit a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// A text that doesn't spell a value of the type.
@@ -26,7 +26,7 @@ pub enum Why {
     Fraction,
     /// A number with more digits than a floating-point number holds.
     Digits,
-    /// A number beyond the largest or the least of the type.
+    /// A number outside the range of the type.
     Range,
     /// NaN or an infinity.
     NotFinite,
@@ -34,16 +34,16 @@ pub enum Why {
     TimeOfDay,
     /// A point in time with digits below the type's unit.
     Finer,
-    /// Outside of the years 1 to 9999.
+    /// A date or a timestamp outside of the years 1 to 9999.
     Years,
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     NotUtf8,
     /// More list items than a batch can hold.
     Items,
 }
 
 impl Why {
-    /// What is the matter, and what to write in the SQL instead.
+    /// Returns the reason for a message, and what to write in the SQL instead.
     pub fn hint(self, to: &ColumnType) -> String {
         match self {
             Self::Spelling => String::new(),
@@ -66,20 +66,20 @@ fn cast(to: &ColumnType) -> String {
     format!("CAST(… AS {})", to.to_string().to_uppercase())
 }
 
-/// A value that doesn't fit, with its place in the array that was to be converted.
+/// A value that does not fit, with its place in the array to convert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// The row.
+    /// The row within the array, from 0.
     pub row: usize,
-    /// Where inside of the value, such as `[2].price`.
+    /// The place inside the value, such as `[2].price`.
     pub path: String,
-    /// The value, cut.
+    /// The value as text, truncated.
     pub value: String,
-    /// What keeps it from fitting.
+    /// Why it does not fit.
     pub why: Why,
 }
 
-/// A value as a text, cut: never the words of an error.
+/// Returns a value as text, truncated. It is never the text of an error.
 pub fn shown(array: &dyn Array, row: usize) -> String {
     let options = FormatOptions::default().with_display_error(false).with_timestamp_format(Some(TIMESTAMP));
     let text = ArrayFormatter::try_new(array, &options).and_then(|formatter| formatter.value(row).try_to_string());
@@ -93,10 +93,10 @@ pub fn shown(array: &dyn Array, row: usize) -> String {
     }
 }
 
-/// As SQL writes it.
+/// SQL's spelling of a timestamp.
 const TIMESTAMP: &str = "%Y-%m-%d %H:%M:%S%.f";
 
-/// The type of a part of a column.
+/// Returns the type of the part of a column that `path` names.
 pub fn inside<'a>(column_type: &'a ColumnType, path: &str) -> &'a ColumnType {
     let (mut found, mut rest) = (column_type, path);
     while let Some(next) = rest.get(1..).filter(|next| !next.is_empty()) {

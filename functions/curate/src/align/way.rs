@@ -1,5 +1,5 @@
-//! How values of one type are stored as another, found out once for all batches: what may become what.
-//! docs/tables.md has the same as a table for people.
+//! The conversion of values of one type to another, chosen once for all batches. docs/tables.md lists the possible
+//! conversions for people.
 
 use std::sync::Arc;
 
@@ -18,24 +18,24 @@ use crate::align::{number, text, time};
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) enum Way {
-    /// The values are of the type, and all of that type's are.
+    /// The values already have the type, and every value of the type is valid.
     Same,
-    /// There are no values but nulls.
+    /// All values are null.
     Nulls(DataType),
-    /// Values without parts: as those of a plainer type first, if need be.
+    /// Scalars. They become values of the type `plain` first, if they are not.
     Plain { plain: DataType, to: DataType, kernel: Kernel },
-    /// Lists, by their items.
+    /// Lists, converted item by item.
     List { item: Box<Way>, field: FieldRef },
-    /// Structs: for each field, where it is and how it is converted.
+    /// Structs: for each described field, its index in the query's struct and its conversion.
     Struct { from: Vec<(usize, Way)>, fields: Fields },
 }
 
-/// Why an array isn't converted: a value that doesn't fit, or what Arrow says that should never be said.
+/// Why an array is not converted.
 #[derive(Debug)]
 pub(super) enum Halt {
-    /// A value doesn't fit.
+    /// A value does not fit.
     Misfit(Misfit),
-    /// Arrow gave up.
+    /// Arrow failed, which no value should cause.
     Engine(arrow::error::ArrowError),
 }
 
@@ -46,7 +46,7 @@ impl From<arrow::error::ArrowError> for Halt {
 }
 
 impl Way {
-    /// How values of the type `found` become those of `wanted`.
+    /// Returns the conversion from `found` to `wanted`.
     pub(super) fn new(found: &DataType, wanted: &DataType) -> Result<Self, Refused> {
         let refused = |reason: String| Refused { path: String::new(), reason };
         match (found, wanted) {
@@ -126,7 +126,7 @@ impl Way {
         })
     }
 
-    /// The values as the type has them. What lies under a null, here or in `outer`, is nobody's value.
+    /// Converts an array. Values under a null, in the array or in `outer`, are ignored.
     pub(super) fn convert(&self, array: &ArrayRef, outer: Option<&NullBuffer>) -> Result<ArrayRef, Halt> {
         match self {
             Self::Same => Ok(Arc::clone(array)),
@@ -192,7 +192,7 @@ fn cannot(found: &DataType, wanted: &DataType, instead: &str) -> String {
     format!("is {found} in the query, which cannot become {}{instead}", described(wanted))
 }
 
-/// A described type by the name that analysts know.
+/// Returns a described type by the name that analysts know.
 fn described(wanted: &DataType) -> String {
     match wanted {
         DataType::Utf8 => "string".into(),
@@ -216,7 +216,8 @@ fn described(wanted: &DataType) -> String {
     }
 }
 
-/// The type by whose kernels the values of another are converted: each holds all of the other's values.
+/// Returns the type whose kernels convert the values of `found`. It holds all of them, except decimals of more than 38
+/// digits, which are checked.
 fn plainer(found: &DataType, wanted: &DataType) -> DataType {
     use DataType::{
         Binary, BinaryView, Date64, Decimal32, Decimal64, Decimal128, Decimal256, Dictionary, FixedSizeBinary, Float16,
@@ -239,7 +240,8 @@ fn plainer(found: &DataType, wanted: &DataType) -> DataType {
     }
 }
 
-/// What converts plain values; none where they stay as they are. An error says what to write instead.
+/// Returns the kernel that converts plain values, or `None` if they stay as they are. The error says what to write
+/// instead.
 fn kernel(plain: &DataType, wanted: &DataType) -> Result<Option<Kernel>, &'static str> {
     use DataType::{
         Binary, Boolean, Date32, Decimal128, Duration, Float32, Float64, Int8, Int16, Int32, Int64, Interval, Time32,
@@ -308,7 +310,7 @@ fn made_plain(array: &ArrayRef, plain: &DataType) -> Result<ArrayRef, Halt> {
     }
 }
 
-/// The array with nulls where something around it is null.
+/// Returns the array with nulls wherever an enclosing value is null.
 fn masked(array: ArrayRef, outer: Option<&NullBuffer>) -> Result<ArrayRef, Halt> {
     match outer.filter(|nulls| nulls.null_count() > 0) {
         None => Ok(array),
@@ -321,7 +323,7 @@ fn masked(array: ArrayRef, outer: Option<&NullBuffer>) -> Result<ArrayRef, Halt>
 
 type Lists = (ArrayRef, OffsetBuffer<i32>, Option<NullBuffer>);
 
-/// The items of lists of whatever layout one after another, none that is under a null, and where each list begins.
+/// Returns the items of lists of any layout, without those under a null, with the offsets and the nulls of the lists.
 fn lists(array: &ArrayRef, outer: Option<&NullBuffer>) -> Result<Lists, Halt> {
     let nulls = NullBuffer::union(array.nulls(), outer);
     let null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
