@@ -1,4 +1,4 @@
-//! Tables of a run that were not built, and why: what is wrong with one is no reason not to build the others.
+//! The tables of a run that were not built, and why. A failed table does not stop the others.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use contract::{Failure, FailureKind, visible_lines};
 use crate::query::{Query, Source};
 use crate::refusal;
 
-/// Tables of which the whole message is told, up to so many characters; of more, its beginning.
+/// This many tables get their messages in whole, up to [`WHOLE_CHARACTERS`]. The messages of further tables are cut.
 const TOLD_WHOLE: usize = 5;
 const WHOLE_CHARACTERS: usize = 4_000;
-/// What is told of the others, in characters.
+/// The most characters of the message of a further table.
 const TOLD_CHARACTERS: usize = 300;
 
 /// See the [module](self).
@@ -23,32 +23,32 @@ pub struct Failed {
 /// Why a table was not built.
 #[derive(Clone, Debug, PartialEq)]
 enum Reason {
-    /// Its own SQL, rows or files.
+    /// Its own SQL, rows or files are at fault.
     Own(Failure),
-    /// It reads this one, which was not built.
+    /// It reads this table, which was not built.
     Reads(String),
 }
 
 impl Failed {
-    /// Notes that a table was not built. What the same request may overcome when it is made again is given back: it is
-    /// no table's own trouble.
+    /// Records that a table was not built. A failure that a retry may overcome is returned instead, because the table
+    /// is not at fault.
     pub fn add(&mut self, table: &str, failure: Failure) -> Result<(), Failure> {
         if failure.kind.is_retryable() {
             return Err(failure);
         }
-        // what it says may hold values; the answer has it
+        // the message may contain values, so only the answer has it
         tracing::error!(table, kind = failure.kind.name(), "table not built");
         self.tables.entry(table.to_owned()).or_insert(Reason::Own(failure));
         Ok(())
     }
 
-    /// Leaves a table out for now: why is found out later.
+    /// Records that a table was stopped. The reason is found later.
     pub fn leave_out(&mut self, table: &str) {
         let unknown = Reason::Own(Failure::internal("it was stopped"));
         self.tables.entry(table.to_owned()).or_insert(unknown);
     }
 
-    /// Adds the tables whose queries read one that was not built, through however many others.
+    /// Adds the tables that read one that was not built, directly or through others.
     pub fn spread<'a>(&mut self, queries: impl Iterator<Item = &'a Query> + Clone) {
         loop {
             let before = self.tables.len();
@@ -64,7 +64,7 @@ impl Failed {
         }
     }
 
-    /// Why a table was not built, at the root of it.
+    /// Returns the root cause why a table was not built.
     pub fn of(&self, table: &str) -> Option<Failure> {
         self.root(table).cloned()
     }
@@ -74,7 +74,7 @@ impl Failed {
         self.tables.contains_key(table)
     }
 
-    /// Takes over what another one has noted.
+    /// Adds the tables of `other` that are not recorded yet.
     pub fn extend(&mut self, other: Self) {
         for (table, reason) in other.tables {
             self.tables.entry(table).or_insert(reason);
@@ -86,7 +86,7 @@ impl Failed {
         self.tables.is_empty()
     }
 
-    /// All of it as one failure, where nothing was built; `None` where nothing has failed.
+    /// Combines all failures into one, for when nothing was built. Returns `None` if nothing failed.
     pub fn whole(&self) -> Option<Failure> {
         let own = self.tables.iter().filter_map(|(table, reason)| match reason {
             Reason::Own(failure) => Some((table, failure)),
@@ -106,7 +106,7 @@ impl Failed {
         Some(Failure { kind: first.kind, message })
     }
 
-    /// What is told of the tables that were asked for and not built.
+    /// Reports the requested tables that were not built.
     pub fn told(&self, asked: impl Fn(&str) -> bool) -> Vec<FailedTable> {
         let asked_for = self.tables.iter().filter(|(table, _)| asked(table));
         let told = asked_for.enumerate().map(|(n, (table, reason))| {
@@ -115,7 +115,7 @@ impl Failed {
                 Reason::Reads(read) => {
                     let root = self.root(read);
                     let kind = root.map_or(FailureKind::Internal, |root| root.kind);
-                    // of a table that nobody has asked for it is said nowhere else
+                    // the reason of a table that was not requested is reported nowhere else
                     let why = root.filter(|_| !asked(read)).map(|root| format!(": {}", root.message));
                     (kind, format!("reads `{read}`, which failed{}", why.unwrap_or_default()))
                 }
@@ -127,7 +127,7 @@ impl Failed {
         told.collect()
     }
 
-    /// The failure behind that of a table.
+    /// Returns the failure that a table's failure goes back to.
     fn root(&self, table: &str) -> Option<&Failure> {
         let mut table = table;
         loop {

@@ -1,4 +1,4 @@
-//! One gzipped JSON Lines file under way, as the reader reads it: every column in every row, nulls written out.
+//! Writes one gzipped JSON Lines file as the file reader expects it: every column in every row, with nulls written out.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 
 use crate::area::{Area, NewFile};
 
-/// A JSON Lines file under way.
+/// A JSON Lines file that is being written.
 pub(crate) struct JsonFile {
     url: String,
     file: NewFile,
@@ -22,7 +22,7 @@ pub(crate) struct JsonFile {
     rows: u64,
 }
 
-/// What of a table cannot be told in JSON Lines.
+/// Fails if a column of the table cannot be written as JSON Lines.
 pub(crate) fn check(table: &Table) -> Result<(), Failure> {
     let nested =
         table.columns.iter().find(|column| !column.column_type.is_scalar() && holds_binary(&column.column_type));
@@ -47,13 +47,12 @@ fn holds_binary(column_type: &ColumnType) -> bool {
 }
 
 impl JsonFile {
-    /// Nothing is visible under the key until [`JsonFile::finish`].
+    /// Starts a file. Nothing is visible under the key until [`JsonFile::finish`].
     pub(crate) async fn create(area: &Area, key: &str) -> Result<Self, Failure> {
         let file = area.create(key, "application/gzip").await?;
         Ok(Self { url: area.url(key), file, gzip: GzEncoder::new(Vec::new(), Compression::default()), rows: 0 })
     }
 
-    /// Adds rows.
     pub(crate) async fn write(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
         let rows = self.writable(rows)?;
         self.rows += rows.num_rows() as u64;
@@ -64,7 +63,7 @@ impl JsonFile {
         self.file.write(&bytes).await
     }
 
-    /// Makes the file visible, whole; returns its rows.
+    /// Makes the complete file visible. Returns its number of rows.
     pub(crate) async fn finish(mut self) -> Result<u64, Failure> {
         self.gzip.flush().map_err(Failure::internal)?;
         let bytes = self.gzip.finish().map_err(Failure::internal)?;
@@ -73,7 +72,8 @@ impl JsonFile {
         Ok(self.rows)
     }
 
-    /// Bytes as base64; numbers that JSON does not have are refused.
+    /// Encodes bytes as base64. Refuses numbers that JSON does not have, and dates and timestamps outside of the years
+    /// 1 to 9999.
     fn writable(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         let schema = batch.schema();
         let (mut fields, mut columns) = (Vec::new(), Vec::new());

@@ -1,5 +1,5 @@
-//! What the columns of a query are made of: of each, the raw columns that its values come from, by way of projections,
-//! joins, groups, windows, unions, subqueries and other curated tables.
+//! Traces each column of a query to the raw columns that its values come from, through projections, joins, groups,
+//! windows, unions, subqueries and other curated tables.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Distinct, Expr, Join, JoinType, LogicalPlan};
 
-/// What a value is made of.
+/// The origin of a column's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Made {
     /// The raw columns, each by its table and name.
     pub of: BTreeSet<(String, String)>,
-    /// A column of a curated table on the way is marked sensitive.
+    /// Whether a column of a curated table on the way is marked sensitive.
     pub marked: bool,
-    /// It was not found out: it may be any column that the query reads.
+    /// The origin is unknown. It may be any column that the query reads.
     pub unknown: bool,
 }
 
@@ -25,7 +25,7 @@ impl Made {
         Self { unknown: true, ..Self::default() }
     }
 
-    /// Of this and of the other.
+    /// Adds another origin.
     fn add(&mut self, other: &Self) {
         self.of.extend(other.of.iter().cloned());
         self.marked |= other.marked;
@@ -33,10 +33,10 @@ impl Made {
     }
 }
 
-/// Tells a curated table by its name.
+/// Looks up a curated table by its name.
 pub(crate) type Curated<'a> = &'a dyn Fn(&str) -> Option<&'a Table>;
 
-/// What each column of a plan is made of, in their order.
+/// Returns the origin of each column of a plan, in order.
 pub(crate) fn columns(plan: &LogicalPlan, curated: Curated) -> Vec<Made> {
     let made = match plan {
         LogicalPlan::TableScan(scan) => {
@@ -55,7 +55,7 @@ pub(crate) fn columns(plan: &LogicalPlan, curated: Curated) -> Vec<Made> {
             let Ok(groups) = grouping_set_to_exprlist(&node.group_expr) else { return unknown(plan) };
             let of_sets = matches!(node.group_expr.first(), Some(Expr::GroupingSet(_)));
             let mut made = expressions(groups.into_iter(), &node.input, curated);
-            // which of the sets a row is of
+            // the column that says which of the sets a row belongs to
             made.extend(of_sets.then(Made::default));
             made.extend(expressions(node.aggr_expr.iter(), &node.input, curated));
             made
@@ -69,7 +69,7 @@ pub(crate) fn columns(plan: &LogicalPlan, curated: Curated) -> Vec<Made> {
         LogicalPlan::Subquery(node) => columns(&node.subquery, curated),
         LogicalPlan::SubqueryAlias(node) => {
             let mut made = columns(&node.input, curated);
-            // another curated table stands in a plan under its name
+            // in a plan, another curated table is an alias with its name
             if let Some(table) = curated(node.alias.table()) {
                 for (made, field) in made.iter_mut().zip(node.schema.fields()) {
                     made.marked |= table.column(field.name()).is_some_and(|column| column.sensitive);
@@ -94,7 +94,7 @@ pub(crate) fn columns(plan: &LogicalPlan, curated: Curated) -> Vec<Made> {
         LogicalPlan::EmptyRelation(_) => plan.schema().fields().iter().map(|_| Made::default()).collect(),
         _ => return unknown(plan),
     };
-    // whatever was overlooked
+    // another number of columns means that a case was overlooked
     if made.len() == plan.schema().fields().len() { made } else { unknown(plan) }
 }
 
@@ -110,7 +110,7 @@ fn joined(join: &Join, curated: Curated) -> Vec<Made> {
         }
         JoinType::LeftSemi | JoinType::LeftAnti => left(),
         JoinType::RightSemi | JoinType::RightAnti => right(),
-        // whether a row has a partner
+        // the mark says whether a row has a match
         JoinType::LeftMark => left().into_iter().chain([Made::default()]).collect(),
         JoinType::RightMark => right().into_iter().chain([Made::default()]).collect(),
     }
@@ -121,7 +121,7 @@ fn expressions<'a>(expressions: impl Iterator<Item = &'a Expr>, input: &LogicalP
     expressions.map(|one| expression(one, input.schema(), &inner, curated)).collect()
 }
 
-/// What an expression is made of: every column in it, in whatever place.
+/// Returns the origin of an expression: every column anywhere in it.
 fn expression(expression: &Expr, schema: &DFSchema, inner: &[Made], curated: Curated) -> Made {
     let mut made = Made::default();
     let seen = expression.apply(|part| {
@@ -151,7 +151,7 @@ fn expression(expression: &Expr, schema: &DFSchema, inner: &[Made], curated: Cur
     made
 }
 
-/// Where a schema has a column: in several places where the name alone does not tell.
+/// Returns the positions of a column in a schema. There are several if the name is ambiguous.
 fn places<'a>(column: &'a Column, schema: &'a DFSchema) -> impl Iterator<Item = usize> + 'a {
     let here = move |qualifier: Option<&datafusion::common::TableReference>| match (&column.relation, qualifier) {
         (None, _) => true,

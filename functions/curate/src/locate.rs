@@ -1,5 +1,5 @@
-//! Finds the input line that made a query fail. A query that makes each row of one row of a raw table
-//! is run again, over a few rows at a time, until it fails; of any other there is no one line to name.
+//! Finds the input line that made a query fail. A query that makes each row from one row of a raw table is run again,
+//! over a few rows at a time, until it fails. For any other query there is no single line to name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,21 +22,21 @@ use crate::secrets::Secrets;
 use crate::source::{RawTable, Rows};
 use crate::transform::{self, Plan};
 
-/// The search ends after this long at the latest: a failure without its line is better than none.
+/// The longest time that the search may take. A failure without its line is better than none.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-/// For the few rows that are looked at.
+/// Enough for the few rows that a query runs over.
 const MEMORY_BYTES: usize = 64 << 20;
-/// Columns of a raw row that are shown at most.
+/// The most columns of a raw row that are shown.
 const SHOWN_COLUMNS: usize = 3;
 
-/// A failure of a query with all that was found out about it, and what of that may be told.
+/// A failure of a query with everything that was found out about it, and the values that must stay hidden.
 pub(crate) struct Explained {
     failure: QueryFailure,
     secrets: Secrets,
 }
 
 impl Explained {
-    /// For people.
+    /// Returns the failure with a message for people.
     pub(crate) fn told(&self) -> Failure {
         self.failure.told(&self.secrets)
     }
@@ -47,7 +47,7 @@ impl Explained {
     }
 }
 
-/// The failure of a table's query, with file, line, column and values where they can be found out by then.
+/// Adds file, line, column and values to the failure of a table's query, if they can be found by `until`.
 pub(crate) async fn explain(
     plan: &Plan,
     raw: &BTreeMap<String, Arc<RawTable>>,
@@ -89,7 +89,7 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// The raw table that the query reads, if it makes every row of one row of it.
+    /// Returns the raw table that the query reads, if each of its rows is made from one row of that table.
     async fn only_raw(&self) -> Result<Option<Arc<RawTable>>, Failure> {
         let planned = queries::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
         let query = self.plan.order.iter().find(|query| query.table.name == self.table.name);
@@ -99,12 +99,12 @@ impl Search<'_> {
         Ok(raw.map(Arc::clone))
     }
 
-    /// What may not be told of the table's rows.
+    /// Returns the values of the table's rows that must stay hidden.
     async fn secrets(&self) -> Secrets {
         secrecy::of_table(self.plan, self.raw, self.table).await
     }
 
-    /// The table's query over a few rows of the raw table.
+    /// Plans the table's query over a few rows of the raw table.
     async fn frame(&self, raw: &RawTable, rows: &RecordBatch) -> Result<Option<DataFrame>, Failure> {
         let provider = |name: &str| {
             let schema = self.raw.get(name).map_or_else(|| rows.schema(), |raw| Arc::clone(raw.schema()));
@@ -124,9 +124,9 @@ impl Search<'_> {
         }
     }
 
-    /// Names the first row at fault of rows that are.
+    /// Finds the first row at fault in a batch that fails, and its column.
     async fn name(&self, raw: &RawTable, rows: &Rows) -> Result<Option<Explained>, Failure> {
-        // the first row at fault is always among those from `row` on, `count` of them
+        // the first row at fault is always within `row..row + count`
         let (mut row, mut count) = (0, rows.batch.num_rows());
         while count > 1 {
             let half = count / 2;
@@ -150,13 +150,13 @@ impl Search<'_> {
             let failure = QueryFailure { column: Some(column.name.clone()), made_of, ..of_data(*failure, place) };
             return Ok(Some(Explained { failure, secrets }));
         }
-        // no column: a filter
+        // no column is at fault, so a filter is
         let Err(failure) = self.run(raw, &one).await else { return Ok(None) };
         Ok(Some(Explained { failure: of_data(*failure, place), secrets: self.secrets().await }))
     }
 }
 
-/// A failure at one row: its data is at fault, whatever the engine takes it for.
+/// Blames the data for a failure at one row, whatever kind the engine reports.
 fn of_data(failure: QueryFailure, place: Place) -> QueryFailure {
     let reason = match failure.reason {
         Reason::Engine { words, way, .. } => Reason::Engine { kind: FailureKind::BadData, words, way },
@@ -176,7 +176,7 @@ async fn run(table: &Table, frame: DataFrame) -> Result<(), Box<QueryFailure>> {
     batches.iter().try_for_each(|batch| align.batch(batch).map(drop))
 }
 
-/// A value of a raw row.
+/// Returns a value of a raw row, if the column exists.
 fn value(raw: &RawTable, row: &RecordBatch, name: &str) -> Option<RawValue> {
     let array = row.column_by_name(name)?;
     let column = raw.table().column(name)?;

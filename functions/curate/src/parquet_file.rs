@@ -1,4 +1,4 @@
-//! One Parquet file under way: encoded as the rows come, and on its way out row group by row group.
+//! Writes one Parquet file. Rows are encoded as they arrive, and finished row groups are uploaded one after another.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
@@ -23,18 +23,19 @@ use store::PART_BYTES;
 use crate::area::{Area, NewFile};
 use crate::row_group::{Limits, RowGroup};
 
-/// Of each row group: a file under way holds one in memory.
+/// The limits of each row group. A file that is being written holds one row group in memory.
 const ROW_GROUP: Limits = Limits { rows: 262_144, bytes: 64 << 20 };
-/// How many rows tell how a table's columns are best encoded.
+/// The number of rows that decide how a table's columns are encoded.
 pub const SAMPLE_ROWS: usize = 8_192;
-/// A column of which fewer values of the sample than one in so many have come before is quicker without a dictionary,
-/// and hardly larger.
+/// A column gets a dictionary if at least one in this many values of the sample repeats an earlier one. Other columns
+/// are faster to write without a dictionary, and hardly larger.
 const REPEATED: usize = 5;
 
-/// How a table's files are written: by its metadata and its first rows, so that the same rows give the same bytes.
+/// Returns how a table's files are written. This depends only on its metadata and its first rows, so that the same rows
+/// give the same bytes.
 ///
 /// # Errors
-/// Where the metadata asks for what the parquet crate cannot write.
+/// Fails if the batches of the sample do not have the schema.
 pub fn properties(
     compression: ParquetCompression,
     schema: &SchemaRef,
@@ -46,7 +47,7 @@ pub fn properties(
     };
     let mut properties = WriterProperties::builder()
         .set_compression(compression)
-        // of each row group: what Athena passes over it by
+        // statistics of each row group, by which Athena skips it
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by("landfall".into());
     let rows: usize = sample.iter().map(RecordBatch::num_rows).sum();
@@ -65,7 +66,7 @@ pub fn properties(
     Ok(properties.build())
 }
 
-/// Whether enough of a column's values have come before. Looks no further than it must.
+/// Whether enough of a column's values repeat earlier ones. Stops as soon as there are enough.
 fn repeats(column: &ArrayRef) -> Result<bool, Failure> {
     if let Some(texts) = column.as_string_opt::<i32>() {
         return Ok(repeat(texts.iter()));
@@ -85,7 +86,7 @@ fn repeat<T: Eq + Hash>(values: impl ExactSizeIterator<Item = T>) -> bool {
     })
 }
 
-/// A Parquet file under way.
+/// A Parquet file that is being written.
 pub struct ParquetFile {
     schema: SchemaRef,
     encoder: SerializedFileWriter<Encoded>,
@@ -96,10 +97,10 @@ pub struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// Nothing is visible under the key until [`ParquetFile::finish`].
+    /// Starts a file. Nothing is visible under the key until [`ParquetFile::finish`].
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer.
+    /// Fails if S3 or the disk refuses or does not answer.
     pub async fn create(
         area: &Area,
         key: String,
@@ -108,7 +109,7 @@ impl ParquetFile {
     ) -> Result<Self, Failure> {
         let file = area.create(&key, "application/vnd.apache.parquet").await?;
         let encoded = Encoded::default();
-        // Athena reads Parquet's own schema; a copy of Arrow's in the footer would only be one more thing to differ
+        // Athena reads Parquet's own schema; a copy of Arrow's in the footer could only differ from it
         let options = ArrowWriterOptions::new().with_properties(properties.clone()).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(encoded.clone(), Arc::clone(schema), options);
         let (encoder, factory) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(Failure::internal)?;
@@ -116,13 +117,13 @@ impl ParquetFile {
         Ok(Self { schema: Arc::clone(schema), encoder, factory, row_group: None, rows: 0, sink })
     }
 
-    /// Adds rows. Many at once are encoded in less time.
+    /// Adds rows. Adding many at once takes less time, because columns are encoded in parallel.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer.
+    /// Fails if S3 or the disk refuses or does not answer.
     pub async fn write(&mut self, rows: Vec<RecordBatch>) -> Result<(), Failure> {
         let mut left = VecDeque::from(rows);
-        // of no rows there is to be no row group
+        // empty batches must not begin a row group
         left.retain(|batch| batch.num_rows() > 0);
         while !left.is_empty() {
             let mut row_group = match self.row_group.take() {
@@ -155,20 +156,20 @@ impl ParquetFile {
         row_group.close().map(drop).map_err(Failure::internal)
     }
 
-    /// Bytes so far.
+    /// Returns the encoded bytes so far, an estimate.
     pub fn bytes(&self) -> usize {
         self.encoder.bytes_written() + self.row_group.as_ref().map_or(0, RowGroup::bytes)
     }
 
-    /// Bytes that are held in memory, more or less: a row group, and the part of the upload that is not full.
+    /// Estimates the bytes that are held in memory: a row group, and the part of the upload that is not full yet.
     pub fn held_bytes(&self) -> usize {
         self.encoder.bytes_written() % PART_BYTES + self.row_group.as_ref().map_or(0, RowGroup::held_bytes)
     }
 
-    /// Makes the file visible, whole.
+    /// Makes the complete file visible. Returns its rows, bytes and digest.
     ///
     /// # Errors
-    /// Where S3 or the disk refuse or do not answer.
+    /// Fails if S3 or the disk refuses or does not answer.
     pub async fn finish(mut self) -> Result<OutputFile, Failure> {
         if let Some(row_group) = self.row_group.take() {
             self.end_row_group(row_group).await?;
@@ -182,7 +183,7 @@ impl ParquetFile {
     }
 }
 
-/// Takes so many rows, or all there are.
+/// Takes up to `room` rows from the front.
 fn first_rows(from: &mut VecDeque<RecordBatch>, mut room: usize) -> Vec<RecordBatch> {
     let mut taken = Vec::with_capacity(from.len());
     while room > 0
@@ -201,7 +202,7 @@ fn first_rows(from: &mut VecDeque<RecordBatch>, mut room: usize) -> Vec<RecordBa
     taken
 }
 
-/// What is encoded and not on its way yet: a column of a row group at most.
+/// The encoded bytes that are not uploaded yet: at most one column chunk.
 #[derive(Clone, Default)]
 struct Encoded(Arc<Mutex<Vec<u8>>>);
 
@@ -221,7 +222,7 @@ impl io::Write for Encoded {
     }
 }
 
-/// The file's bytes on their way out.
+/// The upload of the encoded bytes.
 struct Sink {
     encoded: Encoded,
     key: String,

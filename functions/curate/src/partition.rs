@@ -1,4 +1,4 @@
-//! The partitions of a table: which rows go where, and how Glue and the path name the values.
+//! The partitions of a table: which rows belong to each, and how Glue and the keys spell their values.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use contract::{Failure, NULL_PARTITION};
 
-/// The rows of each partition, without the partition columns, which come last: `data` is the number of the others.
-/// Rows of a partition keep their order.
+/// Splits a batch into the rows of each partition, without the partition columns. These come last, after `data` other
+/// columns. The rows of a partition keep their order.
 pub(crate) fn split(table: &str, batch: &RecordBatch, data: usize) -> Result<Vec<(Vec<String>, RecordBatch)>, Failure> {
     let rows = batch.project(&(0..data).collect::<Vec<_>>()).map_err(Failure::internal)?;
     let columns = &batch.columns()[data..];
@@ -37,22 +37,22 @@ pub(crate) fn split(table: &str, batch: &RecordBatch, data: usize) -> Result<Vec
     parts.collect()
 }
 
-/// The values of a partition column as Glue holds them.
+/// Returns the values of a partition column as Glue holds them.
 fn texts(column: &ArrayRef) -> Result<Vec<String>, Failure> {
     let options = FormatOptions::default().with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.f"));
     let formatter = ArrayFormatter::try_new(column, &options).map_err(Failure::internal)?;
-    // Hive has no folder for an empty text: it takes it for a null
+    // Hive has no folder for an empty text and takes it for null
     let is_time = matches!(column.data_type(), DataType::Timestamp(..));
     let text = |row| {
         let text = match column.data_type() {
             _ if column.is_null(row) => String::new(),
-            // with every digit
+            // with every digit of its scale
             DataType::Decimal128(..) => rows::shown_value(column, row),
             _ => formatter.value(row).to_string(),
         };
         match text.as_str() {
             "" => NULL_PARTITION.to_owned(),
-            // as Java writes it: no zeros at the end of a fraction
+            // as Java writes it, without zeros at the end of a fraction
             time if is_time && time.contains('.') => time.trim_end_matches('0').trim_end_matches('.').to_owned(),
             _ => text,
         }
@@ -60,24 +60,24 @@ fn texts(column: &ArrayRef) -> Result<Vec<String>, Failure> {
     Ok((0..column.len()).map(text).collect())
 }
 
-/// `a=1/b=2/`, escaped as Hive does it.
+/// Returns a partition's folder, `a=1/b=2/`, escaped as Hive does it.
 pub(crate) fn folder(names: &[String], values: &[String]) -> String {
     names.iter().zip(values).map(|(name, value)| format!("{name}={}/", escape(value))).collect()
 }
 
-/// The values of a partition by its folder, `a=1/b=2/`.
+/// Returns the values of a partition from its folder, `a=1/b=2/`.
 pub(crate) fn values(folder: &str) -> Vec<String> {
     let parts = folder.trim_end_matches('/').split('/');
     parts.map(|part| unescape(part.split_once('=').map_or(part, |(_, value)| value))).collect()
 }
 
-/// What was escaped.
+/// Reverses [`escape`].
 fn unescape(text: &str) -> String {
     let mut parts = text.split('%');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            // only what is ASCII is escaped
+            // only ASCII characters are escaped
             Some(escaped) => out.extend([char::from(escaped).to_string().as_str(), &part[2..]]),
             None => out.extend(["%", part]),
         }
@@ -85,7 +85,7 @@ fn unescape(text: &str) -> String {
     out
 }
 
-/// Hive's escaping of a partition value in a path: the characters of `FileUtils.charToEscape` as `%XX`.
+/// Escapes a partition value for a path as Hive does: the characters of `FileUtils.charToEscape` become `%XX`.
 /// <https://github.com/apache/hive/blob/master/common/src/java/org/apache/hadoop/hive/common/FileUtils.java>
 fn escape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());

@@ -1,4 +1,4 @@
-//! Looks up the published run, which an appending run starts from.
+//! Looks up the published run of a table, which an appending run starts from, and its published partitions.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,20 +9,20 @@ use serde::de::DeserializeOwned;
 
 use crate::area::Area;
 
-/// Where it is known what is published.
+/// The source that tells which run of a table is published.
 #[derive(Clone, Debug)]
 pub enum Published {
-    /// In the catalog.
+    /// The Glue catalog.
     Glue(Client),
-    /// On this machine nothing is: the last run stands for it.
+    /// Local folders have no catalog, so the last run counts as published.
     LastRun,
 }
 
 impl Published {
-    /// The manifest of the run that a table is at; `None` where it is at none that could be added to.
+    /// Returns the manifest of the run that a table points at, or `None` if it points at no run.
     ///
     /// # Errors
-    /// Where Glue or S3 do not answer, or the manifest is none.
+    /// Fails if Glue or S3 does not answer, or if the manifest cannot be read.
     pub async fn manifest(
         &self,
         metadata: &MetaData,
@@ -51,11 +51,11 @@ impl Published {
 }
 
 impl Published {
-    /// A table as it is decided to be, with the partitions of all runs; `None` where it is not published, or nothing
-    /// was decided yet by a version that had no decisions.
+    /// Returns a table as the decision has it, with the partitions of all runs. Returns `None` if the table is not
+    /// published, or if it was published by a version that wrote no decisions.
     ///
     /// # Errors
-    /// Where S3 does not answer, or the decision is none.
+    /// Fails if S3 does not answer, or if the decision cannot be read.
     pub async fn table(
         &self,
         metadata: &MetaData,
@@ -73,27 +73,27 @@ impl Published {
     }
 }
 
-/// What is decided, as far as curate looks at it.
+/// The part of the decision that curate reads.
 #[derive(Debug, Deserialize)]
 struct Decision {
     tables: Vec<PublishedTable>,
 }
 
-/// A table as it is decided to be.
+/// A table as the decision has it.
 #[derive(Debug, Deserialize)]
 pub struct PublishedTable {
     table: String,
     location: String,
-    /// Its partitions, in the folders of whatever runs.
+    /// Its partitions, which may be in the folders of several runs.
     pub partitions: Vec<PublishedPartition>,
     #[serde(default)]
     definition: Definition,
-    /// Types that are in files of partitions, of columns that are described no more.
+    /// The types of columns that are in files of partitions but are no longer described, by name.
     #[serde(default)]
     undescribed: BTreeMap<String, String>,
 }
 
-/// How it is described in Glue.
+/// The table's definition in Glue.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Definition {
@@ -114,28 +114,28 @@ struct GlueColumn {
     r#type: String,
 }
 
-/// A partition as it is decided to be.
+/// A partition as the decision has it.
 #[derive(Debug, Deserialize)]
 pub struct PublishedPartition {
     /// A value for each partition column.
     pub values: Vec<String>,
-    /// `s3://…/<run>/<column>=<value>/`
+    /// Its location, `s3://…/<run>/<column>=<value>/`.
     pub location: String,
     #[serde(default)]
     written_by: Option<RunId>,
 }
 
 impl PublishedTable {
-    /// The run that it is at.
+    /// Returns the run that the table points at, or `None` if no run made it.
     pub fn run(&self) -> Option<RunId> {
         RunId::of_location(&self.location)
     }
 
-    /// Refuses a run's table where a column has another type than in the files of partitions that stay. Catalog would:
-    /// here it is a matter of this table alone.
+    /// Refuses a run's table if a column has another type than in the files of partitions that stay. Catalog would
+    /// refuse it too, but here only this table fails.
     ///
     /// # Errors
-    /// The columns whose types are others than those that the published files have.
+    /// Fails if the partition columns have changed, or at the first column whose type has.
     pub fn check_types(&self, table: &Table, output: &TableOutput) -> Result<(), Failure> {
         let written: HashSet<&Vec<String>> = output.partitions.iter().map(|partition| &partition.values).collect();
         let stay = self.partitions.iter().filter(|partition| !written.contains(&partition.values)).count();
@@ -178,14 +178,14 @@ impl PublishedTable {
 }
 
 impl PublishedPartition {
-    /// The run in whose folder it is, and its own folder within that: `day=2026-11-24/`.
+    /// Returns the run whose folder holds the partition, and the partition's folder within it: `day=2026-11-24/`.
     pub fn place(&self) -> Option<(RunId, String)> {
         let folders: Vec<&str> = self.location.trim_end_matches('/').split('/').collect();
         let above = folders.len().checked_sub(self.values.len() + 1)?;
         Some((RunId::parse(folders[above])?, format!("{}/", folders[above + 1..].join("/"))))
     }
 
-    /// The run that has written its rows.
+    /// Returns the run that wrote its rows.
     pub fn written_by(&self) -> Option<RunId> {
         self.written_by.clone().or_else(|| Some(self.place()?.0))
     }
@@ -206,10 +206,10 @@ async fn run(glue: &Client, database: &str, table: &str) -> Result<Option<RunId>
     }
 }
 
-/// A JSON object, if it is there.
+/// Reads a JSON object. Returns `None` if it does not exist.
 ///
 /// # Errors
-/// Where S3 does not answer, or the object is not what it should be.
+/// Fails if S3 does not answer, or if the object cannot be parsed.
 pub async fn read<T: DeserializeOwned>(curated: &Area, key: &str) -> Result<Option<T>, Failure> {
     let Some(text) = curated.read_whole(key).await? else { return Ok(None) };
     let found = serde_json::from_slice(&text);

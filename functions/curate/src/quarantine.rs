@@ -1,6 +1,6 @@
-//! Raw files that cannot be processed: each goes to quarantine with a report, as a file does that does not pass its
-//! checks. History has the file as it landed; what is moved is the copy that waits in raw. Every step may be repeated
-//! after a crash at any point, and the raw file goes last.
+//! Moves raw files that cannot be processed to quarantine, each with a report, like files that do not pass their
+//! checks. Raw-hist has the file as it landed. Only the waiting copy in raw is moved. Every step may be repeated after
+//! a crash at any point, and the raw file is deleted last.
 
 use chrono::{DateTime, SecondsFormat};
 use contract::key::with_suffix;
@@ -9,22 +9,22 @@ use contract::{Failure, Table, visible};
 use serde_json::{Value, json};
 use store::{Copied, Object, Store, Write};
 
-/// Where rejected files and reports go.
+/// The buckets that rejected files and reports go to.
 #[derive(Clone, Debug)]
 pub struct Quarantine {
-    /// S3.
+    /// The S3 client.
     pub store: Store,
-    /// Rejected files with their reports.
+    /// The bucket of rejected files with their reports.
     pub bucket: String,
-    /// All reports.
+    /// The bucket of all reports.
     pub reports: String,
 }
 
-/// The version of the report's schema, which is that of validate's.
+/// The version of the report's schema, which is also that of validate's reports.
 const REPORT_VERSION: u32 = 1;
 
 impl Quarantine {
-    /// Moves a raw file that fails so.
+    /// Moves a raw file to quarantine with a report of its failure.
     pub async fn take(
         &self,
         table: &Table,
@@ -33,7 +33,7 @@ impl Quarantine {
         metadata_sha256: &str,
     ) -> Result<QuarantinedFile, Failure> {
         let store = &self.store;
-        // with its checksum and its version, which a listing does not have
+        // with its checksum and version, which a listing does not have
         let found = store.head(&raw.bucket, &raw.key, None).await?.filter(|found| found.etag == raw.etag);
         let Some(found) = found else {
             return Err(Failure::conflict(format!("{}: it has changed since it was listed", raw.url())));
@@ -57,7 +57,7 @@ impl Quarantine {
         })
     }
 
-    /// Copies the file under its own key; under one that its version is a part of, where there is another one.
+    /// Copies the file under its own key. If another file has that key, the copy's key includes the file's version.
     async fn copy(&self, raw: &Object) -> Result<ObjectName, Failure> {
         let named = |key: String| ObjectName { bucket: self.bucket.clone(), key };
         if self.store.copy_if_absent(raw, &self.bucket, &raw.key).await? == Copied::Now {
@@ -70,13 +70,14 @@ impl Quarantine {
             return Ok(named(raw.key.clone()));
         }
         let key = with_suffix(&raw.key, &format!(".{}", raw.version_word()));
-        // who is there is the same version
+        // an object that already has this key is the same version
         self.store.copy_if_absent(raw, &self.bucket, &key).await?;
         Ok(named(key))
     }
 }
 
-/// The same file, metadata and SQL give the same bytes: a report that is written again after a crash replaces itself.
+/// Returns the report. The same file, metadata and SQL give the same bytes, so a report that is written again after a
+/// crash replaces itself.
 fn report(
     table: &Table,
     raw: &Object,

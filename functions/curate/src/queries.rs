@@ -1,5 +1,5 @@
-//! The queries of a run, planned over its tables: what each reads, and how much memory it may take. Nothing of the data
-//! is read here.
+//! Plans the queries of a run over its tables: what each reads, and how much memory it may take. Planning reads no
+//! data.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,37 +28,37 @@ use crate::source::RawTable;
 use crate::transform::{self, Plan};
 use crate::written::WrittenTable;
 
-/// Of the function's memory, what readers, writers and the runtime need.
+/// The part of the function's memory that readers, writers and the runtime need.
 const OWN_BYTES: usize = 256 << 20;
-/// Sorting, DataFusion holds up to so many times what it accounts for (measured with 5 million wide rows).
+/// In a sort, DataFusion holds up to this many times the memory that it accounts for (measured with 5 million wide
+/// rows).
 const HELD_FOR_ACCOUNTED: usize = 3;
-/// A query gets this much however little there is.
+/// The least memory of a query, however little there is.
 const LEAST_BYTES: usize = 16 << 20;
-/// Tables built side by side of one reading, at most: they share the memory.
+/// The most tables that are built at once from one reading. They share the memory.
 pub(crate) const TOGETHER: usize = 4;
 
-/// What each of so many queries may account for; what it needs more goes to disk.
+/// Returns the memory that each of several queries may account for. Whatever exceeds it goes to disk.
 pub(crate) fn query_memory(memory_bytes: usize, queries: usize) -> usize {
     let accounted = memory_bytes.saturating_sub(OWN_BYTES) / HELD_FOR_ACCOUNTED;
     (accounted / queries.clamp(1, TOGETHER)).max(LEAST_BYTES)
 }
 
-/// The queries of a run, by the curated table.
+/// The planned queries of a run, by curated table.
 pub(crate) type Frames = BTreeMap<String, DataFrame>;
 
 /// The curated tables that a query may read, by name.
 type Described = BTreeMap<String, Arc<dyn TableProvider>>;
 
-/// Queries that can be run, and those that cannot.
+/// The queries that can be run, and the tables whose queries cannot.
 pub(crate) struct Planned {
-    /// By the curated table.
     pub frames: Frames,
     /// Tables whose SQL is wrong, or that read one of these.
     pub failed: Failed,
 }
 
 impl Planned {
-    /// The query of a table, if it is there.
+    /// Returns the query of a table if it was planned. Fails if the table did.
     pub(crate) fn take(mut self, table: &str) -> Result<Option<DataFrame>, Failure> {
         match self.failed.of(table) {
             Some(failure) => Err(failure),
@@ -67,8 +67,8 @@ impl Planned {
     }
 }
 
-/// The queries over these raw tables, each with as much memory. Wrong SQL is noted here, before anything is read. A
-/// curated table that others read is what `written` gives, or its query where that gives none.
+/// Plans the queries over these raw tables, each with the same memory. Wrong SQL is recorded here, before anything is
+/// read. Tables that read a curated table get what `written` returns, or its query if that is `None`.
 pub(crate) async fn frames(
     plan: &Plan,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
@@ -106,7 +106,7 @@ pub(crate) async fn frames(
     Ok(Planned { frames, failed })
 }
 
-/// A query, checked as far as that goes without reading.
+/// Plans one query, and checks everything that does not need data.
 async fn frame(
     query: &Query,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
@@ -124,7 +124,7 @@ async fn frame(
     Ok(frame)
 }
 
-/// The raw tables as their files have them.
+/// Provides the raw tables as their files have them.
 pub(crate) fn from_files(
     raw: &BTreeMap<String, Arc<RawTable>>,
 ) -> impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure> + '_ {
@@ -134,12 +134,12 @@ pub(crate) fn from_files(
     }
 }
 
-/// Of tables that are only looked at: none has been written.
+/// For queries that are only planned: no curated table was written.
 pub(crate) fn nothing_written(_: &Query, _: &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure> {
     Ok(None)
 }
 
-/// A session in which the query's names, and only those, stand for what they mean to it.
+/// Creates a session that has exactly the tables that the query names.
 fn context(
     query: &Query,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
@@ -160,26 +160,26 @@ fn context(
     Ok(context)
 }
 
-/// The described columns as they would be written: how later tables of the run see this one.
+/// Returns the described columns as they would be written, for tables of the run that read this query.
 fn as_described(table: &Table, query: &Schema) -> Vec<Expr> {
     let column = |column: &Column| {
         let found = query.field_with_name(&column.name).map_or(&DataType::Null, |field| field.data_type());
         let stored = assignment::stored(ident(&column.name), found, column);
-        // in a folder's name an empty text cannot be told from a null
+        // in a folder's name, an empty text cannot be told from a null
         let in_folder = table.partitions.contains(&column.name) && column.column_type == ColumnType::String;
         let stored = if in_folder { nullif(stored, lit("")) } else { stored };
-        // an alias that changes nothing makes DataFusion's search for common parts of expressions stumble
+        // a redundant alias breaks DataFusion's elimination of common subexpressions
         if stored == ident(&column.name) { stored } else { stored.alias(&column.name) }
     };
     table.columns.iter().map(column).collect()
 }
 
-/// What a query reads and how.
+/// The tables that a query reads, and how.
 #[derive(Debug)]
 pub(crate) struct Reads {
-    /// The raw table, if the query reads one, once, and nothing else.
+    /// The raw table, if the query reads it once and nothing else.
     pub only: Option<String>,
-    /// Whether it makes each row of one row, and of that alone.
+    /// Whether the query makes each row from one raw row alone.
     pub row_by_row: bool,
 }
 
@@ -188,7 +188,7 @@ impl Reads {
         let (mut scans, mut row_by_row, mut written) = (Vec::new(), true, false);
         let seen = plan.apply_with_subqueries(|node| {
             match node {
-                // what a recursive query has found so far is no table
+                // the working table of a recursive query is not one of our tables
                 LogicalPlan::TableScan(scan) if source_as_provider(&scan.source)?.is::<CteWorkTable>() => {
                     row_by_row = false;
                 }
@@ -207,10 +207,10 @@ impl Reads {
     }
 }
 
-/// Whether a table has a row of each raw row, or of some: others then read its query beside it, of the same reading of
-/// the raw table, and cannot see anything else than what is written.
+/// Whether each row of a table is made from one raw row alone. Other tables then run its query themselves, over the
+/// same reading of the raw table, and still see exactly what is written.
 pub(crate) fn copies_rows(query: &Query, frame: &DataFrame) -> bool {
-    // rows of partitions are written in another order
+    // rows of a table with partitions are written in another order
     query.table.partitions.is_empty()
         && Reads::of(frame.logical_plan()).is_ok_and(|reads| reads.row_by_row && reads.only.is_some())
 }
@@ -223,19 +223,19 @@ pub(crate) struct Optimized {
 }
 
 impl Optimized {
-    /// Optimises the query of a table: once, to see what it reads and to run it.
+    /// Optimises the query of a table once, both to see what it reads and to run it.
     pub(crate) fn of(query: &Query, frame: &DataFrame) -> Result<Self, Failure> {
         let (state, plan) = frame.clone().into_parts();
         let plan = state.optimize(&plan).map_err(|error| transform::planning_failure(query, error))?;
         Ok(Self { state, plan })
     }
 
-    /// What it reads and how.
+    /// Returns the tables that the query reads, and how.
     pub(crate) fn reads(&self) -> Result<Reads, Failure> {
         Reads::of(&self.plan)
     }
 
-    /// Its rows.
+    /// Runs the query and returns its rows.
     pub(crate) async fn run(self) -> Result<SendableRecordBatchStream, DataFusionError> {
         let plan = self.state.query_planner().create_physical_plan(&self.plan, &self.state).await?;
         execute_stream(plan, self.state.task_ctx())

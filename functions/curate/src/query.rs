@@ -1,4 +1,4 @@
-//! The query of a curated table, as its SQL says it.
+//! The query of a curated table, parsed from its SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -6,43 +6,43 @@ use std::path::PathBuf;
 use contract::Table;
 use datafusion::sql::parser::Statement;
 
-/// A curated table's query, parsed, with the tables that it reads.
+/// A curated table's query with the tables that it reads.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// The curated table.
     pub table: Table,
-    /// Where its SQL is, or its description where it has none.
+    /// The file of its SQL, or of its metadata if it has no SQL.
     pub file: PathBuf,
-    /// Its SQL with all variables put in, parsed.
+    /// Its SQL, parsed with the values of all variables.
     pub statement: Statement,
-    /// What the SQL says of its columns.
+    /// How the SQL names columns.
     pub said: Said,
-    /// What it reads, by the name in the SQL.
+    /// The tables that it reads, by their name in the SQL.
     pub reads: BTreeMap<String, Source>,
 }
 
-/// What a name in the SQL of a curated table stands for.
+/// The table that a name in the SQL of a curated table stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Everything that landed of the raw table.
+    /// The raw table, with everything that landed.
     Raw,
     /// The curated table as this run builds it.
     Curated,
 }
 
-/// What a query says of its columns, as far as it is lost when it is planned.
+/// How a query names columns, as far as planning loses it.
 #[derive(Clone, Debug, Default)]
 pub struct Said {
     /// Columns that are named together with their table: `t.id`.
     pub qualified: BTreeSet<(String, String)>,
-    /// Tables whose columns are all asked for: `t.*`.
+    /// Tables whose columns are all selected: `t.*`.
     pub whole: BTreeSet<String>,
-    /// All columns are asked for somewhere: `*`.
+    /// Whether all columns are selected somewhere: `*`.
     pub all: bool,
 }
 
 impl Said {
-    /// Whether the column of this table is meant somewhere, and not the one that a join with USING made.
+    /// Whether the query names this table's own column somewhere, rather than the merged one of a join with USING.
     pub fn names(&self, table: &str, column: &str) -> bool {
         self.whole.contains(table) || self.qualified.contains(&(table.to_owned(), column.to_owned()))
     }

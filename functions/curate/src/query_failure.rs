@@ -1,5 +1,5 @@
-//! A failure of a query as a value: which table and column, where, why, and at which values. It is told once, at the
-//! end, when it is known what may be seen of it.
+//! A failure of a query as data: table, column, place, reason and values. It becomes a message once, at the end, when
+//! it is known which values may be shown.
 
 use std::error::Error;
 use std::io;
@@ -15,56 +15,56 @@ use crate::secrets::{Secret, Secrets};
 /// See the [module](self).
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueryFailure {
-    /// The table whose query it is.
+    /// The table whose query failed.
     pub table: String,
-    /// The column at fault; none where it is not known, or none is.
+    /// The column at fault. `None` if it is unknown, or if no column is at fault.
     pub column: Option<String>,
-    /// Where.
+    /// The place of the failure.
     pub place: Place,
-    /// Why.
+    /// The reason of the failure.
     pub reason: Reason,
-    /// The raw values that the row at fault is made of.
+    /// The raw values that the row at fault is made from.
     pub made_of: Vec<RawValue>,
 }
 
-/// Where a query has failed.
+/// The place where a query failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Nobody knows.
+    /// The place is not known.
     Unknown,
-    /// At a row of the query, counted from 0.
+    /// A row of the query, counted from 0.
     Row(u64),
-    /// At what a line of a raw file gives.
+    /// A row that is made from a line of a raw file.
     Line {
-        /// The file.
+        /// The location of the file.
         url: String,
-        /// From 1.
+        /// The line, counted from 1.
         line: u64,
     },
 }
 
-/// Why a query has failed.
+/// The reason why a query failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
     /// A value does not fit the described type.
     Unfit {
-        /// The value and where inside of the column it is.
+        /// The value and its place inside the column.
         misfit: Misfit,
         /// The described type of that place.
         to: ColumnType,
     },
-    /// There is a null where none may be.
+    /// A null in a column that is not nullable.
     Null,
-    /// The engine has stopped; what it says may hold values.
+    /// The engine failed. Its message may contain values.
     Engine {
-        /// Whose fault it is.
+        /// The kind of the failure, which says who is at fault.
         kind: FailureKind,
-        /// What it says.
+        /// The engine's message.
         words: String,
-        /// What can be done, or nothing.
+        /// The remedy, to be appended to the message, or an empty text.
         way: &'static str,
     },
-    /// What has no value in it.
+    /// A failure whose message contains no value.
     Known(Failure),
 }
 
@@ -73,7 +73,7 @@ pub enum Reason {
 pub struct RawValue {
     /// The raw column.
     pub column: String,
-    /// The value; none for a null.
+    /// The value as text, or `None` for a null.
     pub value: Option<String>,
     /// Whether the raw column is marked sensitive.
     pub sensitive: bool,
@@ -83,7 +83,7 @@ const MORE_MEMORY: &str = "; raise the function's memory (the template's CurateM
 const MORE_DISK: &str = "; what does not fit into memory goes to /tmp, which is full: raise the template's CurateTmp or \
                          CurateMemory, or select fewer rows at once";
 
-/// Whether the disk is full, somewhere below.
+/// Whether a full disk caused the error.
 fn is_disk_full(error: &DataFusionError) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -95,19 +95,19 @@ fn is_disk_full(error: &DataFusionError) -> bool {
     false
 }
 
-/// Of a task that did not come to its end. What a panic says may hold values.
+/// Returns the failure of a task that did not finish. A panic's message is left out, because it may contain values.
 pub(crate) fn of_task(error: &JoinError) -> Failure {
     let why = if error.is_panic() { "it panicked: a fault of this program" } else { "it was stopped" };
     Failure::internal(format!("a task of the query has not come to its end: {why}"))
 }
 
 impl QueryFailure {
-    /// Of a table, at no known place.
+    /// Returns a failure of a table's query at an unknown place.
     pub fn new(table: &str, reason: Reason) -> Self {
         Self { table: table.into(), column: None, place: Place::Unknown, reason, made_of: Vec::new() }
     }
 
-    /// The engine's, while it ran the query of a table.
+    /// Returns the failure for an error of the engine that ran a table's query.
     pub fn of_engine(table: &str, error: &DataFusionError) -> Self {
         let root = error.find_root();
         let kind = match root {
@@ -115,7 +115,7 @@ impl QueryFailure {
             DataFusionError::ResourcesExhausted(_) => FailureKind::TooLarge,
             _ if refusal::is_of_sql(error) => FailureKind::BadMetadata,
             DataFusionError::ArrowError(_, _) | DataFusionError::Execution(_) => FailureKind::BadData,
-            // a regular expression that is made of values
+            // a regular expression that is built from values
             DataFusionError::External(cause) if cause.is::<regex::Error>() => FailureKind::BadData,
             _ => FailureKind::Internal,
         };
@@ -127,7 +127,7 @@ impl QueryFailure {
         Self::new(table, Reason::Engine { kind, words: refusal::reason(error), way })
     }
 
-    /// Whose fault it is.
+    /// The kind of the failure, which says who is at fault.
     pub fn kind(&self) -> FailureKind {
         match &self.reason {
             Reason::Unfit { .. } | Reason::Null => FailureKind::BadData,
@@ -136,7 +136,7 @@ impl QueryFailure {
         }
     }
 
-    /// For people: all that may be told of it.
+    /// Returns the failure with a message for people, without the values that `secrets` hides.
     pub fn told(&self, secrets: &Secrets) -> Failure {
         if let Reason::Known(failure) = &self.reason {
             return failure.clone();

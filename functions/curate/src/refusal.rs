@@ -1,4 +1,4 @@
-//! What is told of SQL that cannot be run: whose fault it is, where it is wrong, and what to write instead.
+//! Messages about SQL that cannot be run: who is at fault, where the SQL is wrong, and what to write instead.
 
 use contract::Failure;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::query::Query;
 
-/// All that is wrong, in one failure.
+/// Combines all failures into one. Returns `None` if there are none.
 pub(crate) fn all(mut failures: Vec<Failure>) -> Option<Failure> {
     if failures.len() < 2 {
         return failures.pop();
@@ -17,7 +17,7 @@ pub(crate) fn all(mut failures: Vec<Failure>) -> Option<Failure> {
     Some(Failure::bad_metadata(format!("{} problems in the SQL\n  {}", failures.len(), messages.join("\n  "))))
 }
 
-/// Whether the SQL is at fault, and not a value that it meets.
+/// Whether the SQL is at fault, rather than a value that it meets.
 pub(crate) fn is_of_sql(error: &DataFusionError) -> bool {
     match error.find_root() {
         DataFusionError::Plan(_)
@@ -31,11 +31,11 @@ pub(crate) fn is_of_sql(error: &DataFusionError) -> bool {
     }
 }
 
-/// What DataFusion says where types do not go together.
+/// Parts of DataFusion's messages about types that do not go together.
 const OF_TYPES: &[&str] =
     &["failed to match any signature", "find the coerced type", "coercion failed with", "Uncomparable values"];
 
-/// What DataFusion puts in front of its messages.
+/// Prefixes of DataFusion's messages.
 const KINDS: &[&str] = &[
     "Error during planning: ",
     "This feature is not implemented: ",
@@ -46,7 +46,7 @@ const KINDS: &[&str] = &[
     "External error: ",
 ];
 
-/// What to write instead, by a part of DataFusion's message.
+/// Alternatives to write, by a part of DataFusion's message.
 const WAYS: &[(&str, &str)] = &[
     (
         "failed to match any signature",
@@ -77,7 +77,8 @@ const WAY_OF_POSITIONS: &str = "unnest the positions and take the elements by th
     SELECT id, n, tags[n] AS v FROM (SELECT id, tags, unnest(generate_series(1, CAST(cardinality(tags) AS BIGINT))) AS n \
     FROM t) AS z (docs/sql.md, Structs and arrays)";
 
-/// Parts of what DataFusion says of a subquery that it cannot make a join of. What else it says is of no help.
+/// Parts of DataFusion's messages about a subquery that it cannot turn into a join. The rest of such a message does not
+/// help.
 const OF_SUBQUERIES: &[&str] = &[
     "OuterReferenceColumn(",
     "ScalarSubquery(",
@@ -93,13 +94,13 @@ const WAY_OF_SUBQUERIES: &str = "this subquery cannot be run: it can where rows 
     (`EXISTS`, `NOT EXISTS`, `IN` in a WHERE, one value of an aggregate); write others as a join and GROUP BY \
     (docs/sql.md, Subqueries)";
 
-/// DataFusion's message in words of SQL, with the way where one is known.
+/// Returns DataFusion's message in terms of SQL, with the alternative if one is known.
 pub(crate) fn reason(error: &DataFusionError) -> String {
     let root = error.find_root();
     if let DataFusionError::SQL(error, _) = root {
         return of_parser(error);
     }
-    // what is around it tells where in DataFusion the error passed by
+    // the errors around the root only say where in DataFusion it passed
     let mut message = root.strip_backtrace();
     if OF_SUBQUERIES.iter().any(|part| message.contains(part)) {
         return WAY_OF_SUBQUERIES.into();
@@ -107,7 +108,7 @@ pub(crate) fn reason(error: &DataFusionError) -> String {
     for kind in KINDS {
         message = message.replace(kind, "");
     }
-    // nobody is asked to report that the SQL is wrong
+    // wrong SQL is not a bug that a user should report to DataFusion
     while let Some(begin) = message.find("This issue was likely caused by") {
         let end = message[begin..].find("/issues").map_or(message.len(), |length| begin + length + "/issues".len());
         message.replace_range(begin..end, "");
@@ -142,7 +143,7 @@ fn lower(text: &str) -> String {
 /// Functions whose second argument is a regular expression.
 const OF_REGEXES: &[&str] = &["regexp_like", "regexp_replace", "regexp_count", "regexp_instr", "regexp_match"];
 
-/// A regular expression in the SQL that is none is told before anything is read.
+/// Refuses an invalid regular expression in the SQL before anything is read.
 pub(crate) fn check_regexes(query: &Query, plan: &LogicalPlan) -> Result<(), Failure> {
     let mut found = None;
     let seen = plan.apply_with_subqueries(|node| {

@@ -1,5 +1,5 @@
-//! A row group under way. Its columns do not depend on each other: they are encoded side by side, and give the same
-//! bytes by however many threads.
+//! A row group that is being written. Its columns do not depend on each other, so they are encoded in parallel. Any
+//! number of threads gives the same bytes.
 
 use std::sync::Arc;
 
@@ -10,40 +10,39 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRow
 use parquet::errors::ParquetError;
 use parquet::schema::types::SchemaDescriptor;
 
-/// Columns that are encoded by one task.
+/// The number of columns that one task encodes.
 const COLUMNS_TOGETHER: usize = 4;
-/// Of fewer rows, all columns are encoded before another thread has woken up.
+/// With fewer rows than this, all columns are encoded before another thread has woken up.
 const ROWS_TO_SHARE: usize = 256;
 
-/// What a row group may hold.
+/// The limits of a row group.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// Rows at most.
+    /// The most rows.
     pub rows: usize,
-    /// Bytes at most, encoded, as well as that can be told beforehand.
+    /// The most bytes, encoded, as far as they can be estimated beforehand.
     pub bytes: usize,
 }
 
-/// A row group under way.
+/// A row group that is being written.
 pub(crate) struct RowGroup {
     limits: Limits,
     rows: usize,
     bytes: usize,
-    /// Some columns each, in the order of the schema.
+    /// The columns in the order of the schema, grouped by task.
     columns: Vec<Vec<Column>>,
 }
 
-/// A column of a row group.
 struct Column {
-    /// Its place in the schema.
+    /// The index in the schema.
     place: usize,
     field: FieldRef,
-    /// Of each of its leaves: a nested column has several.
+    /// One writer for each leaf. A nested column has several leaves.
     writers: Vec<ArrowColumnWriter>,
 }
 
 impl RowGroup {
-    /// The `n`-th row group of a file, from 0; `parquet` is the file's schema for rows of `schema`.
+    /// Begins the `n`-th row group of a file, from 0. `parquet` is the file's schema for rows of `schema`.
     pub(crate) fn begin(
         factory: &ArrowRowGroupWriterFactory,
         n: usize,
@@ -66,7 +65,7 @@ impl RowGroup {
         Ok(Self { limits, rows: 0, bytes: 0, columns })
     }
 
-    /// How many more rows there is room for, if they are like those before.
+    /// Returns how many more rows fit, if they are like those before.
     pub(crate) fn room(&self) -> usize {
         let rows = self.limits.rows.saturating_sub(self.rows);
         match self.bytes.checked_div(self.rows) {
@@ -75,7 +74,6 @@ impl RowGroup {
         }
     }
 
-    /// Adds rows.
     pub(crate) async fn write(&mut self, batches: Vec<RecordBatch>) -> Result<(), ParquetError> {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         if rows < ROWS_TO_SHARE {
@@ -94,17 +92,17 @@ impl RowGroup {
         Ok(())
     }
 
-    /// Bytes so far, encoded: an estimate.
+    /// Returns the encoded bytes so far, an estimate.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Bytes that are held in memory, more or less.
+    /// Estimates the bytes that are held in memory.
     pub(crate) fn held_bytes(&self) -> usize {
         self.writers().map(ArrowColumnWriter::memory_size).sum()
     }
 
-    /// Its columns, for the file.
+    /// Finishes the columns. Returns their chunks in the order of the schema.
     pub(crate) async fn close(self) -> Result<impl Iterator<Item = ArrowColumnChunk>, ParquetError> {
         let chunks = side_by_side(self.columns, |columns| {
             let writers = columns.into_iter().flat_map(|column| column.writers);
@@ -119,7 +117,7 @@ impl RowGroup {
 }
 
 impl Column {
-    /// The values of all batches one after another: what the column's dictionary holds stays in the processor's cache.
+    /// Writes the values of all batches in one go, so that the column's dictionary stays in the processor's cache.
     fn write(&mut self, batches: &[RecordBatch]) -> Result<(), ParquetError> {
         for batch in batches {
             let leaves = compute_leaves(&self.field, batch.column(self.place))?;
@@ -135,7 +133,7 @@ impl Column {
     }
 }
 
-/// What becomes of each, in their order; this thread takes part.
+/// Does the work for each item in parallel, on this thread too. Returns the results in the order of the items.
 async fn side_by_side<T, R, F>(each: Vec<T>, work: impl Fn(T) -> F) -> Result<Vec<R>, ParquetError>
 where
     F: FnOnce() -> Result<R, ParquetError> + Send + 'static,
