@@ -41,7 +41,7 @@ impl Align {
     /// Checks that the query has every described column once, with a type that can become the described one.
     ///
     /// # Errors
-    /// Fails with every column that the query lacks, has twice or has with a type that can never become the described
+    /// Fails with every column that the query lacks, that it has twice, or whose type can never become the described
     /// one.
     pub fn new(table: &Table, query: &Schema) -> Result<Self, Failure> {
         let mut problems = Vec::new();

@@ -1,7 +1,7 @@
 //! Builds tables of mode `append`, to which a run adds only the rows of new files. Each row is made from one raw row,
 //! so the result equals that of building from scratch. The published run's files are copied within S3 to the new run's
 //! prefix, so that the run is as complete and as immutable as any other. If the table has partitions, only those that
-//! get rows are copied, unless it is `self_contained`. The others stay where they are.
+//! receive rows are copied, unless it is `self_contained`. The others stay where they are.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -100,8 +100,8 @@ pub(crate) struct Append<'a> {
 }
 
 impl Append<'_> {
-    /// Returns the raw table that the rows are made from. SQL that makes a row from several is refused, because its
-    /// result for the new files is not the missing rows.
+    /// Returns the raw table that the rows are made from. SQL that makes a row from several is refused, because running
+    /// it over the new files would not return the missing rows.
     pub(crate) async fn raw_table(&self) -> Result<&Arc<RawTable>, Failure> {
         let planned = queries::frames(self.plan, from_files(self.raw), nothing_written, MEMORY_BYTES).await?;
         let frame = planned.take(&self.query.table.name)?;

@@ -17,6 +17,6 @@ pub struct Areas {
     pub curated: Area,
     /// Receives raw files that cannot be processed. `None` on local folders, where such files stay in place.
     pub quarantine: Option<Quarantine>,
-    /// The source that tells which run of a table is published.
+    /// The place to look up the published run of a table.
     pub published: Published,
 }

@@ -17,7 +17,7 @@ use crate::write;
 const AT_ONCE: usize = 8;
 /// The most files of a table that a run copies: at 8 at once, and some 100 ms each, two minutes.
 const MAXIMUM_FILES: usize = 10_000;
-/// The most bytes of these files. S3 copies some 100 MB a second of each.
+/// The most bytes of these files. S3 copies each file at some 100 MB a second.
 const MAXIMUM_BYTES: u64 = 100 << 30;
 
 /// A file to copy.

@@ -1,5 +1,5 @@
 //! The depth of SQL: the levels of its syntax tree, counted from its tokens without a parser. SQL that is deeper than
-//! what has been seen to run is refused before anything recurses through it.
+//! any that has been seen to run is refused before anything recurses through it.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -16,7 +16,7 @@ pub(crate) const MOST_SUBQUERIES: usize = 12;
 pub(crate) const MOST_SELECTS: usize = 1_000;
 /// JOINs of a query. The time to plan them grows with the cube of their number.
 pub(crate) const MOST_JOINS: usize = 200;
-/// The parser's limit of recursion. The parser counts several levels for a bracket.
+/// The parser's recursion limit. The parser counts several levels for a bracket.
 pub(crate) const PARSED_LEVELS: usize = 40 * MOST_NESTED;
 
 /// Fails if the SQL is too deep. Other errors are left to the parser.

@@ -8,7 +8,8 @@ use contract::{Failure, FailureKind, visible_lines};
 use crate::query::{Query, Source};
 use crate::refusal;
 
-/// This many tables get their messages in whole, up to [`WHOLE_CHARACTERS`]. The messages of further tables are cut.
+/// The number of tables whose messages are reported whole, up to [`WHOLE_CHARACTERS`]. The messages of further tables
+/// are cut at [`TOLD_CHARACTERS`].
 const TOLD_WHOLE: usize = 5;
 const WHOLE_CHARACTERS: usize = 4_000;
 /// The most characters of the message of a further table.
@@ -64,7 +65,7 @@ impl Failed {
         }
     }
 
-    /// Returns the root cause why a table was not built.
+    /// Returns the root cause of a table's failure.
     pub fn of(&self, table: &str) -> Option<Failure> {
         self.root(table).cloned()
     }
@@ -127,7 +128,7 @@ impl Failed {
         told.collect()
     }
 
-    /// Returns the failure that a table's failure goes back to.
+    /// Follows the tables that a table reads to the failure of the first one.
     fn root(&self, table: &str) -> Option<&Failure> {
         let mut table = table;
         loop {

@@ -72,8 +72,8 @@ impl JsonFile {
         Ok(self.rows)
     }
 
-    /// Encodes bytes as base64. Refuses numbers that JSON does not have, and dates and timestamps outside of the years
-    /// 1 to 9999.
+    /// Encodes bytes as base64. Refuses numbers that JSON cannot represent, and dates and timestamps outside of the
+    /// years 1 to 9999.
     fn writable(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         let schema = batch.schema();
         let (mut fields, mut columns) = (Vec::new(), Vec::new());

@@ -60,7 +60,7 @@ fn texts(column: &ArrayRef) -> Result<Vec<String>, Failure> {
     Ok((0..column.len()).map(text).collect())
 }
 
-/// Returns a partition's folder, `a=1/b=2/`, escaped as Hive does it.
+/// Returns a partition's folder, `a=1/b=2/`, with its values escaped as Hive escapes them.
 pub(crate) fn folder(names: &[String], values: &[String]) -> String {
     names.iter().zip(values).map(|(name, value)| format!("{name}={}/", escape(value))).collect()
 }

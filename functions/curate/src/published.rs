@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::area::Area;
 
-/// The source that tells which run of a table is published.
+/// The place to look up the published run of a table.
 #[derive(Clone, Debug)]
 pub enum Published {
     /// The Glue catalog.
@@ -131,7 +131,7 @@ impl PublishedTable {
         RunId::of_location(&self.location)
     }
 
-    /// Refuses a run's table if a column has another type than in the files of partitions that stay. Catalog would
+    /// Refuses a run's table if a column's type differs from that in the files of partitions that stay. Catalog would
     /// refuse it too, but here only this table fails.
     ///
     /// # Errors

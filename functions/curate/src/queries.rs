@@ -30,7 +30,7 @@ use crate::written::WrittenTable;
 
 /// The part of the function's memory that readers, writers and the runtime need.
 const OWN_BYTES: usize = 256 << 20;
-/// In a sort, DataFusion holds up to this many times the memory that it accounts for (measured with 5 million wide
+/// While sorting, DataFusion holds up to this many times the memory that it accounts for (measured with 5 million wide
 /// rows).
 const HELD_FOR_ACCOUNTED: usize = 3;
 /// The least memory of a query, however little there is.
@@ -58,7 +58,7 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    /// Returns the query of a table if it was planned. Fails if the table did.
+    /// Returns a table's query, or `None` if the plan does not have it. Fails if the query could not be planned.
     pub(crate) fn take(mut self, table: &str) -> Result<Option<DataFrame>, Failure> {
         match self.failed.of(table) {
             Some(failure) => Err(failure),

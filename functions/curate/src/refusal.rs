@@ -100,7 +100,7 @@ pub(crate) fn reason(error: &DataFusionError) -> String {
     if let DataFusionError::SQL(error, _) = root {
         return of_parser(error);
     }
-    // the errors around the root only say where in DataFusion it passed
+    // the outer errors only name the parts of DataFusion that the error passed through
     let mut message = root.strip_backtrace();
     if OF_SUBQUERIES.iter().any(|part| message.contains(part)) {
         return WAY_OF_SUBQUERIES.into();

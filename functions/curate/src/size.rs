@@ -9,8 +9,8 @@ use contract::Failure;
 use crate::settings::Settings;
 use crate::source::RawTable;
 
-/// Compressed bytes that one CPU reads in a second, at best. Measured were 48 MB of `jsonl.gz`, with the tables built
-/// from them (docs/cost.md). A run below this limit is allowed, and may still take too long.
+/// Compressed bytes that one CPU reads in a second, at best: 48 MB of `jsonl.gz` was measured, including building the
+/// tables (docs/cost.md). A run below this limit is allowed, and may still take too long.
 const BYTES_A_CPU_SECOND: u64 = 64_000_000;
 /// Files that are fetched in a second, at best: 16 at once, 20 ms each.
 const FILES_A_SECOND: u64 = 800;

@@ -1,6 +1,6 @@
 //! The stack of the threads that plan and run queries. An expression of thousands of terms is a tree of as many levels.
-//! Walking, planning, running and dropping it recurse through all of them. With the usual 2 MiB of a thread that aborts
-//! the process. Memory is only committed as far down as a thread has gone.
+//! Walking, planning, running and dropping it recurse through all of them. That overflows a thread's usual 2 MiB, which
+//! aborts the process. Memory is committed only as far down as a thread has gone.
 
 use std::panic::resume_unwind;
 use std::thread;

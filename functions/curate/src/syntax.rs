@@ -1,5 +1,5 @@
-//! What the text of a query means, where the parser takes it for something else. Operators bind as they do in Spark,
-//! and a select that goes by the place of columns that engines order in different ways is refused.
+//! Corrects the syntax tree of a query where the parser misreads the text. Operators bind as they do in Spark. A select
+//! that depends on the position of columns is refused if engines order these columns differently.
 
 mod like;
 mod unplanned;
@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::dialect;
 use crate::query::Said;
 
-/// Puts the expressions of a statement right. The error says what cannot be meant.
+/// Corrects a statement and returns how it names columns. The error says what is refused, and what to write instead.
 pub(crate) fn mend(statement: &mut Statement) -> Result<Said, String> {
     let mut reader = Reader::default();
     if let Statement::Statement(statement) = statement
@@ -35,7 +35,7 @@ fn visit(statement: &mut SqlStatement, reader: &mut Reader) -> ControlFlow<Strin
 #[derive(Default)]
 struct Reader {
     said: Said,
-    /// Of each expression around the one that is visited, the family of its operator.
+    /// The operator family of each expression around the visited one.
     around: Vec<Option<Family>>,
 }
 
@@ -119,7 +119,7 @@ impl VisitorMut for Reader {
     }
 }
 
-/// As DataFusion has the name.
+/// Returns a name as DataFusion normalises it.
 fn normal(name: &Ident) -> String {
     match name.quote_style {
         Some(_) => name.value.clone(),
@@ -127,15 +127,15 @@ fn normal(name: &Ident) -> String {
     }
 }
 
-/// ORDER BY a column of the select of groups, where another one is made by CAST of a column of that name: DataFusion
-/// takes the one for the other.
+/// Refuses ORDER BY a column of a grouped select if another column, or a group, is a CAST of a column of that name.
+/// DataFusion mistakes the one for the other.
 fn check_order(query: &Query) -> Result<(), String> {
     let (SetExpr::Select(select), Some(OrderBy { kind: OrderByKind::Expressions(keys), .. })) =
         (query.body.as_ref(), &query.order_by)
     else {
         return Ok(());
     };
-    // the name of each column, and the name of the column that it is a CAST of
+    // the name of each column, and of the column that it is a CAST of
     let columns = select.projection.iter().map(|item| match item {
         SelectItem::ExprWithAlias { expr, alias } => (Some(normal(alias)), cast_of(expr)),
         SelectItem::UnnamedExpr(expr) => (column(expr), cast_of(expr)),
@@ -170,7 +170,7 @@ fn check_order(query: &Query) -> Result<(), String> {
     Ok(())
 }
 
-/// The name of a column, without its table's.
+/// Returns the name of a column, without its table's.
 fn column(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Identifier(name) => Some(normal(name)),
@@ -179,7 +179,7 @@ fn column(expression: &Expr) -> Option<String> {
     }
 }
 
-/// The name of the column that an expression is a CAST of.
+/// Returns the name of the column that an expression is a CAST of.
 fn cast_of(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Cast { expr, .. } => column(expr).or_else(|| cast_of(expr)),
@@ -188,12 +188,13 @@ fn cast_of(expression: &Expr) -> Option<String> {
     }
 }
 
-/// Columns that get new names go by their place.
+/// Checks a query whose alias renames its columns, which are then matched by position.
 fn by_place(query: &Query, alias: Option<&TableAlias>) -> ControlFlow<String> {
     if alias.is_some_and(|alias| !alias.columns.is_empty()) { arms(&query.body) } else { ControlFlow::Continue(()) }
 }
 
-/// Fails where the columns of a select that go by their place are those of `*` over a join with USING.
+/// Checks a select whose columns are matched by position. Refuses `*` over a join with USING, and also INTERSECT ALL
+/// and EXCEPT ALL.
 fn arms(body: &SetExpr) -> ControlFlow<String> {
     match body {
         SetExpr::SetOperation { op, set_quantifier: SetQuantifier::All | SetQuantifier::AllByName, .. }
@@ -246,12 +247,14 @@ fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
     }
 }
 
-/// Operators that the parser orders among themselves.
+/// A family of operators, within which the precedence is corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
-    /// AND, OR, NOT and IS [NOT] DISTINCT FROM, of which the parser takes all that follows for the right side.
+    /// AND, OR, NOT and `IS [NOT] DISTINCT FROM`. The parser takes everything after the last of these as its right
+    /// side.
     Logic,
-    /// Arithmetic, `||` and bits, which the parser orders in another way: `||` before `+`, `&` before `<<`.
+    /// Arithmetic, `||` and bit operators. The parser's precedence differs from Spark's: `||` before `+`, `&` before
+    /// `<<`.
     Values,
 }
 
@@ -265,7 +268,7 @@ impl Family {
         }
     }
 
-    /// How strongly an operator of the family binds, as in Spark; 0 for others.
+    /// Returns how strongly an operator of the family binds in Spark, or 0 for another operator.
     fn strength(self, operator: &BinaryOperator) -> u8 {
         match (self, operator) {
             (Self::Logic, BinaryOperator::Or) => 1,
@@ -287,7 +290,7 @@ impl Family {
         }
     }
 
-    /// The expression as its operators bind. What stands in parentheses is one operand.
+    /// Rebuilds the expression so that its operators bind as in Spark. An expression in parentheses is one operand.
     fn bind(self, expression: Expr) -> Result<Expr, String> {
         let Flat { first, rest } = self.flat(expression)?;
         let mut operands = vec![first];
@@ -305,9 +308,9 @@ impl Family {
         operands.pop().ok_or_else(|| "an expression without operands".into())
     }
 
-    /// The operands in the order of the text.
+    /// Flattens the expression to its operands, in the order of the text.
     fn flat(self, mut expression: Expr) -> Result<Flat, String> {
-        // from the last one on
+        // in reverse order
         let mut rest = Vec::new();
         loop {
             expression = match expression {
@@ -335,7 +338,8 @@ impl Family {
         }
     }
 
-    /// The right side of an IS DISTINCT FROM. What the parser took for a part of it goes before `rest`.
+    /// Returns the right side of an IS DISTINCT FROM. Whatever the parser wrongly took as part of it goes before
+    /// `rest`.
     fn right_of_distinct(self, right: Expr, rest: &mut Vec<(BinaryOperator, Expr)>) -> Result<Expr, String> {
         let right = self.flat(right)?;
         if let Expr::IsDistinctFrom(..)
@@ -367,7 +371,7 @@ fn finish(first: Expr, mut rest: Vec<(BinaryOperator, Expr)>) -> Result<Flat, St
     Ok(Flat { first, rest })
 }
 
-/// Makes one operand of the last two.
+/// Combines the last two operands into one.
 fn join(operands: &mut Vec<Expr>, operator: Option<BinaryOperator>) {
     if let (Some(right), Some(left), Some(op)) = (operands.pop(), operands.pop(), operator) {
         operands.push(Expr::BinaryOp { left: left.into(), op, right: right.into() });

@@ -1,5 +1,5 @@
-//! Builds the tables of a run from their queries: those that read a raw table once, and nothing else, side by side of
-//! one reading of it; the others one after another, and after those that they read.
+//! Builds the tables of a run from their queries. Tables that only read one raw table, once, are built in parallel from
+//! a single reading of it. The others are built one after another. Each table is built after those that it reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,24 +30,23 @@ use crate::transform::{self, Plan};
 use crate::write::TableWriter;
 use crate::written::Written;
 
-/// Batches of a query that wait to be encoded: the query goes on meanwhile.
+/// Batches of a query that may wait to be encoded while the query goes on.
 const ALIGNED_AHEAD: usize = 4;
 
-/// Where and of what tables are built.
+/// The queries and raw tables that tables are built from, and their destination.
 pub(crate) struct Tables<'a> {
     /// The queries.
     pub plan: &'a Plan,
     /// Every raw table that they read.
     pub raw: &'a BTreeMap<String, Arc<RawTable>>,
-    /// Where the tables are written.
+    /// The area that the tables are written to.
     pub area: &'a Area,
-    /// How the function works.
     pub settings: &'a Settings,
 }
 
 impl Tables<'_> {
-    /// Builds the tables that were asked for, each in the folder (a key that ends with `/`) that `folder` names. What
-    /// is wrong with one keeps those from being built that read it, and no others.
+    /// Builds the requested tables, each in the folder (a key that ends with `/`) that `folder` returns. A table that
+    /// fails only stops the tables that read it.
     pub(crate) async fn build(&self, folder: impl Fn(&Table) -> String) -> Result<Built, Failure> {
         let memory = query_memory(self.settings.memory_bytes, self.plan.asked.len());
         let read_by_others = self.read_by_others(&folder);
@@ -77,7 +76,7 @@ impl Tables<'_> {
             }
         }
         let mut outputs = BTreeMap::new();
-        // why one was stopped is looked for when the others are there: it may take a while
+        // the reasons are searched for only after the other tables are written, because that may take a while
         let mut stopped = Vec::new();
         let mut broken = failed.clone();
         for mut round in rounds.into_values() {
@@ -101,20 +100,20 @@ impl Tables<'_> {
         let patience = Instant::now() + locate::PATIENCE;
         let until = self.settings.until.map_or(patience, |until| until.min(patience));
         for (table, reason) in stopped {
-            // of the query of a table that failed it has failed at the same
+            // the table ran the query of a failed one, so it failed for the same reason
             if self.curated_of(&table).any(|read| broken.has(read)) {
                 continue;
             }
             failed.add(&table, self.explain(reason, until).await)?;
         }
         failed.spread(self.plan.order.iter());
-        // who reads the query of one that failed may have come through
+        // a table that ran the query of a failed one may have succeeded
         let built = self.plan.order.iter().map(|query| &query.table.name).filter(|table| !failed.has(table));
         let outputs = built.filter_map(|table| outputs.remove(table)).collect();
         Ok(Built { outputs, failed })
     }
 
-    /// All that a table needs to be built, and the raw table that it can be built beside others of.
+    /// Prepares the build of a table. Also returns the raw table whose reading it may share with other tables.
     async fn prepare(
         &self,
         query: &Query,
@@ -131,14 +130,14 @@ impl Tables<'_> {
         Ok((Build { writer, align, table: table.name.clone(), query: optimized }, reads.only))
     }
 
-    /// The curated tables that a table's query reads.
+    /// Returns the curated tables that a table's query reads.
     fn curated_of(&self, table: &str) -> impl Iterator<Item = &String> {
         let query = self.plan.order.iter().find(|query| query.table.name == table);
         let reads = query.into_iter().flat_map(|query| &query.reads);
         reads.filter(|(_, source)| **source == Source::Curated).map(|(name, _)| name)
     }
 
-    /// Tables to build that others of the run read.
+    /// Returns the tables to build that other tables of the run read.
     fn read_by_others(&self, folder: impl Fn(&Table) -> String) -> BTreeMap<String, Arc<Written>> {
         let read = self.plan.order.iter().flat_map(|query| &query.reads);
         let read: BTreeSet<&String> = read.filter(|(_, source)| **source == Source::Curated).map(|(n, _)| n).collect();
@@ -147,7 +146,7 @@ impl Tables<'_> {
         tables.map(|table| (table.name.clone(), Written::new(self.area, folder(table), table))).collect()
     }
 
-    /// After how many rounds of others each table can be built.
+    /// Returns after how many rounds each table can be built.
     fn after(&self, frames: &Frames) -> BTreeMap<String, usize> {
         let mut after = BTreeMap::new();
         let copies = self
@@ -198,7 +197,7 @@ impl Tables<'_> {
             (table, outcome)
         });
         let (mut outcomes, read) = join(join_all(writing), reading).await;
-        // the rows of a table end where the reading does, for whatever reason that ends
+        // if the reading fails, the rows of every table end early
         if let Err(failure) = read.map_err(|error| of_task(&error)).and_then(|read| read) {
             for (_, outcome) in outcomes.iter_mut().filter(|(_, outcome)| outcome.is_ok()) {
                 *outcome = Err(Stopped::Elsewhere(failure.clone()));
@@ -207,7 +206,7 @@ impl Tables<'_> {
         Ok(outcomes)
     }
 
-    /// A failure as it is told: that of a query with the file and line that it comes from, where that can be found out.
+    /// Returns the failure to report. That of a query gets the file and line that it comes from, if they can be found.
     async fn explain(&self, stopped: Stopped, until: Instant) -> Failure {
         match stopped {
             Stopped::InQuery(failure) => locate::explain(self.plan, self.raw, *failure, Some(until)).await.told(),
@@ -216,23 +215,23 @@ impl Tables<'_> {
     }
 }
 
-/// Tables that were built, in the order of the plan, and those that were not.
+/// The tables that were built, and those that were not.
 pub(crate) struct Built {
-    /// As they were written.
+    /// In the order of the plan.
     pub outputs: Vec<TableOutput>,
-    /// Not written, or not to be seen.
+    /// Tables that were not written, or whose files must not be used.
     pub failed: Failed,
 }
 
-/// What has become of a table.
+/// The outcome of building a table.
 type Outcome = Result<TableOutput, Stopped>;
 
-/// That of a task.
+/// Returns the outcome of a task, which may have panicked.
 fn ended(task: Result<Outcome, JoinError>) -> Outcome {
     task.map_err(|error| Stopped::Elsewhere(of_task(&error)))?
 }
 
-/// What the same run may overcome when it is made again ends it at once.
+/// Fails at once with a failure that a retry of the run may overcome.
 fn end_if_in_vain(outcomes: &[(String, Outcome)]) -> Result<(), Failure> {
     let mut failures = outcomes.iter().filter_map(|(_, outcome)| match outcome {
         Err(Stopped::Elsewhere(failure)) if failure.kind.is_retryable() => Some(failure.clone()),
@@ -244,13 +243,13 @@ fn end_if_in_vain(outcomes: &[(String, Outcome)]) -> Result<(), Failure> {
 /// Tables that can be built at the same time.
 #[derive(Default)]
 struct Round {
-    /// By the raw table that they read once, and nothing else.
+    /// Tables that only read one raw table, once, by that raw table.
     together: BTreeMap<String, Vec<Build>>,
     alone: Vec<Build>,
 }
 
 impl Round {
-    /// Leaves out the others.
+    /// Drops the builds that are not wanted.
     fn retain(&mut self, wanted: impl Fn(&Build) -> bool) {
         self.together.values_mut().for_each(|builds| builds.retain(&wanted));
         self.alone.retain(wanted);
@@ -265,8 +264,8 @@ struct Build {
     writer: TableWriter,
 }
 
-/// Encodes rows beside the query that gives them. `None` ends them: where they end without, the query has failed, and
-/// the files are left as they are.
+/// Encodes rows while the query goes on. `None` marks the end of the rows. If the channel closes without it, the query
+/// has failed, and the files are not finished.
 async fn write(mut writer: TableWriter, mut rows: Receiver<Option<RecordBatch>>) -> Result<TableOutput, Failure> {
     while let Some(batch) = rows.recv().await {
         match batch {
@@ -281,12 +280,12 @@ async fn write(mut writer: TableWriter, mut rows: Receiver<Option<RecordBatch>>)
 pub(crate) enum Stopped {
     /// The query or its rows are at fault.
     InQuery(Box<QueryFailure>),
-    /// What they are read from or written to is.
+    /// The source or the destination is at fault.
     Elsewhere(Failure),
 }
 
 impl Stopped {
-    /// Behind an error that came out of a running query.
+    /// Returns the reason behind an error of a running query.
     pub(crate) fn of_query(table: &str, error: &DataFusionError) -> Self {
         match transform::own_failure(error) {
             Some(failure) => Self::Elsewhere(failure),
@@ -309,7 +308,7 @@ impl Build {
                 break;
             }
         }
-        // who has failed to write is gone
+        // a writer that has failed has hung up
         let _ = to.send(None).await;
         let output =
             writing.await.map_err(|error| of_task(&error)).and_then(|output| output).map_err(Stopped::Elsewhere)?;

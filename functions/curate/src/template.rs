@@ -1,9 +1,9 @@
-//! SQL in which `${name}` stands for a value. Comments are left as they are, and so is `${1}`, which is a group of a
+//! Substitutes values for `${name}` in SQL. Comments stay as they are, and so does `${1}`, which is a group of a
 //! regular expression.
 
 use std::collections::BTreeMap;
 
-/// The SQL with the values put in.
+/// Returns the SQL with the values substituted. The error names the line.
 pub(crate) fn fill(sql: &str, values: &BTreeMap<&'static str, String>) -> Result<String, String> {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
@@ -23,7 +23,7 @@ pub(crate) fn fill(sql: &str, values: &BTreeMap<&'static str, String>) -> Result
     Ok(out)
 }
 
-/// The length of the comment or quoted text that the SQL begins with, or of what is before the next one.
+/// Returns the length of the comment or quoted text at the start of the SQL, or else of the text before the next one.
 fn part(sql: &str) -> Option<usize> {
     if sql.starts_with("--") {
         return Some(sql.find('\n').unwrap_or(sql.len()));
@@ -40,7 +40,7 @@ fn part(sql: &str) -> Option<usize> {
     Some(sql.char_indices().skip(1).find(|found| begins(*found)).map_or(sql.len(), |(at, _)| at))
 }
 
-/// The length of a comment, which may have others in it.
+/// Returns the length of the comment at the start of the SQL. It may contain other comments.
 fn comment(sql: &str) -> usize {
     let (mut at, mut depth) = (2, 1);
     while depth > 0 {
@@ -69,7 +69,7 @@ fn put_in(sql: &str, values: &BTreeMap<&'static str, String>, out: &mut String) 
                 out.push_str(value);
                 rest = after;
             }
-            // what is no name means nothing here
+            // without a name, or with a number, it is not a variable
             _ if group || name.is_empty() => {
                 out.push_str("${");
                 rest = after;

@@ -1,4 +1,5 @@
-//! The SQL of the curated tables: what it may name, in which order the tables are built, and the query of each.
+//! The SQL of the curated tables: the tables that it may name, the order in which the tables are built, and the query
+//! of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,17 +18,17 @@ use crate::refusal;
 use crate::syntax;
 use crate::template;
 
-/// The values that `${…}` in the SQL stands for.
+/// The values of `${…}` in the SQL.
 #[derive(Clone, Debug)]
 pub struct Variables {
     values: BTreeMap<&'static str, String>,
 }
 
 impl Variables {
-    /// Fails for a value with characters that could end a SQL literal.
+    /// Returns the variables of a run. `run_timestamp` is in Unix seconds.
     ///
     /// # Errors
-    /// A value with characters that could end a SQL literal.
+    /// Fails if a value is empty or has characters that could end a SQL literal.
     pub fn new(dea_version: &str, snapshot_date: &str, run_timestamp: i64) -> Result<Self, Failure> {
         let values = BTreeMap::from([
             ("dea_version", dea_version.to_owned()),
@@ -50,11 +51,11 @@ impl Variables {
     }
 }
 
-/// The queries of the curated tables that were asked for (all when empty), each after those it reads. Those whose SQL
-/// is wrong, or that of a table that they read, are noted; what is wrong in that of other tables is not their business.
+/// Plans the queries of the requested curated tables (all if `asked` is empty), each after those that it reads. A table
+/// whose SQL is wrong is recorded as failed, and so is a table that reads it. The SQL of other tables does not matter.
 ///
 /// # Errors
-/// A table that is not described.
+/// Fails if a requested table is not described.
 pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Result<Plan, Failure> {
     let asked: BTreeSet<String> = match asked {
         [] => metadata.curated.keys().cloned().collect(),
@@ -75,10 +76,10 @@ pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Res
     Ok(plan)
 }
 
-/// The query that makes a processed file of a raw one.
+/// Plans the query that makes a processed file from a raw one.
 ///
 /// # Errors
-/// What is wrong with its SQL.
+/// Fails if the SQL is wrong, or if it reads another table.
 pub fn plan_processing(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Plan, Failure> {
     let query = query(metadata, table, variables)?;
     if query.reads.keys().any(|name| *name != table.name) {
@@ -91,28 +92,28 @@ pub fn plan_processing(metadata: &MetaData, table: &Table, variables: &Variables
     Ok(Plan { order: vec![query], asked: BTreeSet::from([table.name.clone()]), failed: Failed::default() })
 }
 
-/// Queries in an order in which they can be made.
+/// Queries in an order in which they can be run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Each query after those that it reads.
     pub order: Vec<Query>,
     /// The tables to write; the others are only read.
     pub asked: BTreeSet<String>,
-    /// Those that cannot be made, asked for or only read.
+    /// Tables that cannot be built, whether requested or only read.
     pub failed: Failed,
 }
 
 impl Plan {
-    /// Leaves out the queries of tables that have failed, and those that read them.
+    /// Removes the queries of tables that have failed, and those that read them.
     pub fn leave_out_failed(&mut self) {
         self.failed.spread(self.order.iter());
         self.order.retain(|query| !self.failed.has(&query.table.name));
     }
 
-    /// Fails where none of the tables that were asked for can be made.
+    /// Checks that at least one of the requested tables can be built.
     ///
     /// # Errors
-    /// The first failure.
+    /// Fails with all failures in one if no requested table can be built.
     pub fn check_any_left(&self) -> Result<(), Failure> {
         match self.failed.whole() {
             Some(failure) if self.asked.iter().all(|table| self.failed.has(table)) => Err(failure),
@@ -120,7 +121,7 @@ impl Plan {
         }
     }
 
-    /// The raw tables of which a table is made, through however many others.
+    /// Returns the raw tables that a table reads, directly or through others.
     pub fn raw_tables(&self, table: &str) -> BTreeSet<&str> {
         let mut raw = BTreeSet::new();
         let mut waiting = vec![table];
@@ -142,7 +143,7 @@ impl Plan {
     }
 }
 
-/// Brings queries into an order in which they can be made.
+/// Sorts queries into an order in which they can be run.
 struct Visits<'a> {
     metadata: &'a MetaData,
     variables: &'a Variables,
@@ -152,7 +153,7 @@ struct Visits<'a> {
 }
 
 impl Visits<'_> {
-    /// Visits a table by way of those on the path, each of which reads the next.
+    /// Visits a table. Each table on the path reads the next one.
     fn visit(&mut self, name: &str, path: &mut Vec<String>) -> Result<(), Failure> {
         if path.iter().any(|other| other == name) {
             let circle = format!("curated tables read each other in a circle: {} → {name}", path.join(" → "));
@@ -177,13 +178,13 @@ impl Visits<'_> {
 }
 
 fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Query, Failure> {
-    // of a processed table the version is there: that of the program that processed the file
+    // a processed table already has a version: that of the program that processed the file
     let versioned = metadata
         .processed
         .get(&table.name)
         .is_some_and(|processed| !std::ptr::eq(processed, table) && processed.column("dea_version").is_some());
     let version = if versioned { "" } else { ", '${dea_version}' AS dea_version" };
-    // a name may be a word of SQL or begin with a digit
+    // quoted, because a name may be a word of SQL or begin with a digit
     let copy = format!("SELECT *{version} FROM \"{}\"", table.name);
     let (sql, file) = match &table.sql {
         Some(sql) => (sql.as_str(), table.file.with_extension("sql")),
@@ -209,7 +210,7 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
             return Err(wrong(format!("`{reference}`: tables are named without database or schema")));
         }
         let name = reference.table();
-        // Its own name is the raw table: there is no other thing that it could mean.
+        // its own name means the raw table, because a table cannot read itself
         let source = if name != table.name && metadata.curated.contains_key(name) {
             Source::Curated
         } else if metadata.raw.contains_key(name) {
@@ -223,13 +224,13 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
     Ok(Query { table: table.clone(), statement, said, reads, file })
 }
 
-/// Functions that give something else every time.
+/// Functions whose value differs from run to run.
 const NOT_REPRODUCIBLE: &[&str] = &["now", "current_date", "current_time", "current_timestamp", "today"];
 
-/// The same inputs and version must give the same rows, whenever the query runs.
+/// Refuses functions whose value differs from run to run. The same inputs and version must give the same rows.
 ///
 /// # Errors
-/// What would be another value at each run.
+/// Fails with the name of such a function.
 pub fn check_reproducible(query: &Query, plan: &LogicalPlan) -> Result<(), Failure> {
     let mut found = None;
     let seen = plan.apply_with_subqueries(|node| {
@@ -256,7 +257,7 @@ pub fn check_reproducible(query: &Query, plan: &LogicalPlan) -> Result<(), Failu
     }
 }
 
-/// The failure of ours behind an error that came out of a query: of a source that could not be read.
+/// Returns our own failure behind an error of a query, such as that of a source that could not be read.
 pub fn own_failure(error: &DataFusionError) -> Option<Failure> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -268,10 +269,10 @@ pub fn own_failure(error: &DataFusionError) -> Option<Failure> {
     None
 }
 
-/// The failure behind an error that came out of the planning of a query: nothing was read yet.
+/// Returns the failure behind an error of planning a query, before anything is read.
 pub fn planning_failure(query: &Query, error: DataFusionError) -> Failure {
     own_failure(&error).unwrap_or_else(|| {
-        // what has only constants is computed already
+        // constant expressions are already computed, so a value in the SQL may be at fault
         let kind = match error.find_root() {
             _ if refusal::is_of_sql(&error) => FailureKind::BadMetadata,
             DataFusionError::ArrowError(_, _) | DataFusionError::Execution(_) => FailureKind::BadData,

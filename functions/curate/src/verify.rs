@@ -1,5 +1,5 @@
-//! Builds a run again, of the same files and with the same version, into a scratch prefix, and compares the digests:
-//! proof that what analysts query is what raw-hist and the SQL give, and nothing else.
+//! Builds a run again under a scratch prefix, from the same files and with the same version, and compares the digests.
+//! This proves that analysts query exactly what raw-hist and the SQL give.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use crate::areas::Areas;
 use crate::run::Run;
 use crate::settings::Settings;
 
-/// Where runs are built again. The bucket's lifecycle rule empties it.
+/// The prefix that runs are built again under. The bucket's lifecycle rule empties it.
 pub const SCRATCH: &str = "_verify/";
 /// The most differences reported.
 const TOLD: usize = 10;
 
-/// Builds a run (or, for `latest`, the last one) again and compares.
+/// Builds a run (or, for `latest`, the last one) again and compares the files.
 ///
 /// # Errors
-/// Where the run cannot be built again.
+/// Fails if the run cannot be built again.
 pub async fn verify(
     metadata: &MetaData,
     settings: &Settings,
@@ -38,7 +38,7 @@ pub async fn verify(
             )));
         }
     }
-    // what a run copied from an earlier one, or left where it is, is that one's
+    // files that a run copied from an earlier one, or left in place, belong to that one
     let has_new_rows = |table: &&TableOutput| table.appended.as_ref().is_none_or(|appended| !appended.added.is_empty());
     let own = manifest.tables.iter().filter(has_new_rows);
     let request = RebuildRequest {
@@ -46,7 +46,7 @@ pub async fn verify(
         snapshot_date: Some(manifest.snapshot_date.clone()),
         ..RebuildRequest::default()
     };
-    // another attempt may have left files: nothing is ever written over
+    // a new folder each time: another attempt may have left files, and nothing is ever overwritten
     let scratch = format!("{SCRATCH}{}/{}/", manifest.run, chrono::Utc::now().format("%Y%m%dT%H%M%S%3fZ"));
     let (tables, hidden) = if request.tables.is_empty() {
         Default::default()
@@ -99,7 +99,7 @@ pub async fn verify(
     })
 }
 
-/// The files by their name within the table's folder of the run, which is all that may differ.
+/// Returns the files by their key without the run or the scratch prefix, which is all that may differ.
 fn digests<'a>(run: &str, files: impl Iterator<Item = &'a OutputFile>) -> BTreeMap<String, &'a OutputFile> {
     let marker = run.trim_end_matches('/');
     files

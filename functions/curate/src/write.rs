@@ -1,5 +1,5 @@
-//! Aligned rows → Parquet files under a run's own prefix. Files are written as the rows come, never over an older one,
-//! and nothing points at them until the run is published.
+//! Writes aligned rows to Parquet files under a run's own prefix. Files are written as the rows arrive, never over an
+//! older one, and nothing points at them until the run is published.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,14 +14,15 @@ use crate::area::Area;
 use crate::parquet_file::{ParquetFile, SAMPLE_ROWS, properties};
 use crate::partition;
 
-/// A file is closed, and the next part begun, from this size on: Athena reads files of 128 MB to 1 GB best.
+/// A file that reaches this size is closed, and the next part begins. Athena reads files of 128 MB to 1 GB best.
 const FILE_BYTES: usize = 512 << 20;
-/// What the files under way of a table with many partitions may hold in memory, all together. Past that the largest is
-/// closed, and its partition goes on in another part. Not a share of the function's memory: the same rows are to give
-/// the same files however much there is.
+/// The most memory that the open files of a table with many partitions may hold in total. Beyond it the largest is
+/// closed, and its partition continues in another part. It is not a share of the function's memory, so that the same
+/// rows give the same files with any amount of it.
 const HELD_BYTES: usize = 128 << 20;
 
-/// So many rows, or bytes of them, are written together; the first ones tell how the table's files are best written.
+/// This many rows, or [`WAITING_BYTES`] of them, are written together. The first ones decide how the table's files are
+/// written.
 const WAITING_ROWS: usize = SAMPLE_ROWS;
 const WAITING_BYTES: usize = 16 << 20;
 
@@ -32,15 +33,15 @@ pub(crate) struct TableWriter {
     folder: String,
     table: Table,
     data_schema: SchemaRef,
-    /// Rows that are to be written together.
+    /// Rows that wait to be written together.
     waiting: Vec<RecordBatch>,
     waiting_rows: usize,
     waiting_bytes: usize,
     properties: Option<Arc<WriterProperties>>,
-    /// By folder within the run (`a=1/b=2/`, or empty), so that files come in the same order every time.
+    /// By folder within the table's folder (`a=1/b=2/`, or empty), so that files come in the same order every time.
     partitions: BTreeMap<String, PartitionWriter>,
     held_bytes: usize,
-    /// Whether values of the partition columns may not be told.
+    /// Whether the values of the partition columns must stay hidden.
     hides_partitions: bool,
 }
 
@@ -54,7 +55,7 @@ struct PartitionWriter {
 
 impl TableWriter {
     /// `schema` is that of the aligned rows, partition columns last. `folder` is the key of the table's folder in this
-    /// run, ending with `/`. `hides_partitions` where no message may have the name of a partition's folder.
+    /// run, ending with `/`. If `hides_partitions`, no message names a partition's folder.
     pub(crate) fn new(
         area: &Area,
         folder: String,
@@ -66,7 +67,7 @@ impl TableWriter {
         let data_schema = Arc::new(schema.project(&data).map_err(Failure::internal)?);
         let mut partitions = BTreeMap::new();
         if table.partitions.is_empty() {
-            // the one folder is there even for no rows: a table of an empty query is an empty table, not a missing one
+            // the one folder exists even without rows: a table of an empty query is an empty table, not a missing one
             partitions.insert(String::new(), PartitionWriter::new(Vec::new()));
         }
         Ok(Self {
@@ -84,7 +85,7 @@ impl TableWriter {
         })
     }
 
-    /// Adds rows, each to its partition. They are written by the same thousands, however they come.
+    /// Adds rows, each to its partition. They are regrouped by [`WAITING_ROWS`], however they arrive.
     pub(crate) async fn write(&mut self, batch: RecordBatch) -> Result<(), Failure> {
         let mut from = 0;
         while from < batch.num_rows() {
@@ -100,7 +101,7 @@ impl TableWriter {
         Ok(())
     }
 
-    /// Writes the rows that wait. The first ones tell how all are written.
+    /// Writes the waiting rows. The first ones decide how all are written.
     async fn flush(&mut self) -> Result<(), Failure> {
         if self.waiting.is_empty() && self.properties.is_some() {
             return Ok(());
@@ -128,7 +129,6 @@ impl TableWriter {
         Ok(())
     }
 
-    /// Adds rows to a partition.
     async fn add(
         &mut self,
         values: Vec<String>,
@@ -139,7 +139,7 @@ impl TableWriter {
         added.map_err(|failure| self.of_partition(failure))
     }
 
-    /// A failure to write names the file.
+    /// Hides the partition in a failure, because the message names the file.
     fn of_partition(&self, failure: Failure) -> Failure {
         if self.hides_partitions { without_partition(&self.table, &failure) } else { failure }
     }
@@ -178,7 +178,7 @@ impl TableWriter {
         Ok(())
     }
 
-    /// Closes the largest files as long as all of them together hold too much.
+    /// Closes the largest files until the open ones together hold no more than [`HELD_BYTES`].
     async fn close_some(&mut self) -> Result<(), Failure> {
         while self.held_bytes > HELD_BYTES && self.partitions.len() > 1 {
             let largest = self.partitions.values_mut().max_by_key(|partition| partition.held_bytes);
@@ -189,9 +189,9 @@ impl TableWriter {
         Ok(())
     }
 
-    /// Closes all files. From here on they are whole, and still unseen.
+    /// Closes all files. They are then complete, but nothing points at them yet.
     pub(crate) async fn finish(mut self) -> Result<TableOutput, Failure> {
-        // of a table without rows too: it has its one file all the same
+        // also for a table without rows, which has its one file all the same
         self.flush().await?;
         let mut output = no_files(&self.area, &self.folder, &self.table);
         output.hides_partitions = self.hides_partitions;
@@ -212,7 +212,7 @@ impl TableWriter {
     }
 }
 
-/// A failure of a file of a partition whose name may not be told.
+/// Returns a failure that does not name the partition of the file.
 pub(crate) fn without_partition(table: &Table, failure: &Failure) -> Failure {
     let message = format!(
         "table `{}`: a file of a partition cannot be written ({}; no more is told: a partition column is sensitive)",
@@ -242,7 +242,7 @@ pub(crate) fn no_files(area: &Area, folder: &str, table: &Table) -> TableOutput 
     }
 }
 
-/// Bytes of a batch's values: the same for the same rows, wherever they lie in memory.
+/// Returns the bytes of a batch's values, which are the same for the same rows, wherever they lie in memory.
 fn bytes(batch: &RecordBatch) -> Result<usize, Failure> {
     let bytes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
     bytes.sum::<Result<usize, _>>().map_err(Failure::internal)
@@ -253,7 +253,7 @@ impl PartitionWriter {
         Self { values, open: None, held_bytes: 0, rows: 0, files: Vec::new() }
     }
 
-    /// Closes the open file; returns the bytes that it held.
+    /// Closes the open file. Returns the bytes of memory that it held.
     async fn close(&mut self) -> Result<usize, Failure> {
         if let Some(file) = self.open.take() {
             self.files.push(file.finish().await?);

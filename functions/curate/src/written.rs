@@ -1,5 +1,5 @@
-//! A curated table of this run as the others of the run read it: the rows that were written, in the order of its files.
-//! It was built once, so that two tables of a run cannot disagree.
+//! A curated table as other tables of the run read it: the rows that were written, in the order of its files. It is
+//! built once, so that two tables of a run cannot disagree.
 
 use std::io::{self, Read};
 use std::sync::{Arc, OnceLock};
@@ -29,9 +29,9 @@ use tokio::sync::mpsc::{Sender, channel};
 use crate::align;
 use crate::area::Area;
 
-/// Rows of a batch.
+/// The most rows of a batch.
 const BATCH_ROWS: usize = 8_192;
-/// Batches that wait for whoever takes them.
+/// Batches that may wait for their consumer.
 const BATCHES_AHEAD: usize = 4;
 
 /// A table of this run that others read.
@@ -46,10 +46,10 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// A table that is going to be written to the folder, a key that ends with `/`.
+    /// Returns a table that will be written to the folder, a key that ends with `/`.
     pub(crate) fn new(area: &Area, folder: String, table: &Table) -> Arc<Self> {
         let fields = table.columns.iter().map(|column| {
-            // in a folder's name an empty text cannot be told from a null
+            // in a folder's name, an empty text cannot be told from a null
             let nullable = column.nullable || table.partitions.contains(&column.name);
             Field::new(&column.name, rows::arrow_type(&column.column_type), nullable)
         });
@@ -57,13 +57,13 @@ impl Written {
         Arc::new(Self { table: table.clone(), area: area.clone(), folder, schema, output: OnceLock::new() })
     }
 
-    /// From here on the table can be read.
+    /// Makes the table readable, once it is written.
     pub(crate) fn is_there(&self, output: &TableOutput) {
-        // a table is built once in a run
+        // never set before, because a table is built once in a run
         let _ = self.output.set(output.clone());
     }
 
-    /// As a table for SQL.
+    /// Returns the table for DataFusion.
     pub(crate) fn provider(self: &Arc<Self>) -> Result<Arc<dyn TableProvider>, Failure> {
         let partition: Arc<dyn PartitionStream> = Arc::new(WrittenRows(Arc::clone(self)));
         let rows = StreamingTable::try_new(Arc::clone(&self.schema), vec![partition]).map_err(Failure::internal)?;
@@ -88,7 +88,7 @@ impl Written {
         Ok(())
     }
 
-    /// The values of a file's partition, each of its column's type.
+    /// Returns the values of a file's partition, with the types of their columns.
     fn values(&self, output: &TableOutput, file: &OutputFile) -> Result<Vec<ScalarValue>, Failure> {
         let url = self.area.url(&file.key);
         let partition = output.partitions.iter().find(|partition| url.starts_with(&partition.location));
@@ -128,7 +128,7 @@ impl Written {
                     columns.push(value.to_array_of_size(batch.num_rows()).map_err(Failure::internal)?);
                 }
                 let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(Failure::internal)?;
-                // who wants no more rows is gone
+                // a consumer that wants no more rows has hung up
                 if to.blocking_send(Ok(batch)).is_err() {
                     return Ok(());
                 }
@@ -138,7 +138,7 @@ impl Written {
     }
 }
 
-/// A [`Written`] table as DataFusion sees it: a type of its own, so that it is not taken for a raw table of its name.
+/// A [`Written`] table for DataFusion. A type of its own distinguishes it from a raw table of the same name.
 #[derive(Debug)]
 pub(crate) struct WrittenTable(StreamingTable);
 
@@ -176,7 +176,7 @@ impl PartitionStream for WrittenRows {
         let (to, rows) = channel(BATCHES_AHEAD);
         let reading = SpawnedTask::spawn(async move {
             if let Err(failure) = table.send(&to).await {
-                // who wants no more rows needs no failure either
+                // a consumer that has hung up does not need the failure
                 let _ = to.send(Err(failure)).await;
             }
         });
@@ -189,7 +189,7 @@ impl PartitionStream for WrittenRows {
     }
 }
 
-/// The bytes of a file, of which a piece was fetched at once: a request has its price.
+/// The bytes of a file, with one piece fetched in a single request, because every request has its cost.
 struct Pieces {
     ranges: Ranges,
     at: u64,

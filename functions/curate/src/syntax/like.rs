@@ -1,8 +1,8 @@
-//! `LIKE '…' ESCAPE '!'` with the escape character that the engine knows, the backslash.
+//! Rewrites `LIKE '…' ESCAPE '!'` with the backslash, the escape character that the engine knows.
 
 use datafusion::sql::sqlparser::ast::{Expr, Value};
 
-/// Puts the pattern of a LIKE in other words. The error says what cannot be.
+/// Rewrites the pattern of a LIKE. The error says which ESCAPE cannot be rewritten.
 pub(super) fn mend(expression: &mut Expr) -> Result<(), String> {
     let (Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. }) = expression else {
         return Ok(());

@@ -2,7 +2,7 @@ use datafusion::sql::parser::DFParser;
 
 use super::*;
 
-/// The expression with a pair of parentheses around every operator's sides.
+/// Returns the expression with parentheses around each operator and its sides.
 fn bound(expression: &str) -> Result<String, String> {
     let mut statement = DFParser::parse_sql(&format!("SELECT {expression}")).unwrap().pop_front().unwrap();
     mend(&mut statement)?;

@@ -1,6 +1,6 @@
-//! Clauses that the parser knows and DataFusion's planner leaves out without a word: the answer would be that of
-//! another query. Each is refused with the way to write it, or written as DataFusion has it. The types of the syntax
-//! are taken apart field by field, so that a clause that a later parser knows is met here first.
+//! Clauses that the parser accepts and DataFusion's planner silently ignores, which would change the answer. Each is
+//! refused with an alternative, or rewritten for DataFusion. The types of the syntax are destructured field by field.
+//! If a later parser adds a clause, this module does not compile until it handles it.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -14,18 +14,18 @@ use datafusion::sql::sqlparser::ast::{
 
 type Checked = Result<(), String>;
 
-/// Fails with what `clause` is, and what to write instead, where it is there.
+/// Fails if the clause is there, with what to write instead.
 fn refuse(there: bool, clause: &str, instead: &str) -> Checked {
     if there { Err(format!("{clause} is not carried out here: {instead}")) } else { Ok(()) }
 }
 
 const LEAVE_OUT: &str = "leave it out";
 
-/// A select without clauses that would be left out.
+/// Refuses clauses of a select that would be ignored.
 pub(super) fn select(select: &mut Select) -> Checked {
     let Select {
         select_token: _,
-        // they change no answer
+        // they do not change the answer
         optimizer_hints: _,
         distinct: _,
         select_modifiers,
@@ -71,7 +71,7 @@ pub(super) fn select(select: &mut Select) -> Checked {
 const ON_ANOTHER: &str = "a window that goes on from a named one, or has its name in brackets,";
 const WHOLE: &str = "write OVER w, or all of the window";
 
-/// GROUP BY … WITH ROLLUP as GROUP BY ROLLUP (…), and so on.
+/// Rewrites GROUP BY … WITH ROLLUP to GROUP BY ROLLUP (…), and so on.
 fn grouping(group_by: &mut GroupByExpr) -> Checked {
     let GroupByExpr::Expressions(expressions, modifiers) = group_by else { return Ok(()) };
     let all = || expressions.iter().map(|expression| vec![expression.clone()]).collect();
@@ -93,7 +93,7 @@ fn grouping(group_by: &mut GroupByExpr) -> Checked {
     Ok(())
 }
 
-/// A query without clauses that would be left out.
+/// Refuses clauses of a query that would be ignored.
 pub(super) fn query(query: &Query) -> Checked {
     let Query {
         with,
@@ -127,7 +127,7 @@ pub(super) fn query(query: &Query) -> Checked {
     refuse(!pipe_operators.is_empty(), "|>", "write one SELECT around another")
 }
 
-/// A table without what would be left out.
+/// Refuses clauses of a table that would be ignored.
 pub(super) fn factor(factor: &TableFactor) -> Checked {
     const SAMPLE: &str = "a sample is another one each time; write WHERE over a hash of a key";
     match factor {
@@ -155,7 +155,7 @@ pub(super) fn factor(factor: &TableFactor) -> Checked {
     }
 }
 
-/// An expression without what would be left out, or be taken for something else.
+/// Refuses parts of an expression that would be ignored or misunderstood. Wraps the subquery of ANY or ALL.
 pub(super) fn expression(expression: &mut Expr) -> Checked {
     match expression {
         Expr::Function(function) => call(function),
@@ -170,7 +170,8 @@ pub(super) fn expression(expression: &mut Expr) -> Checked {
     }
 }
 
-/// FILTER, DISTINCT and the like belong to aggregates and windows; of other functions they are left out.
+/// Refuses FILTER, DISTINCT and the like for functions that are neither aggregates nor window functions, where they
+/// would be ignored.
 fn call(function: &Function) -> Checked {
     let Function { name, uses_odbc_syntax: _, parameters, args, filter, null_treatment, over, within_group } = function;
     refuse(!matches!(parameters, FunctionArguments::None), "a second pair of brackets behind a function", LEAVE_OUT)?;
@@ -195,7 +196,7 @@ fn call(function: &Function) -> Checked {
     }
 }
 
-/// Names of aggregates and window functions, DataFusion's and ours.
+/// The names of aggregates and window functions, DataFusion's and ours.
 static OF_MANY_ROWS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let state = crate::engine::session(1 << 20).map(|context| context.state());
     let names = state.map(|state| {
@@ -205,8 +206,8 @@ static OF_MANY_ROWS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     names.unwrap_or_default()
 });
 
-/// The select of `x >= ALL (SELECT …)` under a name that nothing else has: DataFusion mixes up columns of the same name
-/// inside and outside.
+/// Wraps the select of `x >= ALL (SELECT …)` in a derived table with a unique name. DataFusion mixes up columns of the
+/// same name inside and outside.
 fn quantified(right: &mut Expr) -> Checked {
     let Expr::Subquery(query) = right else { return Ok(()) };
     let mut around = template()?;

@@ -4,7 +4,7 @@ fn variables() -> Variables {
     Variables::new("v0.1.0", "2026-11-23", 1_700_000_000).unwrap()
 }
 
-/// Metadata of raw tables `a` and `b` and curated tables with the SQL given.
+/// Returns metadata of raw tables `a` and `b`, and of curated tables with the SQL given.
 fn metadata(curated: &[(&str, Option<&str>)]) -> MetaData {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: String, text: &str| {
@@ -108,7 +108,7 @@ fn who_reads_a_circle_is_out_and_the_others_are_not() {
     let told: Vec<_> = plan.failed.told(|_| true).into_iter().map(|failed| failed.message).collect();
     assert_eq!(told[0], "curated tables read each other in a circle: p → q → r → p");
     assert_eq!(told[1..], ["r", "p", "q"].map(|read| format!("reads `{read}`, which failed")));
-    // nobody has asked for it: it is said beside who reads it
+    // the table at fault was not requested, so its failure is reported with the table that reads it
     let told = plan.failed.told(|table| table == "reads_q");
     assert!(told[0].message.starts_with("reads `q`, which failed: curated tables read each other in a circle"));
 }
