@@ -128,7 +128,7 @@ impl Failed {
         told.collect()
     }
 
-    /// Follows the tables that a table reads to the failure of the first one.
+    /// Returns the failure of the table at the end of the chain of reads.
     fn root(&self, table: &str) -> Option<&Failure> {
         let mut table = table;
         loop {
