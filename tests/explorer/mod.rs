@@ -1,7 +1,7 @@
 //! The schedule explorer: every pair of invocations that can overlap, one whole at every call of the other; and each of
 //! them dead, unanswered or refused at every call. Then retries run, and what must be true is checked ([`invariants`]).
 //!
-//! `make test` takes a few, others each day; `make explore` takes as many as are asked for (docs/testing.md).
+//! `make test` takes a few, others each day; `make explore` takes as many as are asked for (docs/explorer.md).
 
 mod invariants;
 mod landing;

@@ -1,7 +1,7 @@
 //! The whole way of a file through the checks, with files that were good until something happened to them. Whatever it
 //! was: there are findings, never a failure or a panic, and what passes can be read again without a misfit.
 //!
-//! `PROPTEST_CASES=10000 cargo test -p validate --lib fuzz` looks for longer.
+//! `PROPTEST_CASES=10000 cargo test -p landfall-validate --lib fuzz` looks for longer.
 
 use std::io::{self, Cursor, Read, Write};
 

@@ -161,7 +161,7 @@ const THREE: [[Task; 3]; 4] = [
     [Task::Run, Task::Run, Task::Run],
 ];
 
-/// By hand: `cargo test --release -p catalog --lib model -- --ignored --nocapture`.
+/// By hand: `cargo test --release -p landfall-catalog --lib model -- --ignored --nocapture`.
 #[test]
 #[ignore = "takes many minutes"]
 fn all_of_it() {
