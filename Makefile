@@ -124,7 +124,7 @@ RUN ?= latest
 
 .PHONY: reference
 reference: ## Regenerate the tables of docs/metadata.md from the keys in docs/schema
-	$(CARGO) run --quiet -p contract --example reference
+	$(CARGO) run --quiet -p landfall-contract --example reference
 
 .PHONY: land
 land: needs-file $(VENV)/.ready ## Land one of your files in the running `make up`, and wait for its verdict and its rows (FILE= TABLE=; STACK= for a deployed stack)
@@ -189,11 +189,12 @@ permissions: $(VENV)/.ready ## List the template's permissions that the last `ma
 	@PYTHONPATH=infra/local $(VENV)/bin/python -m landfall_local.iam.report .local/iam
 
 .PHONY: check
-check: $(VENV)/.ready-dev ## Check format, lints, each function's linked crates, the local cloud's Python and the template
+check: $(VENV)/.ready-dev ## Check format, lints, documentation, each function's linked crates, the local cloud's Python and the template
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) fmt --manifest-path tests/schema/Cargo.toml --check
 	$(CARGO) clippy $(SCHEMA) --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
 	@$(call within_120_columns)
 	@$(call must_not_link,extract,arrow|parquet|datafusion)
 	@$(call must_not_link,catalog,arrow|parquet|datafusion)
@@ -221,7 +222,7 @@ endef
 # The boundary is a crate and not a feature, because cargo builds the workspace with the union of all features.
 define must_not_link
 set -euo pipefail; \
-crates=$$($(CARGO) tree --locked -p $(1) -e normal --prefix none -f '{p}'); \
+crates=$$($(CARGO) tree --locked -p landfall-$(1) -e normal --prefix none -f '{p}'); \
 linked=$$(awk '$$1 ~ /^($(2))([-_]|$$)/ { print $$1 }' <<<"$$crates" | sort -u | paste -s -d ' ' -); \
 if [ -n "$$linked" ]; then echo "$(1) must not link: $$linked" >&2; exit 1; fi; \
 echo "$(1) links no $(subst |, or ,$(2))"
@@ -235,7 +236,7 @@ BENCH ?=
 .PHONY: bench
 bench: ## Measure validate and curate against their floors and, after a `make compare`, against other tools (BENCH_OF=curate)
 	@set -ex; $(CARGO) build --release --locked -p landfall; for of in $(BENCH_OF); do \
-	  $(CARGO) bench --locked -p bench --bench $$of -- --landfall $(abspath $(TARGET))/release/landfall $(BENCH); \
+	  $(CARGO) bench --locked -p landfall-bench --bench $$of -- --landfall $(abspath $(TARGET))/release/landfall $(BENCH); \
 	done
 
 # Builds nothing if another binary is given, e.g. LANDFALL=target/release/landfall.
@@ -303,7 +304,7 @@ compare-clients: $(VENV)/.ready .venv-readers/.ready .venv-awscli/.ready .venv-d
 
 .PHONY: golden
 golden: ## Regenerate the golden Glue definitions, for review
-	UPDATE_GOLDEN=1 $(CARGO) test --quiet -p catalog --test definitions
+	UPDATE_GOLDEN=1 $(CARGO) test --quiet -p landfall-catalog --test definitions
 
 # ---------------------------------------------------------------------------------------------------------- deployment
 
@@ -329,7 +330,7 @@ DEPLOY := PYTHONPATH=infra/local $(PYTHON) infra/deploy.py
 build: .venv-build/.ready ## Build the functions for Lambda: build/functions/<name>/ and build/zips/<name>.zip (ARCH=x86_64|arm64)
 	rm -rf build/lambda build/functions build/zips
 	CARGO_TARGET_DIR=build/target PATH="$(CURDIR)/.venv-build/bin:$$PATH" $(CARGO) lambda build --release --locked \
-	  --$(if $(filter arm64,$(ARCH)),arm64,x86-64) --lambda-dir build/lambda $(FUNCTIONS:%=-p %)
+	  --$(if $(filter arm64,$(ARCH)),arm64,x86-64) --lambda-dir build/lambda $(FUNCTIONS:%=-p landfall-%)
 	@mkdir -p build/zips
 	@set -e; for f in $(FUNCTIONS); do \
 	  mkdir -p build/functions/$$f; \
@@ -391,7 +392,7 @@ venv: $(VENV)/.ready
 # because a running one cannot be overwritten ("Text file busy"). So a half-written one is never started, either.
 .PHONY: functions
 functions:
-	@$(CARGO) build $(FUNCTIONS:%=-p %) -p landfall
+	@$(CARGO) build $(FUNCTIONS:%=-p landfall-%) -p landfall
 	@set -e; \
 	put() { [ "$$1" -ef "$$2" ] || { ln -f "$$1" "$$2.$$$$" 2>/dev/null || cp "$$1" "$$2.$$$$"; mv -f "$$2.$$$$" "$$2"; }; }; \
 	mkdir -p .local; put $(TARGET)/debug/landfall .local/landfall; \

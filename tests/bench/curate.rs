@@ -25,7 +25,7 @@ use bench::process::{Run, Spread, run};
 use bench::{CHECKOUT, Fault, META_DATA, curated, floor, options};
 use serde_json::{Value, json};
 
-const HELP: &str = "usage: cargo bench -p bench --bench curate -- [OPTION]…
+const HELP: &str = "usage: cargo bench -p landfall-bench --bench curate -- [OPTION]…
   --sizes N,N            S, M, L, or files x rows a file, such as 8x1000 [S,M,L]
                          S is 130x10, M is 20x50000 (1 GB of JSON), L is 10x500000 (5 GB)
   --rounds N             how often each contestant runs [5]

@@ -34,7 +34,7 @@ use flate2::bufread::MultiGzDecoder;
 use rows::{Options, RowReader};
 use serde_json::{Value, json};
 
-const HELP: &str = "usage: cargo bench -p bench --bench validate -- [OPTION]…
+const HELP: &str = "usage: cargo bench -p landfall-bench --bench validate -- [OPTION]…
   --rows N,N        rows of the files [1000,50000,500000]
   --rounds N        how often each contestant runs [5]
   --landfall PATH   our binary [target/release/landfall]

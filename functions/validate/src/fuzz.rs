@@ -1,7 +1,7 @@
 //! Fuzz tests of the complete check of a file. A valid file is damaged at random. Its check must then return findings,
 //! never a failure or a panic, and a file that passes must be readable again without a misfit.
 //!
-//! `PROPTEST_CASES=10000 cargo test -p validate --lib fuzz` runs longer.
+//! `PROPTEST_CASES=10000 cargo test -p landfall-validate --lib fuzz` runs longer.
 
 use std::io::{self, Cursor, Read, Write};
 

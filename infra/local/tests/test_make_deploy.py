@@ -24,7 +24,7 @@ folder = pathlib.Path(arguments[arguments.index("--lambda-dir") + 1])
 machine = "arm64" if "--arm64" in arguments else "x86-64"
 for position, argument in enumerate(arguments):
     if argument == "-p":
-        target = folder / arguments[position + 1]
+        target = folder / arguments[position + 1].removeprefix("landfall-")
         target.mkdir(parents=True)
         target.joinpath("bootstrap").write_bytes(pathlib.Path({elves!r}, machine).read_bytes())
         target.joinpath("bootstrap").chmod(0o755)

@@ -160,7 +160,7 @@ const THREE: [[Task; 3]; 4] = [
     [Task::Run, Task::Run, Task::Run],
 ];
 
-/// Run by hand: `cargo test --release -p catalog --lib model -- --ignored --nocapture`.
+/// Run by hand: `cargo test --release -p landfall-catalog --lib model -- --ignored --nocapture`.
 #[test]
 #[ignore = "takes many minutes"]
 fn all_of_it() {
