@@ -92,10 +92,11 @@ async fn a_table_of_others_is_left_until_it_is_taken_over() {
         message
     };
     let message = refused(event.clone()).await;
-    assert!(message.contains("by_day`: a table of others has this name"), "{message}");
+    assert!(message.contains("by_day`: a table that the pipeline did not make has this name"), "{message}");
     let message = refused(json!({"take_over": ["by_day"]})).await;
     assert!(
-        message.contains("flat`: a table of others") && message.contains("{\"take_over\": [\"flat\"]}"),
+        message.contains("flat`: a table that the pipeline did not make")
+            && message.contains("{\"take_over\": [\"flat\"]}"),
         "{message}"
     );
     refused(json!({"publish": "latest"})).await;
@@ -168,7 +169,7 @@ async fn iceberg_tables_links_and_views_are_never_replaced() {
     create(&stack, stack.raw_database(), theirs(&stack, "visits")).await;
     let answer = stack.invoke("catalog", event).await.unwrap();
     let problems = answer["raw_history"]["problems"].to_string();
-    assert!(problems.contains("visits`: a table of others has this name"), "{answer}");
+    assert!(problems.contains("visits`: a table that the pipeline did not make has this name"), "{answer}");
     assert_eq!(stack.count("flat").await, 1);
 }
 
@@ -184,7 +185,10 @@ async fn one_table_of_others_stops_no_other_table() {
     let ended = stack.eventually("the execution has ended", ended).await;
     assert_eq!((ended.status().as_str(), ended.error()), ("FAILED", Some("TablesFailed")));
     let cause = ended.cause().unwrap();
-    assert!(cause.contains("`flat`: Conflict: ") && cause.contains("a table of others has this name"), "{cause}");
+    assert!(
+        cause.contains("`flat`: Conflict: ") && cause.contains("a table that the pipeline did not make has this name"),
+        "{cause}"
+    );
     assert_eq!(stack.count("by_day").await, 1);
     assert!(location(&found(&stack, "flat").await).contains("/theirs/"));
     // once it is gone, the next run publishes both

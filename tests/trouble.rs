@@ -89,7 +89,7 @@ async fn one_table_s_trouble_is_its_own() {
     );
     assert!(lines[1].starts_with("`wrong`: BadMetadata: ") && lines[1].contains("idd"), "{cause}");
     let built = "`added`, `copied`, `counted`, `in_parts`, `joined`, `of_fresh`, `typed`, `reads_typed`";
-    assert_eq!(lines[3], format!("What was published of these stays. Built were {built}."));
+    assert_eq!(lines[3], format!("Their published state stays. Built: {built}."));
     let tables = ["copied", "of_fresh", "in_parts", "joined", "counted", "added", "typed", "reads_typed"];
     assert_eq!(counts(&stack, tables).await, [1, 0, 0, 1, 1, 1, 1, 1]);
     let columns = stack.query(&sql("id, text", "of_fresh")).await;

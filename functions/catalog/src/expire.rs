@@ -77,7 +77,7 @@ pub(crate) async fn expire(app: &App, unseen_since: DateTime<Utc>, dry_run: bool
         forget(runs, &found, unseen_since).await?;
         return Ok(response);
     }
-    Err(Failure::unavailable(format!("others have decided {ATTEMPTS} times in between: ask again")))
+    Err(Failure::unavailable(format!("other publications intervened {ATTEMPTS} times: ask again")))
 }
 
 /// Deletes all objects of a run's folder. The folder is listed again, as the objects of all folders together may exceed
@@ -85,7 +85,7 @@ pub(crate) async fn expire(app: &App, unseen_since: DateTime<Utc>, dry_run: bool
 async fn delete(runs: Runs<'_>, folder: &Folder) -> Result<(), Failure> {
     let prefix = folder.location.strip_prefix(&store::url(runs.bucket, "")).unwrap_or_default();
     if prefix.is_empty() {
-        return Err(Failure::internal(format!("{} is no folder of {}", folder.location, runs.bucket)));
+        return Err(Failure::internal(format!("{} is not a folder of {}", folder.location, runs.bucket)));
     }
     let objects = runs.store.list(runs.bucket, prefix).await?;
     delete_all(runs, objects.iter()).await?;

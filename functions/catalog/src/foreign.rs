@@ -39,7 +39,7 @@ pub(crate) fn check(table: &GlueTable, wanted: &TableDefinition, takes_over: Opt
         String::new()
     };
     Err(Failure::conflict(format!(
-        "a table of others has this name (it has no parameter `{RUN}`; its files are at {location}), and is left as it is: \
+        "a table that the pipeline did not make has this name (it has no parameter `{RUN}`; its files are at {location}), and is left as it is: \
          rename or drop it, rename the table in the metadata{or_replaced}"
     )))
 }
@@ -102,7 +102,9 @@ mod tests {
         let (table, wanted) = foreign();
         let failure = check(&table, &wanted, None).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Conflict);
-        for part in ["a table of others", "s3://others/t)", "{\"take_over\": [\"random_postcodes\"]}"] {
+        for part in
+            ["a table that the pipeline did not make", "s3://others/t)", "{\"take_over\": [\"random_postcodes\"]}"]
+        {
             assert!(failure.message.contains(part), "{failure}");
         }
         assert_eq!(check(&table, &wanted, Some("s3://others/t/")), Ok(()));

@@ -65,7 +65,7 @@ use tokio::time::Instant;
 pub use crate::app::App;
 use crate::decision::Outcome;
 use crate::journal::Current;
-use crate::plan::Plan;
+use crate::plan::PublicationPlan;
 use crate::publication::Publication;
 use crate::publish::Publishing;
 use crate::runs::{Proposed, Wish};
@@ -142,7 +142,7 @@ impl App {
             }
             response.dropped = plan.dropped().to_vec();
             let Some(mut publishing) = Publishing::decide(self, current, &proposed, publications).await? else {
-                tracing::info!(run, "somebody else has decided meanwhile: looking again");
+                tracing::info!(run, "another publication was quicker: starting again");
                 continue;
             };
             let deadline = now + left.saturating_sub(STOPPING);
@@ -162,7 +162,7 @@ impl App {
             response.raw_history = Box::pin(raw_history::update(self, now + left)).await;
             return Ok(response);
         }
-        Err(Failure::unavailable(format!("others have decided {ATTEMPTS} times in between")))
+        Err(Failure::unavailable(format!("other publications intervened {ATTEMPTS} times")))
     }
 
     /// Reads what is published and plans the publication. Foreign tables in Glue are read after the decision and before
@@ -171,7 +171,7 @@ impl App {
         &self,
         wish: &Wish,
         request: &PublishRequest,
-    ) -> Result<(Current, Proposed, Vec<Publication>, Plan), Failure> {
+    ) -> Result<(Current, Proposed, Vec<Publication>, PublicationPlan), Failure> {
         let mut current = self.current().await?;
         let taken_over = foreign::found(&self.glue, &self.metadata, &mut current.decision, &request.take_over).await?;
         let mut proposed = self.runs().proposed(wish, &current).await?;
@@ -182,7 +182,8 @@ impl App {
             proposed.next = decision::drop_tables(&proposed.next, &obsolete, chrono::Utc::now());
         }
         let publications = self.publications(&current, &proposed)?;
-        let plan = Plan::new(&self.glue, &self.metadata, &publications, request.drop, request.recreate).await?;
+        let plan =
+            PublicationPlan::new(&self.glue, &self.metadata, &publications, request.drop, request.recreate).await?;
         Ok((current, proposed, publications, plan))
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Registered {
 
 /// The changes to a table's partitions.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Plan<'a> {
+pub(crate) struct PartitionPlan<'a> {
     /// Not registered yet.
     pub add: Vec<&'a PartitionState>,
     /// Registered at another location.
@@ -48,16 +48,16 @@ pub(crate) struct Plan<'a> {
     pub held: usize,
 }
 
-impl Plan<'_> {
+impl PartitionPlan<'_> {
     fn is_done(&self) -> bool {
         self.add.is_empty() && self.move_here.is_empty() && self.remove.is_empty()
     }
 }
 
 /// Compares the registered partitions with the wanted ones.
-pub(crate) fn plan<'a>(registered: &'a [Registered], wanted: &'a [PartitionState]) -> Plan<'a> {
+pub(crate) fn plan<'a>(registered: &'a [Registered], wanted: &'a [PartitionState]) -> PartitionPlan<'a> {
     let mut others: BTreeMap<&[String], &Registered> = registered.iter().map(|p| (p.values.as_slice(), p)).collect();
-    let mut plan = Plan::default();
+    let mut plan = PartitionPlan::default();
     for wanted in wanted {
         match others.remove(wanted.values.as_slice()) {
             None => plan.add.push(wanted),

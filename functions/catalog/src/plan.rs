@@ -18,7 +18,7 @@ use crate::publication::{Publication, run_location_of};
 
 /// The changes to be made.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct PublicationPlan {
     /// The Glue database.
     pub database: String,
     /// Whether the database exists.
@@ -48,7 +48,7 @@ pub(crate) struct TablePlan {
     lines: Vec<String>,
 }
 
-impl Plan {
+impl PublicationPlan {
     /// Reads Glue and derives the plan. Changes nothing.
     pub(crate) async fn new(
         glue: &Client,
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_plan_says_what_is_left_and_what_may_go() {
-        let mut plan = Plan {
+        let mut plan = PublicationPlan {
             database: "db".into(),
             database_exists: true,
             recreate: false,

@@ -17,7 +17,7 @@ use crate::journal::Current;
 use crate::lookup;
 use crate::lookup::tables_of;
 use crate::partitions;
-use crate::plan::Plan;
+use crate::plan::PublicationPlan;
 use crate::projection;
 use crate::publication::Publication;
 use crate::recreate;
@@ -81,11 +81,11 @@ impl<'a> Publishing<'a> {
             }
             all.follow().await?;
         }
-        Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
+        Err(Failure::unavailable(format!("other publications intervened {ROUNDS} times")))
     }
 
     /// Brings Glue in line with the decision, counts the tables and settles. Queries end at the deadline.
-    pub(crate) async fn publish(&mut self, plan: Plan, deadline: Instant) -> Result<(), Failure> {
+    pub(crate) async fn publish(&mut self, plan: PublicationPlan, deadline: Instant) -> Result<(), Failure> {
         let app = self.app;
         if plan.recreate {
             recreate::delete_all(&app.glue, &app.metadata).await?;
@@ -121,12 +121,16 @@ impl<'a> Publishing<'a> {
             counted_wrong = false;
             self.follow().await?;
         }
-        Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
+        Err(Failure::unavailable(format!("other publications intervened {ROUNDS} times")))
     }
 
     /// Brings Glue in line with the current decision. `seen` is Glue's state as the plan read it, before that decision
     /// was written.
-    async fn bring_in_line(&mut self, seen: Option<Plan>, deadline: Option<Instant>) -> Result<Progress, Failure> {
+    async fn bring_in_line(
+        &mut self,
+        seen: Option<PublicationPlan>,
+        deadline: Option<Instant>,
+    ) -> Result<Progress, Failure> {
         let app = self.app;
         let watch = Watch::new(app.runs().journal(), &self.current);
         let athena = deadline.map(|deadline| (&app.athena, deadline));
@@ -250,7 +254,7 @@ impl<'a> Publishing<'a> {
                 return Ok(true);
             }
         }
-        Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
+        Err(Failure::unavailable(format!("other publications intervened {ROUNDS} times")))
     }
 
     /// Returns the decision to revert, and the one before it. An earlier invocation's decision about the run is
@@ -295,7 +299,7 @@ impl<'a> Publishing<'a> {
             let others = self.app.others(&self.current.decision, &self.publications)?;
             self.publications.extend(others);
         }
-        Err(Failure::unavailable(format!("others have decided {ROUNDS} times in between")))
+        Err(Failure::unavailable(format!("other publications intervened {ROUNDS} times")))
     }
 }
 

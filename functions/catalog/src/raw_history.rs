@@ -174,7 +174,7 @@ fn is_read_as(table: &Table, file: FileFormat, compression: Compression) -> bool
 
 /// The changes to a table's partitions.
 #[derive(Debug, Default, PartialEq)]
-struct Plan {
+struct HistoryPlan {
     /// Not registered yet.
     add: Vec<u64>,
     /// Registered with former columns or at a former location.
@@ -182,8 +182,8 @@ struct Plan {
 }
 
 /// Compares the folders with the registered partitions, whose value is whether they are as described.
-fn plan(registered: &BTreeMap<u64, bool>, folders: &Folders) -> Plan {
-    let mut plan = Plan::default();
+fn plan(registered: &BTreeMap<u64, bool>, folders: &Folders) -> HistoryPlan {
+    let mut plan = HistoryPlan::default();
     for at in folders.readable() {
         match registered.get(&at) {
             None => plan.add.push(at),
@@ -272,7 +272,7 @@ mod tests {
         ]);
         let folders =
             Folders { found: BTreeSet::from([5, 6, 7, 8, 9]), mixed: BTreeMap::from([(9, "a_9.csv".into())]) };
-        assert_eq!(plan(&found, &folders), Plan { add: vec![8], change: vec![6, 7] });
+        assert_eq!(plan(&found, &folders), HistoryPlan { add: vec![8], change: vec![6, 7] });
         let described = input(8, &definition).unwrap();
         let location = described.storage_descriptor().unwrap().location();
         assert_eq!(location, Some("s3://raw-hist/base/random_postcodes/file_land_timestamp=8/"));

@@ -23,7 +23,7 @@ use crate::settings::Settings;
 use crate::size;
 use crate::source::RawTable;
 use crate::tables::{Built, Tables};
-use crate::transform::Plan;
+use crate::transform::BuildPlan;
 use crate::write;
 
 /// Small, because the queries are planned but not run.
@@ -87,7 +87,7 @@ fn raw_types(table: &Table) -> BTreeMap<String, String> {
 /// A table to which rows are added.
 pub(crate) struct Append<'a> {
     /// The run's queries.
-    pub plan: &'a Plan,
+    pub plan: &'a BuildPlan,
     /// The table's query.
     pub query: &'a Query,
     /// Every raw table that the queries read.
@@ -109,7 +109,7 @@ impl Append<'_> {
         let raw = reads.filter(|reads| reads.row_by_row).and_then(|reads| reads.only);
         raw.and_then(|name| self.raw.get(&name)).ok_or_else(|| {
             Failure::bad_metadata(format!(
-                "{}: to a table of mode `append` each row must come of one row of one raw table: use `rebuild` for SQL \
+                "{}: to a table of mode `append` each row must be made from one row of one raw table: use `rebuild` for SQL \
                  that joins, groups, sorts or limits",
                 self.query.file.display()
             ))
@@ -199,7 +199,7 @@ impl Append<'_> {
     /// Builds the rows of the new files.
     async fn added(&self, new: &Arc<RawTable>) -> Result<TableOutput, Failure> {
         let table = &self.query.table;
-        let plan = Plan { asked: [table.name.clone()].into(), ..self.plan.clone() };
+        let plan = BuildPlan { asked: [table.name.clone()].into(), ..self.plan.clone() };
         let mut raw = self.raw.clone();
         raw.insert(new.table().name.clone(), Arc::clone(new));
         let tables = Tables { plan: &plan, raw: &raw, area: self.area, settings: self.settings };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::message::FailedTable;
 use contract::{Failure, FailureKind, visible_lines};
 
-use crate::query::{Query, Source};
+use crate::query::{Query, ReadTable};
 use crate::refusal;
 
 /// The number of tables whose messages are reported whole, up to [`WHOLE_CHARACTERS`]. The messages of further tables
@@ -54,7 +54,7 @@ impl Failed {
         loop {
             let before = self.tables.len();
             for query in queries.clone() {
-                let curated = query.reads.iter().filter(|(_, source)| **source == Source::Curated);
+                let curated = query.reads.iter().filter(|(_, source)| **source == ReadTable::Curated);
                 if let Some(read) = curated.map(|(name, _)| name).find(|name| self.has(name)).cloned() {
                     self.tables.entry(query.table.name.clone()).or_insert(Reason::Reads(read));
                 }

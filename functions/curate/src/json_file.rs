@@ -85,7 +85,7 @@ impl JsonFile {
             };
             if !finite {
                 return Err(Failure::bad_data(format!(
-                    "{}: column `{}` has a number that is not finite, for which JSON has no words: write the table as \
+                    "{}: column `{}` has a number that is not finite, which JSON cannot represent: write the table as \
                      `parquet`, or make it null",
                     self.url,
                     field.name()

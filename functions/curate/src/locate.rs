@@ -20,7 +20,7 @@ use crate::query_failure::{Place, QueryFailure, RawValue, Reason};
 use crate::secrecy;
 use crate::secrets::Secrets;
 use crate::source::{RawTable, Rows};
-use crate::transform::{self, Plan};
+use crate::transform::{self, BuildPlan};
 
 /// The longest time that the search may take. A failure without its line is better than none.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -49,7 +49,7 @@ impl Explained {
 
 /// Adds file, line, column and values to the failure of a table's query, if they can be found by `until`.
 pub(crate) async fn explain(
-    plan: &Plan,
+    plan: &BuildPlan,
     raw: &BTreeMap<String, Arc<RawTable>>,
     failure: QueryFailure,
     until: Option<Instant>,
@@ -71,7 +71,7 @@ pub(crate) async fn explain(
 }
 
 struct Search<'a> {
-    plan: &'a Plan,
+    plan: &'a BuildPlan,
     raw: &'a BTreeMap<String, Arc<RawTable>>,
     table: &'a Table,
 }

@@ -23,7 +23,7 @@ use crate::settings::Settings;
 use crate::size;
 use crate::source::{self, RawFile, RawTable};
 use crate::tables::Stopped;
-use crate::transform::{self, Plan, Variables};
+use crate::transform::{self, BuildPlan, Variables};
 
 /// Processes every waiting raw file. A file that cannot be processed goes to quarantine. A table that fails does not
 /// hold up the others.
@@ -110,7 +110,7 @@ struct Stage<'a> {
     settings: &'a Settings,
     areas: &'a Areas,
     table: &'a Table,
-    plan: &'a Plan,
+    plan: &'a BuildPlan,
 }
 
 impl Stage<'_> {

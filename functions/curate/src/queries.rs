@@ -22,10 +22,10 @@ use datafusion::prelude::SessionContext;
 use crate::align::{Align, assignment};
 use crate::engine;
 use crate::failed::Failed;
-use crate::query::{Query, Source};
+use crate::query::{Query, ReadTable};
 use crate::refusal;
 use crate::source::RawTable;
-use crate::transform::{self, Plan};
+use crate::transform::{self, BuildPlan};
 use crate::written::WrittenTable;
 
 /// The part of the function's memory that readers, writers and the runtime need.
@@ -70,7 +70,7 @@ impl Planned {
 /// Plans the queries over these raw tables, each with the same memory. Wrong SQL is recorded here, before anything is
 /// read. Tables that read a curated table get what `written` returns, or its query if that is `None`.
 pub(crate) async fn frames(
-    plan: &Plan,
+    plan: &BuildPlan,
     raw: impl Fn(&str) -> Result<Arc<dyn TableProvider>, Failure>,
     written: impl Fn(&Query, &DataFrame) -> Result<Option<Arc<dyn TableProvider>>, Failure>,
     memory_bytes: usize,
@@ -80,7 +80,7 @@ pub(crate) async fn frames(
     let mut failed = Failed::default();
     for query in &plan.order {
         let unplanned =
-            |(name, source): (&String, &Source)| *source == Source::Curated && !described.contains_key(name);
+            |(name, source): (&String, &ReadTable)| *source == ReadTable::Curated && !described.contains_key(name);
         if query.reads.iter().any(unplanned) {
             continue;
         }
@@ -149,8 +149,8 @@ fn context(
     let context = engine::session(memory_bytes)?;
     for (name, source) in &query.reads {
         let provider = match source {
-            Source::Raw => Some(raw(name)?),
-            Source::Curated => described.get(name).map(Arc::clone),
+            ReadTable::Raw => Some(raw(name)?),
+            ReadTable::Curated => described.get(name).map(Arc::clone),
         };
         if let Some(provider) = provider {
             let registered = context.register_table(name.as_str(), provider);

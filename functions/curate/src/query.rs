@@ -18,12 +18,12 @@ pub struct Query {
     /// How the SQL names columns.
     pub said: Said,
     /// The tables that it reads, by their name in the SQL.
-    pub reads: BTreeMap<String, Source>,
+    pub reads: BTreeMap<String, ReadTable>,
 }
 
 /// The table that a name in the SQL of a curated table stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ReadTable {
     /// The raw table, with everything that landed.
     Raw,
     /// The curated table as this run builds it.

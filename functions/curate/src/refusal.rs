@@ -168,7 +168,7 @@ pub(crate) fn check_regexes(query: &Query, plan: &LogicalPlan) -> Result<(), Fai
         ""
     };
     Err(Failure::bad_metadata(format!(
-        "{}: `{pattern}` is no regular expression here: {reason}{way}",
+        "{}: `{pattern}` is not a valid regular expression: {reason}{way}",
         query.file.display()
     )))
 }

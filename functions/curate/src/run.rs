@@ -14,13 +14,13 @@ use crate::area::Area;
 use crate::areas::Areas;
 use crate::complete;
 use crate::failed::Failed;
-use crate::query::Source;
+use crate::query::ReadTable;
 use crate::secrecy;
 use crate::settings::Settings;
 use crate::size;
 use crate::source::{self, RawTable};
 use crate::tables::Tables;
-use crate::transform::{self, Plan, Variables};
+use crate::transform::{self, BuildPlan, Variables};
 
 /// A run that is planned but has not started.
 pub struct Run<'a> {
@@ -37,7 +37,7 @@ pub struct Run<'a> {
     /// Whether the request names its tables.
     named: bool,
     variables: Variables,
-    plan: Plan,
+    plan: BuildPlan,
 }
 
 impl<'a> Run<'a> {
@@ -150,7 +150,7 @@ impl<'a> Run<'a> {
     async fn tables(
         &self,
         areas: &Areas,
-        plan: &Plan,
+        plan: &BuildPlan,
         raw: &BTreeMap<String, Arc<RawTable>>,
         folder: impl Fn(&Table) -> String,
     ) -> Result<Outputs, Failure> {
@@ -167,7 +167,7 @@ impl<'a> Run<'a> {
         let mut outputs = BTreeMap::new();
         if !others.is_empty() {
             let asked = others.iter().map(|query| query.table.name.clone()).collect();
-            let plan = Plan { asked, ..plan.clone() };
+            let plan = BuildPlan { asked, ..plan.clone() };
             let names: BTreeSet<_> = others.iter().flat_map(|query| plan.raw_tables(&query.table.name)).collect();
             size::check(raw.iter().filter(|(name, _)| names.contains(name.as_str())).map(|(_, raw)| raw), settings)?;
             let built = Tables { plan: &plan, raw, area, settings }.build(&folder).await?;
@@ -214,7 +214,7 @@ impl<'a> Run<'a> {
     async fn check_emptied(
         &self,
         areas: &Areas,
-        plan: &Plan,
+        plan: &BuildPlan,
         without_files: &BTreeMap<String, String>,
         tables: &[TableOutput],
         failed: &mut Failed,
@@ -278,7 +278,7 @@ impl<'a> Run<'a> {
     /// Returns, by table, whether the values of each partition column are hidden from messages.
     async fn hidden_partitions(
         &self,
-        plan: &Plan,
+        plan: &BuildPlan,
         raw: &BTreeMap<String, Arc<RawTable>>,
     ) -> BTreeMap<String, Vec<bool>> {
         let mut hidden = BTreeMap::new();
@@ -306,7 +306,7 @@ impl<'a> Run<'a> {
         let mut listed = Listed::of(self.plan.clone());
         let mut missing: BTreeMap<&String, Failure> = BTreeMap::new();
         for query in &self.plan.order {
-            for (name, _) in query.reads.iter().filter(|(_, source)| **source == Source::Raw) {
+            for (name, _) in query.reads.iter().filter(|(_, source)| **source == ReadTable::Raw) {
                 if !listed.raw.contains_key(name) && !missing.contains_key(name) {
                     match self.list_table(areas, name, &mut listed).await {
                         Ok(table) => {
@@ -440,7 +440,7 @@ impl<'a> Run<'a> {
 /// The listed raw tables, and the queries that can run over them.
 struct Listed {
     raw: BTreeMap<String, Arc<RawTable>>,
-    plan: Plan,
+    plan: BuildPlan,
     /// Raw tables without files, with the location where the files are expected.
     without_files: BTreeMap<String, String>,
     /// Objects that the pipeline did not write, and that were skipped.
@@ -448,7 +448,7 @@ struct Listed {
 }
 
 impl Listed {
-    fn of(plan: Plan) -> Self {
+    fn of(plan: BuildPlan) -> Self {
         Self { raw: BTreeMap::new(), plan, without_files: BTreeMap::new(), strays: Vec::new() }
     }
 }
@@ -502,7 +502,7 @@ impl Built {
         let manifest = ObjectName { bucket: self.manifest.bucket.clone(), key: self.key.clone() };
         let tables: Vec<_> = tables.collect();
         let built = quoted(tables.iter().map(|table| &table.table));
-        let done = format!("What was published of these stays. Built were {built}.");
+        let done = format!("Their published state stays. Built: {built}.");
         CurateResponse {
             run: self.manifest.run.clone(),
             manifest,

@@ -12,14 +12,14 @@ use crate::lineage::{self, Made};
 use crate::queries::{self, from_files, nothing_written};
 use crate::secrets::{Secret, Secrets};
 use crate::source::RawTable;
-use crate::transform::Plan;
+use crate::transform::BuildPlan;
 
 /// Small, because the queries are planned but not run.
 const MEMORY_BYTES: usize = 1 << 20;
 
 /// Returns the secrets of a table's query.
 pub(crate) fn of_query(
-    plan: &Plan,
+    plan: &BuildPlan,
     raw: &BTreeMap<String, Arc<RawTable>>,
     table: &Table,
     frame: &DataFrame,
@@ -47,7 +47,7 @@ pub(crate) fn of_query(
 
 /// Returns the secrets of a table whose query cannot be planned. If any table has a sensitive column, all columns are
 /// hidden.
-pub(crate) fn of_all(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
+pub(crate) fn of_all(plan: &BuildPlan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
     if !(Tables { plan, raw }).any_secret() {
         return Secrets::default();
     }
@@ -56,7 +56,7 @@ pub(crate) fn of_all(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: 
 }
 
 /// Plans a table's query and returns its secrets.
-pub(crate) async fn of_table(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
+pub(crate) async fn of_table(plan: &BuildPlan, raw: &BTreeMap<String, Arc<RawTable>>, table: &Table) -> Secrets {
     if !(Tables { plan, raw }).any_secret() {
         return Secrets::default();
     }
@@ -68,7 +68,7 @@ pub(crate) async fn of_table(plan: &Plan, raw: &BTreeMap<String, Arc<RawTable>>,
 }
 
 /// Returns the table with those columns marked sensitive that are made from sensitive columns of `made_of`.
-pub(crate) async fn marked(plan: &Plan, made_of: &Arc<RawTable>, table: &Table) -> Table {
+pub(crate) async fn marked(plan: &BuildPlan, made_of: &Arc<RawTable>, table: &Table) -> Table {
     let raw = BTreeMap::from([(made_of.table().name.clone(), Arc::clone(made_of))]);
     let secrets = of_table(plan, &raw, table).await;
     let mut table = table.clone();
@@ -80,7 +80,7 @@ pub(crate) async fn marked(plan: &Plan, made_of: &Arc<RawTable>, table: &Table) 
 
 /// The tables that a query may read.
 struct Tables<'a> {
-    plan: &'a Plan,
+    plan: &'a BuildPlan,
     raw: &'a BTreeMap<String, Arc<RawTable>>,
 }
 

@@ -21,12 +21,12 @@ use crate::area::Area;
 use crate::failed::Failed;
 use crate::locate;
 use crate::queries::{Frames, Optimized, Planned, TOGETHER, copies_rows, frames, from_files, query_memory};
-use crate::query::{Query, Source};
+use crate::query::{Query, ReadTable};
 use crate::query_failure::{QueryFailure, of_task};
 use crate::secrecy;
 use crate::settings::Settings;
 use crate::source::RawTable;
-use crate::transform::{self, Plan};
+use crate::transform::{self, BuildPlan};
 use crate::write::TableWriter;
 use crate::written::Written;
 
@@ -36,7 +36,7 @@ const ALIGNED_AHEAD: usize = 4;
 /// The queries and raw tables that tables are built from, and their destination.
 pub(crate) struct Tables<'a> {
     /// The queries.
-    pub plan: &'a Plan,
+    pub plan: &'a BuildPlan,
     /// Every raw table that they read.
     pub raw: &'a BTreeMap<String, Arc<RawTable>>,
     /// The area that the tables are written to.
@@ -134,13 +134,14 @@ impl Tables<'_> {
     fn curated_of(&self, table: &str) -> impl Iterator<Item = &String> {
         let query = self.plan.order.iter().find(|query| query.table.name == table);
         let reads = query.into_iter().flat_map(|query| &query.reads);
-        reads.filter(|(_, source)| **source == Source::Curated).map(|(name, _)| name)
+        reads.filter(|(_, source)| **source == ReadTable::Curated).map(|(name, _)| name)
     }
 
     /// Returns the tables to build that other tables of the run read.
     fn read_by_others(&self, folder: impl Fn(&Table) -> String) -> BTreeMap<String, Arc<Written>> {
         let read = self.plan.order.iter().flat_map(|query| &query.reads);
-        let read: BTreeSet<&String> = read.filter(|(_, source)| **source == Source::Curated).map(|(n, _)| n).collect();
+        let read: BTreeSet<&String> =
+            read.filter(|(_, source)| **source == ReadTable::Curated).map(|(n, _)| n).collect();
         let tables = self.plan.order.iter().map(|query| &query.table);
         let tables = tables.filter(|table| self.plan.asked.contains(&table.name) && read.contains(&table.name));
         tables.map(|table| (table.name.clone(), Written::new(self.area, folder(table), table))).collect()
@@ -156,7 +157,7 @@ impl Tables<'_> {
             .filter(|query| frames.get(&query.table.name).is_some_and(|frame| copies_rows(query, frame)));
         let copies: BTreeSet<&String> = copies.map(|query| &query.table.name).collect();
         for query in &self.plan.order {
-            let curated = query.reads.iter().filter(|(_, source)| **source == Source::Curated);
+            let curated = query.reads.iter().filter(|(_, source)| **source == ReadTable::Curated);
             let rounds = curated.map(|(name, _)| {
                 let waits = self.plan.asked.contains(name) && !copies.contains(name);
                 after.get(name).copied().unwrap_or_default() + usize::from(waits)

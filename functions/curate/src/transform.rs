@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
 use crate::depth;
 use crate::failed::Failed;
-use crate::query::{Query, Source};
+use crate::query::{Query, ReadTable};
 use crate::refusal;
 use crate::syntax;
 use crate::template;
@@ -56,7 +56,7 @@ impl Variables {
 ///
 /// # Errors
 /// Fails if a requested table is not described.
-pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Result<Plan, Failure> {
+pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Result<BuildPlan, Failure> {
     let asked: BTreeSet<String> = match asked {
         [] => metadata.curated.keys().cloned().collect(),
         names => {
@@ -71,7 +71,7 @@ pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Res
     for name in &asked {
         visits.visit(name, &mut Vec::new())?;
     }
-    let mut plan = Plan { order: visits.order, asked, failed: visits.failed };
+    let mut plan = BuildPlan { order: visits.order, asked, failed: visits.failed };
     plan.leave_out_failed();
     Ok(plan)
 }
@@ -80,7 +80,7 @@ pub fn plan(metadata: &MetaData, asked: &[String], variables: &Variables) -> Res
 ///
 /// # Errors
 /// Fails if the SQL is wrong, or if it reads another table.
-pub fn plan_processing(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Plan, Failure> {
+pub fn plan_processing(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<BuildPlan, Failure> {
     let query = query(metadata, table, variables)?;
     if query.reads.keys().any(|name| *name != table.name) {
         return Err(Failure::bad_metadata(format!(
@@ -89,12 +89,12 @@ pub fn plan_processing(metadata: &MetaData, table: &Table, variables: &Variables
             table.name
         )));
     }
-    Ok(Plan { order: vec![query], asked: BTreeSet::from([table.name.clone()]), failed: Failed::default() })
+    Ok(BuildPlan { order: vec![query], asked: BTreeSet::from([table.name.clone()]), failed: Failed::default() })
 }
 
 /// Queries in an order in which they can be run.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct BuildPlan {
     /// Each query after those that it reads.
     pub order: Vec<Query>,
     /// The tables to write; the others are only read.
@@ -103,7 +103,7 @@ pub struct Plan {
     pub failed: Failed,
 }
 
-impl Plan {
+impl BuildPlan {
     /// Removes the queries of tables that have failed, and those that read them.
     pub fn leave_out_failed(&mut self) {
         self.failed.spread(self.order.iter());
@@ -133,8 +133,8 @@ impl Plan {
             for query in self.order.iter().filter(|query| query.table.name == table) {
                 for (name, source) in &query.reads {
                     match source {
-                        Source::Raw => _ = raw.insert(name.as_str()),
-                        Source::Curated => waiting.push(name),
+                        ReadTable::Raw => _ = raw.insert(name.as_str()),
+                        ReadTable::Curated => waiting.push(name),
                     }
                 }
             }
@@ -168,7 +168,7 @@ impl Visits<'_> {
             Err(failure) => return self.failed.add(name, failure),
         };
         path.push(name.to_owned());
-        for (read, _) in query.reads.iter().filter(|(_, source)| **source == Source::Curated) {
+        for (read, _) in query.reads.iter().filter(|(_, source)| **source == ReadTable::Curated) {
             self.visit(read, path)?;
         }
         path.pop();
@@ -212,9 +212,9 @@ fn query(metadata: &MetaData, table: &Table, variables: &Variables) -> Result<Qu
         let name = reference.table();
         // its own name means the raw table, because a table cannot read itself
         let source = if name != table.name && metadata.curated.contains_key(name) {
-            Source::Curated
+            ReadTable::Curated
         } else if metadata.raw.contains_key(name) {
-            Source::Raw
+            ReadTable::Raw
         } else {
             let message = metadata.raw_table(name).err().unwrap_or_default();
             return Err(wrong(message));

@@ -19,7 +19,7 @@ use tracing::Instrument;
 
 use self::pace::Pacer;
 use self::retry::{Retry, backoff, judge, retry_after};
-use crate::config::Plan;
+use crate::config::FetchPlan;
 use crate::row::{BodyError, Records, Row, Shape, excerpt};
 
 /// The largest body that is accepted.
@@ -92,7 +92,7 @@ impl Api {
 
     /// Starts the plan's requests. None is repeated after the deadline. The caller has to enforce the deadline on the
     /// answers.
-    pub fn fetch(&self, plan: &Plan, deadline: Instant) -> Fetch {
+    pub fn fetch(&self, plan: &FetchPlan, deadline: Instant) -> Fetch {
         let source = &plan.source;
         let requester = Arc::new(Requester {
             client: self.client.clone(),
@@ -148,7 +148,7 @@ fn retries_allowed(requests: u64, attempts: u32, concurrency: usize) -> u64 {
 #[derive(Debug)]
 struct Requester {
     client: Client,
-    plan: Plan,
+    plan: FetchPlan,
     shape: Shape,
     deadline: Instant,
     pacer: Pacer,
@@ -339,7 +339,7 @@ mod tests {
 
     fn requester(attempts: u32, time_left: Duration) -> Requester {
         let source = serde_json::json!({"url": "https://h/", "attempts": attempts, "concurrency": 1});
-        let plan = Plan {
+        let plan = FetchPlan {
             table: "t".into(),
             file: "meta_data/raw/t.json".into(),
             file_land_timestamp: 0,

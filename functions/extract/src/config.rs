@@ -41,7 +41,7 @@ impl Settings {
 
 /// An extract that is ready to run.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct FetchPlan {
     /// The raw table.
     pub table: String,
     /// The metadata file of the table, for messages.
@@ -59,7 +59,7 @@ pub struct Plan {
     pub sensitive: bool,
 }
 
-impl Plan {
+impl FetchPlan {
     /// Plans the extract that a request asks for.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ impl Destination {
         let Some(record) = store.read_whole(&self.reports, &key).await? else { return Ok(None) };
         let read = serde_json::from_slice(&record);
         let place = store::url(&self.reports, &key);
-        read.map(Some).map_err(|error| Failure::internal(format!("{place} is no record of an extract: {error}")))
+        read.map(Some).map_err(|error| Failure::internal(format!("{place} is not a record of an extract: {error}")))
     }
 
     /// Returns a file in history which proves that this time was extracted, although the record is gone. A part of an
@@ -79,7 +79,7 @@ impl Destination {
             }
             None => {
                 let place = store::url(&self.reports, &self.record());
-                Err(Failure::unavailable(format!("{place} was there, and is gone")))
+                Err(Failure::unavailable(format!("{place} existed and has disappeared")))
             }
         }
     }

@@ -21,7 +21,7 @@ use store::Store;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::{Api, Fetch};
-use crate::config::{Plan, Settings};
+use crate::config::{FetchPlan, Settings};
 use crate::decide::Decision;
 use crate::land::{Destination, Landing};
 
@@ -66,14 +66,14 @@ impl App {
     /// Fails if the source or S3 does not answer, or if an answer cannot become rows. A failed fetch leaves nothing in
     /// land. If landing fails halfway, the next invocation for the same time completes it.
     pub async fn extract(&self, request: ExtractRequest, invocation: &Invocation) -> Result<ExtractResponse, Failure> {
-        let plan = Plan::new(&self.settings, &self.metadata, request, Utc::now())?;
+        let plan = FetchPlan::new(&self.settings, &self.metadata, request, Utc::now())?;
         // boxed, because the SDK's futures nest too deeply for rustc to compute the layout of yet another level
         Box::pin(self.land(&plan, working_time(invocation)))
             .await
             .map_err(|failure| failure.context(format!("extracting `{}`", plan.table)))
     }
 
-    async fn land(&self, plan: &Plan, working_time: Duration) -> Result<ExtractResponse, Failure> {
+    async fn land(&self, plan: &FetchPlan, working_time: Duration) -> Result<ExtractResponse, Failure> {
         let started = Instant::now();
         let deadline = started + working_time;
         let destination = Destination {
@@ -177,7 +177,7 @@ impl App {
 
 impl Tally {
     /// Refuses an empty extract: the source is broken then, and validate would only find an empty file.
-    fn check(&self, plan: &Plan) -> Result<(), Failure> {
+    fn check(&self, plan: &FetchPlan) -> Result<(), Failure> {
         if self.rows > 0 {
             return Ok(());
         }
@@ -209,7 +209,7 @@ fn working_time(invocation: &Invocation) -> Duration {
     left.saturating_sub(RESERVE.min(left / 10))
 }
 
-fn out_of_time(plan: &Plan, tally: &Tally, working_time: Duration) -> Failure {
+fn out_of_time(plan: &FetchPlan, tally: &Tally, working_time: Duration) -> Failure {
     Failure::timeout(format!(
         "{} of {} requests to {} were answered within {} s, all that the function's timeout leaves; ask for fewer \
          requests, or raise `concurrency` and `requests_per_second` in {}, or the timeout; nothing has landed",
@@ -221,7 +221,7 @@ fn out_of_time(plan: &Plan, tally: &Tally, working_time: Duration) -> Failure {
     ))
 }
 
-fn already_extracted(plan: &Plan, found: &str) -> ExtractResponse {
+fn already_extracted(plan: &FetchPlan, found: &str) -> ExtractResponse {
     let (table, file_land_timestamp) = (plan.table.clone(), plan.file_land_timestamp);
     tracing::info!(table, file_land_timestamp, found, "table already extracted");
     ExtractResponse { table, file_land_timestamp, rows: 0, bytes: 0, files: Vec::new(), already_extracted: true }

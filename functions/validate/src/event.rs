@@ -73,7 +73,7 @@ impl Record {
         };
         let event_name = record.get("eventName").and_then(Value::as_str).unwrap_or_default();
         if !event_name.strip_prefix("s3:").unwrap_or(event_name).starts_with("ObjectCreated:") {
-            return unusable(format!("`{event_name}` is no ObjectCreated event"));
+            return unusable(format!("`{event_name}` is not an ObjectCreated event"));
         }
         let bucket = bucket.name.unwrap_or_default();
         if bucket != land {
@@ -127,7 +127,7 @@ mod tests {
         assert!(matches!(&records[0], Record::Unusable { key, .. } if key == "%zz"));
         assert!(matches!(&records[1], Record::Created(notice) if notice.key == "k"));
 
-        assert!(unusable(&record("ObjectRemoved:Delete", "land", "k")).contains("no ObjectCreated event"));
+        assert!(unusable(&record("ObjectRemoved:Delete", "land", "k")).contains("not an ObjectCreated event"));
         assert!(unusable(&record("ObjectCreated:Put", "other", "k")).contains("bucket `other`"));
         assert!(unusable(&record("ObjectCreated:Put", "land", "%ff")).contains("UTF-8"));
         assert!(unusable(&json!({"eventName": "ObjectCreated:Put"})).contains("missing field `s3`"));

@@ -62,7 +62,7 @@ impl App {
         let Some(json) = self.areas.store.read_whole(&self.areas.reports, &record).await? else { return Ok(None) };
         let place = || store::url(&self.areas.reports, &record);
         let extract: Extract = serde_json::from_slice(&json)
-            .map_err(|error| Failure::internal(format!("{} is no record of an extract: {error}", place())))?;
+            .map_err(|error| Failure::internal(format!("{} is not a record of an extract: {error}", place())))?;
         Ok(extract.files.iter().any(|file| file.key == key).then_some(extract))
     }
 

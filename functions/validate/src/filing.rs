@@ -75,12 +75,7 @@ impl App {
             return Ok(unread(notice.key, Verdict::AlreadyHandled, 0, GONE));
         };
         if object.key.starts_with(STAGED) {
-            return Ok(unread(
-                object.key,
-                Verdict::Ignored,
-                object.bytes,
-                "what extract has fetched, and is to land itself",
-            ));
+            return Ok(unread(object.key, Verdict::Ignored, object.bytes, "a staged file, which extract lands itself"));
         }
         if let Some(what) = key::is_no_data(&object.key).filter(|_| !object.key.ends_with('/') || object.bytes == 0) {
             tracing::info!(key = object.key, what, "no data, ignored");
@@ -276,7 +271,7 @@ fn is_named(notice: &Notice, object: &Object) -> bool {
 
 /// The violation of a file whose key another object, with other bytes, has in history.
 fn conflict(other: &Object) -> Violation {
-    let what = "is there with other bytes, and history is immutable: land the file under another time";
+    let what = "already exists with different bytes, and history is immutable: land the file with another time";
     Violation::whole("history", format!("{} {what}", other.url()))
 }
 

@@ -82,7 +82,7 @@ impl Areas {
         }
         let url = store::url(&self.raw_hist, &place);
         let Some(json) = self.store.read_whole(&self.raw_hist, &place).await? else {
-            return Err(Failure::unavailable(format!("{url} was there, and is gone")));
+            return Err(Failure::unavailable(format!("{url} existed and has disappeared")));
         };
         let found: Marker = serde_json::from_slice(&json)
             .map_err(|error| Failure::internal(format!("{url} is no marker of a file: {error}")))?;

@@ -25,7 +25,7 @@ class Fault:
     operation: str
     error: str | None = None  # without one, the connection closes, unless the answer is late or breaks off
     status: int = 400
-    message: str = "told to by a test"
+    message: str = "requested by a test"
     times: int = 1
     after: int = 0
     lost: bool = False  # the call takes effect nevertheless

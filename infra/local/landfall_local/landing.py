@@ -60,7 +60,7 @@ def place(state: Path, stack: str | None, metadata: Path) -> Place:
 def land(file: Path, table: str | None, state: Path, stack: str | None, metadata: Path) -> int:
     """Lands a file. Returns 0 if it passes and its rows are published, 1 otherwise."""
     if not file.is_file():
-        raise Refusal(f"{file} is no file")
+        raise Refusal(f"{file} is not a file")
     where = place(state, stack, metadata)
     metadata = where.metadata
     name = known_table(table, metadata) if table else table_of(file.name, metadata)
@@ -146,7 +146,7 @@ class Waiting:
         for name, (rows, _) in sorted(after.items()):
             print(f"table     {name}: {rows:,} rows (before: {before.get(name, (0, ''))[0]:,})")
         if not after:
-            print("table     none is made of it: describe one in meta_data/curated")
+            print("table     no curated table reads this file; describe one in meta_data/curated")
         if failure:
             print(f"rebuild   {failure}")
         return 1 if failure else 0

@@ -138,7 +138,7 @@ def query(cloud, outputs, sql: str) -> list[list[str]]:
 def test_what_cannot_be_landed_says_why(desk, tmp_path):
     (tmp_path / "unknown.csv").write_text("a\n1\n")
     for arguments, expected in [
-        (("land", str(tmp_path / "none.csv")), "is no file"),
+        (("land", str(tmp_path / "none.csv")), "is not a file"),
         (("land", str(tmp_path / "unknown.csv")), "begins with no table's name: say TABLE=, one of "),
         (("land", str(tmp_path / "unknown.csv"), "--table", "postcodes"), "has no raw table postcodes; it has "),
         (("replay", "a/b.csv"), "there is no s3://"),

@@ -157,6 +157,15 @@ impl Env {
     ///
     /// # Errors
     /// Returns all problems in one failure of the kind [`contract::FailureKind::BadInput`].
+    ///
+    /// ```
+    /// use boot::Env;
+    ///
+    /// let mut env = Env::new(|name| (name == "LAND_BUCKET").then(|| "land".to_owned()));
+    /// assert_eq!(env.text("LAND_BUCKET"), "land");
+    /// let _: u64 = env.number("MEMORY_MB");
+    /// assert_eq!(env.check().unwrap_err().message, "the function's environment: MEMORY_MB is not set");
+    /// ```
     pub fn check(&mut self) -> Result<(), Failure> {
         if self.problems.is_empty() {
             return Ok(());

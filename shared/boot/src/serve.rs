@@ -38,7 +38,7 @@ impl Boot {
         self.env.check()?;
         let metadata = MetaData::read(&folder)?;
         for Problem { file, path, message } in &metadata.warnings.0 {
-            tracing::warn!(file = %file.display(), path, reason = message, "metadata may not say what was meant");
+            tracing::warn!(file = %file.display(), path, reason = message, "metadata may not mean what was intended");
         }
         Ok(metadata)
     }
@@ -87,7 +87,7 @@ async fn before_the_end<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let reserve = TO_ANSWER.min(invocation.time_left(Duration::ZERO) / 20);
-    invocation.in_time(reserve, work, "; asked again it goes on from there").await
+    invocation.in_time(reserve, work, "; the next invocation continues from there").await
 }
 
 /// A failure in the form that Lambda reports.

@@ -170,6 +170,14 @@ impl ColumnType {
     ///
     /// # Errors
     /// Returns a message that says what is wrong and suggests the nearest valid name.
+    ///
+    /// ```
+    /// use contract::{ColumnType, Dialect};
+    ///
+    /// let parsed = ColumnType::parse("list<decimal128(10,2)>", Dialect::Mojap)?;
+    /// assert_eq!(parsed.glue(), "array<decimal(10,2)>");
+    /// # Ok::<(), String>(())
+    /// ```
     pub fn parse(text: &str, dialect: Dialect) -> Result<Self, String> {
         let mut parser = Parser { rest: text.trim(), dialect, depth: 0 };
         let parsed = parser.column_type()?;

@@ -117,6 +117,13 @@ impl Failure {
 
 impl Failure {
     /// Prefixes the message with what was being done.
+    ///
+    /// ```
+    /// use contract::Failure;
+    ///
+    /// let failure = Failure::not_found("s3://land/orders.csv").context("reading the sample");
+    /// assert_eq!(failure.message, "reading the sample: s3://land/orders.csv");
+    /// ```
     pub fn context(self, doing: impl fmt::Display) -> Self {
         Self { message: format!("{doing}: {}", self.message), ..self }
     }

@@ -119,6 +119,17 @@ impl LandKey {
     ///
     /// # Errors
     /// Fails if the key does not follow the grammar. The reason names the part that is wrong and the expected form.
+    ///
+    /// ```
+    /// use contract::LandKey;
+    ///
+    /// let key = LandKey::parse("base", "base/orders/file_land_timestamp=1534978800/orders_1534978800.jsonl.gz")?;
+    /// assert_eq!((key.table.as_str(), key.file_land_timestamp), ("orders", Some(1_534_978_800)));
+    ///
+    /// let error = LandKey::parse("base", "base/orders/2018-08-23/orders.jsonl.gz").unwrap_err();
+    /// assert_eq!(error.reason, "expected a folder `file_land_timestamp=<unix seconds>`, found `2018-08-23`");
+    /// # Ok::<(), contract::KeyError>(())
+    /// ```
     pub fn parse(base_folder: &str, key: &str) -> Result<Self, KeyError> {
         let fail = |reason: String| KeyError { key: key.to_owned(), reason };
         let base = base_folder.trim_matches('/');
@@ -223,6 +234,11 @@ impl LandKey {
 
 impl DataKey {
     /// Builds the canonical name of a table's file that lands at a given time. `chunk` is `None` if it is the only one.
+    ///
+    /// ```
+    /// let key = contract::DataKey::new("orders", 1_534_978_800, Some(2), "jsonl.gz");
+    /// assert_eq!(key.format("base"), "base/orders/file_land_timestamp=1534978800/orders_2_1534978800.jsonl.gz");
+    /// ```
     pub fn new(table: &str, file_land_timestamp: u64, chunk: Option<u32>, extension: &str) -> Self {
         let chunk = chunk.map(|n| format!("_{n}")).unwrap_or_default();
         Self {
@@ -323,7 +339,7 @@ pub fn is_no_data(key: &str) -> Option<&'static str> {
     } else if name.starts_with('.') && ends(&[".crc"]) {
         Some("a checksum of Hadoop's")
     } else if folders.split('/').any(|folder| matches!(folder, "_temporary" | "_spark_metadata")) {
-        Some("what Spark has under way")
+        Some("a temporary file of Spark")
     } else if is_one_of(&[".DS_Store", "Thumbs.db", "desktop.ini"]) || begins(&["._", "~$"]) {
         Some("a note of a file manager or an editor")
     } else if ends(&[".filepart", ".part", ".partial", ".crdownload", ".tmp"]) {
@@ -362,6 +378,14 @@ pub fn described_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
 ///
 /// # Errors
 /// Fails if the key is not URL-encoded UTF-8.
+///
+/// ```
+/// use contract::key::decode_event_key;
+///
+/// assert_eq!(decode_event_key("orders/file_land_timestamp%3D1534978800/May+2018.csv")?,
+///     "orders/file_land_timestamp=1534978800/May 2018.csv");
+/// # Ok::<(), contract::KeyError>(())
+/// ```
 pub fn decode_event_key(key: &str) -> Result<String, KeyError> {
     let fail = |reason: &str| KeyError { key: key.to_owned(), reason: reason.to_owned() };
     let mut bytes = Vec::with_capacity(key.len());

@@ -25,6 +25,16 @@ const RUN_TIME: &str = "%Y%m%dT%H%M%S%3fZ";
 impl RunId {
     /// Creates an id from the run's start and a word that no other attempt has (a request id). Two attempts that start
     /// in the same millisecond must not share a prefix.
+    ///
+    /// ```
+    /// use contract::RunId;
+    ///
+    /// let started = chrono::DateTime::from_timestamp_millis(1_700_000_000_001).ok_or("no time")?;
+    /// let run = RunId::new(started, "4f1c9a02-request");
+    /// assert_eq!(run.as_str(), "20231114T221320001Z-4f1c9a02");
+    /// assert_eq!(RunId::of_location("s3://curated/base/orders/20231114T221320001Z-4f1c9a02/"), Some(run));
+    /// # Ok::<(), &str>(())
+    /// ```
     pub fn new(started: chrono::DateTime<chrono::Utc>, unique: &str) -> Self {
         let unique: String = unique.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
         Self(format!("{}-{}", started.format(RUN_TIME), unique.to_ascii_lowercase()))

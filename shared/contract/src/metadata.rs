@@ -103,6 +103,16 @@ impl MetaData {
     ///
     /// # Errors
     /// Returns every problem of the description.
+    ///
+    /// ```
+    /// use contract::MetaData;
+    ///
+    /// let text = r#"{"name": "orders", "location": "orders", "data_format": "json",
+    ///     "columns": [{"name": "id", "type": "long"}]}"#;
+    /// let table = MetaData::parse_raw_table("raw/orders.json".as_ref(), text)?;
+    /// assert_eq!(table.columns[0].column_type.glue(), "bigint");
+    /// # Ok::<(), contract::Problems>(())
+    /// ```
     pub fn parse_raw_table(file: &Path, text: &str) -> Result<Table, Problems> {
         let mut problems = Problems::default();
         let table = match serde_json::from_str(text) {

@@ -68,6 +68,11 @@ impl From<Problems> for Failure {
 }
 
 /// Returns the candidate that `word` most likely means, if one is similar enough.
+///
+/// ```
+/// assert_eq!(contract::nearest("postocde", ["postcode", "country"]), Some("postcode"));
+/// assert_eq!(contract::nearest("x", ["postcode", "country"]), None);
+/// ```
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()

@@ -3,6 +3,10 @@
 use std::fmt::{Display, Write};
 
 /// Joins words as in `` `a`, `b`, `c` ``.
+///
+/// ```
+/// assert_eq!(contract::quoted(["orders", "customers"]), "`orders`, `customers`");
+/// ```
 pub fn quoted(words: impl IntoIterator<Item: Display>) -> String {
     let mut text = String::new();
     for word in words {
@@ -13,11 +17,19 @@ pub fn quoted(words: impl IntoIterator<Item: Display>) -> String {
 }
 
 /// Counts things as in `1 file`, `2 files`.
+///
+/// ```
+/// assert_eq!(contract::plural(2, "file"), "2 files");
+/// ```
 pub fn plural(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Writes bytes in hexadecimal, two digits each.
+///
+/// ```
+/// assert_eq!(contract::hexadecimal(&[0, 171]), "00ab");
+/// ```
 pub fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {

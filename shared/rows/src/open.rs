@@ -39,15 +39,15 @@ pub(crate) fn records(
     compression: Compression,
     table: &Table,
     options: &Options,
-) -> Result<csv::Source, ReadError> {
+) -> Result<csv::RecordSource, ReadError> {
     let dialect = &table.file_dialect;
     if format == FileFormat::Excel {
         let Input::Ranges(ranges) = input else { return Err(as_ranges("xlsx")) };
-        return Ok(csv::Source::Sheet(Sheet::new(SheetRows::open(ranges, &dialect.sheet, options)?, dialect)));
+        return Ok(csv::RecordSource::Sheet(Sheet::new(SheetRows::open(ranges, &dialect.sheet, options)?, dialect)));
     }
     let delimiter = if format == FileFormat::Tsv { b'\t' } else { b',' };
     let lines = text(input, format, compression, table, charset_of(table)?, options)?;
-    Ok(csv::Source::Text(Records::new(lines, options.maximum_line_bytes, dialect, delimiter)))
+    Ok(csv::RecordSource::Text(Records::new(lines, options.maximum_line_bytes, dialect, delimiter)))
 }
 
 pub(crate) fn charset_of(table: &Table) -> Result<Option<Charset>, ReadError> {

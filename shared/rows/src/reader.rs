@@ -20,7 +20,7 @@ const MAXIMUM_CELLS: usize = 1 << 20;
 /// Reads the rows of one file of a table.
 #[derive(Debug)]
 pub struct RowReader {
-    source: Source,
+    source: FileRows,
     rows: Rows,
     options: Options,
     failed: Option<ReadError>,
@@ -28,7 +28,7 @@ pub struct RowReader {
 }
 
 #[derive(Debug)]
-enum Source {
+enum FileRows {
     Json(Lines),
     /// JSON that is not one object per line.
     Documents(Documents),
@@ -57,6 +57,24 @@ impl RowReader {
     ///
     /// # Errors
     /// If the file cannot be fetched, does not have its format, or the metadata cannot be applied.
+    ///
+    /// ```
+    /// use contract::{Compression, FileFormat, MetaData};
+    /// use rows::{Options, RowReader};
+    ///
+    /// let text = r#"{"name": "orders", "location": "orders", "data_format": "csv",
+    ///     "columns": [{"name": "id", "type": "long"}]}"#;
+    /// let table = MetaData::parse_raw_table("raw/orders.json".as_ref(), text)?;
+    /// let file = &b"id\n1\n007\n"[..];
+    /// let mut rows = RowReader::new(file, FileFormat::Csv, Compression::None, &table, Options::default())?;
+    /// while let Some(batch) = rows.next_batch()? {
+    ///     assert_eq!(batch.batch.num_rows(), 2);
+    ///     // `007` is not a whole number in a CSV file
+    ///     assert_eq!(batch.line(1), 3);
+    ///     assert_eq!(batch.misfits.len(), 1);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(
         input: impl Into<Input>,
         format: FileFormat,
@@ -71,25 +89,25 @@ impl RowReader {
         let lines = |input: Input| text(input, format, compression, table, charset, &options);
         let source = match format {
             FileFormat::Parquet | FileFormat::Excel if compression != Compression::None => {
-                let reason = format!("{format} compresses inside: land it without a compression around it");
+                let reason = format!("{format} is already compressed: land it without further compression");
                 return Err(ReadError::Format { reason });
             }
             FileFormat::Parquet => {
                 let Input::Ranges(ranges) = input else { return Err(as_ranges("parquet")) };
                 let most_rows = most_rows(&options, &rows);
-                Source::Parquet(Box::new(Parquet::open(ranges, table, &mut rows, &options, most_rows)?))
+                FileRows::Parquet(Box::new(Parquet::open(ranges, table, &mut rows, &options, most_rows)?))
             }
-            _ if table.lines && format != FileFormat::Excel => Source::Text(lines(input)?),
-            FileFormat::JsonLines => Source::Json(lines(input)?),
+            _ if table.lines && format != FileFormat::Excel => FileRows::Text(lines(input)?),
+            FileFormat::JsonLines => FileRows::Json(lines(input)?),
             FileFormat::Json => match Documents::open(lines(input)?, table, options.maximum_line_bytes)? {
-                Opened::Lines(lines) => Source::Json(lines),
-                Opened::Documents(documents) => Source::Documents(documents),
+                Opened::Lines(lines) => FileRows::Json(lines),
+                Opened::Documents(documents) => FileRows::Documents(documents),
             },
             FileFormat::Csv | FileFormat::Tsv | FileFormat::Excel | FileFormat::Described => {
                 let records = records(input, format, compression, table, &options)?;
                 let of_cells = format == FileFormat::Excel;
                 rows.columns.iter_mut().for_each(|column| column.of_cells = of_cells);
-                Source::Csv(Box::new(Csv::new(records, table, rows.charset)))
+                FileRows::Csv(Box::new(Csv::new(records, table, rows.charset)))
             }
         };
         Ok(Self { source, rows, options, failed: None, told_without_rows: false })
@@ -169,7 +187,7 @@ enum More {
     No,
 }
 
-impl Source {
+impl FileRows {
     /// Reads the next line, record or batch.
     fn take(&mut self, rows: &mut Rows, options: &Options) -> Result<More, ReadError> {
         let taken = match self {

@@ -252,6 +252,17 @@ impl Store {
     ///
     /// # Errors
     /// Fails if S3 refuses the request or does not answer. The failure names the object.
+    ///
+    /// Changes an object only if nobody else has changed it meanwhile:
+    ///
+    /// ```no_run
+    /// # async fn example(store: store::Store) -> Result<(), contract::Failure> {
+    /// let read = store.read_tagged("curated", "_publications/current.json").await?;
+    /// let (body, etag) = read.map_or((b"{}".to_vec(), None), |(body, etag)| (body, Some(etag)));
+    /// store.put_over("curated", "_publications/current.json", body, "application/json", etag.as_deref()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn put_over(
         &self,
         bucket: &str,

@@ -38,6 +38,19 @@ impl Store {
     ///
     /// # Errors
     /// Fails if S3 refuses the request or does not answer. The failure names the object.
+    ///
+    /// ```no_run
+    /// # async fn example(store: store::Store) -> Result<(), contract::Failure> {
+    /// use store::Copied;
+    ///
+    /// let Some(landed) = store.head("land", "orders/orders.csv", None).await? else { return Ok(()) };
+    /// match store.copy_if_absent(&landed, "raw-hist", &landed.key).await? {
+    ///     Copied::Now => store.delete(&landed).await?,
+    ///     Copied::TargetExists => println!("compare the two before anything is deleted"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn copy_if_absent(&self, from: &Object, bucket: &str, key: &str) -> Result<Copied, Failure> {
         let doing = || format!("copying {} to {}", from.url(), url(bucket, key));
         // A failed precondition is answered with 412, whether on the source or on the target. This check first makes

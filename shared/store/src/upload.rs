@@ -131,6 +131,16 @@ impl Upload {
     /// # Errors
     /// Fails if a part could not be sent, or the object cannot be completed. Fails with [`FailureKind::Conflict`] if
     /// the key is taken and `write` is [`Write::IfAbsent`].
+    ///
+    /// ```no_run
+    /// # async fn example(store: store::Store) -> Result<(), contract::Failure> {
+    /// let mut upload = store.upload("land", "orders/orders.jsonl.gz", "application/gzip");
+    /// upload.write(b"...").await?;
+    /// // until here nothing is visible under the key
+    /// upload.finish(store::Write::IfAbsent).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn finish(mut self, write: Write) -> Result<Uploaded, Failure> {
         let finished = match (&self.failed, &self.multipart) {
             (None, None) => self.put(write).await,

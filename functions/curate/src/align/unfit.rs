@@ -50,7 +50,7 @@ impl Why {
             Self::Fraction => format!(": it has digits that would be lost; write {} to round or cut it", cast(to)),
             Self::Digits => format!(": it has more digits than the type holds; write {} to round it", cast(to)),
             Self::Range => ": it is beyond the numbers of the type".into(),
-            Self::NotFinite => ": it is no finite number; `nullif` makes it null".into(),
+            Self::NotFinite => ": it is not a finite number; `nullif` makes it null".into(),
             Self::TimeOfDay => ": it isn't midnight; write CAST(… AS DATE) to drop the time of day".into(),
             Self::Finer => {
                 ": it has digits below the column's unit; `date_trunc('millisecond', …)` cuts them off".into()

@@ -133,7 +133,7 @@ impl PhysicalOptimizerRule for InOnePiece {
         let unordered = plan.is::<UnionExec>() || several.is_some();
         if unordered {
             not_impl_err!(
-                "the rows of this query come in no order ({}), and the table could not be built again: write it in \
+                "the rows of this query have no fixed order ({}), so the table could not be rebuilt: write it in \
              another way",
                 several.as_deref().unwrap_or("UnionExec")
             )

@@ -123,7 +123,7 @@ fn too_large<T>(sum: impl Display, to: &DataType) -> Result<T> {
         DataType::Decimal128(..) => exec_err!("the sum is beyond {to}: it has more than 38 digits"),
         DataType::Duration(_) => exec_err!("the sum of the intervals is beyond {to}"),
         _ => {
-            exec_err!("the sum is {sum}, beyond the numbers of {to}: sum decimals, as in sum(CAST(n AS DECIMAL(20,0)))")
+            exec_err!("the sum is {sum}, which does not fit {to}: sum decimals, as in sum(CAST(n AS DECIMAL(20,0)))")
         }
     }
 }

@@ -255,7 +255,7 @@ impl ScalarUDFImpl for Nvl2 {
             if let Some(of) = type_union_coercion(some, none) {
                 Ok(of)
             } else {
-                plan_err!("nvl2(x, {some}, {none}): there is no type for both; cast them to one")
+                plan_err!("nvl2(x, {some}, {none}): the types have no common type: cast both to one")
             }
         } else {
             plan_err!("nvl2(x, y, z) has three values")

@@ -140,7 +140,9 @@ impl Zone {
         let well_formed = matches!(offset.as_bytes(), [b'+' | b'-', b'0'..=b'9', b'0'..=b'9', b':', _, _]);
         match offset.parse() {
             Ok(offset) if well_formed => Ok(Self::Fixed(offset)),
-            _ => Err(format!("`{text}` is no time zone; there are those of IANA, as `Europe/London`, and as `+01:00`")),
+            _ => Err(format!(
+                "`{text}` is not a time zone: use an IANA name such as `Europe/London`, or an offset such as `+01:00`"
+            )),
         }
     }
 
@@ -192,7 +194,7 @@ impl Clock {
             Ok(zone) => Ok(Self { zone, years: HashMap::new() }),
             // A zone in the SQL was checked while planning. This one is a value, which may be sensitive, and is not
             // shown.
-            Err(_) => exec_err!("a time zone that there is not; there are those of IANA, as `Europe/London`"),
+            Err(_) => exec_err!("an unknown time zone; use an IANA name, as `Europe/London`"),
         }
     }
 
@@ -212,7 +214,7 @@ impl Clock {
             *known
         } else {
             let Some(known) = like(self.zone, year) else {
-                return exec_err!("what clocks of this time zone will show after {LAST_YEAR} is not known");
+                return exec_err!("the clock changes of this time zone after {LAST_YEAR} is not known");
             };
             self.years.insert(year, known);
             known

@@ -122,7 +122,7 @@ fn a_copy_of_a_table_of_any_name() {
         metadata.raw.insert(name.into(), Table { name: name.into(), ..metadata.raw["a"].clone() });
         metadata.curated = BTreeMap::from([(name.to_owned(), table)]);
         let plan = plan(&metadata, &[], &variables()).unwrap();
-        assert_eq!(plan.order[0].reads, BTreeMap::from([(name.to_owned(), Source::Raw)]), "{name}");
+        assert_eq!(plan.order[0].reads, BTreeMap::from([(name.to_owned(), ReadTable::Raw)]), "{name}");
     }
 }
 

@@ -137,7 +137,7 @@ fn time_zones() {
     }
     for function in ["from_utc_timestamp", "to_utc_timestamp"] {
         let sql = format!("SELECT {function}(july, 'Europe/Londn') AS value FROM t");
-        refused(&place, &["value datetime"], &sql, "`Europe/Londn` is no time zone");
+        refused(&place, &["value datetime"], &sql, "`Europe/Londn` is not a time zone");
     }
     let message = answer(&place, &["value datetime"], "SELECT from_utc_timestamp(july, zone || 'x') AS value FROM t");
     assert!(message.clone().unwrap_err().starts_with("BadData"), "{message:?}");

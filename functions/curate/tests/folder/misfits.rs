@@ -181,7 +181,7 @@ fn sums_of_whole_numbers_do_not_wrap_around() {
         ),
     ] {
         let message = fails(&place(&sql, &["id int", "n long"]));
-        let expected = format!("table `c`: the sum is {sum}, beyond the numbers of Int64: ");
+        let expected = format!("table `c`: the sum is {sum}, which does not fit Int64: ");
         assert!(message.contains(&expected), "{sql}: {message}");
     }
     // only the result counts, and other types are summed as usual

@@ -38,7 +38,7 @@ fn metadata(tables: &[(&str, Option<&str>)]) -> MetaData {
     MetaData { database, raw_database: None, raw, processed, curated, sha256, warnings }
 }
 
-fn plan(tables: &[(&str, Option<&str>)], origin: Option<&str>, request: ExtractRequest) -> Result<Plan, Failure> {
+fn plan(tables: &[(&str, Option<&str>)], origin: Option<&str>, request: ExtractRequest) -> Result<FetchPlan, Failure> {
     let settings = Settings {
         base_folder: "base".into(),
         land_bucket: "land".into(),
@@ -46,10 +46,10 @@ fn plan(tables: &[(&str, Option<&str>)], origin: Option<&str>, request: ExtractR
         reports_bucket: "reports".into(),
         source_origin: origin.map(str::to_owned),
     };
-    Plan::new(&settings, &metadata(tables), request, DateTime::from_timestamp(1_665_425_864, 0).unwrap())
+    FetchPlan::new(&settings, &metadata(tables), request, DateTime::from_timestamp(1_665_425_864, 0).unwrap())
 }
 
-fn refused(result: Result<Plan, Failure>, kind: FailureKind, words: &str) {
+fn refused(result: Result<FetchPlan, Failure>, kind: FailureKind, words: &str) {
     let failure = result.unwrap_err();
     assert_eq!(failure.kind, kind, "{failure}");
     assert!(failure.message.contains(words), "{failure}");

@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use contract::{Failure, FailureKind};
 use extract::api::Api;
-use extract::config::Plan;
+use extract::config::FetchPlan;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ fn record(n: usize) -> Reply {
     Reply::new(200, json!({"status": 200, "result": {"n": n}}).to_string())
 }
 
-fn plan(origin: &str, source: Value) -> Plan {
+fn plan(origin: &str, source: Value) -> FetchPlan {
     let mut whole = json!({
         "url": format!("{origin}/random?q=1"), "requests": 1, "records": "/result", "index_column": "index",
         "attempts": 3, "requests_per_second": 1000, "timeout_seconds": 5,
@@ -21,7 +21,7 @@ fn plan(origin: &str, source: Value) -> Plan {
         whole[key] = value.clone();
     }
     let source: contract::Source = serde_json::from_value(whole).expect("a source");
-    Plan {
+    FetchPlan {
         table: "t".into(),
         file: "meta_data/raw/t.json".into(),
         file_land_timestamp: 0,
@@ -32,11 +32,11 @@ fn plan(origin: &str, source: Value) -> Plan {
     }
 }
 
-async fn fetch(plan: &Plan) -> Result<String, Failure> {
+async fn fetch(plan: &FetchPlan) -> Result<String, Failure> {
     fetch_until(plan, Instant::now() + Duration::from_mins(1)).await
 }
 
-async fn fetch_until(plan: &Plan, deadline: Instant) -> Result<String, Failure> {
+async fn fetch_until(plan: &FetchPlan, deadline: Instant) -> Result<String, Failure> {
     let mut fetch = Api::new()?.fetch(plan, deadline);
     let mut lines = String::new();
     while let Some(answer) = fetch.next().await {
@@ -49,7 +49,7 @@ async fn fetch_until(plan: &Plan, deadline: Instant) -> Result<String, Failure> 
 }
 
 /// Starts a source that answers by the number of the request, and returns a plan for it.
-async fn serve(source: Value, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> (Server, Plan) {
+async fn serve(source: Value, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> (Server, FetchPlan) {
     let server = Server::start(move |asked: &Asked| answer(asked.number)).await;
     let plan = plan(&server.origin, source);
     (server, plan)

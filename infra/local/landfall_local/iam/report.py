@@ -111,7 +111,7 @@ def used(folder: Path) -> set[tuple]:
 def report(folder: Path, template: Path) -> int:
     seen = used(folder)
     if not seen:
-        print(f"nothing in {folder}: no cloud has written down what was used", file=sys.stderr)
+        print(f"nothing in {folder}: no usage was recorded", file=sys.stderr)
         return 2
     everything = permissions(template.read_text())
     unused = [permission for permission in everything if permission.grant not in seen]
@@ -119,7 +119,7 @@ def report(folder: Path, template: Path) -> int:
         print(f"used, but not in {template}: {sorted(unknown)}", file=sys.stderr)
         return 2
     missing = [permission for permission in unused if not permission.why]
-    print(f"\n{len(everything)} permissions, {len(unused)} of them used by no test:")
+    print(f"\n{len(everything)} permissions, {len(unused)} of them unused in tests:")
     role = None
     for permission in unused:
         if permission.role != role:

@@ -475,12 +475,12 @@ impl Sheet {
 
 /// The source of records.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum RecordSource {
     Text(Records),
     Sheet(Sheet),
 }
 
-impl Source {
+impl RecordSource {
     pub(crate) fn next(&mut self) -> Result<Option<&Record>, ReadError> {
         match self {
             Self::Text(records) => records.next(),
@@ -517,7 +517,7 @@ impl Source {
 /// A CSV file being read: its header and its records.
 #[derive(Debug)]
 pub(crate) struct Csv {
-    records: Source,
+    records: RecordSource,
     /// Absent until the first record has been read.
     header: Option<Header>,
     /// Whether the first record is still to come.
@@ -558,7 +558,7 @@ impl Use {
 }
 
 impl Csv {
-    pub(crate) fn new(mut records: Source, table: &Table, charset: &'static str) -> Self {
+    pub(crate) fn new(mut records: RecordSource, table: &Table, charset: &'static str) -> Self {
         let (columns, with_header) = (table.data_columns(), table.checks.header);
         let in_order =
             || Header { fields: (0..columns.len() as u32).map(Use).collect(), missing: Vec::new(), twice: Vec::new() };
@@ -579,16 +579,16 @@ impl Csv {
     /// Lines, or rows of a sheet, read so far.
     pub(crate) fn lines(&self) -> u64 {
         match &self.records {
-            Source::Text(records) => records.lines.lines(),
-            Source::Sheet(sheet) => sheet.rows,
+            RecordSource::Text(records) => records.lines.lines(),
+            RecordSource::Sheet(sheet) => sheet.rows,
         }
     }
 
     /// Bytes of text read so far.
     pub(crate) fn bytes(&self) -> u64 {
         match &self.records {
-            Source::Text(records) => records.lines.bytes(),
-            Source::Sheet(sheet) => sheet.bytes,
+            RecordSource::Text(records) => records.lines.bytes(),
+            RecordSource::Sheet(sheet) => sheet.bytes,
         }
     }
 

@@ -56,7 +56,7 @@ pub(crate) fn single(ranges: Ranges) -> Result<Box<dyn Read + Send>, ReadError> 
         zip::result::ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
             ReadError::Io { line: 1, byte: 0, kind: error.kind(), message: error.to_string() }
         }
-        error => failed(format!("it is no ZIP archive, or a damaged one: {error}")),
+        error => failed(format!("it is not a ZIP archive, or it is damaged: {error}")),
     })?;
     let mut files = Vec::new();
     for n in 0..archive.len() {

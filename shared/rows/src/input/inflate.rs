@@ -155,7 +155,7 @@ impl Inflater {
         charset: Option<Charset>,
     ) -> io::Result<Self> {
         let fetched = Arc::new(Fetched::default());
-        let source = Source { reader, fetched: Arc::clone(&fetched), inflated: compression == Compression::Zip };
+        let source = Fetching { reader, fetched: Arc::clone(&fetched), inflated: compression == Compression::Zip };
         let decoder = decoder(compression, BufReader::with_capacity(fetch_bytes, source))?;
         Ok(Self { decoder: Decoding::new(decoder, charset), fetched, bytes: 0, size: FIRST_CHUNK_BYTES, end: None })
     }
@@ -185,7 +185,7 @@ impl Inflater {
 }
 
 /// Returns the decoder of a compression. A stream may have several members, one after the other.
-fn decoder(compression: Compression, source: BufReader<Source>) -> io::Result<Box<dyn Read + Send>> {
+fn decoder(compression: Compression, source: BufReader<Fetching>) -> io::Result<Box<dyn Read + Send>> {
     Ok(match compression {
         Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(source)?),
@@ -210,7 +210,7 @@ fn fill(decoder: &mut impl Read, chunk: &mut [u8]) -> (usize, Option<io::Result<
 }
 
 /// Counts the bytes, and records whether the source failed: a decoder's own errors look the same.
-struct Source {
+struct Fetching {
     reader: Box<dyn Read + Send>,
     fetched: Arc<Fetched>,
     /// Whether the source decompresses, so that its errors may mean that the stream is damaged.
@@ -223,7 +223,7 @@ struct Fetched {
     failed: AtomicBool,
 }
 
-impl Read for Source {
+impl Read for Fetching {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(into);
         match &read {

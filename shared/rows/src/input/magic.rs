@@ -98,7 +98,9 @@ impl Magic {
             }
             Some(this) => format!("{found} inside .{extension}: name it `….{this}`, or land it as .{extension}"),
             None => {
-                format!("{found} inside .{extension}: expected text; is it what the source answered in place of data?")
+                format!(
+                    "{found} inside .{extension}: expected text; did the source return an error page instead of data?"
+                )
             }
         }
     }

@@ -21,12 +21,12 @@ use crate::values::{number, scalar};
 
 /// How the values of a file's column become those of a described one, determined once for all of them.
 #[derive(Debug)]
-pub(crate) enum Plan {
+pub(crate) enum Conversion {
     /// Values without parts, with their origin.
     Scalar(Origin),
     /// The place of each of the column's fields, and the names of the other fields in the file.
     Struct(Vec<Child>, Vec<Box<str>>),
-    List(Box<Plan>),
+    List(Box<Conversion>),
     /// No value ever fits.
     Unfit(Why),
 }
@@ -36,10 +36,10 @@ pub(crate) enum Plan {
 pub(crate) enum Child {
     Absent,
     Twice,
-    At(usize, Plan),
+    At(usize, Conversion),
 }
 
-impl Plan {
+impl Conversion {
     pub(crate) fn new(column_type: &ColumnType, names: &FieldNames, found: &Found) -> Self {
         Self::at(column_type, names, "", found)
     }
@@ -80,10 +80,10 @@ impl Plan {
 
 /// Returns an array in the column's type if every value fits as it is. Only the names of fields, nullability and the
 /// unit of timestamps may differ.
-pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType, plan: &Plan) -> Option<ArrayRef> {
+pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType, plan: &Conversion) -> Option<ArrayRef> {
     let target = arrow_type(column_type);
     match (plan, column_type, &target) {
-        (Plan::Struct(children, others), ColumnType::Struct(inner), DataType::Struct(fields)) => {
+        (Conversion::Struct(children, others), ColumnType::Struct(inner), DataType::Struct(fields)) => {
             let parts = array.as_struct_opt()?;
             let in_order = |(n, child): (usize, &Child)| matches!(child, Child::At(place, _) if *place == n);
             if !others.is_empty() || !children.iter().enumerate().all(in_order) {
@@ -97,7 +97,7 @@ pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType, plan: &Plan) 
             let array = StructArray::try_new(fields.clone(), children.collect::<Option<_>>()?, array.nulls().cloned());
             Some(Arc::new(array.ok()?))
         }
-        (Plan::List(plan), ColumnType::List(inner), DataType::List(item)) => {
+        (Conversion::List(plan), ColumnType::List(inner), DataType::List(item)) => {
             let (values, offsets) = if let Some(list) = array.as_list_opt::<i32>() {
                 (Arc::clone(list.values()), list.offsets().clone())
             } else {
@@ -108,8 +108,8 @@ pub(crate) fn as_it_is(array: &ArrayRef, column_type: &ColumnType, plan: &Plan) 
             let list = ListArray::try_new(Arc::clone(item), offsets, items, array.nulls().cloned()).ok()?;
             Some(Arc::new(list))
         }
-        (Plan::Scalar(origin), ColumnType::Timestamp(unit), _) => points_as_they_are(array, *unit, *origin),
-        (Plan::Scalar(Origin::Plain), _, wanted) if wanted == array.data_type() => {
+        (Conversion::Scalar(origin), ColumnType::Timestamp(unit), _) => points_as_they_are(array, *unit, *origin),
+        (Conversion::Scalar(Origin::Plain), _, wanted) if wanted == array.data_type() => {
             let fits = match column_type {
                 ColumnType::Float32 => all::<Float32Type>(array, f32::is_finite),
                 ColumnType::Float64 => all::<Float64Type>(array, f64::is_finite),
@@ -181,7 +181,7 @@ impl ColumnBuilder {
     /// text is built only if it is `shown`.
     pub(crate) fn append_arrow(
         &mut self,
-        plan: &Plan,
+        plan: &Conversion,
         array: &dyn Array,
         row: usize,
         place: Place<'_>,
@@ -193,7 +193,7 @@ impl ColumnBuilder {
             return true;
         }
         match (plan, &mut self.values) {
-            (Plan::Struct(children, others), Values::Struct(values)) => {
+            (Conversion::Struct(children, others), Values::Struct(values)) => {
                 let parts = array.as_struct();
                 for name in others {
                     tell(Fault::Unexpected { place: Place::Field(&place, name) });
@@ -214,7 +214,7 @@ impl ColumnBuilder {
                 values.valid.append_non_null();
                 true
             }
-            (Plan::List(plan), Values::List(values)) => {
+            (Conversion::List(plan), Values::List(values)) => {
                 let Some((items, range)) = items(array, row) else {
                     self.append_unfit(Why::Other, &text_of(array, row, Origin::Plain, shown), place, tell);
                     return false;
@@ -226,9 +226,9 @@ impl ColumnBuilder {
                 values.valid.append_non_null();
                 true
             }
-            (Plan::Scalar(origin), _) => self.append_scalar(array, row, *origin, place, shown, tell),
+            (Conversion::Scalar(origin), _) => self.append_scalar(array, row, *origin, place, shown, tell),
             (plan, _) => {
-                let why = if let Plan::Unfit(why) = plan { *why } else { Why::Other };
+                let why = if let Conversion::Unfit(why) = plan { *why } else { Why::Other };
                 let origin = if why == Why::Interval { Origin::Interval } else { Origin::Plain };
                 self.append_unfit(why, &text_of(array, row, origin, shown), place, tell);
                 false

@@ -387,7 +387,7 @@ impl Chunk {
             self.ledger.charge(header.uncompressed as u64, values, items)?;
             let body = self.blocks.get(body, header.compressed)?;
             if header.checksum.is_some_and(|checksum| checksum != crc32(&body)) {
-                return Err("a page whose checksum is not the one of its bytes: the file is damaged".into());
+                return Err("a page whose checksum does not match its bytes: the file is damaged".into());
             }
             return self.page(header, &body);
         }
@@ -621,7 +621,7 @@ impl Chunk {
 
     fn inflate(&self, packed: &Bytes, size: usize) -> Result<Bytes, Failure> {
         let damaged = |what: String| Failure::from(format!("a page cannot be inflated: {what}"));
-        let other_size = || damaged("its size is not the one that it says".into());
+        let other_size = || damaged("its size differs from the declared one".into());
         let inflated = match self.compression {
             Compression::UNCOMPRESSED => packed.clone(),
             _ if size == 0 => Bytes::new(),

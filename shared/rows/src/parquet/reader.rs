@@ -20,7 +20,7 @@ use crate::batch::{Options, Rows};
 use crate::describe::inferred::Inferred;
 use crate::input::ranges::{Blocks, Ranges};
 use crate::misfit::MisfitKind;
-use crate::parquet::convert::{Plan, as_it_is};
+use crate::parquet::convert::{Conversion, as_it_is};
 use crate::parquet::found::{Found, Origin, as_bytes};
 use crate::parquet::pages::{Chunk, Failure, Ledger, Pages, in_column};
 use crate::parquet::thrift::{Torn, check_footer, renumbered};
@@ -43,7 +43,7 @@ pub(crate) struct Parquet {
     /// The file's schema, as the crate gets it.
     schema: SchemaDescPtr,
     mask: ProjectionMask,
-    columns: Vec<Source>,
+    columns: Vec<ColumnSource>,
     batch_rows: usize,
     batch_bytes: usize,
     next_group: usize,
@@ -53,11 +53,11 @@ pub(crate) struct Parquet {
 
 /// The source of a column's values.
 #[derive(Debug)]
-enum Source {
+enum ColumnSource {
     Missing,
     Twice,
     /// The column's index in the crate's batches, and its conversion.
-    At(usize, Plan),
+    At(usize, Conversion),
 }
 
 /// The current row group.
@@ -132,9 +132,11 @@ impl Parquet {
         let columns = table.data_columns().iter().zip(&places).zip(&twice).map(|((column, place), twice)| {
             let at = place.and_then(|place| read.binary_search(&place).ok());
             match at.zip(at.and_then(|at| found.get(at))) {
-                None => Source::Missing,
-                Some(_) if *twice => Source::Twice,
-                Some((at, found)) => Source::At(at, Plan::new(&column.column_type, &column.source_names, found)),
+                None => ColumnSource::Missing,
+                Some(_) if *twice => ColumnSource::Twice,
+                Some((at, found)) => {
+                    ColumnSource::At(at, Conversion::new(&column.column_type, &column.source_names, found))
+                }
             }
         });
         let leaves = (0..schema.num_columns()).filter(|leaf| mask.leaf_included(*leaf)).count();
@@ -157,9 +159,9 @@ impl Parquet {
     pub(crate) fn without_rows(&self, rows: &mut Rows) {
         for (n, source) in self.columns.iter().enumerate() {
             match source {
-                Source::Missing => rows.tallies.missing_without_rows(n),
-                Source::Twice => rows.tallies.duplicate_without_rows(n),
-                Source::At(..) => {}
+                ColumnSource::Missing => rows.tallies.missing_without_rows(n),
+                ColumnSource::Twice => rows.tallies.duplicate_without_rows(n),
+                ColumnSource::At(..) => {}
             }
         }
         rows.tallies.unexpected_without_rows();
@@ -290,11 +292,11 @@ impl Parquet {
         let mut values: Vec<Option<&ArrayRef>> = Vec::with_capacity(self.columns.len());
         for (n, source) in self.columns.iter().enumerate() {
             let array = match source {
-                Source::At(at, _) => batch.columns().get(*at),
-                Source::Missing | Source::Twice => None,
+                ColumnSource::At(at, _) => batch.columns().get(*at),
+                ColumnSource::Missing | ColumnSource::Twice => None,
             };
             let ready = match (array, source) {
-                (Some(array), Source::At(_, plan)) => as_it_is(array, &rows.columns[n].column_type, plan),
+                (Some(array), ColumnSource::At(_, plan)) => as_it_is(array, &rows.columns[n].column_type, plan),
                 _ => None,
             };
             values.push(if ready.is_some() { None } else { array });
@@ -305,7 +307,7 @@ impl Parquet {
             let line = self.rows;
             for (n, source) in self.columns.iter().enumerate() {
                 match (source, values[n]) {
-                    (Source::At(_, plan), Some(array)) => {
+                    (ColumnSource::At(_, plan), Some(array)) => {
                         let shown = rows.tallies.shows(MisfitKind::WrongType, n);
                         let (column, tallies) = (&mut rows.columns[n], &mut rows.tallies);
                         let mut tell = |fault: Fault<'_>| tallies.fault(line, n, fault);
@@ -313,13 +315,13 @@ impl Parquet {
                             rows.gap(n, false);
                         }
                     }
-                    (Source::At(..), None) => {}
-                    (Source::Missing, _) => {
+                    (ColumnSource::At(..), None) => {}
+                    (ColumnSource::Missing, _) => {
                         rows.columns[n].append_null();
                         rows.tallies.missing(line, n);
                         rows.gap(n, true);
                     }
-                    (Source::Twice, _) => {
+                    (ColumnSource::Twice, _) => {
                         rows.columns[n].append_null();
                         rows.tallies.duplicate(line, n);
                         rows.gap(n, false);

@@ -451,7 +451,7 @@ impl PageHeader {
                 (_, kind) => thrift.skip(kind)?,
             }
         }
-        let missing = Torn::Bad("a page header without what it must have");
+        let missing = Torn::Bad("a page header without a required field");
         let kind = match (kind.ok_or(missing)?, data, dictionary, data_v2) {
             (0, Some(data), _, _) => PageKind::Data {
                 values: data.size(1)?,
@@ -504,7 +504,7 @@ impl Numbers {
     }
 
     fn number(&self, field: usize) -> Result<i32, Torn> {
-        self.found[field].ok_or(Torn::Bad("a page header without what it must have"))
+        self.found[field].ok_or(Torn::Bad("a page header without a required field"))
     }
 
     fn size(&self, field: usize) -> Result<usize, Torn> {

@@ -445,7 +445,7 @@ fn what_is_no_parquet_file_is_said() {
     assert!(stream.unwrap_err().to_string().contains("it must come as ranges"));
     let packed =
         RowReader::new(Ranges::from(whole), FileFormat::Parquet, Compression::Gzip, &table, Options::default());
-    assert!(packed.unwrap_err().to_string().starts_with("parquet compresses inside"));
+    assert!(packed.unwrap_err().to_string().starts_with("parquet is already compressed"));
 }
 
 #[test]
@@ -652,7 +652,7 @@ fn a_page_is_held_to_its_checksum() {
     let mut damaged = bytes_of(WITH_CHECKSUM);
     let value = damaged.windows(4).position(|bytes| bytes == [3, 0, 0, 0]).unwrap();
     damaged[value] = 4;
-    let reason = "column `a`: a page whose checksum is not the one of its bytes: the file is damaged";
+    let reason = "column `a`: a page whose checksum does not match its bytes: the file is damaged";
     assert_eq!(numbers_of(damaged), Err(format!("row 1: {reason}")));
 }
 
