@@ -194,7 +194,7 @@ check: $(VENV)/.ready-dev ## Check format, lints, documentation, each function's
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) fmt --manifest-path tests/schema/Cargo.toml --check
 	$(CARGO) clippy $(SCHEMA) --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
 	@$(call within_120_columns)
 	@$(call must_not_link,extract,arrow|parquet|datafusion)
 	@$(call must_not_link,catalog,arrow|parquet|datafusion)

@@ -107,7 +107,7 @@ pub(crate) struct Settings {
 /// The folders that stand for the buckets.
 #[derive(Args, Debug)]
 pub(crate) struct Folders {
-    /// Holds <table>/file_land_timestamp=<unix seconds>/<file>
+    /// Holds `<table>/file_land_timestamp=<unix seconds>/<file>`
     #[arg(long, value_name = "FOLDER")]
     pub raw_hist: PathBuf,
     /// Holds the tables, each run in folders of its own
@@ -143,7 +143,7 @@ pub(crate) struct Tables {
 
 #[derive(Args, Debug)]
 pub(crate) struct Process {
-    /// Holds <table>/file_land_timestamp=<unix seconds>/<file>
+    /// Holds `<table>/file_land_timestamp=<unix seconds>/<file>`
     #[arg(long, value_name = "FOLDER")]
     pub raw: PathBuf,
     /// Receives the processed files
