@@ -1,8 +1,9 @@
 //! Builds the curated tables from raw-hist. Data passes through the modules in this order: [`source`] reads the files
 //! of the raw tables, [`transform`] parses and orders the tables' SQL, [`tables`] runs it, [`align`] converts the rows
-//! to the types of the metadata, and [`mod@write`] writes them as Parquet under the run's own prefix. [`run`] does this for
-//! every table and ends with the manifest. If a row does not fit, [`locate`] finds its file and line. The raw columns
-//! that a value is made from decide whether a message may show it ([`query_failure`], [`secrets`], [`lineage`]).
+//! to the types of the metadata, and [`mod@write`] writes them as Parquet under the run's own prefix. [`run`] does this
+//! for every table and ends with the manifest. If a row does not fit, [`locate`] finds its file and line. The raw
+//! columns that a value is made from decide whether a message may show it ([`query_failure`], [`secrets`],
+//! [`lineage`]).
 
 pub mod settings;
 
