@@ -12,6 +12,7 @@ mod canonical;
 mod cast;
 mod constant;
 pub(crate) mod decimal;
+mod distinct;
 mod extreme;
 mod frame;
 mod guard;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions_aggregate::all_default_aggregate_functions;
+use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
@@ -12,15 +13,16 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature,
 };
 
-use crate::engine::extreme;
 use crate::engine::frame::{self, Frame};
+use crate::engine::{distinct, extreme};
 
 /// Returns the aggregates to register in place of DataFusion's.
 pub(super) fn functions() -> impl Iterator<Item = AggregateUDF> {
     let all = all_default_aggregate_functions().into_iter();
     let moving = all.filter(|function| frame::NAMES.contains(&function.name()));
     let extremes = [min_udaf(), max_udaf()].map(|function| Change::Groups.of(function));
-    moving.map(|function| Change::Windows.of(function)).chain(extremes)
+    let counts = Change::Distinct.of(count_udaf());
+    moving.map(|function| Change::Windows.of(function)).chain(extremes).chain([counts])
 }
 
 /// The behaviour that is replaced.
@@ -30,6 +32,8 @@ enum Change {
     Windows,
     /// Groups, computed by [`extreme`].
     Groups,
+    /// Distinct values of groups, counted by [`distinct`].
+    Distinct,
 }
 
 impl Change {
@@ -74,19 +78,23 @@ impl AggregateUDFImpl for Changed {
     }
 
     fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
-        self.function.groups_accumulator_supported(arguments)
+        match self.change {
+            Change::Distinct => distinct::is_supported(&self.function, arguments),
+            Change::Windows | Change::Groups => self.function.groups_accumulator_supported(arguments),
+        }
     }
 
     fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
         match self.change {
             Change::Groups => extreme::groups(&self.function, arguments),
+            Change::Distinct => distinct::groups(&self.function, arguments),
             Change::Windows => self.function.create_groups_accumulator(arguments),
         }
     }
 
     fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         match self.change {
-            Change::Groups => self.function.create_sliding_accumulator(arguments),
+            Change::Groups | Change::Distinct => self.function.create_sliding_accumulator(arguments),
             Change::Windows => {
                 let function = Arc::clone(&self.function);
                 Ok(Box::new(Frame::of(arguments, move |arguments| function.accumulator(arguments))))
@@ -100,6 +108,10 @@ impl AggregateUDFImpl for Changed {
 
     fn reverse_expr(&self) -> ReversedUDAF {
         ReversedUDAF::Identical
+    }
+
+    fn is_nullable(&self) -> bool {
+        self.function.is_nullable()
     }
 
     fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {

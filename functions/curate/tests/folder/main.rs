@@ -16,6 +16,7 @@ mod between;
 mod claims;
 mod clauses;
 mod constants;
+mod distinct;
 mod forms;
 mod guards;
 mod misfits;
