@@ -32,7 +32,8 @@ async fn killed(name: &str, function: &str, crashes: &[Crash]) {
         // the newest snapshot, in case midnight passed during the test
         let database = stack.database();
         let sql = format!(
-            "SELECT SUM(n) FROM {database}.calculated GROUP BY dea_snapshot_date ORDER BY dea_snapshot_date DESC LIMIT 1"
+            "SELECT SUM(n) FROM {database}.calculated GROUP BY dea_snapshot_date ORDER BY dea_snapshot_date DESC \
+             LIMIT 1"
         );
         assert_eq!(stack.query(&sql).await, [[rows.to_string()]], "{crash}");
     }

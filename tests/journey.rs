@@ -32,7 +32,8 @@ async fn a_scheduled_extract_becomes_tables_in_athena() {
     // every row and value reached Athena
     let database = stack.database();
     let sql = format!(
-        "SELECT index, postcode, codes_ccg_id, longitude, file_land_timestamp, dea_version FROM {database}.random_postcodes ORDER BY index"
+        "SELECT index, postcode, codes_ccg_id, longitude, file_land_timestamp, dea_version FROM \
+         {database}.random_postcodes ORDER BY index"
     );
     for (found, row) in stack.query(&sql).await.iter().zip(&rows) {
         assert_eq!(found[1], row["postcode"].as_str().unwrap());

@@ -363,7 +363,8 @@ fn print_for_cost(job: &Job, measured: &[Measured]) {
     let Some(ours) = measured.iter().find(|measured| measured.name == OURS) else { return };
     let (rows, gigabytes) = (job.history.rows as f64 / 1e6, job.history.json_bytes as f64 / 1e9);
     println!(
-        "for docs/cost.md, on {}: {:.2} s a million rows, {:.2} s a GB of JSON; CPU {:.2} s a million rows, {:.2} s a GB\n",
+        "for docs/cost.md, on {}: {:.2} s a million rows, {:.2} s a GB of JSON; CPU {:.2} s a million rows, {:.2} s a \
+         GB\n",
         job.name,
         ours.wall.median / rows,
         ours.wall.median / gigabytes,

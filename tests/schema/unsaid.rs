@@ -16,8 +16,8 @@ pub const RULES: &[(&str, &[&str])] = &[
         &["which cannot partition a table", "every column is a partition column"],
     ),
     (
-        "`pattern` and `file_name_pattern` are [regular expressions](https://docs.rs/regex/latest/regex/#syntax) without \
-         look-around and back-references",
+        "`pattern` and `file_name_pattern` are [regular expressions](https://docs.rs/regex/latest/regex/#syntax) \
+         without look-around and back-references",
         &["is not a regular expression that the checks can use"],
     ),
     (
@@ -71,13 +71,13 @@ pub const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "`headerRows` follow each other, none is one of `commentRows`, there are none without a header, and `checks` says \
-         the same of `header`",
+        "`headerRows` follow each other, none is one of `commentRows`, there are none without a header, and `checks` \
+         says the same of `header`",
         &["one after the other", "is one of headerRows", "and `header` that there is none", "and checks.header is"],
     ),
     (
-        "two columns that files call the same have a `source_position` each; no two have the same, and without a header \
-         none has one",
+        "two columns that files call the same have a `source_position` each; no two have the same, and without a \
+         header none has one",
         &["say by `source_position` which", "is that of column", "and `header` says that fields have no names"],
     ),
     (

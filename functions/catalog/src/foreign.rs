@@ -39,8 +39,8 @@ pub(crate) fn check(table: &GlueTable, wanted: &TableDefinition, takes_over: Opt
         String::new()
     };
     Err(Failure::conflict(format!(
-        "a table that the pipeline did not make has this name (it has no parameter `{RUN}`; its files are at {location}), and is left as it is: \
-         rename or drop it, rename the table in the metadata{or_replaced}"
+        "a table that the pipeline did not make has this name (it has no parameter `{RUN}`; its files are at \
+         {location}), and is left as it is: rename or drop it, rename the table in the metadata{or_replaced}"
     )))
 }
 

@@ -133,7 +133,8 @@ pub(crate) async fn publish(
                 return Err(failure.context(doing));
             }
             Err(failure) if is_lost_race(&failure) => {
-                tracing::info!(table = publication.wanted.table, error = %failure, "table changed meanwhile, reading it again");
+                let table = &publication.wanted.table;
+                tracing::info!(table, error = %failure, "table changed meanwhile, reading it again");
             }
             Err(failure) => return Err(failure.context(doing)),
         }
@@ -159,9 +160,9 @@ fn compare(table: &GlueTable, wanted: &TableDefinition, takes_over: Option<&str>
     };
     if keys(&current) != keys(wanted) {
         return conflict(format!(
-            "its partition columns are {:?} in Glue and {:?} in the run; drop the table in Glue (its files stay) and run \
-             again (a table of mode `partition` with {{\"tables\": […], \"from_scratch\": true}}), or give the new one \
-             another name",
+            "its partition columns are {:?} in Glue and {:?} in the run; drop the table in Glue (its files stay) and \
+             run again (a table of mode `partition` with {{\"tables\": […], \"from_scratch\": true}}), or give the \
+             new one another name",
             keys(&current),
             keys(wanted)
         ));

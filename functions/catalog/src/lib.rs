@@ -239,7 +239,8 @@ impl App {
                 }
                 PublishAction::Created | PublishAction::Updated | PublishAction::Unchanged => {
                     let (rows, partitions) = (table.rows, table.partitions);
-                    tracing::info!(table = name, run, action = ?table.action, rows, partitions, location, "table published");
+                    let action = &table.action;
+                    tracing::info!(table = name, run, ?action, rows, partitions, location, "table published");
                     metrics::emit(Some(name), &[("RowsPublished", Unit::Count, rows as f64)]);
                     freshest = freshest.max(proposed.newest);
                 }

@@ -110,7 +110,8 @@ fn disagreement(publication: &Publication, counts: &Counts) -> Option<String> {
         (format!("{:?}", partition.values), &partition.location)
     };
     Some(format!(
-        "SELECT COUNT(*) answers {counted} rows in partition {name}, the manifest of run {run} says {expected} ({place})"
+        "SELECT COUNT(*) answers {counted} rows in partition {name}, the manifest of run {run} says {expected} \
+         ({place})"
     ))
 }
 

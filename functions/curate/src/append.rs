@@ -109,8 +109,8 @@ impl Append<'_> {
         let raw = reads.filter(|reads| reads.row_by_row).and_then(|reads| reads.only);
         raw.and_then(|name| self.raw.get(&name)).ok_or_else(|| {
             Failure::bad_metadata(format!(
-                "{}: to a table of mode `append` each row must be made from one row of one raw table: use `rebuild` for SQL \
-                 that joins, groups, sorts or limits",
+                "{}: to a table of mode `append` each row must be made from one row of one raw table: use `rebuild` \
+                 for SQL that joins, groups, sorts or limits",
                 self.query.file.display()
             ))
         })

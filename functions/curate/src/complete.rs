@@ -49,9 +49,9 @@ impl Copy {
 
 fn too_large(table: &Table, files: usize, bytes: u64) -> Failure {
     Failure::too_large(format!(
-        "table `{}` is `self_contained`: {files} files of {} MiB in partitions that stay would be copied by each run, and \
-         at most {MAXIMUM_FILES} files of {} MiB are. Take `self_contained` out of {}: then partitions stay where they are, \
-         and the table is read through the catalog (docs/reading.md); or make fewer and larger partitions",
+        "table `{}` is `self_contained`: {files} files of {} MiB in partitions that stay would be copied by each run, \
+         and at most {MAXIMUM_FILES} files of {} MiB are. Take `self_contained` out of {}: then partitions stay where \
+         they are, and the table is read through the catalog (docs/reading.md); or make fewer and larger partitions",
         table.name,
         bytes >> 20,
         MAXIMUM_BYTES >> 20,

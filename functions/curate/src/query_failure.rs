@@ -80,8 +80,8 @@ pub struct RawValue {
 }
 
 const MORE_MEMORY: &str = "; raise the function's memory (the template's CurateMemory), or select fewer rows at once";
-const MORE_DISK: &str = "; what does not fit into memory goes to /tmp, which is full: raise the template's CurateTmp or \
-                         CurateMemory, or select fewer rows at once";
+const MORE_DISK: &str = "; what does not fit into memory goes to /tmp, which is full: raise the template's CurateTmp \
+                         or CurateMemory, or select fewer rows at once";
 
 /// Whether a full disk caused the error.
 fn is_disk_full(error: &DataFusionError) -> bool {

@@ -61,21 +61,21 @@ const WAYS: &[(&str, &str)] = &[
     ("UNNEST table factor with offset", WAY_OF_POSITIONS),
     (
         "Uncomparable values",
-        "rows cannot be grouped, or made distinct, by an array of arrays that is the same in all of them: leave it out of the \
-         inner query, and add it outside",
+        "rows cannot be grouped, or made distinct, by an array of arrays that is the same in all of them: leave it \
+         out of the inner query, and add it outside",
     ),
     ("Failed to coerce types", "cast both sides to one type"),
     ("coercion failed with", "cast what the function is given to one type"),
     (
         "used as a sliding accumulator",
-        "over a window that moves, write array_to_string(array_agg(x) OVER (…), ',') for string_agg(x, ','), and a join \
-         of the table with itself for others",
+        "over a window that moves, write array_to_string(array_agg(x) OVER (…), ',') for string_agg(x, ','), and a \
+         join of the table with itself for others",
     ),
 ];
 
 const WAY_OF_POSITIONS: &str = "unnest the positions and take the elements by them: \
-    SELECT id, n, tags[n] AS v FROM (SELECT id, tags, unnest(generate_series(1, CAST(cardinality(tags) AS BIGINT))) AS n \
-    FROM t) AS z (docs/sql.md, Structs and arrays)";
+    SELECT id, n, tags[n] AS v FROM (SELECT id, tags, unnest(generate_series(1, CAST(cardinality(tags) AS BIGINT))) \
+    AS n FROM t) AS z (docs/sql.md, Structs and arrays)";
 
 /// Parts of DataFusion's messages about a subquery that it cannot turn into a join. The rest of such a message does not
 /// help.

@@ -231,8 +231,9 @@ impl<'a> Run<'a> {
                 failed.add(
                     &output.table,
                     Failure::not_found(format!(
-                        "table `{}` would be empty, as raw table `{name}` has no files under {place}{}; the {rows} rows \
-                         that it has stay. If they are to go, ask for it with {{\"tables\": [\"{}\"], \"from_scratch\": true}}",
+                        "table `{}` would be empty, as raw table `{name}` has no files under {place}{}; the {rows} \
+                         rows that it has stay. If they are to go, ask for it with {{\"tables\": [\"{}\"], \
+                         \"from_scratch\": true}}",
                         output.table,
                         self.by_then(),
                         output.table

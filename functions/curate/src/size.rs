@@ -40,9 +40,9 @@ pub(crate) fn check<'a>(raw: impl Iterator<Item = &'a Arc<RawTable>>, settings: 
         .take(NAMED)
         .map(|(bytes, name, files)| format!("`{name}` {} in {files} files", gigabytes(*bytes)));
     Err(Failure::too_large(format!(
-        "there are {} to read in {files} files ({}), and in the {} s that there are curate reads {} and {most_files} files at \
-         best: give it more time or memory (the template's CurateTimeout and CurateMemory), build fewer tables at once \
-         ({{\"tables\": […]}}), or let runs only add what is new (\"mode\": \"append\")",
+        "there are {} to read in {files} files ({}), and in the {} s that there are curate reads {} and {most_files} \
+         files at best: give it more time or memory (the template's CurateTimeout and CurateMemory), build fewer \
+         tables at once ({{\"tables\": […]}}), or let runs only add what is new (\"mode\": \"append\")",
         gigabytes(bytes),
         named.collect::<Vec<_>>().join(", "),
         time.as_secs(),

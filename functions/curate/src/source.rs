@@ -314,10 +314,15 @@ impl RawTable {
             align::stored(values, wanted).ok_or_else(|| {
                 let is_unfit = |row: &usize| align::stored(&values.slice(*row, 1), wanted).is_none();
                 let row = (0..values.len()).find(is_unfit).unwrap_or_default();
-                let value = if column.sensitive { "the value (hidden: the column is sensitive)".to_owned() } else { format!("`{}`", contract::visible(&rows::shown_value(values, row))) };
+                let value = if column.sensitive {
+                    "the value (hidden: the column is sensitive)".to_owned()
+                } else {
+                    format!("`{}`", contract::visible(&rows::shown_value(values, row)))
+                };
                 let was = then.column(&column.name).unwrap_or(column);
                 format!(
-                    "line {}, column `{}`: {value} of {}, which the column was by its `earlier_types`, cannot become {}",
+                    "line {}, column `{}`: {value} of {}, which the column was by its `earlier_types`, cannot become \
+                     {}",
                     decoded.line(row),
                     column.name,
                     was.column_type,

@@ -162,8 +162,8 @@ fn check_order(query: &Query) -> Result<(), String> {
             && !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
         {
             return Err(format!(
-                "ORDER BY {name}: it is the name of a column of the query, and of one that a CAST of the query reads: give the \
-                 query's column another name"
+                "ORDER BY {name}: it is the name of a column of the query, and of one that a CAST of the query reads: \
+                 give the query's column another name"
             ));
         }
     }
@@ -201,8 +201,8 @@ fn arms(body: &SetExpr) -> ControlFlow<String> {
             if *op != SetOperator::Union =>
         {
             ControlFlow::Break(format!(
-                "{op} ALL does not count equal rows here: number them in both, with row_number() OVER (PARTITION BY all \
-                 columns) AS n, and write {op}"
+                "{op} ALL does not count equal rows here: number them in both, with row_number() OVER (PARTITION BY \
+                 all columns) AS n, and write {op}"
             ))
         }
         SetExpr::SetOperation { left, right, .. } => {
@@ -211,8 +211,8 @@ fn arms(body: &SetExpr) -> ControlFlow<String> {
         }
         SetExpr::Query(query) => arms(&query.body),
         SetExpr::Select(select) if is_all_of_a_join(select) => ControlFlow::Break(
-            "`SELECT *` of a join with USING, or of a NATURAL JOIN, where columns go by their place: engines put its columns \
-             in different orders; name them"
+            "`SELECT *` of a join with USING, or of a NATURAL JOIN, where columns go by their place: engines put its \
+             columns in different orders; name them"
                 .into(),
         ),
         _ => ControlFlow::Continue(()),

@@ -158,8 +158,8 @@ impl TableWriter {
             let key = format!("{}{folder}data-part-{}.parquet", self.folder, partition.files.len());
             if key.len() > MAXIMUM_KEY {
                 return Err(Failure::bad_data(format!(
-                    "table `{}`: partition `{folder}` makes a key of {} bytes, and S3 takes {MAXIMUM_KEY}; partition by \
-                     something shorter",
+                    "table `{}`: partition `{folder}` makes a key of {} bytes, and S3 takes {MAXIMUM_KEY}; partition \
+                     by something shorter",
                     self.table.name,
                     key.len()
                 )));

@@ -258,7 +258,8 @@ impl Requester {
             let to = header(LOCATION).unwrap_or_default();
             let file = self.plan.file.display();
             message = format!(
-                "{message}, a redirect to `{}` that is not followed (another host, or one too many); name the final URL in {file}",
+                "{message}, a redirect to `{}` that is not followed (another host, or one too many); name the final \
+                 URL in {file}",
                 visible(to)
             );
         }

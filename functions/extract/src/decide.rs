@@ -51,8 +51,8 @@ impl Destination {
         match (found.iter().find(|object| whole.contains(&object.key)), found.iter().find(is_chunk)) {
             (Some(whole), _) => Ok(Some(whole.clone())),
             (None, Some(part)) => Err(Failure::conflict(format!(
-                "{} is there, and the file with the first rows is not: history has a part of this time already; extract \
-                 under another time",
+                "{} is there, and the file with the first rows is not: history has a part of this time already; \
+                 extract under another time",
                 part.url()
             ))),
             (None, None) => Ok(None),

@@ -52,7 +52,10 @@ fn rows() -> impl Strategy<Value = Vec<Value>> {
     );
     prop::collection::vec(row, 1..30).prop_map(|rows| {
         let row = |(id, (name, size, price, day, seen, good, kind, more))| {
-            json!({"id": id, "name": name, "size": size, "price": price, "day": day, "seen": seen, "good": good, "kind": kind, "more": more})
+            json!({
+                "id": id, "name": name, "size": size, "price": price,
+                "day": day, "seen": seen, "good": good, "kind": kind, "more": more,
+            })
         };
         rows.into_iter().enumerate().map(row).collect()
     })

@@ -98,18 +98,18 @@ impl Failure {
     /// Returns the failure of a column whose type differs from the files of partitions that stay.
     pub fn retyped(table: &str, column: &str, from: &str, to: &str, partitions: usize) -> Self {
         Self::bad_metadata(format!(
-            "table `{table}`, column `{column}`: {to} now, and {from} in the files of {partitions} partitions that stay: \
-             they could not be read as one table. Build it from scratch, by an execution with {{\"tables\": [\"{table}\"], \
-             \"from_scratch\": true}}: then it has the partitions of that run, and further executions add others. Or keep \
-             the type, and give the other one to a column of a new name"
+            "table `{table}`, column `{column}`: {to} now, and {from} in the files of {partitions} partitions that \
+             stay: they could not be read as one table. Build it from scratch, by an execution with {{\"tables\": \
+             [\"{table}\"], \"from_scratch\": true}}: then it has the partitions of that run, and further executions \
+             add others. Or keep the type, and give the other one to a column of a new name"
         ))
     }
 
     /// Returns the failure of a table whose partition columns differ from those of the partitions that stay.
     pub fn repartitioned(table: &str, from: &[&str], to: &[String], partitions: usize) -> Self {
         Self::bad_metadata(format!(
-            "table `{table}`: its partitions are by {to:?} now, and by {from:?} in the {partitions} that stay: they could not \
-             be read as one table. Build it from scratch, by an execution with {{\"tables\": [\"{table}\"], \
+            "table `{table}`: its partitions are by {to:?} now, and by {from:?} in the {partitions} that stay: they \
+             could not be read as one table. Build it from scratch, by an execution with {{\"tables\": [\"{table}\"], \
              \"from_scratch\": true}} after the table was dropped in Glue (its files stay)"
         ))
     }

@@ -149,7 +149,8 @@ impl LandKey {
             [table, partition, file_name] => (table, Some(partition), file_name),
             _ => {
                 return Err(fail(format!(
-                    "expected `{base}/<table>/{FILE_LAND_TIMESTAMP}=<unix seconds>/<file>`, or the same without the folder"
+                    "expected `{base}/<table>/{FILE_LAND_TIMESTAMP}=<unix seconds>/<file>`, or the same without the \
+                     folder"
                 )));
             }
         };

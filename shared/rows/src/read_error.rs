@@ -47,8 +47,8 @@ pub enum ReadError {
     },
     /// Lines end with a lone carriage return.
     #[error(
-        "line {line}: carriage returns (CR, \\r) alone end its lines, as on old Macs: expected LF (\\n) or CRLF (\\r\\n); if it is always so, \
-         the table's dialect says \"lineTerminator\": \"\\r\""
+        "line {line}: carriage returns (CR, \\r) alone end its lines, as on old Macs: expected LF (\\n) or CRLF \
+         (\\r\\n); if it is always so, the table's dialect says \"lineTerminator\": \"\\r\""
     )]
     LineEnds {
         /// The line of the record that contains it.

@@ -96,7 +96,8 @@ impl Store {
         if copied.is_err() {
             let abort = self.client.abort_multipart_upload().bucket(bucket).key(key).upload_id(id);
             if let Err(error) = abort.send().await {
-                tracing::warn!(key, error = %boot::aws::failure(&error), "copy not aborted, left to the lifecycle rule");
+                let error = boot::aws::failure(&error);
+                tracing::warn!(key, %error, "copy not aborted, left to the lifecycle rule");
             }
         }
         copied

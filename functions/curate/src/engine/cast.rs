@@ -163,8 +163,8 @@ pub(super) fn check(expression: Expr, schema: &DFSchema) -> Result<Transformed<E
     match (kind(&of.get_type(schema)?), kind(to)) {
         (Kind::Date, number) | (number, Kind::Date) if is_number(number) => {
             return plan_err!(
-                "a date and a number cannot be combined: write the date as DATE '2024-01-31', or the number as a date, as \
-                 in make_date(n / 10000, n / 100 % 100, n % 100) for yyyymmdd"
+                "a date and a number cannot be combined: write the date as DATE '2024-01-31', or the number as a \
+                 date, as in make_date(n / 10000, n / 100 % 100, n % 100) for yyyymmdd"
             );
         }
         _ => {}

@@ -30,7 +30,8 @@ fn bounded(function: &ScalarUDF, arguments: ScalarFunctionArgs) -> Result<Column
     if bytes > MOST_BYTES {
         let megabytes = MOST_BYTES >> 20;
         return exec_err!(
-            "{name}(…) would make more than {megabytes} MiB of text of {rows} rows: bound its number, with least(n, 1000)"
+            "{name}(…) would make more than {megabytes} MiB of text of {rows} rows: bound its number, with least(n, \
+             1000)"
         );
     }
     function.invoke_with_args(arguments)

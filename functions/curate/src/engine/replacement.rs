@@ -62,8 +62,8 @@ fn groups(text: &str) -> Result<String, DataFusionError> {
             }
             _ => {
                 return exec_err!(
-                    "the replacement `{text}` has a `$` that names no group: $1 to $9 are the groups of the expression; \
-                     for a dollar sign write replace(…, '…', '$')"
+                    "the replacement `{text}` has a `$` that names no group: $1 to $9 are the groups of the \
+                     expression; for a dollar sign write replace(…, '…', '$')"
                 );
             }
         }

@@ -136,8 +136,8 @@ fn counts_rows(subquery: &Subquery) -> Result<()> {
     })?;
     match found {
         Some(what) => plan_err!(
-            "{what} in a subquery, over rows that are looked up by a column from outside of it, would be over all rows: \
-             write a join, with PARTITION BY that column"
+            "{what} in a subquery, over rows that are looked up by a column from outside of it, would be over all \
+             rows: write a join, with PARTITION BY that column"
         ),
         None => Ok(()),
     }

@@ -304,7 +304,8 @@ fn what_would_be_wrong_is_refused_with_the_way() {
         ("SELECT lag(i, 1, 3000000000) OVER (ORDER BY id) AS value FROM t", "would lose something"),
         ("SELECT lag(CAST(i AS DECIMAL(4, 1)), 1, 0.55) OVER (ORDER BY id) AS value FROM t", "would lose something"),
         (
-            "SELECT lag(to_timestamp_seconds(i), 1, TIMESTAMP '2024-01-01 00:00:00.5') OVER (ORDER BY id) AS value FROM t",
+            "SELECT lag(to_timestamp_seconds(i), 1, TIMESTAMP '2024-01-01 00:00:00.5') OVER (ORDER BY id) AS value \
+             FROM t",
             "would lose something",
         ),
         (

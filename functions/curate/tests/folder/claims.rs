@@ -269,8 +269,8 @@ fn a_nan_that_is_made_is_greater_than_all_numbers_and_one_value() {
         ask(format!("SELECT CAST(max(d) AS STRING) AS v FROM ({and_one}) AS b"), &["NaN"]);
         ask(
             format!(
-                "SELECT CAST(count(*) AS STRING) AS v FROM (SELECT DISTINCT d FROM (SELECT CAST(d AS DOUBLE) AS d FROM ({of}) AS a \
-                 UNION ALL SELECT CAST('NaN' AS DOUBLE) AS d FROM t) AS b) AS c"
+                "SELECT CAST(count(*) AS STRING) AS v FROM (SELECT DISTINCT d FROM (SELECT CAST(d AS DOUBLE) AS d \
+                 FROM ({of}) AS a UNION ALL SELECT CAST('NaN' AS DOUBLE) AS d FROM t) AS b) AS c"
             ),
             &["1"],
         );
@@ -366,13 +366,15 @@ fn a_decimal_beside_a_double_is_a_double() {
     for union in ["UNION ALL", "UNION"] {
         ask(
             format!(
-                "SELECT CAST(c AS STRING) AS v FROM (SELECT n AS c FROM {from} WHERE id = 1 {union} SELECT x FROM {from} WHERE id = 1) AS b"
+                "SELECT CAST(c AS STRING) AS v FROM (SELECT n AS c FROM {from} WHERE id = 1 {union} SELECT x FROM \
+                 {from} WHERE id = 1) AS b"
             ),
             &["0.05", "0.3333333333333333"],
         );
         ask(
             format!(
-                "SELECT CAST(c AS STRING) AS v FROM (SELECT x AS c FROM {from} WHERE id = 1 {union} SELECT n FROM {from} WHERE id = 1) AS b"
+                "SELECT CAST(c AS STRING) AS v FROM (SELECT x AS c FROM {from} WHERE id = 1 {union} SELECT n FROM \
+                 {from} WHERE id = 1) AS b"
             ),
             &["0.05", "0.3333333333333333"],
         );
@@ -386,7 +388,8 @@ fn a_decimal_beside_a_double_is_a_double() {
     );
     ask(
         format!(
-            "SELECT CAST(CAST(c AS DECIMAL(10, 2)) AS STRING) AS v FROM (SELECT n AS c FROM {from} WHERE id = 1 UNION ALL SELECT -0.5 AS c) AS b"
+            "SELECT CAST(CAST(c AS DECIMAL(10, 2)) AS STRING) AS v FROM (SELECT n AS c FROM {from} WHERE id = 1 UNION \
+             ALL SELECT -0.5 AS c) AS b"
         ),
         &["-0.50", "0.05"],
     );
@@ -518,13 +521,15 @@ fn a_null_equals_a_null_only_where_it_is_said() {
                         "{rows} AS a (x, y) JOIN {rows} AS b (x, y) ON {on} JOIN {rows} AS c (x, y) ON {one} AND {two}"
                     ),
                     format!(
-                        "{rows} AS a (x, y) JOIN {rows} AS b (x, y) ON {on} JOIN {rows} AS c (x, y) ON {one} WHERE {two}"
+                        "{rows} AS a (x, y) JOIN {rows} AS b (x, y) ON {on} JOIN {rows} AS c (x, y) ON {one} WHERE \
+                         {two}"
                     ),
                     format!(
                         "{rows} AS a (x, y), {rows} AS b (x, y), {rows} AS c (x, y) WHERE {two} AND {on} AND {one}"
                     ),
                     format!(
-                        "{rows} AS a (x, y) JOIN ({rows} AS b (x, y) JOIN {rows} AS c (x, y) ON {two}) ON {on} AND {one}"
+                        "{rows} AS a (x, y) JOIN ({rows} AS b (x, y) JOIN {rows} AS c (x, y) ON {two}) ON {on} AND \
+                         {one}"
                     ),
                 ] {
                     queries.push(format!("SELECT CAST(count(*) AS STRING) AS v FROM {from}"));

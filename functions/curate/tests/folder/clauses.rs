@@ -58,7 +58,8 @@ fn comparisons_with_all_and_any_rows_of_a_query() {
                     for query in [
                         format!("SELECT CAST(id AS STRING) AS v FROM t WHERE id {operator} {quantifier} ({inner})"),
                         format!(
-                            "SELECT CAST(id AS STRING) AS v FROM t GROUP BY id HAVING id {operator} {quantifier} ({inner})"
+                            "SELECT CAST(id AS STRING) AS v FROM t GROUP BY id HAVING id {operator} {quantifier} \
+                             ({inner})"
                         ),
                     ] {
                         asked.push((query, expected.clone()));

@@ -269,7 +269,8 @@ fn arrays_in_other_places() {
             "1 b,2 c",
         ),
         (
-            "SELECT id, v AS value FROM t, UNNEST(t.tags) AS u(v) UNION ALL SELECT id, v FROM t, UNNEST(t.more) AS u(v)",
+            "SELECT id, v AS value FROM t, UNNEST(t.tags) AS u(v) UNION ALL SELECT id, v FROM t, UNNEST(t.more) AS \
+             u(v)",
             "1 a,1 b,2 c,1 x,1 y,1 z",
         ),
         (

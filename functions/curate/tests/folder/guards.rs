@@ -28,7 +28,8 @@ fn the_cases_of_others_run() {
         ("SELECT id, CASE WHEN j = 0 OR i / j > 2 THEN 1 ELSE 0 END AS v FROM t", vec!["1 1", "2 1", "3 0"]),
         ("SELECT id, j AS v FROM t WHERE CASE WHEN j = 0 THEN false ELSE i / j > 1 END", vec!["1 2"]),
         (
-            "SELECT id, v FROM (SELECT id, CAST(s AS INT) AS v FROM t WHERE regexp_like(s, '^[0-9]+$')) AS z WHERE v > 5",
+            "SELECT id, v FROM (SELECT id, CAST(s AS INT) AS v FROM t WHERE regexp_like(s, '^[0-9]+$')) AS z WHERE v \
+             > 5",
             vec!["1 12"],
         ),
         (
@@ -98,7 +99,8 @@ fn each_guard_guards_each_value_in_each_place() {
             format!("SELECT id, 0 AS v FROM (SELECT * FROM t WHERE {guard}) AS z WHERE {holds}"),
             format!("SELECT id, 0 AS v FROM (SELECT *, {holds} AS h FROM t WHERE {guard}) AS z WHERE h"),
             format!(
-                "WITH z AS (SELECT * FROM t WHERE {guard}), y AS (SELECT * FROM z WHERE {holds}) SELECT id, 0 AS v FROM y"
+                "WITH z AS (SELECT * FROM t WHERE {guard}), y AS (SELECT * FROM z WHERE {holds}) SELECT id, 0 AS v \
+                 FROM y"
             ),
             format!(
                 "SELECT t.id, 0 AS v FROM t JOIN u AS k ON {guard} AND {holds} AND k.w = 3",
@@ -106,7 +108,8 @@ fn each_guard_guards_each_value_in_each_place() {
                 holds = of_t(holds)
             ),
             format!(
-                "SELECT id, 0 AS v FROM (SELECT id, count(*) FILTER (WHERE {guard} AND {holds}) AS n FROM t GROUP BY id) AS z WHERE n > 0"
+                "SELECT id, 0 AS v FROM (SELECT id, count(*) FILTER (WHERE {guard} AND {holds}) AS n FROM t GROUP BY \
+                 id) AS z WHERE n > 0"
             ),
             format!("SELECT id, 0 AS v FROM t WHERE {guard} AND {holds} UNION ALL SELECT id, 0 FROM t WHERE id > 9"),
         ] {

@@ -29,7 +29,8 @@ fn nobody_is_asked_to_report_that_the_sql_is_wrong() {
         ("SELECT s AS v FROM t WHERE regexp_like(s, '[a')", "unclosed character class"),
         ("SELECT s AS v FROM t WHERE id IN (1) BETWEEN true AND 3", "cast both sides"),
         (
-            "SELECT CAST(count(*) OVER (ORDER BY tags[1] || 'a', id RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS STRING) AS v FROM t",
+            "SELECT CAST(count(*) OVER (ORDER BY tags[1] || 'a', id RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS \
+             STRING) AS v FROM t",
             "RANGE",
         ),
         ("SELECT s AS v FROM t WHERE d + s = d", "Date32"),

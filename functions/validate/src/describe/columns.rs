@@ -194,7 +194,8 @@ fn notes(columns: &[FoundColumn]) -> Vec<String> {
         let is_kept = |null: &&String| !described.written.null_values.contains(null) && of_others.contains(null);
         if let Some(null) = described.nulls.iter().find(is_kept).filter(|_| is_text) {
             notes.push(format!(
-                "`{name}` has the text `{null}`, which is no value in other columns: say so by `nullValues` if it is none"
+                "`{name}` has the text `{null}`, which is no value in other columns: say so by `nullValues` if it is \
+                 none"
             ));
         }
     }

@@ -103,8 +103,8 @@ impl Sniffed {
         self.dialect.push(("encoding", json!(encoding)));
         if !encoding.starts_with("utf-16") {
             self.notes.push(format!(
-                "`{encoding}` is a guess, as no file says its encoding: look at its letters beyond ASCII, and say another \
-                 one by `encoding`"
+                "`{encoding}` is a guess, as no file says its encoding: look at its letters beyond ASCII, and say \
+                 another one by `encoding`"
             ));
         }
     }
@@ -187,7 +187,8 @@ impl Sniffed {
             };
             return Err(format!(
                 "{}: its records have no number of fields in common (line {} {has}); say by `header`, `headerRows` and \
-                 `commentRows` of a dialect what is there, or, where it is made for people, read it by lines (docs/tables.md)",
+                 `commentRows` of a dialect what is there, or, where it is made for people, read it by lines \
+                 (docs/tables.md)",
                 sample.path.display(),
                 differs.map_or(1, |record| record.line)
             ));

@@ -113,7 +113,8 @@ pub(super) fn raw(table: &str, file_name: Option<&str>, sniffed: &Sniffed, found
         line
     });
     let mut text = format!(
-        "{{\n  \"name\": {},\n  \"description\": \"\",\n  \"data_format\": \"{format}\",\n  \"location\": \"{table}/\",\n",
+        "{{\n  \"name\": {},\n  \"description\": \"\",\n  \"data_format\": \"{format}\",\n  \"location\": \
+         \"{table}/\",\n",
         quoted(table)
     );
     for (key, keys) in [("dialect", &dialect), ("checks", &checks)] {

@@ -81,8 +81,8 @@ async fn one_bad_file_keeps_the_whole_extract_out_of_history() {
     let report = world.json("quarantine", &format!("{}.report.json", file(0)));
     assert_eq!(
         report["summary"],
-        "quarantined: 1 rule is broken in a file of 1 row: `extract`: `fetched_1_7.jsonl.gz` of the same extract does not \
-         pass, and an extract goes to history whole or not at all"
+        "quarantined: 1 rule is broken in a file of 1 row: `extract`: `fetched_1_7.jsonl.gz` of the same extract does \
+         not pass, and an extract goes to history whole or not at all"
     );
     // a copy that arrives late is quarantined too
     let late = land(&world, 2, 2);

@@ -120,8 +120,8 @@ impl TableReader<'_> {
         for (key, _) in rules.iter().filter(|(_, given)| *given && is_unchecked) {
             let what = if *key == "pattern" { "pattern" } else { "length" };
             let message = format!(
-                "is not checked: the column's type is {column_type}, and only texts have a {what}; for numbers and times \
-                 there are `minimum`, `maximum` and `enum`"
+                "is not checked: the column's type is {column_type}, and only texts have a {what}; for numbers and \
+                 times there are `minimum`, `maximum` and `enum`"
             );
             self.warning(format!("{path}.{key}"), message);
         }

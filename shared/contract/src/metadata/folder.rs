@@ -218,7 +218,8 @@ impl Reader<'_> {
         for table in raw.values().filter(|table| table.data_columns().iter().any(|c| c.name == FILE_LAND_TIMESTAMP)) {
             let message = format!(
                 "there is a column `{FILE_LAND_TIMESTAMP}`, and in the raw database (raw/database.json) each table has \
-                 its folders under this name; rename the column, or list it among the `partitions` if it is the folders'"
+                 its folders under this name; rename the column, or list it among the `partitions` if it is the \
+                 folders'"
             );
             self.problems.add(&table.file, "columns", message);
         }

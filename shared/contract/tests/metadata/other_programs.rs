@@ -94,12 +94,12 @@ fn a_rule_for_texts_is_applied_to_no_other_column() {
     assert_eq!(
         warnings,
         [
-            "raw/t.json: columns[0].pattern: is not checked: the column's type is int, and only texts have a pattern; for \
-             numbers and times there are `minimum`, `maximum` and `enum`",
-            "raw/t.json: columns[0].minLength: is not checked: the column's type is int, and only texts have a length; for \
-             numbers and times there are `minimum`, `maximum` and `enum`",
-            "raw/t.json: columns[1].maxLength: is not checked: the column's type is date, and only texts have a length; for \
-             numbers and times there are `minimum`, `maximum` and `enum`",
+            "raw/t.json: columns[0].pattern: is not checked: the column's type is int, and only texts have a pattern; \
+             for numbers and times there are `minimum`, `maximum` and `enum`",
+            "raw/t.json: columns[0].minLength: is not checked: the column's type is int, and only texts have a \
+             length; for numbers and times there are `minimum`, `maximum` and `enum`",
+            "raw/t.json: columns[1].maxLength: is not checked: the column's type is date, and only texts have a \
+             length; for numbers and times there are `minimum`, `maximum` and `enum`",
         ]
     );
     // the columns of a curated table are not checked, whatever their type
@@ -197,10 +197,9 @@ fn a_raw_table_has_no_partitions_of_its_own() {
     };
     assert_eq!(
         read_table("raw", &table(json!(["year"]))).unwrap_err(),
-        [
-            "raw/t.json: partitions: `year`: of a raw table only `file_land_timestamp` is in the folders' names; if the files \
-          hold the column, take it out of `partitions` (the curated table may list it there), else out of `columns` too"
-        ]
+        ["raw/t.json: partitions: `year`: of a raw table only `file_land_timestamp` is in the folders' names; if \
+             the files hold the column, take it out of `partitions` (the curated table may list it there), else out \
+             of `columns` too"]
     );
     for partitions in [json!(["file_land_timestamp"]), json!([]), Value::Null] {
         assert!(read_table("raw", &table(partitions)).is_ok());

@@ -652,7 +652,8 @@ impl Csv {
         let parts = |sign: &char| name.split(*sign).filter(|part| rows.names.has(part.trim_matches('"'))).count();
         let Some(sign) = [';', '\t', '|', ','].into_iter().find(|sign| parts(sign) > 1) else { return Ok(()) };
         let expected = format!(
-            "{} fields, found one: `{sign}` is what parts them, which the table's dialect says by \"delimiter\": \"{sign}\"",
+            "{} fields, found one: `{sign}` is what parts them, which the table's dialect says by \"delimiter\": \
+             \"{sign}\"",
             rows.columns.len(),
             sign = sign.escape_default()
         );

@@ -221,7 +221,8 @@ fn dates_are_read_by_the_column_s_own_format() {
         reading.shown(),
         [
             "line 3, column `d`: expected date: a text as `%d/%m/%Y %H:%M`, found `29/02/2024 00:01`",
-            "line 3, column `t`: expected timestamp: nothing below the millisecond; `timestamp(us)` takes 6 decimals, `timestamp(ns)` 9, found `2024-02-29T01:02:03.0045`"
+            "line 3, column `t`: expected timestamp: nothing below the millisecond; `timestamp(us)` takes 6 decimals, \
+             `timestamp(ns)` 9, found `2024-02-29T01:02:03.0045`"
         ]
     );
     let json = b"{\"d\":\"29/02/2024 00:00\",\"t\":\"2024-02-29T01:02:03.004\"}\n{\"d\":\"2024-02-29\",\"t\":null}";

@@ -176,7 +176,8 @@ fn what_does_not_fit_is_shown() {
         (
             Arc::new(TimestampMicrosecondArray::from(vec![1])),
             ColumnType::Timestamp(TimestampUnit::Millisecond),
-            "line 1: expected timestamp: nothing below the millisecond; `timestamp(us)` takes 6 decimals, `timestamp(ns)` 9, found `1970-01-01T00:00:00.000001`",
+            "line 1: expected timestamp: nothing below the millisecond; `timestamp(us)` takes 6 decimals, \
+             `timestamp(ns)` 9, found `1970-01-01T00:00:00.000001`",
         ),
     ] {
         assert_eq!(column(array, column_type).1, [expected]);
