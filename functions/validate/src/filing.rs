@@ -15,7 +15,7 @@ use crate::check::Dataset;
 use crate::event::{Notice, Record};
 use crate::hashed::Hashed;
 use crate::promote::Filed;
-use crate::repeated;
+use crate::repeated_files;
 use crate::report::{Findings, Report, Violation};
 
 const GONE: &str = "this version is no longer in land: an earlier event dealt with it";
@@ -175,7 +175,7 @@ impl App {
         let table = belongs.as_ref().map(|(_, dataset)| dataset.table.name.as_str());
         let mut report = Report::new(&object, table, &findings, broken, Some(filed_at.clone()), &self.metadata.sha256);
         if let (Some((key, _)), Verdict::Passed) = (&belongs, report.verdict)
-            && repeated::repeats(&object, &self.base_folder, key, &filed_at)
+            && repeated_files::repeats(&object, &self.base_folder, key, &filed_at)
         {
             report.repeats(filed_at.clone());
         }

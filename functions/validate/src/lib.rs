@@ -27,7 +27,7 @@ mod figures;
 mod report;
 
 mod promote;
-mod repeated;
+mod repeated_files;
 
 mod notify;
 mod rebuild;

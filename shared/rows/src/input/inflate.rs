@@ -243,6 +243,20 @@ fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), FileTooLarge | InvalidData | InvalidInput | UnexpectedEof)
 }
 
+/// Words an error of a decoder, for people. `byte` is the number of bytes that were decompressed before it.
+pub(super) fn damage(error: &io::Error, format: &str, byte: u64) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            format!("the {format} stream ends too early: the file is cut off or damaged")
+        }
+        io::ErrorKind::InvalidInput if error.to_string() == "invalid gzip header" && byte > 0 => {
+            "something that is not gzip follows the end of the gzip stream".into()
+        }
+        io::ErrorKind::FileTooLarge => error.to_string(),
+        _ => format!("the {format} stream is damaged: {error}"),
+    }
+}
+
 /// A source that has failed. It returns the error where the fetched bytes end.
 struct Failed(Option<io::Error>);
 

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use contract::Compression;
 
 use crate::input::encoding::{Charset, Decoding};
-use crate::input::inflate::{CHUNK_BYTES, FIRST_CHUNK_BYTES, GROWTH, HEADROOM, Inflating};
+use crate::input::inflate::{CHUNK_BYTES, FIRST_CHUNK_BYTES, GROWTH, HEADROOM, Inflating, damage};
 use crate::input::magic::{MAGIC_BYTES, Magic};
 use crate::read_error::ReadError;
 
@@ -274,17 +274,4 @@ fn read_some(reader: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
 
 fn not_fetched(line: u64, byte: u64, error: &io::Error) -> ReadError {
     ReadError::Io { line, byte, kind: error.kind(), message: error.to_string() }
-}
-
-fn damage(error: &io::Error, format: &str, byte: u64) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            format!("the {format} stream does not come to its end: the file is cut off or damaged")
-        }
-        io::ErrorKind::InvalidInput if error.to_string() == "invalid gzip header" && byte > 0 => {
-            "something that is not gzip follows the end of the gzip stream".into()
-        }
-        io::ErrorKind::FileTooLarge => error.to_string(),
-        _ => format!("the {format} stream is damaged: {error}"),
-    }
 }
