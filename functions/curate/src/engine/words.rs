@@ -69,7 +69,12 @@ fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             }
             Ok(Transformed::no(Expr::Case(Case { expr: None, when_then_expr, else_expr })))
         }
+        Expr::AggregateFunction(call) => {
+            check_filter(call.params.filter.as_deref(), schema)?;
+            Ok(Transformed::no(Expr::AggregateFunction(call)))
+        }
         Expr::WindowFunction(mut call) => {
+            check_filter(call.params.filter.as_deref(), schema)?;
             check_neighbour(&call, schema)?;
             check_frame(&call)?;
             let by_peers = frame_of_peers(&mut call, schema)?;
@@ -78,6 +83,16 @@ fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         expression => Ok(Transformed::no(expression)),
     }
+}
+
+/// Fails if what stands in FILTER is not a condition. DataFusion would cast it.
+fn check_filter(filter: Option<&Expr>, schema: &DFSchema) -> Result<()> {
+    let Some(filter) = filter else { return Ok(()) };
+    let of = filter.get_type(schema)?;
+    if matches!(of, DataType::Boolean | DataType::Null) {
+        return Ok(());
+    }
+    plan_err!("FILTER takes a condition, and not a value of {of}: write FILTER (WHERE {filter} <> 0)")
 }
 
 fn is_boolean(of: &Expr, schema: &DFSchema) -> bool {

@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Cte, DataType, Expr, Function, FunctionArgumentList, FunctionArguments, GroupByExpr, GroupByWithModifier,
-    LimitClause, NamedWindowExpr, OrderBy, OrderByKind, Query, Select, SetExpr, Statement as SqlStatement, TableFactor,
-    WindowType,
+    Cte, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, OrderBy,
+    OrderByKind, Query, Select, SetExpr, Statement as SqlStatement, TableFactor, WindowType,
 };
 
 type Checked = Result<(), String>;
@@ -180,7 +180,10 @@ fn call(function: &Function) -> Checked {
     }
     let name = name.to_string().to_ascii_lowercase();
     if OF_MANY_ROWS.contains(name.as_str()) {
-        return Ok(());
+        return match args {
+            FunctionArguments::List(list) => of_many_rows(&name, list),
+            FunctionArguments::None | FunctionArguments::Subquery(_) => Ok(()),
+        };
     }
     let distinct = matches!(args, FunctionArguments::List(FunctionArgumentList { duplicate_treatment: Some(_), .. }));
     let of_many = [
@@ -194,6 +197,30 @@ fn call(function: &Function) -> Checked {
         Some((_, clause)) => Err(format!("{clause} belongs to aggregates and window functions, and `{name}` is none")),
         None => Ok(()),
     }
+}
+
+/// Refuses arguments of aggregates and window functions that DataFusion ignores, miscounts or stumbles over.
+fn of_many_rows(name: &str, list: &FunctionArgumentList) -> Checked {
+    let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
+    let columns = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(arg) => !matches!(arg, FunctionArgExpr::Expr(_)),
+        FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => false,
+    };
+    let distinct = *duplicate_treatment == Some(DuplicateTreatment::Distinct);
+    let whole = matches!(args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]);
+    let counts_rows = name == "count" && whole && !distinct;
+    refuse(
+        args.iter().any(columns) && !counts_rows,
+        "`*` within an aggregate other than count(*)",
+        "name a column, or count the rows of SELECT DISTINCT",
+    )?;
+    let ignores_distinct = ["regr_", "covar_"].iter().any(|family| name.starts_with(family))
+        || ["corr", "nth_value", "first_value", "last_value", "lag", "lead"].contains(&name);
+    refuse(distinct && ignores_distinct, &format!("{name}(DISTINCT …)"), "apply it to the rows of SELECT DISTINCT")?;
+    let ignores_order = ["stddev", "var", "bit_"].iter().any(|family| name.starts_with(family))
+        || ["count", "avg", "mean", "median"].contains(&name);
+    let is_ordered = clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)));
+    refuse(is_ordered && ignores_order, &format!("ORDER BY within {name}"), "leave it out, the result has no order")
 }
 
 /// The names of aggregates and window functions, DataFusion's and ours.
