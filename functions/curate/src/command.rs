@@ -89,6 +89,9 @@ pub fn build(work: &Work, request: &RebuildRequest) -> Result<Answer, Failure> {
 /// # Errors
 /// Fails if a raw file cannot be processed, or if the metadata is wrong.
 pub fn process(work: &Work) -> Result<Answer, Failure> {
+    if let Some(raw) = work.folders.raw.as_ref().filter(|raw| !raw.is_dir()) {
+        return Err(Failure::not_found(format!("{} is not a folder of raw files", raw.display())));
+    }
     stack::with_room(|| {
         let (metadata, settings, runtime) = work.begin()?;
         let now = Utc::now();

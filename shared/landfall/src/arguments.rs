@@ -98,7 +98,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..))]
     pub memory: u32,
     /// The number of threads; one per core if left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Option<u32>,
     #[command(flatten)]
     pub meta_data: MetaData,

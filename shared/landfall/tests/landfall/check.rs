@@ -59,3 +59,20 @@ fn metadata_that_is_wrong_ends_with_1_and_warnings_are_told_once() {
     assert_eq!((status, said.as_str()), (Some(1), ""), "{told}");
     assert!(told.starts_with("error: ") && told.contains("lng"), "{told}");
 }
+
+#[test]
+fn a_folder_that_is_not_there_and_too_many_threads_are_refused() {
+    let place = Desk::new();
+    place.table("raw", "t", &["id long"], json!({}));
+    place.table("curated", "t", &["id long"], json!({}));
+    let processed = place.run(&["process", "--raw", "nowhere", "--processed", "processed"]);
+    assert_eq!(processed.status, Some(1), "{processed:?}");
+    assert!(processed.err.contains("nowhere is not a folder of raw files"), "{processed:?}");
+    place.write("raw-hist/t/file_land_timestamp=100/t_100.jsonl", "{\"id\": 1}\n");
+    let build = ["tables", "--raw-hist", "raw-hist", "--curated", "curated", "--threads"];
+    let with = |threads: &'static str| place.run(&[&build[..], &[threads]].concat());
+    assert_eq!(with("256").status, Some(0));
+    let refused = with("1000000");
+    assert_eq!(refused.status, Some(2), "{refused:?}");
+    assert!(refused.err.contains("1..=256"), "{refused:?}");
+}
