@@ -95,10 +95,9 @@ fn keys(schema: &Value) -> String {
 }
 
 fn types() -> String {
-    let listed = |names: &[&str]| quoted(names);
     let mut rows = String::from("| holds | etl_manager | mojap-metadata | Glue |\n|---|---|---|---|\n");
     for one in TYPES {
-        let (etl_manager, mojap) = (listed(one.etl_manager), listed(one.mojap));
+        let (etl_manager, mojap) = (quoted(one.etl_manager), quoted(one.mojap));
         rows.push_str(&format!("| {} | {etl_manager} | {mojap} | `{}` |\n", one.meaning, one.glue));
     }
     rows

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::{self, take};
+use arrow::compute::{self, not, nullif, take};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::Result;
 use datafusion::logical_expr::function::AccumulatorArgs;
@@ -86,7 +86,11 @@ impl GroupsAccumulator for ByIds {
         filter: Option<&BooleanArray>,
         count: usize,
     ) -> Result<()> {
-        let ids = self.ids_of(&values[0])?;
+        // a value of rows that the filter leaves out needs no id
+        let ids = match filter {
+            Some(filter) => self.ids_of(&nullif(&values[0], &not(filter)?)?)?,
+            None => self.ids_of(&values[0])?,
+        };
         self.ids.update_batch(&[ids], groups, filter, count)
     }
 

@@ -60,21 +60,16 @@ fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::IsNotFalse(of) if is_boolean(&of, schema) => Ok(Transformed::yes(of.clone().is_null().or(*of))),
         Expr::Case(Case { expr: None, when_then_expr, else_expr }) => {
             for (when, _) in &when_then_expr {
-                let of = when.get_type(schema)?;
-                if !matches!(of, DataType::Boolean | DataType::Null) {
-                    return plan_err!(
-                        "CASE WHEN takes a condition, and not a value of {of}: write CASE WHEN {when} <> 0"
-                    );
-                }
+                check_condition("CASE WHEN", when, schema)?;
             }
             Ok(Transformed::no(Expr::Case(Case { expr: None, when_then_expr, else_expr })))
         }
         Expr::AggregateFunction(call) => {
-            check_filter(call.params.filter.as_deref(), schema)?;
+            call.params.filter.iter().try_for_each(|filter| check_condition("FILTER", filter, schema))?;
             Ok(Transformed::no(Expr::AggregateFunction(call)))
         }
         Expr::WindowFunction(mut call) => {
-            check_filter(call.params.filter.as_deref(), schema)?;
+            call.params.filter.iter().try_for_each(|filter| check_condition("FILTER", filter, schema))?;
             check_neighbour(&call, schema)?;
             check_frame(&call)?;
             let by_peers = frame_of_peers(&mut call, schema)?;
@@ -85,14 +80,13 @@ fn meant(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
 }
 
-/// Fails if what stands in FILTER is not a condition. DataFusion would cast it.
-fn check_filter(filter: Option<&Expr>, schema: &DFSchema) -> Result<()> {
-    let Some(filter) = filter else { return Ok(()) };
-    let of = filter.get_type(schema)?;
+/// Fails if what a clause tests is not a condition. DataFusion would cast it.
+fn check_condition(clause: &str, tested: &Expr, schema: &DFSchema) -> Result<()> {
+    let of = tested.get_type(schema)?;
     if matches!(of, DataType::Boolean | DataType::Null) {
         return Ok(());
     }
-    plan_err!("FILTER takes a condition, and not a value of {of}: write FILTER (WHERE {filter} <> 0)")
+    plan_err!("{clause} takes a condition, and not a value of {of}: write {tested} <> 0")
 }
 
 fn is_boolean(of: &Expr, schema: &DFSchema) -> bool {

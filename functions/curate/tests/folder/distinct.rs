@@ -118,9 +118,8 @@ fn distinct_values_are_counted_without_groups_and_in_windows() {
         let answers = place.answers(&[
             format!("SELECT CAST(count(DISTINCT {name}) AS STRING) AS v FROM t"),
             format!(
-                "SELECT DISTINCT CAST(n AS STRING) AS v FROM (SELECT count(DISTINCT {name}) OVER (PARTITION BY g) AS \
-                 n FROM t)
-                 AS z"
+                "SELECT DISTINCT CAST(n AS STRING) AS v
+                 FROM (SELECT count(DISTINCT {name}) OVER (PARTITION BY g) AS n FROM t) AS z"
             ),
         ]);
         let mut right: Vec<String> = of_groups.iter().map(ToString::to_string).collect();
