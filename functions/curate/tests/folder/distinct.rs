@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::place::Place;
+use crate::place::{Place, random};
 
 /// A column: its name, its type, and a value of it for a number.
 type Column = (&'static str, &'static str, fn(u64) -> Value);
@@ -21,20 +21,15 @@ const COLUMNS: &[Column] = &[
     ("double", "double", |n| json!([0.0, -0.0, 0.1, 1.5, 2e300][(n % 5) as usize])),
 ];
 
-/// A generator of Lehmer's kind: the test has the same rows every time.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *state >> 33
-}
-
 /// Rows in groups, with nulls in the groups and in the values.
 fn rows(count: usize, groups: u64, values: u64) -> Vec<Value> {
     let mut state = 7;
     let row = |_| {
-        let group = random(&mut state) % groups;
-        let mut row = json!({"g": if group == 0 { Value::Null } else { json!(group) }, "f": random(&mut state) % 4});
+        let group = (random(&mut state) >> 33) % groups;
+        let mut row =
+            json!({"g": if group == 0 { Value::Null } else { json!(group) }, "f": (random(&mut state) >> 33) % 4});
         for (name, _, value) in COLUMNS {
-            let n = random(&mut state) % values;
+            let n = (random(&mut state) >> 33) % values;
             row[name] = if n % 11 == 1 { Value::Null } else { value(n) };
         }
         row

@@ -205,6 +205,13 @@ impl Place {
     }
 }
 
+/// Returns the next number of a linear congruential generator, the same for the same `state`. The high bits are the
+/// better ones.
+pub(crate) fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state
+}
+
 fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use crate::place::random;
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
 };
@@ -100,12 +101,9 @@ fn no_rows_are_no_row_group() {
 
 #[test]
 fn a_row_group_ends_with_its_last_byte() {
-    // from a linear congruential generator, as compressible text would not fill a row group
-    let mut random = 1_u64;
-    let mut letter = || {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        char::from(b' ' + (random >> 58) as u8)
-    };
+    // random letters, as compressible text would not fill a row group
+    let mut state = 1;
+    let mut letter = || char::from(b' ' + (random(&mut state) >> 58) as u8);
     let mut text = || -> String { (0..40_000).map(|_| letter()).collect() };
     let texts: Vec<String> = (0..300).map(|_| text()).collect();
     let batches: Vec<_> = (0..12)

@@ -3,7 +3,7 @@
 use contract::message::RebuildRequest;
 use serde_json::json;
 
-use crate::place::Place;
+use crate::place::{Place, random};
 
 #[test]
 fn rows_go_to_their_partitions_by_any_number_of_columns() {
@@ -90,15 +90,8 @@ fn more_partitions_than_memory_holds_open_go_on_in_further_parts() {
     let place = Place::new();
     place.table("raw", "t", &["p int", "text character"], json!({}));
     // incompressible texts, for 40 partitions in turn
-    let mut random = 7_u64;
-    let mut text = || {
-        (0..60)
-            .map(|_| {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                format!("{random:016x}")
-            })
-            .collect::<String>()
-    };
+    let mut state = 7;
+    let mut text = || (0..60).map(|_| format!("{:016x}", random(&mut state))).collect::<String>();
     for file in 0..5 {
         let lines: Vec<String> = (0..40_000).map(|n| json!({"p": n % 40, "text": text()}).to_string()).collect();
         place.raw("t", 100 + file, "jsonl", &lines.join("\n"));
